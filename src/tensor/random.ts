@@ -1,0 +1,132 @@
+/**
+ * Random numbers by counter: Philox 4×32 with 10 rounds.
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+ *
+ * A draw depends only on its address (seed, stream, two indices), never on what was drawn before it, so the order of
+ * work (threads, batches, a resumed run) cannot change a result.
+ */
+
+const MULTIPLIER_0 = 0xd2511f53;
+const MULTIPLIER_1 = 0xcd9e8d57;
+const WEYL_0 = 0x9e3779b9;
+const WEYL_1 = 0xbb67ae85;
+
+/** High 32 bits of the 64-bit product of two unsigned 32-bit integers. */
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16); // < 2^32, exact in a double
+  const carry = aLow * bHigh + (middle & 0xffff);
+  return (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(carry / 65536)) >>> 0;
+}
+
+/**
+ * One Philox 4×32-10 block: four 32-bit words for a 128-bit counter and a 64-bit key.
+ *
+ * @param counter four unsigned 32-bit words
+ * @param key two unsigned 32-bit words
+ * @param out where the four words go
+ */
+export function philox4x32(
+  counter: ArrayLike<number>,
+  key: ArrayLike<number>,
+  out: Uint32Array = new Uint32Array(4),
+): Uint32Array {
+  let c0 = counter[0] >>> 0;
+  let c1 = counter[1] >>> 0;
+  let c2 = counter[2] >>> 0;
+  let c3 = counter[3] >>> 0;
+  let k0 = key[0] >>> 0;
+  let k1 = key[1] >>> 0;
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(MULTIPLIER_0, c0);
+    const low0 = Math.imul(MULTIPLIER_0, c0) >>> 0;
+    const high1 = multiplyHigh(MULTIPLIER_1, c2);
+    const low1 = Math.imul(MULTIPLIER_1, c2) >>> 0;
+    c0 = (high1 ^ c1 ^ k0) >>> 0;
+    c1 = low1;
+    c2 = (high0 ^ c3 ^ k1) >>> 0;
+    c3 = low0;
+    k0 = (k0 + WEYL_0) >>> 0;
+    k1 = (k1 + WEYL_1) >>> 0;
+  }
+  out[0] = c0;
+  out[1] = c1;
+  out[2] = c2;
+  out[3] = c3;
+  return out;
+}
+
+/** What random numbers are used for. Each purpose has its own, independent sequence; the numbers are part of the format. */
+export const RandomStream = {
+  weights: 1,
+  shuffle: 2,
+  augmentation: 3,
+  split: 4,
+  synthetic: 5,
+  dropout: 6,
+} as const;
+export type RandomStream = (typeof RandomStream)[keyof typeof RandomStream];
+
+/**
+ * The sequence of random numbers at one address. Two instances with the same address give the same numbers.
+ *
+ * @example const random = new Random(seed, RandomStream.augmentation, epoch, sample);
+ */
+export class Random {
+  readonly #key: [number, number];
+  readonly #counter: [number, number, number, number];
+  readonly #block = new Uint32Array(4);
+  #used = 4;
+
+  /**
+   * @param seed any integer of at most 53 bits
+   * @param stream what the numbers are for
+   * @param major first index of the address (epoch, parameter, picture …), below 2^32
+   * @param minor second index (sample …), below 2^32
+   */
+  constructor(seed: number, stream: RandomStream, major = 0, minor = 0) {
+    this.#key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
+    this.#counter = [0, stream, major, minor];
+  }
+
+  /** The next 32 random bits, as an unsigned integer. */
+  bits(): number {
+    if (this.#used === 4) {
+      philox4x32(this.#counter, this.#key, this.#block);
+      this.#counter[0]++;
+      this.#used = 0;
+    }
+    return this.#block[this.#used++];
+  }
+
+  /** Uniform in [low, high): 2^24 equally likely values, each exact in float32 when the range is [0, 1). */
+  uniform(low = 0, high = 1): number {
+    return low + (high - low) * ((this.bits() >>> 8) * 2 ** -24);
+  }
+
+  /** Uniform integer in [0, limit), by multiplication; the bias is below limit / 2^32. */
+  integer(limit: number): number {
+    return Math.floor(this.bits() * 2 ** -32 * limit);
+  }
+
+  /** Normal with mean 0 and deviation 1 (Box–Muller; one of the pair is thrown away, so that draws stay countable). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
+  /** The indices 0 … count − 1 in random order (Fisher–Yates). */
+  permutation(count: number): Uint32Array {
+    const order = Uint32Array.from({ length: count }, (_, index) => index);
+    for (let last = count - 1; last > 0; last--) {
+      const other = this.integer(last + 1);
+      const kept = order[last];
+      order[last] = order[other];
+      order[other] = kept;
+    }
+    return order;
+  }
+}
