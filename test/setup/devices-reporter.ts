@@ -1,0 +1,17 @@
+/** Prints at the end of the run what ran on which adapter. */
+import type { Reporter, TestModule } from 'vitest/node';
+
+export default class DevicesReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const files = new Map<string, number>();
+    let without = 0;
+    for (const module of modules) {
+      const devices = module.meta().devices ?? [];
+      if (devices.length === 0) without++;
+      for (const device of devices) files.set(device, (files.get(device) ?? 0) + 1);
+    }
+    const parts = [...files].toSorted().map(([device, count]) => `${device}: ${count} ${count === 1 ? 'file' : 'files'}`);
+    if (without > 0) parts.push(`no device: ${without} ${without === 1 ? 'file' : 'files'}`);
+    console.log(`  Ran on  ${parts.join('\n          ')}\n`);
+  }
+}

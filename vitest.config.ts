@@ -1,0 +1,66 @@
+/**
+ * Two projects: `node` runs every test, on Dawn's WebGPU and on the cpu device; `browser` runs the kernel tests again in
+ * headless Chromium. Test files that only a browser can run are named `*.browser.test.ts`.
+ */
+import { fileURLToPath } from 'node:url';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { findChromium } from './scripts/machine.mjs';
+import DevicesReporter from './test/setup/devices-reporter.js';
+
+const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  test: {
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+    reporters: ['default', new DevicesReporter()],
+    projects: [
+      {
+        resolve: { alias: { beltnet: source('src/index.node.ts') } },
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.browser.test.ts'],
+          pool: 'forks',
+          globalSetup: 'test/setup/machine-node.ts',
+          setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts'],
+        },
+      },
+      {
+        resolve: { alias: { beltnet: source('src/index.ts') } },
+        test: {
+          name: 'browser',
+          include: ['test/kernels/**/*.test.ts', 'test/tensor/random.test.ts', 'test/**/*.browser.test.ts'],
+          globalSetup: 'test/setup/machine-browser.ts',
+          setupFiles: ['test/setup/note-devices.ts'],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                executablePath: findChromium(),
+                args: [
+                  '--no-sandbox', // Chromium refuses to start as root with it
+                  '--enable-unsafe-webgpu', // WebGPU on the software adapter too
+                  // no traffic of the browser's own
+                  '--disable-background-networking',
+                  '--disable-component-update',
+                  '--disable-default-apps',
+                  '--disable-domain-reliability',
+                  '--disable-sync',
+                  '--metrics-recording-only',
+                  '--no-first-run',
+                  '--no-pings',
+                ],
+              },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
