@@ -41,7 +41,7 @@ export default defineConfig({
             screenshotFailures: false,
             provider: playwright({
               launchOptions: {
-                executablePath: findChromium(),
+                executablePath: findChromium() ?? '',
                 args: [
                   '--no-sandbox', // Chromium refuses to start as root with it
                   '--enable-unsafe-webgpu', // WebGPU on the software adapter too

@@ -10,7 +10,9 @@ export default class DevicesReporter implements Reporter {
       if (devices.length === 0) without++;
       for (const device of devices) files.set(device, (files.get(device) ?? 0) + 1);
     }
-    const parts = [...files].toSorted().map(([device, count]) => `${device}: ${count} ${count === 1 ? 'file' : 'files'}`);
+    const parts = [...files]
+      .toSorted(([a], [b]) => a.localeCompare(b))
+      .map(([device, count]) => `${device}: ${count} ${count === 1 ? 'file' : 'files'}`);
     if (without > 0) parts.push(`no device: ${without} ${without === 1 ? 'file' : 'files'}`);
     console.log(`  Ran on  ${parts.join('\n          ')}\n`);
   }

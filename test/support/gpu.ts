@@ -18,6 +18,7 @@ export function getGpu(): GPU {
 /** An adapter; none is a failure of the test, never a reason to skip it. */
 export async function getAdapter(): Promise<GPUAdapter> {
   const adapter = await getGpu().requestAdapter();
-  if (!adapter) throw new Error(`no WebGPU adapter in ${inBrowser ? 'Chromium' : 'Node'}: run "npm test", which sets one up`);
+  if (!adapter)
+    throw new Error(`no WebGPU adapter in ${inBrowser ? 'Chromium' : 'Node'}: run "npm test", which sets one up`);
   return adapter;
 }

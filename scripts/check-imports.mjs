@@ -1,0 +1,56 @@
+/**
+ * Keeps the import direction: a folder may import from itself, from src/errors.ts and from what stands beside it here.
+ * Part of `npm run lint`. The linter's own import bans would state each rule twice (Node and browser) and miss `import()`.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, posix } from 'node:path';
+import { root } from './steps.mjs';
+
+const allowed = {
+  'src/tensor': [],
+  'src/kernels': ['src/tensor'],
+  'src/optim': ['src/kernels', 'src/tensor'],
+  'src/nn': ['src/optim', 'src/kernels', 'src/tensor'],
+  'src/data': ['src/tensor/random'],
+  'src/formats': ['src/nn', 'src/optim'],
+  src: [], // index.ts and index.node.ts, above them all
+  cli: ['src/index.node', 'commander', 'node:'],
+};
+
+/** In src/ only *.node.ts may import these, and only *.node.ts may import *.node.ts: the rest runs in browsers. */
+const nodeOnly = ['node:', 'webgpu', 'pngjs', 'jpeg-js'];
+
+const statement =
+  /^[ \t]*(?:import|export)\s+(?:[\w\s{},*$]*?\bfrom\s*)?['"]([^'"]+)['"]|\bimport\(\s*(?:\/\*.*?\*\/\s*)?['"]([^'"]+)['"]/gm;
+
+const covers = (name, target) => target === name || target.startsWith(name.endsWith(':') ? name : `${name}/`);
+
+function violations(file) {
+  const folder = Object.keys(allowed).find((name) => covers(name, file));
+  const forNode = folder === 'cli' || file.endsWith('.node.ts');
+  const open = [folder, 'src/errors', ...allowed[folder], ...(forNode && folder !== 'cli' ? nodeOnly : [])];
+  const source = readFileSync(join(root, file), 'utf8');
+  const found = [];
+  for (const match of source.matchAll(statement)) {
+    const specifier = match[1] ?? match[2];
+    const relative = specifier.startsWith('.');
+    const target = relative ? posix.join(posix.dirname(file), specifier).replace(/\.js$/, '') : specifier;
+    const fits = open.some((name) => covers(name, target)) && (forNode || !target.endsWith('.node'));
+    if (fits) continue;
+    const line = source.slice(0, match.index).split('\n').length;
+    const reach = [folder, 'src/errors', ...allowed[folder]].join(', ');
+    found.push(
+      `${file}:${line}: imports '${specifier}'; ${forNode ? '' : 'code for browsers in '}${folder} may import: ${reach}`,
+    );
+  }
+  return found;
+}
+
+const files = ['src', 'cli'].flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true }).map((name) => posix.join(folder, name.replaceAll('\\', '/'))),
+);
+const found = files.filter((file) => file.endsWith('.ts')).flatMap(violations);
+if (found.length > 0) {
+  console.error(`${found.join('\n')}\n${found.length} imports against the direction (scripts/check-imports.mjs)`);
+  process.exit(1);
+}
