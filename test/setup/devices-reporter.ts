@@ -1,4 +1,4 @@
-/** Prints at the end of the run what ran on which adapter. */
+/** Prints at the end of the run what ran on which adapter, and the counts on a line of their own. */
 import type { Reporter, TestModule } from 'vitest/node';
 
 export default class DevicesReporter implements Reporter {
@@ -14,6 +14,9 @@ export default class DevicesReporter implements Reporter {
       .toSorted(([a], [b]) => a.localeCompare(b))
       .map(([device, count]) => `${device}: ${count} ${count === 1 ? 'file' : 'files'}`);
     if (without > 0) parts.push(`no device: ${without} ${without === 1 ? 'file' : 'files'}`);
-    console.log(`  Ran on  ${parts.join('\n          ')}\n`);
+    const count = (state: 'passed' | 'failed' | 'skipped') =>
+      modules.reduce((sum, module) => sum + [...module.children.allTests(state)].length, 0);
+    console.log(`      Ran on  ${parts.join('\n              ')}\n`);
+    console.log(`${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`);
   }
 }
