@@ -3,7 +3,7 @@
  * with TypeScript. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, runNode, tool } from './steps.mjs';
 
@@ -84,3 +84,4 @@ async function buildWasm() {
 await buildWasm();
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 runNode(tool('typescript/bin/tsc'), ['-p', 'tsconfig.json']);
+chmodSync(join(root, 'dist/cli/main.js'), 0o755);
