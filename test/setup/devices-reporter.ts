@@ -16,7 +16,7 @@ export default class DevicesReporter implements Reporter {
     if (without > 0) parts.push(`no device: ${without} ${without === 1 ? 'file' : 'files'}`);
     const count = (state: 'passed' | 'failed' | 'skipped') =>
       modules.reduce((sum, module) => sum + [...module.children.allTests(state)].length, 0);
-    console.log(`      Ran on  ${parts.join('\n              ')}\n`);
+    if (parts.length > 0) console.log(`      Ran on  ${parts.join('\n              ')}\n`);
     console.log(`${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped`);
   }
 }
