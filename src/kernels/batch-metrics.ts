@@ -1,0 +1,70 @@
+/**
+ * Figures of one batch, left on the device in a row of a table that is read every so often:
+ * [mean loss, correct answers, samples, values that are not finite].
+ *
+ * An answer is correct when (score > threshold) equals (label > ½): a tie goes to class 0, as Keras' rounding does.
+ */
+import { defineKernel, ENTRY } from '../tensor/kernel.js';
+import { NOT_FINITE } from './math.js';
+
+/** Numbers in a row. */
+export const METRICS = 4;
+/** Rows of the table: so many steps may run between two reads. */
+export const METRIC_ROWS = 64;
+
+export interface BatchMetricsAttributes {
+  /** 0 for logits, ½ for probabilities. */
+  readonly threshold: number;
+}
+
+// One thread, one loop: a batch is small, and the order of additions is plain.
+const BATCH_METRICS = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> loss: array<f32>;
+@group(0) @binding(1) var<storage, read> scores: array<f32>;
+@group(0) @binding(2) var<storage, read> labels: array<f32>;
+@group(0) @binding(3) var<storage, read> row: array<u32>;
+@group(0) @binding(4) var<storage, read_write> table: array<f32>;
+override SAMPLES: u32;
+override THRESHOLD: f32;
+${NOT_FINITE}
+${ENTRY}
+  var correct = 0.0;
+  var bad = notFinite(loss[0]);
+  for (var i = 0u; i < SAMPLES; i++) {
+    correct += select(0.0, 1.0, (scores[i] > THRESHOLD) == (labels[i] > 0.5));
+    bad += notFinite(scores[i]);
+  }
+  let start = row[0] * ${METRICS}u;
+  table[start] = loss[0];
+  table[start + 1u] = correct;
+  table[start + 2u] = f32(SAMPLES);
+  table[start + 3u] = bad;
+}`;
+
+/** loss [], scores [n], labels [n], row [1] uint32 → table [rows,4], of which one row is written */
+export const batchMetrics = defineKernel<BatchMetricsAttributes>({
+  name: 'batchMetrics',
+  inPlace: true,
+  outputs: () => [{ shape: [METRIC_ROWS, METRICS], dtype: 'float32' }],
+  twin({ inputs: [loss, scores, labels, row], outputs: [table] }, _, { threshold }) {
+    let correct = 0;
+    let bad = Number.isFinite(loss![0]!) ? 0 : 1;
+    for (let i = 0; i < scores!.length; i++) {
+      if (scores![i]! > threshold === labels![i]! > 0.5) correct++;
+      if (!Number.isFinite(scores![i]!)) bad++;
+    }
+    [loss![0]!, correct, scores!.length, bad].forEach((value, column) => (table![row![0]! * METRICS + column] = value));
+  },
+  wgsl({ inputs: [, scores] }, { threshold }) {
+    return {
+      steps: ({ inputs, outputs }) => [
+        {
+          code: BATCH_METRICS,
+          constants: { THREADS: 1, SAMPLES: scores!.reduce((size, length) => size * length, 1), THRESHOLD: threshold },
+          bindings: [...inputs, ...outputs],
+          workgroups: [1, 1, 1],
+        },
+      ],
+    };
+  },
+});

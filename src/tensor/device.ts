@@ -1,0 +1,269 @@
+/**
+ * What the two devices share: memory pool and scopes, the queue of launches, recording and replaying of steps.
+ * A launch is a kernel bound to its buffers. Launches run in the order in which they were queued.
+ */
+import { DeviceError, OutOfMemoryError, UsageError, type BeltnetError } from '../errors.js';
+import type { BufferView, DeviceBuffer, Kernel, OperandShapes } from './kernel.js';
+
+/** A kernel bound to buffers, ready to run any number of times. */
+export type Launch = object;
+
+/** Facts about a device for people: what `beltnet devices` prints. */
+export interface DeviceDescription {
+  readonly kind: 'webgpu' | 'cpu' | 'reference';
+  readonly name: string;
+  readonly hardware: boolean;
+}
+
+/** Counters since the device was opened; tests and benchmarks read them. */
+export interface DeviceStatistics {
+  buffersCreated: number;
+  bytesAllocated: number;
+  peakBytes: number;
+  submits: number;
+}
+
+/** Reference-counted memory: a tensor and its reshaped views share one. It goes back to the pool that it came from. */
+export interface Storage {
+  readonly buffer: DeviceBuffer;
+  readonly pool: MemoryPool;
+  references: number;
+}
+
+/** Buffers that are free for reuse, by size in bytes. */
+export type MemoryPool = Map<number, DeviceBuffer[]>;
+
+/** Something that a scope can release. */
+export interface Scoped {
+  destroy(): void;
+}
+
+/** A recorded step: its launches, and the memory that they use. */
+export interface Recording {
+  readonly launches: readonly Launch[];
+}
+
+/** Buffer sizes are rounded up to this, so that sizes that nearly agree share a free list. Also WebGPU's view alignment. */
+export const ALIGNMENT = 256;
+
+export const alignUp = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
+
+/** Launches that wait at most before they are submitted: keeps a long eager computation flowing. */
+const LONGEST_QUEUE = 256;
+
+export abstract class Device {
+  abstract readonly description: DeviceDescription;
+  readonly memoryBudget: number;
+  readonly statistics: DeviceStatistics = { buffersCreated: 0, bytesAllocated: 0, peakBytes: 0, submits: 0 };
+  /** The first failure that the device reported; every later use throws it. */
+  protected failure: BeltnetError | null = null;
+
+  #pool: MemoryPool = new Map();
+  #scopes: Set<Scoped>[] = [];
+  #queue: Launch[] = [];
+  #recording = false;
+
+  /** @param memoryBudget most bytes of buffers at a time; software adapters do not report their own limit */
+  constructor(memoryBudget: number) {
+    this.memoryBudget = memoryBudget;
+  }
+
+  protected abstract createBuffer(bytes: number): DeviceBuffer;
+  protected abstract destroyBuffer(buffer: DeviceBuffer): void;
+  protected abstract writeBuffer(view: BufferView, data: ArrayBufferView): void;
+  protected abstract readBuffer(view: BufferView): Promise<ArrayBuffer>;
+  /** Binds a kernel to its operands. `scratch` gives memory that only this launch uses while it runs. */
+  protected abstract prepare<Attributes>(
+    kernel: Kernel<Attributes>,
+    inputs: readonly BufferView[],
+    outputs: readonly BufferView[],
+    shapes: OperandShapes,
+    attributes: Attributes,
+    scratch: (bytes: number) => BufferView,
+  ): Launch;
+  protected abstract run(launches: readonly Launch[]): void;
+  /** Resolves when all submitted work is done; rejects with the failure if there was one. */
+  abstract finish(): Promise<void>;
+  abstract destroy(): void;
+
+  // --- memory
+
+  /** Memory of at least `bytes` bytes, its content undefined. */
+  allocate(bytes: number): Storage {
+    this.check();
+    const size = alignUp(bytes);
+    const free = this.#pool.get(size)?.pop();
+    return { buffer: free ?? this.#create(size), pool: this.#pool, references: 1 };
+  }
+
+  #create(bytes: number): DeviceBuffer {
+    const { statistics } = this;
+    if (statistics.bytesAllocated + bytes > this.memoryBudget) {
+      this.trim();
+      if (statistics.bytesAllocated + bytes > this.memoryBudget) {
+        throw new OutOfMemoryError(
+          `${this.description.kind}: ${megabytes(bytes)} more than the ${megabytes(statistics.bytesAllocated)} in use ` +
+            `exceed the memory budget of ${megabytes(this.memoryBudget)}; use a smaller batch or smaller pictures`,
+        );
+      }
+    }
+    const buffer = this.createBuffer(bytes);
+    statistics.buffersCreated++;
+    statistics.bytesAllocated += bytes;
+    statistics.peakBytes = Math.max(statistics.peakBytes, statistics.bytesAllocated);
+    return buffer;
+  }
+
+  /** Gives a reference up; the last one returns the buffer to its pool. */
+  release(storage: Storage): void {
+    if (--storage.references > 0) return;
+    const free = storage.pool.get(storage.buffer.bytes);
+    if (free) free.push(storage.buffer);
+    else storage.pool.set(storage.buffer.bytes, [storage.buffer]);
+  }
+
+  /** Returns the memory of free buffers (not of recorded steps) to the system. */
+  trim(): void {
+    this.flush();
+    this.#emptyPool(this.#pool);
+  }
+
+  #emptyPool(pool: MemoryPool): void {
+    for (const free of pool.values()) {
+      for (const buffer of free) {
+        this.statistics.bytesAllocated -= buffer.bytes;
+        this.destroyBuffer(buffer);
+      }
+    }
+    pool.clear();
+  }
+
+  /** Notes a new tensor in the innermost scope, which will destroy it. */
+  track(item: Scoped): void {
+    this.#scopes.at(-1)?.add(item);
+  }
+
+  /** Takes a tensor out of all scopes: it lives until it is destroyed by hand. */
+  keep<Item extends Scoped>(item: Item): Item {
+    for (const scope of this.#scopes) scope.delete(item);
+    return item;
+  }
+
+  /**
+   * Runs `body` and destroys every tensor that was made meanwhile, except those that it returns.
+   * Synchronous: with an `await` inside, other code's tensors would fall into the scope.
+   */
+  scope<Result>(body: () => Result): Result {
+    const scope = new Set<Scoped>();
+    const depth = this.#scopes.push(scope);
+    try {
+      const result = body();
+      if (result instanceof Promise) throw new UsageError('scope: the body must be synchronous, got a promise; await outside of it');
+      const outer = this.#scopes.at(-2);
+      for (const item of Array.isArray(result) ? (result as unknown[]) : [result]) {
+        if (scope.delete(item as Scoped)) outer?.add(item as Scoped);
+      }
+      return result;
+    } finally {
+      this.#scopes.length = depth - 1;
+      for (const item of scope) item.destroy();
+    }
+  }
+
+  // --- work
+
+  /** Queues a kernel; its results are there for every later launch, write or read. */
+  launch<Attributes>(
+    kernel: Kernel<Attributes>,
+    inputs: readonly BufferView[],
+    outputs: readonly BufferView[],
+    shapes: OperandShapes,
+    attributes: Attributes,
+  ): void {
+    this.check();
+    const scratch: Storage[] = [];
+    const take = (bytes: number): BufferView => {
+      const storage = this.allocate(bytes);
+      scratch.push(storage);
+      return { buffer: storage.buffer, offset: 0, bytes, dtype: 'float32' };
+    };
+    this.#queue.push(this.prepare(kernel, inputs, outputs, shapes, attributes, take));
+    // Launches run in order, so the next one may reuse this one's scratch memory.
+    for (const storage of scratch) this.release(storage);
+    if (!this.#recording && this.#queue.length >= LONGEST_QUEUE) this.flush();
+  }
+
+  /** Submits what is queued. */
+  flush(): void {
+    if (this.#recording || this.#queue.length === 0) return;
+    const launches = this.#queue;
+    this.#queue = [];
+    this.#submit(launches);
+  }
+
+  #submit(launches: readonly Launch[]): void {
+    this.check();
+    this.statistics.submits++;
+    this.run(launches);
+  }
+
+  write(view: BufferView, data: ArrayBufferView): void {
+    this.check();
+    if (this.#recording) {
+      throw new UsageError('write: data cannot be put on the device while a step is recorded; declare a step input before and write it before each run');
+    }
+    this.flush(); // queued launches must still see the old content
+    this.writeBuffer(view, data);
+  }
+
+  async read(view: BufferView): Promise<ArrayBuffer> {
+    this.check();
+    if (this.#recording) throw new UsageError('read: a tensor has no value while a step is recorded; read it after the step has run');
+    this.flush();
+    return this.readBuffer(view);
+  }
+
+  /**
+   * Records the launches of `body`, an ordinary computation on tensors, without running them.
+   * Its memory comes from `pool` and stays reserved there; recordings that never run at the same time may share one.
+   */
+  record(pool: MemoryPool, body: () => void): Recording {
+    if (this.#recording) throw new UsageError('record: a step is being recorded already; recordings do not nest');
+    this.flush();
+    const outerPool = this.#pool;
+    this.#pool = pool;
+    this.#recording = true;
+    try {
+      this.scope(body);
+      return { launches: this.#queue };
+    } finally {
+      this.#queue = [];
+      this.#recording = false;
+      this.#pool = outerPool;
+    }
+  }
+
+  /** Runs a recorded step: one submit, no allocation. */
+  replay(recording: Recording): void {
+    this.flush();
+    this.#submit(recording.launches);
+  }
+
+  /** Frees the memory of the recordings made with `pool`; they must not run again. */
+  forget(pool: MemoryPool): void {
+    this.#emptyPool(pool);
+  }
+
+  protected check(): void {
+    if (this.failure) throw this.failure;
+  }
+
+  /** Remembers the first failure; `cause` may be the driver's text. */
+  protected fail(error: BeltnetError | Error): void {
+    this.failure ??= error instanceof DeviceError ? error : new DeviceError(error.message);
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

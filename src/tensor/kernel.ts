@@ -1,0 +1,96 @@
+/**
+ * A kernel is one mathematical function over arrays. It is written three times at most: as a plain-TypeScript twin
+ * (the documentation, the tests' oracle in float64, and the fallback of the CPU device), as WGSL for the WebGPU
+ * device, and, where it pays, as calls into the WebAssembly module for the CPU device.
+ */
+import type { DType, Shape, TensorType } from './shape.js';
+
+/** The part of typed arrays that twins use, so that one twin runs on Float32Array and on Float64Array. */
+export interface Numbers {
+  readonly length: number;
+  [index: number]: number;
+  fill(value: number, start?: number, end?: number): unknown;
+}
+
+/** A kernel's operands in one representation: arrays for a twin, buffer views for WGSL, addresses for WebAssembly. */
+export interface Operands<Value> {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+}
+
+export interface OperandShapes {
+  readonly inputs: readonly Shape[];
+  readonly outputs: readonly Shape[];
+}
+
+/** A range of a device buffer. WebGPU wants `offset` to be a multiple of 256. */
+export interface BufferView {
+  readonly buffer: DeviceBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly dtype: DType;
+}
+
+/** Memory of a device; what is inside is the device's business. */
+export interface DeviceBuffer {
+  readonly bytes: number;
+}
+
+/** How a device carries out a kernel: intermediate buffers (bytes each) and the steps, in order. */
+export interface Plan<Value, Step> {
+  readonly scratch?: readonly number[];
+  steps(operands: Operands<Value>, scratch: readonly Value[]): readonly Step[];
+}
+
+/** One compute dispatch. Bindings of group 0 are `bindings` in order. */
+export interface Dispatch {
+  readonly code: string;
+  readonly constants?: Readonly<Record<string, number>>;
+  readonly bindings: readonly BufferView[];
+  readonly workgroups: readonly [number, number, number];
+}
+
+/** One call of an exported function of the WebAssembly module; addresses and integers only, so that it can be sent to a worker. */
+export interface WasmCall {
+  readonly function: string;
+  readonly arguments: readonly number[];
+}
+
+export interface Kernel<Attributes = unknown> {
+  readonly name: string;
+  /**
+   * Types of the outputs for given inputs; throws ShapeError on a misfit.
+   * With `inPlace` the caller provides the outputs, and the kernel reads them before it writes them.
+   */
+  outputs(inputs: readonly Shape[], attributes: Attributes): readonly TensorType[];
+  readonly inPlace?: boolean;
+  twin(operands: Operands<Numbers>, shapes: OperandShapes, attributes: Attributes): void;
+  wgsl(shapes: OperandShapes, attributes: Attributes): Plan<BufferView, Dispatch>;
+  wasm?(shapes: OperandShapes, attributes: Attributes): Plan<number, WasmCall>;
+}
+
+export function defineKernel<Attributes>(kernel: Kernel<Attributes>): Kernel<Attributes> {
+  return kernel;
+}
+
+/** Threads of a workgroup in the kernels that give each thread one element (or one small tile). */
+export const WORKGROUP = 64;
+
+/**
+ * Workgroups for `threads` threads in one dimension, folded into two because a dimension holds at most 65,535 groups.
+ * The shader finds its thread as `id.y * groups.x * 64 + id.x` and leaves when that is beyond the last.
+ */
+export function workgroupsFor(threads: number): [number, number, number] {
+  const groups = Math.max(1, Math.ceil(threads / WORKGROUP));
+  const columns = Math.min(groups, 32768);
+  return [columns, Math.ceil(groups / columns), 1];
+}
+
+/** Opening of a shader that gives each thread one index below the override constant THREADS. */
+export const ENTRY = /* wgsl */ `
+override THREADS: u32;
+@compute @workgroup_size(${WORKGROUP})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let index = id.y * groups.x * ${WORKGROUP}u + id.x;
+  if (index >= THREADS) { return; }
+`;

@@ -1,0 +1,284 @@
+/**
+ * The WebGPU device, over any GPU object: the browser's `navigator.gpu`, or Dawn in Node.
+ * A recorded step becomes one command encoder, one compute pass and one submit.
+ */
+import { BeltnetError, DeviceError, DeviceLostError, NoDeviceError, OutOfMemoryError, ShaderError } from '../errors.js';
+import { Device, type DeviceDescription, type Launch } from './device.js';
+import type { BufferView, DeviceBuffer, Dispatch, Kernel, OperandShapes } from './kernel.js';
+
+interface WebGpuBuffer extends DeviceBuffer {
+  readonly gpu: GPUBuffer;
+}
+
+/** A kernel's dispatches with pipelines and bind groups made. */
+interface WebGpuLaunch extends Launch {
+  readonly dispatches: readonly { pipeline: GPUComputePipeline; bindGroup: GPUBindGroup; workgroups: readonly [number, number, number] }[];
+}
+
+export interface AdapterDescription {
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly kind: 'hardware' | 'software';
+  readonly limits: Readonly<Record<string, number>>;
+  readonly features: readonly string[];
+}
+
+const DEFAULT_BUDGET = 4 * 2 ** 30;
+
+export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
+  const { info, limits } = adapter;
+  const named: Record<string, number> = {};
+  // The limits are getters on the prototype, so they have to be named one by one.
+  for (const name of [
+    'maxBufferSize',
+    'maxStorageBufferBindingSize',
+    'maxStorageBuffersPerShaderStage',
+    'maxComputeInvocationsPerWorkgroup',
+    'maxComputeWorkgroupStorageSize',
+    'maxComputeWorkgroupsPerDimension',
+  ] as const) {
+    named[name] = Number(limits[name]);
+  }
+  return {
+    name: info.description || info.device || `${info.vendor} ${info.architecture}`.trim() || 'unnamed adapter',
+    vendor: info.vendor || 'unknown',
+    architecture: info.architecture || 'unknown',
+    kind: isSoftware(info) ? 'software' : 'hardware',
+    limits: named,
+    features: [...adapter.features].map(String).sort(),
+  };
+}
+
+function isSoftware(info: GPUAdapterInfo): boolean {
+  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
+}
+
+export class WebGpuDevice extends Device {
+  readonly description: DeviceDescription;
+  readonly adapter: AdapterDescription;
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #modules = new Map<string, GPUShaderModule>();
+  /** Compilation reports that have not come in yet. */
+  readonly #compiling = new Set<Promise<void>>();
+  readonly #maximumBinding: number;
+  /** Milliseconds of work submitted since the device was last idle, as far as known: see `#wait`. */
+  #expectedWork = 0;
+  #submittedSinceWait = 0;
+
+  private constructor(adapter: AdapterDescription, device: GPUDevice, memoryBudget: number) {
+    super(memoryBudget);
+    this.adapter = adapter;
+    this.#device = device;
+    this.#maximumBinding = device.limits.maxStorageBufferBindingSize;
+    this.description = { kind: 'webgpu', name: `webgpu (${adapter.name}, ${adapter.kind})`, hardware: adapter.kind === 'hardware' };
+    device.addEventListener('uncapturederror', (event) => {
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.fail(
+        error.constructor.name === 'GPUOutOfMemoryError'
+          ? new OutOfMemoryError(`webgpu: out of memory (${error.message}); use a smaller batch or smaller pictures`)
+          : new DeviceError(`webgpu: ${error.message}`),
+      );
+    });
+    void device.lost.then(({ reason, message }) => {
+      this.fail(new DeviceLostError(`webgpu: the device was lost (${reason}: ${message}); start again, or use the cpu device`));
+    });
+  }
+
+  /**
+   * Opens an adapter's device. Limits beyond WebGPU's defaults are asked for only where large data needs them.
+   * @throws NoDeviceError when the adapter gives no device
+   */
+  static async open(adapter: GPUAdapter, { memoryBudget = DEFAULT_BUDGET }: { memoryBudget?: number } = {}): Promise<WebGpuDevice> {
+    const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+    try {
+      const device = await adapter.requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } });
+      return new WebGpuDevice(describeAdapter(adapter), device, memoryBudget);
+    } catch (error) {
+      throw new NoDeviceError(`webgpu: the adapter gave no device (${(error as Error).message}); use --device cpu`);
+    }
+  }
+
+  protected createBuffer(bytes: number): WebGpuBuffer {
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    if (bytes > this.#maximumBinding) {
+      throw new OutOfMemoryError(
+        `webgpu: a buffer of ${bytes} bytes exceeds the adapter's largest binding of ${this.#maximumBinding}; use a smaller batch or smaller pictures`,
+      );
+    }
+    return { bytes, gpu: this.#device.createBuffer({ size: bytes, usage }) };
+  }
+
+  protected destroyBuffer(buffer: DeviceBuffer): void {
+    (buffer as WebGpuBuffer).gpu.destroy();
+  }
+
+  protected writeBuffer(view: BufferView, data: ArrayBufferView): void {
+    const { gpu } = view.buffer as WebGpuBuffer;
+    // Writes must be a multiple of 4 bytes long; only uint8 data can end between.
+    const rest = data.byteLength % 4;
+    const whole = data.byteLength - rest;
+    if (whole > 0) this.#device.queue.writeBuffer(gpu, view.offset, data.buffer as ArrayBuffer, data.byteOffset, whole);
+    if (rest > 0) {
+      const last = new Uint8Array(4);
+      last.set(new Uint8Array(data.buffer, data.byteOffset + whole, rest));
+      this.#device.queue.writeBuffer(gpu, view.offset + whole, last);
+    }
+  }
+
+  protected async readBuffer(view: BufferView): Promise<ArrayBuffer> {
+    const size = Math.ceil(view.bytes / 4) * 4;
+    const staging = this.#device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+    const encoder = this.#device.createCommandEncoder();
+    encoder.copyBufferToBuffer((view.buffer as WebGpuBuffer).gpu, view.offset, staging, 0, size);
+    this.#device.queue.submit([encoder.finish()]);
+    try {
+      await this.#wait(() => staging.mapAsync(GPUMapMode.READ));
+      return staging.getMappedRange().slice(0, view.bytes);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /**
+   * Waits for submitted work. Dawn in Node spins the event loop while a promise is pending, which on a software
+   * adapter takes the processor from the very work that is waited for; so sleep for most of the expected time first.
+   */
+  async #wait(pending: () => Promise<unknown>): Promise<void> {
+    const submitted = this.#submittedSinceWait;
+    const start = performance.now();
+    const nap = submitted * this.#expectedWork * 0.9;
+    if (nap > 2) await new Promise((resolve) => setTimeout(resolve, nap));
+    try {
+      await pending();
+    } catch (error) {
+      // The reason arrives with the `lost` promise or the error event, a turn of the event loop later.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.check();
+      throw new DeviceError(`webgpu: ${(error as Error).message}`);
+    }
+    if (submitted > 0) {
+      const each = (performance.now() - start) / submitted;
+      this.#expectedWork = this.#expectedWork === 0 ? each : Math.min(each, 0.7 * this.#expectedWork + 0.3 * each);
+      this.#submittedSinceWait -= submitted;
+    }
+    await Promise.all(this.#compiling);
+    this.check();
+  }
+
+  protected prepare<Attributes>(
+    kernel: Kernel<Attributes>,
+    inputs: readonly BufferView[],
+    outputs: readonly BufferView[],
+    shapes: OperandShapes,
+    attributes: Attributes,
+    scratch: (bytes: number) => BufferView,
+  ): WebGpuLaunch {
+    const plan = kernel.wgsl(shapes, attributes);
+    const steps = plan.steps({ inputs, outputs }, (plan.scratch ?? []).map(scratch));
+    return { dispatches: steps.map((dispatch) => this.#bind(kernel.name, dispatch)) };
+  }
+
+  #bind(label: string, { code, constants = {}, bindings, workgroups }: Dispatch): WebGpuLaunch['dispatches'][number] {
+    const layout = this.#layout(code);
+    const key = `${JSON.stringify(constants)}${code}`;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.#device.createComputePipeline({
+        label,
+        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module: this.#module(label, code), entryPoint: 'main', constants },
+      });
+      this.#pipelines.set(key, pipeline);
+    }
+    const bindGroup = this.#device.createBindGroup({
+      layout,
+      entries: bindings.map((view, binding) => ({
+        binding,
+        resource: { buffer: (view.buffer as WebGpuBuffer).gpu, offset: view.offset, size: Math.ceil(view.bytes / 4) * 4 },
+      })),
+    });
+    return { pipeline, bindGroup, workgroups };
+  }
+
+  /** The bind-group layout that a shader's declarations spell out; 'auto' layouts would drop bindings that a shader ignores. */
+  #layout(code: string): GPUBindGroupLayout {
+    const access = [...code.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>/g)];
+    const key = access.map(([, , mode]) => mode).join();
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      layout = this.#device.createBindGroupLayout({
+        entries: access.map(([, binding, mode]) => ({
+          binding: Number(binding),
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: mode === 'read' ? 'read-only-storage' : 'storage' },
+        })),
+      });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  #module(label: string, code: string): GPUShaderModule {
+    const known = this.#modules.get(code);
+    if (known) return known;
+    const module = this.#device.createShaderModule({ label, code });
+    this.#modules.set(code, module);
+    const report: Promise<void> = module.getCompilationInfo().then(({ messages }) => {
+      this.#compiling.delete(report);
+      const errors = messages.filter(({ type }) => type === 'error');
+      if (errors.length === 0) return;
+      const lines = code.split('\n');
+      const texts = errors.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`);
+      // A shader error comes with follow-up errors of its pipeline; this one says more, so it takes their place.
+      this.failure = new ShaderError(`${label}: the driver refuses the shader\n  ${texts.join('\n  ')}`);
+    });
+    this.#compiling.add(report);
+    return module;
+  }
+
+  protected run(launches: readonly Launch[]): void {
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const { dispatches } of launches as readonly WebGpuLaunch[]) {
+      for (const { pipeline, bindGroup, workgroups } of dispatches) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+    }
+    pass.end();
+    this.#device.queue.submit([encoder.finish()]);
+    this.#submittedSinceWait++;
+  }
+
+  async finish(): Promise<void> {
+    this.flush();
+    await this.#wait(() => this.#device.queue.onSubmittedWorkDone());
+  }
+
+  destroy(): void {
+    this.fail(new DeviceLostError('webgpu: the device was destroyed'));
+    this.#device.destroy();
+  }
+}
+
+/**
+ * The adapters that a GPU object offers, hardware first, without duplicates.
+ */
+export async function requestAdapters(gpu: GPU): Promise<GPUAdapter[]> {
+  const found = new Map<string, GPUAdapter>();
+  for (const options of [{ powerPreference: 'high-performance' }, { powerPreference: 'low-power' }, { forceFallbackAdapter: true }] as const) {
+    const adapter = await gpu.requestAdapter(options).catch((error: unknown) => {
+      if (error instanceof BeltnetError) throw error;
+      return null; // a backend that cannot even enumerate has no adapter for us
+    });
+    if (!adapter) continue;
+    const { vendor, architecture, device, description } = adapter.info;
+    const key = [vendor, architecture, device, description].join('|');
+    if (!found.has(key)) found.set(key, adapter);
+  }
+  return [...found.values()].sort((a, b) => Number(isSoftware(a.info)) - Number(isSoftware(b.info)));
+}

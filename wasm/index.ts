@@ -1,0 +1,3 @@
+// What the CPU device calls. Arguments are addresses (bytes), counts and strides (elements).
+export { packColumns, matrixProduct } from './matrix';
+export { pad, windowProduct, windowGradient, turnWeight } from './window';
