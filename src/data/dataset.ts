@@ -1,0 +1,108 @@
+/** Pictures of one size with their labels, all in memory. */
+import { DataError, UsageError } from '../errors.js';
+import { Random, RandomStream } from '../tensor/random.js';
+
+/** A picture that could not be used, and why. */
+export interface SkippedFile {
+  readonly file: string;
+  readonly error: string;
+}
+
+/** N labelled RGB pictures of one size. */
+export interface Dataset {
+  /** What messages call it: a folder, or what made it. */
+  readonly name: string;
+  /** Values 0…255, [N, height, width, channels] */
+  readonly pictures: Uint8Array;
+  /** Class index of each picture, [N] */
+  readonly labels: Uint8Array;
+  /** Index → name; sorted, so that the same folders always get the same indices. */
+  readonly classNames: readonly string[];
+  /** [height, width, channels] of one picture. */
+  readonly pictureShape: readonly [number, number, number];
+  /** Where each picture came from, [N] */
+  readonly files: readonly string[];
+  /** Files that were left out. */
+  readonly skipped: readonly SkippedFile[];
+}
+
+/** Pictures a class, in the order of `classNames`. */
+export function classCounts(data: {
+  readonly labels: ArrayLike<number>;
+  readonly classNames: readonly string[];
+}): number[] {
+  const counts = data.classNames.map(() => 0);
+  for (let index = 0; index < data.labels.length; index++) counts[data.labels[index]]++;
+  return counts;
+}
+
+/**
+ * The pictures at `indices`, copied, in that order.
+ *
+ * @throws UsageError for an index that the data set does not have
+ */
+export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
+  const pictureLength = dataset.pictureShape.reduce((product, side) => product * side, 1);
+  const pictures = new Uint8Array(indices.length * pictureLength);
+  const labels = new Uint8Array(indices.length);
+  const files: string[] = [];
+  for (let target = 0; target < indices.length; target++) {
+    const source = indices[target];
+    if (!(Number.isInteger(source) && source >= 0 && source < dataset.labels.length)) {
+      throw new UsageError(
+        `subset of ${dataset.name}: expected indices from 0 to ${dataset.labels.length - 1}, received ${source}`,
+      );
+    }
+    const picture = dataset.pictures.subarray(source * pictureLength, (source + 1) * pictureLength);
+    pictures.set(picture, target * pictureLength);
+    labels[target] = dataset.labels[source];
+    files.push(dataset.files[source]);
+  }
+  return { ...dataset, pictures, labels, files };
+}
+
+/** Two sets of indices that together hold every sample once, both ascending. */
+export interface SplitIndices {
+  readonly training: number[];
+  readonly validation: number[];
+}
+
+/**
+ * Splits samples at random so that each class gives the same fraction to validation (rounded, but at least one sample on
+ * each side). Which samples of a class are taken depends only on the seed and on the class's own samples.
+ *
+ * @param data a data set, or a list of files with labels
+ * @param fraction part that goes to validation, above 0 and below 1
+ * @throws UsageError for a fraction out of range; DataError for a class with fewer than two samples
+ */
+export function split(
+  data: { readonly labels: ArrayLike<number>; readonly classNames: readonly string[] },
+  fraction: number,
+  seed: number,
+): SplitIndices {
+  if (!(fraction > 0 && fraction < 1)) {
+    throw new UsageError(`split: expected a fraction above 0 and below 1, such as 0.2, received ${String(fraction)}`);
+  }
+  const samplesOfClass: number[][] = data.classNames.map(() => []);
+  for (let index = 0; index < data.labels.length; index++) samplesOfClass[data.labels[index]].push(index);
+  const training: number[] = [];
+  const validation: number[] = [];
+  for (const [label, samples] of samplesOfClass.entries()) {
+    if (samples.length < 2) {
+      throw new DataError(
+        `class '${data.classNames[label]}' has ${samples.length} picture(s): expected at least 2 to split between ` +
+          `training and validation; add pictures`,
+      );
+    }
+    const validationCount = Math.min(samples.length - 1, Math.max(1, Math.round(samples.length * fraction)));
+    const order = new Random(seed, RandomStream.split, label).permutation(samples.length);
+    for (const [rank, position] of order.entries()) {
+      (rank < validationCount ? validation : training).push(samples[position]);
+    }
+  }
+  return { training: training.toSorted(ascending), validation: validation.toSorted(ascending) };
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
+}

@@ -1,0 +1,227 @@
+/**
+ * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
+ * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
+ */
+import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, extname, sep } from 'node:path';
+import { DataError } from '../errors.js';
+import { type SkippedFile, split as splitIndices } from './dataset.js';
+
+/** A picture file and the index of its class. */
+export interface LabelledFile {
+  /** Folder as given, then '/' separators. */
+  readonly path: string;
+  readonly label: number;
+}
+
+/** The picture files of all classes. */
+export interface FileList {
+  /** What messages call it. */
+  readonly name: string;
+  /** Sorted; a label is an index into it. */
+  readonly classNames: readonly string[];
+  /** Class by class, each sorted by path. */
+  readonly files: readonly LabelledFile[];
+  /** Pictures that cannot be used, and why. */
+  readonly skipped: readonly SkippedFile[];
+  /** What else was passed over, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** Training and validation files, and in words where they come from. */
+export interface Splits {
+  readonly training: FileList;
+  readonly validation: FileList | null;
+  readonly layout: string;
+}
+
+const pictureExtensions = new Set(['.png', '.jpg', '.jpeg']);
+const otherPictureExtensions = new Set(
+  '.bmp .gif .webp .tif .tiff .heic .heif .avif .jxl .jp2 .ppm .pgm .tga .psd'.split(' '),
+);
+
+const trainingFolders = ['training_set', 'train'];
+/** Where several are there, the first: pictures kept for a last test should not steer the training. */
+const validationFolders = ['val', 'validation', 'test_set', 'test'];
+
+/** What a walk through a folder finds. */
+export interface FoundPictures {
+  readonly paths: string[];
+  readonly skipped: SkippedFile[];
+  readonly notes: string[];
+}
+
+/**
+ * Finds all pictures (.png, .jpg, .jpeg in any case) in a folder and its subfolders, sorted by path. Symbolic links are
+ * followed, each folder is visited once. Names that start with a dot are ignored.
+ *
+ * @throws DataError when the folder or a subfolder cannot be read
+ */
+export function findPictures(directory: string): FoundPictures {
+  const found: FoundPictures = { paths: [], skipped: [], notes: [] };
+  const otherFiles: string[] = [];
+  const visited = new Set<string>();
+  const visit = (folder: string): void => {
+    const realPath = realpathSync(folder);
+    if (visited.has(realPath)) return; // a link that leads back, or a second way to the same pictures
+    visited.add(realPath);
+    for (const name of readFolder(folder)) {
+      const path = `${folder}/${name}`;
+      const kind = fileKind(path);
+      const extension = extname(name).toLowerCase();
+      if (name.startsWith('.')) {
+        if (kind === 'folder') found.notes.push(`${path}: ignored, its name starts with a dot`);
+      } else if (kind === 'folder') visit(path);
+      else if (otherPictureExtensions.has(extension)) {
+        found.skipped.push({
+          file: path,
+          error: `${path}: expected PNG or JPEG, received ${extension}; convert it to PNG`,
+        });
+      } else if (!pictureExtensions.has(extension)) otherFiles.push(path);
+      else if (kind === 'file') found.paths.push(path);
+      else found.skipped.push({ file: path, error: `${path}: is not a file that can be read (${kind})` });
+    }
+  };
+  visit(withSlashes(directory));
+  if (otherFiles.length > 0) {
+    found.notes.push(
+      `${directory}: ignored ${otherFiles.length} file(s) that are no pictures, such as ${otherFiles[0]}`,
+    );
+  }
+  found.paths.sort();
+  return found;
+}
+
+/**
+ * Lists the pictures of a folder that has one folder per class (exactly two for now), with classes sorted by name.
+ *
+ * @throws DataError when the folder is missing, is a file, has other than two class folders or a class without pictures
+ */
+export function listClassFolders(directory: string): FileList {
+  const names = subfolders(directory);
+  const classNames = names.filter((name) => !name.startsWith('.'));
+  checkClassFolders(directory, classNames);
+  const notes = names
+    .filter((name) => name.startsWith('.'))
+    .map((name) => `${directory}/${name}: ignored, its name starts with a dot`);
+  const files: LabelledFile[] = [];
+  const skipped: SkippedFile[] = [];
+  for (const [label, name] of classNames.entries()) {
+    const found = findPictures(`${withSlashes(directory)}/${name}`);
+    if (found.paths.length === 0) {
+      const reason = found.skipped.length > 0 ? ` (${found.skipped.length} of other formats; convert them to PNG)` : '';
+      throw new DataError(
+        `class folder ${directory}/${name}: expected .png, .jpg or .jpeg pictures, found none${reason}`,
+      );
+    }
+    for (const path of found.paths) files.push({ path, label });
+    skipped.push(...found.skipped);
+    notes.push(...found.notes);
+  }
+  return { name: directory, classNames, files, skipped, notes };
+}
+
+function checkClassFolders(directory: string, classNames: readonly string[]): void {
+  const known = [...trainingFolders, ...validationFolders];
+  if (classNames.length > 0 && classNames.every((name) => known.includes(name.toLowerCase()))) {
+    throw new DataError(
+      `${directory}: expected a folder per class, received ${classNames.join(', ')}, which hold the classes of ` +
+        `a split data set; give one of them, for example ${directory}/${classNames[0]}`,
+    );
+  }
+  if (classNames.length !== 2) {
+    const received = classNames.length === 0 ? 'none' : `${classNames.length}: ${classNames.join(', ')}`;
+    throw new DataError(
+      `${directory}: expected exactly two class folders (more classes are not supported yet), received ${received}; ` +
+        `put each picture into one of two folders named after its class, such as ok/ and gap/`,
+    );
+  }
+}
+
+/**
+ * Finds training and validation pictures in one of these layouts: `training_set/` or `train/` beside `val/`,
+ * `validation/`, `test_set/` or `test/`; or the class folders themselves, of which `split` goes to validation.
+ *
+ * @param options split: the fraction for validation, stratified and drawn from `seed` (default 0)
+ * @throws DataError for a layout that cannot be used, or classes that differ between training and validation;
+ *   UsageError for a fraction out of range
+ */
+export function resolveSplits(directory: string, options: { split?: number; seed?: number } = {}): Splits {
+  const { split, seed = 0 } = options;
+  const folders = subfolders(directory);
+  const find = (wanted: readonly string[]) =>
+    wanted.map((name) => folders.find((folder) => folder.toLowerCase() === name)).find((name) => name !== undefined);
+  const trainingFolder = find(trainingFolders);
+  const validationFolder = find(validationFolders);
+  const trainingDirectory = trainingFolder === undefined ? directory : `${directory}/${trainingFolder}`;
+
+  if (trainingFolder !== undefined && validationFolder !== undefined) {
+    if (split !== undefined) {
+      throw new DataError(
+        `${directory}: has its own validation folder ${validationFolder}/, so there is nothing to split; ` +
+          `leave the split out, or give ${trainingDirectory} to split that`,
+      );
+    }
+    const training = listClassFolders(trainingDirectory);
+    const validation = listClassFolders(`${directory}/${validationFolder}`);
+    checkSameClasses(training, validation);
+    const layout = `training on ${training.name}, validating on ${validation.name}`;
+    return { training, validation, layout };
+  }
+  const all = listClassFolders(trainingDirectory);
+  if (split === undefined) return { training: all, validation: null, layout: `training on ${all.name}, no validation` };
+  const parts = splitIndices({ labels: all.files.map((file) => file.label), classNames: all.classNames }, split, seed);
+  const training = { ...all, files: parts.training.map((index) => all.files[index]) };
+  // What was skipped is reported once, with the training files.
+  const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
+  const layout = `${all.name}: ${training.files.length} pictures for training, ${validation.files.length} for validation`;
+  return { training, validation, layout };
+}
+
+function checkSameClasses(training: FileList, validation: FileList): void {
+  if (training.classNames.join('/') === validation.classNames.join('/')) return;
+  throw new DataError(
+    `${validation.name}: expected the classes of ${training.name} (${training.classNames.join(', ')}), ` +
+      `received ${validation.classNames.join(', ')}; give the class folders the same names`,
+  );
+}
+
+/** Names of the folders in a folder, sorted. */
+function subfolders(directory: string): string[] {
+  const kind = fileKind(directory);
+  if (kind !== 'folder') {
+    const received =
+      kind === 'file' ? 'a file; give the folder that holds the class folders' : `${kind}; check the path`;
+    throw new DataError(`${directory}: expected a folder of pictures, received ${received}`);
+  }
+  return readFolder(directory).filter((name) => fileKind(`${directory}/${name}`) === 'folder');
+}
+
+/** @throws DataError when the folder cannot be read */
+export function readFolder(directory: string): string[] {
+  try {
+    return readdirSync(directory).toSorted();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new DataError(`${directory}: the folder cannot be read (${code ?? message}); check its permissions`);
+  }
+}
+
+/** What a path leads to, links followed: 'folder', 'file', or in words why it is neither. */
+export function fileKind(path: string): string {
+  try {
+    const status = statSync(path);
+    if (status.isDirectory()) return 'folder';
+    return status.isFile() ? 'file' : `a special file: ${basename(path)}`;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return 'nothing: it does not exist';
+    return code === 'ELOOP' ? 'a link that leads to itself' : `an error (${code ?? message})`;
+  }
+}
+
+/** The path with '/' between its parts and none at its end; it opens the same file. */
+export function withSlashes(path: string): string {
+  const slashed = sep === '/' ? path : path.replaceAll(sep, '/');
+  return slashed.length > 1 && slashed.endsWith('/') ? slashed.slice(0, -1) : slashed;
+}

@@ -1,0 +1,68 @@
+/** `imageDataGenerator` with Keras' `flow_from_directory`. */
+import { UsageError } from '../errors.js';
+import type { DataFlow } from './batches.js';
+import { listClassFolders } from './folder.node.js';
+import {
+  checkOptionNames,
+  type ImageDataGenerator,
+  type ImageDataGeneratorOptions,
+  imageDataGenerator as browserImageDataGenerator,
+} from './image-data-generator.js';
+import { loadDataset } from './load.node.js';
+import type { Interpolation } from './resize.js';
+
+/** Keras' options of the same names. */
+export interface FlowFromDirectoryOptions {
+  /** [height, width], in Keras' order. Default [256, 256]. */
+  readonly targetSize?: readonly [number, number];
+  /** Default 32. */
+  readonly batchSize?: number;
+  /** Only `binary` so far. */
+  readonly classMode?: 'binary';
+  /** Default true. */
+  readonly shuffle?: boolean;
+  /** Default 0. */
+  readonly seed?: number;
+  /** Default `nearest`. */
+  readonly interpolation?: Interpolation;
+  /** Takes Keras' line "Found 20 images belonging to 2 classes.", and one line for each file that is left out. */
+  readonly onMessage?: (message: string) => void;
+}
+
+/** What `imageDataGenerator` returns in Node. */
+export interface NodeImageDataGenerator extends ImageDataGenerator {
+  /**
+   * Loads a folder that has one folder per class. Class indices are in `classIndices` of the result.
+   *
+   * @throws UsageError for options out of range; DataError for a folder that cannot be used
+   */
+  flowFromDirectory(directory: string, options?: FlowFromDirectoryOptions): Promise<DataFlow>;
+}
+
+const supportedFlowOptions = ['targetSize', 'batchSize', 'classMode', 'shuffle', 'seed', 'interpolation', 'onMessage'];
+
+/**
+ * @throws UsageError naming an option that is unknown, not supported or out of range
+ * @example
+ * const generator = imageDataGenerator({ rescale: 1 / 255, zoomRange: 0.2, horizontalFlip: true });
+ * const trainingSet = await generator.flowFromDirectory('training_set', { targetSize: [64, 64], batchSize: 32 });
+ */
+export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): NodeImageDataGenerator {
+  const generator = browserImageDataGenerator(options);
+  return {
+    ...generator,
+    async flowFromDirectory(directory, flowOptions = {}) {
+      checkOptionNames('flowFromDirectory', flowOptions, supportedFlowOptions);
+      const { targetSize = [256, 256], classMode = 'binary', interpolation = 'nearest', onMessage } = flowOptions;
+      const { batchSize = 32, shuffle = true, seed = 0 } = flowOptions;
+      if (classMode !== 'binary') {
+        throw new UsageError(`classMode: expected 'binary' (the only one so far), received '${String(classMode)}'`);
+      }
+      const [height, width] = targetSize;
+      const dataset = await loadDataset(listClassFolders(directory), { size: { width, height }, interpolation });
+      for (const { error } of dataset.skipped) onMessage?.(`Skipped: ${error}`);
+      onMessage?.(`Found ${dataset.labels.length} images belonging to ${dataset.classNames.length} classes.`);
+      return generator.flow(dataset, { batchSize, shuffle, seed });
+    },
+  };
+}

@@ -1,0 +1,178 @@
+/**
+ * Resizing exactly as Pillow does it, so that a model trained through Keras (whose loader is Pillow) sees the same pixels.
+ * Source: Pillow, src/libImaging/Geometry.c (nearest) and Resample.c (bilinear and box).
+ */
+import { UsageError } from '../errors.js';
+import type { Picture } from './picture.js';
+
+/** `nearest` is Keras' default; `bilinear` and `box` average over the area when they shrink a picture (no aliasing). */
+export type Interpolation = 'nearest' | 'bilinear' | 'box';
+
+/** Width and height in pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Output sizes above this are a slip of the pen, not a picture for a network. */
+const MAXIMUM_SIDE = 16384;
+
+/** Weights are integers with this many binary places: 32 bits, less 8 of the pixel, less 2 of head room. */
+const PRECISION_BITS = 22;
+
+interface Filter {
+  /** Half the filter's width at scale 1, in pixels. */
+  readonly support: number;
+  readonly weight: (distance: number) => number;
+}
+
+const filters: Record<Exclude<Interpolation, 'nearest'>, Filter> = {
+  bilinear: { support: 1, weight: (distance) => Math.max(0, 1 - Math.abs(distance)) },
+  box: { support: 0.5, weight: (distance) => (distance > -0.5 && distance <= 0.5 ? 1 : 0) },
+};
+
+/**
+ * Resizes to exactly `size`; the aspect ratio is not kept (as in Keras). The given picture is not changed, but may be
+ * returned itself where nothing is to do.
+ *
+ * @throws UsageError when the size is not two whole numbers from 1 to 16384, or the interpolation is unknown
+ */
+export function resize(picture: Picture, size: Size, interpolation: Interpolation): Picture {
+  checkSize(size);
+  if (interpolation !== 'nearest' && !Object.hasOwn(filters, interpolation)) {
+    throw new UsageError(`interpolation: expected 'nearest', 'bilinear' or 'box', received '${interpolation}'`);
+  }
+  if (picture.width === size.width && picture.height === size.height) return picture;
+  if (interpolation === 'nearest') return resizeNearest(picture, size);
+  // Horizontal first, rounded to uint8 between the passes: both are visible in the result.
+  const filter = filters[interpolation];
+  const narrowed = picture.width === size.width ? picture : resampleRows(picture, size.width, filter);
+  return narrowed.height === size.height ? narrowed : resampleColumns(narrowed, size.height, filter);
+}
+
+/** @throws UsageError unless width and height are whole numbers from 1 to 16384 */
+export function checkSize({ width, height }: Size): void {
+  for (const [name, side] of [['width', width] as const, ['height', height] as const]) {
+    if (!Number.isInteger(side) || side < 1 || side > MAXIMUM_SIDE) {
+      throw new UsageError(`size: expected a ${name} from 1 to ${MAXIMUM_SIDE} pixels, received ${String(side)}`);
+    }
+  }
+}
+
+function resizeNearest({ width, height, data }: Picture, size: Size): Picture {
+  const columns = nearestIndices(width, size.width);
+  const rows = nearestIndices(height, size.height);
+  const out = new Uint8Array(size.height * size.width * 3);
+  let target = 0;
+  for (const row of rows) {
+    for (const column of columns) {
+      const source = (row * width + column) * 3;
+      out[target++] = data[source];
+      out[target++] = data[source + 1];
+      out[target++] = data[source + 2];
+    }
+  }
+  return { width: size.width, height: size.height, data: out };
+}
+
+/**
+ * floor((i + 0.5) · input / output), but summed up step by step as Pillow does: where the exact value is a whole number
+ * (4 → 15 pixels, say), rounding in that sum decides which of two pixels is taken.
+ */
+function nearestIndices(inputLength: number, outputLength: number): Int32Array {
+  const scale = inputLength / outputLength;
+  const indices = new Int32Array(outputLength);
+  let position = scale * 0.5;
+  for (let index = 0; index < outputLength; index++) {
+    indices[index] = Math.min(Math.floor(position), inputLength - 1);
+    position += scale;
+  }
+  return indices;
+}
+
+/** For each output pixel: where its input pixels start, how many they are, and their integer weights. */
+interface Weights {
+  readonly starts: Int32Array;
+  readonly counts: Int32Array;
+  /** [output length, stride] */
+  readonly weights: Int32Array;
+  readonly stride: number;
+}
+
+function filterWeights(inputLength: number, outputLength: number, filter: Filter): Weights {
+  const scale = inputLength / outputLength;
+  const filterScale = Math.max(scale, 1); // wider when shrinking, never narrower than one pixel
+  const support = filter.support * filterScale;
+  const stride = Math.ceil(support) * 2 + 1;
+  const starts = new Int32Array(outputLength);
+  const counts = new Int32Array(outputLength);
+  const weights = new Int32Array(outputLength * stride);
+  const exact = new Float64Array(stride);
+  for (let index = 0; index < outputLength; index++) {
+    const centre = (index + 0.5) * scale;
+    const start = Math.max(0, Math.trunc(centre - support + 0.5));
+    const count = Math.min(inputLength, Math.trunc(centre + support + 0.5)) - start;
+    let sum = 0;
+    for (let tap = 0; tap < count; tap++) {
+      exact[tap] = filter.weight((tap + start - centre + 0.5) * (1 / filterScale));
+      sum += exact[tap];
+    }
+    for (let tap = 0; tap < count; tap++) {
+      weights[index * stride + tap] = Math.trunc(0.5 + (exact[tap] / sum) * 2 ** PRECISION_BITS);
+    }
+    starts[index] = start;
+    counts[index] = count;
+  }
+  return { starts, counts, weights, stride };
+}
+
+const HALF = 1 << (PRECISION_BITS - 1);
+
+/** [height, width, 3] → [height, outputWidth, 3] */
+function resampleRows({ width, height, data }: Picture, outputWidth: number, filter: Filter): Picture {
+  const { starts, counts, weights, stride } = filterWeights(width, outputWidth, filter);
+  const out = new Uint8Array(height * outputWidth * 3);
+  let target = 0;
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < outputWidth; column++) {
+      let source = (row * width + starts[column]) * 3;
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      for (let tap = 0; tap < counts[column]; tap++, source += 3) {
+        const weight = weights[column * stride + tap];
+        red += data[source] * weight;
+        green += data[source + 1] * weight;
+        blue += data[source + 2] * weight;
+      }
+      out[target++] = clip(red);
+      out[target++] = clip(green);
+      out[target++] = clip(blue);
+    }
+  }
+  return { width: outputWidth, height, data: out };
+}
+
+/** [height, width, 3] → [outputHeight, width, 3] */
+function resampleColumns({ width, height, data }: Picture, outputHeight: number, filter: Filter): Picture {
+  const { starts, counts, weights, stride } = filterWeights(height, outputHeight, filter);
+  const rowLength = width * 3;
+  const out = new Uint8Array(outputHeight * rowLength);
+  let target = 0;
+  for (let row = 0; row < outputHeight; row++) {
+    for (let position = 0; position < rowLength; position++) {
+      let source = starts[row] * rowLength + position;
+      let sum = HALF;
+      for (let tap = 0; tap < counts[row]; tap++, source += rowLength) {
+        sum += data[source] * weights[row * stride + tap];
+      }
+      out[target++] = clip(sum);
+    }
+  }
+  return { width, height: outputHeight, data: out };
+}
+
+/** Fixed point → 0…255; rounded weights may add up to slightly more than 1. */
+function clip(sum: number): number {
+  return Math.min(255, sum >> PRECISION_BITS);
+}

@@ -1,0 +1,178 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { findPictures, listClassFolders, resolveSplits } from '../../src/data/folder.node.js';
+import { DataError, UsageError } from '../../src/errors.js';
+import { temporaryFolder } from './make-pictures.js';
+
+/** Listing looks at names only, so the files may be empty. */
+function folderOf(...paths: string[]): string {
+  return temporaryFolder(Object.fromEntries(paths.map((path) => [path, ''])));
+}
+
+function relative(folder: string, paths: readonly string[]): string[] {
+  return paths.map((path) => path.replace(`${folder}/`, ''));
+}
+
+describe('listClassFolders', () => {
+  test('sorts classes and paths by code unit, walks subfolders, takes extensions in any case', () => {
+    const folder = folderOf(
+      'ok/b.png',
+      'ok/B.JPG',
+      'ok/10.jpeg',
+      'ok/2.PnG',
+      'ok/sub/deep/a.png',
+      'gap/ä.png',
+      'gap/z.png',
+    );
+    const list = listClassFolders(folder);
+    expect(list.classNames).toEqual(['gap', 'ok']);
+    const paths = list.files.map(({ path }) => path);
+    expect(relative(folder, paths)).toEqual([
+      'gap/z.png',
+      'gap/ä.png',
+      'ok/10.jpeg',
+      'ok/2.PnG',
+      'ok/B.JPG',
+      'ok/b.png',
+      'ok/sub/deep/a.png',
+    ]);
+    expect(list.files.map(({ label }) => label)).toEqual([0, 0, 1, 1, 1, 1, 1]);
+    expect(list.skipped).toEqual([]);
+    expect(list.notes).toEqual([]);
+    expect(listClassFolders(`${folder}/`).files).toEqual(list.files);
+  });
+
+  test('names what it passes over: other formats, dot-folders, other files', () => {
+    const folder = folderOf(
+      'a/1.png',
+      'a/2.WEBP',
+      'a/notes.txt',
+      'a/.cache/3.png',
+      'a/._1.png',
+      'b/1.png',
+      '.git/x.png',
+    );
+    mkdirSync(`${folder}/b/folder.png`);
+    const list = listClassFolders(folder);
+    expect(
+      relative(
+        folder,
+        list.files.map(({ path }) => path),
+      ),
+    ).toEqual(['a/1.png', 'b/1.png']);
+    expect(list.skipped).toEqual([
+      {
+        file: `${folder}/a/2.WEBP`,
+        error: `${folder}/a/2.WEBP: expected PNG or JPEG, received .webp; convert it to PNG`,
+      },
+    ]);
+    expect(list.notes).toEqual([
+      `${folder}/.git: ignored, its name starts with a dot`,
+      `${folder}/a/.cache: ignored, its name starts with a dot`,
+      `${folder}/a: ignored 1 file(s) that are no pictures, such as ${folder}/a/notes.txt`,
+    ]);
+  });
+
+  test('follows links, survives loops, reports broken links and pipes', () => {
+    const folder = folderOf('a/1.png', 'b/1.png', 'elsewhere/far/2.png');
+    symlinkSync('..', `${folder}/a/loop`);
+    symlinkSync('missing.png', `${folder}/b/broken.png`);
+    symlinkSync('self.png', `${folder}/b/self.png`);
+    execFileSync('mkfifo', [`${folder}/b/pipe.png`]);
+    const all = findPictures(`${folder}/a`);
+    // Through the loop all folders are reached, each once.
+    expect(relative(folder, all.paths)).toEqual(['a/1.png', 'a/loop/b/1.png', 'a/loop/elsewhere/far/2.png']);
+    expect(findPictures(`${folder}/b`).skipped.map(({ error }) => error)).toEqual([
+      expect.stringMatching(/broken.png: is not a file that can be read \(nothing: it does not exist\)/),
+      expect.stringMatching(/pipe.png: is not a file that can be read \(a special file/),
+      expect.stringMatching(/self.png: is not a file that can be read \(a link that leads to itself\)/),
+    ]);
+  });
+
+  test.each([
+    ['no class folder', ['1.png'], /exactly two class folders .*, received none/],
+    ['one', ['a/1.png'], /received 1: a;/],
+    ['three', ['a/1.png', 'b/1.png', 'c/1.png'], /received 3: a, b, c;/],
+    [
+      'a class without pictures',
+      ['a/1.png', 'b/notes.txt'],
+      /class folder .*\/b: expected .png, .jpg or .jpeg pictures/,
+    ],
+    ['a class of other formats', ['a/1.png', 'b/1.gif'], /found none \(1 of other formats; convert them/],
+    ['a split data set', ['train/a/1.png', 'test/a/1.png'], /give one of them, for example .*\/test$/],
+  ])('refuses %s', (_, paths, message) => {
+    const folder = folderOf(...paths);
+    expect(() => listClassFolders(folder)).toThrow(DataError);
+    expect(() => listClassFolders(folder)).toThrow(message);
+  });
+
+  test('refuses a missing folder and a file', () => {
+    const folder = folderOf('file.png');
+    expect(() => listClassFolders(`${folder}/missing`)).toThrow(
+      /missing: expected a folder .* it does not exist; check/,
+    );
+    expect(() => listClassFolders(`${folder}/file.png`)).toThrow(/received a file; give the folder that holds/);
+    expect(() => resolveSplits(`${folder}/missing`)).toThrow(DataError);
+  });
+});
+
+describe('resolveSplits', () => {
+  test.each([
+    ['training_set', 'test_set'],
+    ['train', 'test'],
+    ['train', 'val'],
+    ['train', 'validation'],
+    ['Train', 'Test'],
+  ])('%s + %s', (training, validation) => {
+    const folder = folderOf(...[training, validation].flatMap((part) => [`${part}/a/1.png`, `${part}/b/1.png`]));
+    const splits = resolveSplits(folder);
+    expect(
+      relative(
+        folder,
+        splits.training.files.map(({ path }) => path),
+      )[0],
+    ).toBe(`${training}/a/1.png`);
+    expect(relative(folder, splits.validation?.files.map(({ path }) => path) ?? [])[0]).toBe(`${validation}/a/1.png`);
+    expect(splits.layout).toBe(`training on ${folder}/${training}, validating on ${folder}/${validation}`);
+    expect(() => resolveSplits(folder, { split: 0.2 })).toThrow(/nothing to split; leave the split out/);
+  });
+
+  test('of val and test, val steers the training', () => {
+    const folder = folderOf(...['train', 'test', 'val'].flatMap((part) => [`${part}/a/1.png`, `${part}/b/1.png`]));
+    expect(resolveSplits(folder).validation?.name).toBe(`${folder}/val`);
+  });
+
+  test('one folder of classes, with and without a split', () => {
+    const names = Array.from({ length: 10 }, (_, index) => index);
+    const folder = folderOf(
+      ...names.flatMap((index) => [`a/${index}.png`, `b/${index}.png`, `b/x${index}.png`]),
+      'a/x.gif',
+    );
+    const whole = resolveSplits(folder);
+    expect(whole.training.files.length).toBe(30);
+    expect(whole.validation).toBeNull();
+
+    const { training, validation, layout } = resolveSplits(folder, { split: 0.2, seed: 5 });
+    expect(validation?.files.map(({ label }) => label)).toEqual([0, 0, 1, 1, 1, 1]);
+    const paths = [...training.files, ...(validation?.files ?? [])].map(({ path }) => path);
+    expect(paths.toSorted()).toEqual(whole.training.files.map(({ path }) => path));
+    expect(layout).toContain('24 pictures for training, 6 for validation');
+    expect([training.skipped.length, validation?.skipped.length]).toEqual([1, 0]);
+    expect(resolveSplits(folder, { split: 0.2, seed: 5 })).toEqual(resolveSplits(folder, { split: 0.2, seed: 5 }));
+    expect(resolveSplits(folder, { split: 0.2, seed: 6 })).not.toEqual(resolveSplits(folder, { split: 0.2, seed: 5 }));
+    expect(() => resolveSplits(folder, { split: 1.5 })).toThrow(UsageError);
+  });
+
+  test('a training folder alone can be split', () => {
+    const folder = folderOf('train/a/1.png', 'train/a/2.png', 'train/b/1.png', 'train/b/2.png');
+    expect(resolveSplits(folder).validation).toBeNull();
+    expect(resolveSplits(folder, { split: 0.5 }).validation?.files.length).toBe(2);
+  });
+
+  test('refuses classes that differ', () => {
+    const folder = folderOf('train/ok/1.png', 'train/gap/1.png', 'test/ok/1.png', 'test/Gap/1.png');
+    expect(() => resolveSplits(folder)).toThrow(DataError);
+    expect(() => resolveSplits(folder)).toThrow(/test: expected the classes of .*train \(gap, ok\), received Gap, ok/);
+  });
+});
