@@ -94,7 +94,8 @@ function walkMarkers(bytes: Uint8Array, checkPixels: (width: number, height: num
       parts.push(segment);
     } else if (marker === Marker.sos) {
       if (frame === null) throw new DamagedPicture('its pixel data comes before its frame header');
-      if (++scans > MAXIMUM_SCANS) throw new DamagedPicture(`it has more than ${MAXIMUM_SCANS} scans; save it again`);
+      if (++scans > MAXIMUM_SCANS)
+        throw new DamagedPicture(`it has more than ${MAXIMUM_SCANS} scans`, 'save it again with another program');
       for (const id of scanComponents(segment, frame)) scanned.add(id);
       position = scanEnd(bytes, end);
       parts.push(bytes.subarray(start, position));
@@ -111,7 +112,7 @@ function walkMarkers(bytes: Uint8Array, checkPixels: (width: number, height: num
   if (scanned.size < frame.componentIds.length)
     throw new DamagedPicture('the pixel data of a colour channel is missing');
   if (frame.componentIds.length === 4 && adobeTransform === null) {
-    throw new DamagedPicture('it has four colour channels and does not say which (no Adobe segment); save it as RGB');
+    throw new DamagedPicture('it has four colour channels and does not say which (no Adobe segment)', 'save it as RGB');
   }
   parts.push(Uint8Array.of(0xff, Marker.eoi));
   return { frame, stream: Buffer.concat(parts), hasJfif, adobeTransform };
@@ -128,7 +129,7 @@ function findMarker(bytes: Uint8Array, from: number): number {
 function segmentEnd(bytes: Uint8Array, start: number): number {
   if (start + 4 > bytes.length) throw truncated(bytes);
   const length = (bytes[start + 2] << 8) | bytes[start + 3]; // counts itself
-  if (length < 2) throw new DamagedPicture(`the segment at byte ${start} has no length; restore the file`);
+  if (length < 2) throw new DamagedPicture(`the segment at byte ${start} has no length`);
   const end = start + 2 + length;
   if (end > bytes.length) throw truncated(bytes);
   return end;
@@ -144,7 +145,7 @@ function scanEnd(bytes: Uint8Array, from: number): number {
 }
 
 function truncated(bytes: Uint8Array): DamagedPicture {
-  return new DamagedPicture(`the file ends too early, after ${bytes.length} bytes; restore it from its source`);
+  return new DamagedPicture(`the file ends too early, after ${bytes.length} bytes`);
 }
 
 function segmentText(segment: Uint8Array, length: number): string {
@@ -155,14 +156,18 @@ function segmentText(segment: Uint8Array, length: number): string {
 function readFrame(segment: Uint8Array): Frame {
   const kind = frameKinds[segment[1]];
   if (kind !== null) {
-    throw new DamagedPicture(`expected a baseline or progressive JPEG, received one that is ${kind}; save it again`);
+    throw new DamagedPicture(
+      `expected a baseline or progressive JPEG, received one that is ${kind}`,
+      'save it again with another program',
+    );
   }
   const precision = segment[4];
   const componentCount = segment[9];
   if (segment.length < 10 || segment.length !== 10 + 3 * componentCount) {
     throw new DamagedPicture('its frame header has the wrong length');
   }
-  if (precision !== 8) throw new DamagedPicture(`expected 8 bits a sample, received ${precision}; save it with 8 bits`);
+  if (precision !== 8)
+    throw new DamagedPicture(`expected 8 bits a sample, received ${precision}`, 'save it with 8 bits');
   if (componentCount !== 1 && componentCount !== 3 && componentCount !== 4) {
     throw new DamagedPicture(`expected 1, 3 or 4 colour channels, received ${componentCount}`);
   }

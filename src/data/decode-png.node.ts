@@ -70,7 +70,7 @@ function readChunks(bytes: Uint8Array, checkPixels: (width: number, height: numb
     if (!/^[A-Za-z]{4}$/.test(type)) throw new DamagedPicture(`no chunk starts at byte ${position}, though one should`);
     if (end + 4 > bytes.length) throw truncated(bytes);
     if (crc32(bytes.subarray(position + 4, end)) !== view.getUint32(end)) {
-      throw new DamagedPicture(`the checksum of chunk ${type} at byte ${position} is wrong; restore the file`);
+      throw new DamagedPicture(`the checksum of chunk ${type} at byte ${position} is wrong`);
     }
     const data = bytes.subarray(start, end);
     if (header === null) {
@@ -90,7 +90,7 @@ function readChunks(bytes: Uint8Array, checkPixels: (width: number, height: numb
       }
       pixelChunks.push(data);
     } else if (type !== 'IEND' && isCritical(type)) {
-      throw new DamagedPicture(`it needs the unknown chunk ${type}; save it again with another program`);
+      throw new DamagedPicture(`it needs the unknown chunk ${type}`, 'save it again with another program');
     }
     previousType = type;
     position = end + 4;
@@ -107,7 +107,7 @@ function isCritical(type: string): boolean {
 }
 
 function truncated(bytes: Uint8Array): DamagedPicture {
-  return new DamagedPicture(`the file ends too early, after ${bytes.length} bytes; restore it from its source`);
+  return new DamagedPicture(`the file ends too early, after ${bytes.length} bytes`);
 }
 
 function readHeader(data: Uint8Array): Header {
@@ -139,10 +139,10 @@ function checkPixelData({ header, compressed }: Parts): void {
     if (code === 'ERR_BUFFER_TOO_LARGE') {
       throw new DamagedPicture(`it holds more pixel data than the ${expected} bytes that its header asks for`);
     }
-    throw new DamagedPicture(`its pixel data is damaged (${message}); restore the file from its source`);
+    throw new DamagedPicture(`its pixel data is damaged (${message})`);
   }
   if (length !== expected) {
-    throw new DamagedPicture(`expected ${expected} bytes of pixel data, received ${length}; restore the file`);
+    throw new DamagedPicture(`expected ${expected} bytes of pixel data, received ${length}`);
   }
 }
 

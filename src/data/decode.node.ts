@@ -51,7 +51,8 @@ function limitPixels(width: number, height: number, maximumPixels: number): void
   if (width * height > maximumPixels) {
     throw new DamagedPicture(
       `expected at most ${megapixels(maximumPixels)} megapixels, received ${width}×${height} = ` +
-        `${megapixels(width * height)} megapixels; shrink the picture first`,
+        `${megapixels(width * height)} megapixels`,
+      'shrink the picture first',
     );
   }
 }
