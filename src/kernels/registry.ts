@@ -16,6 +16,7 @@ import { matrixProduct } from './matrix-product.js';
 import { maxPool2dForward, maxPool2dGradient } from './max-pool2d.js';
 import { broadcastScaled, scaledSum } from './reduce.js';
 import { reluForward, reluGradientKernel } from './relu.js';
+import { sgdUpdate } from './sgd.js';
 import { sigmoidForward, sigmoidGradient } from './sigmoid.js';
 import { windowGeometry, type WindowAttributes } from './window.js';
 
@@ -204,6 +205,18 @@ export const kernels: readonly RegisteredKernel[] = [
         inputs: [floats(random, shape), { shape: [2], dtype: 'float32', values: Float32Array.of(0.003, random.uniform(1, 30)) }],
         attributes: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
         inPlace: [floats(random, shape), floats(random, shape), floats(random, shape, 0, 1)],
+      };
+    },
+  },
+  {
+    kernel: sgdUpdate,
+    roundings: 4,
+    sample(random) {
+      const shape = [between(random, 1, 300)];
+      return {
+        inputs: [floats(random, shape), floats(random, [1], 0.001, 0.1)],
+        attributes: { momentum: random.uniform(0, 0.99), nesterov: random.integer(2) === 1 },
+        inPlace: [floats(random, shape), floats(random, shape)],
       };
     },
   },

@@ -24,6 +24,11 @@ export interface AdapterDescription {
   readonly features: readonly string[];
 }
 
+/** WebGPU's flag values; Node has no global `GPUBufferUsage` and its kin. */
+const USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x80 };
+const MAP_READ = 0x1;
+const COMPUTE_STAGE = 0x4;
+
 const DEFAULT_BUDGET = 4 * 2 ** 30;
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
@@ -102,7 +107,7 @@ export class WebGpuDevice extends Device {
   }
 
   protected createBuffer(bytes: number): WebGpuBuffer {
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const usage = USAGE.storage | USAGE.copySource | USAGE.copyDestination;
     if (bytes > this.#maximumBinding) {
       throw new OutOfMemoryError(
         `webgpu: a buffer of ${bytes} bytes exceeds the adapter's largest binding of ${this.#maximumBinding}; use a smaller batch or smaller pictures`,
@@ -130,12 +135,12 @@ export class WebGpuDevice extends Device {
 
   protected async readBuffer(view: BufferView): Promise<ArrayBuffer> {
     const size = Math.ceil(view.bytes / 4) * 4;
-    const staging = this.#device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+    const staging = this.#device.createBuffer({ size, usage: USAGE.copyDestination | USAGE.mapRead });
     const encoder = this.#device.createCommandEncoder();
     encoder.copyBufferToBuffer((view.buffer as WebGpuBuffer).gpu, view.offset, staging, 0, size);
     this.#device.queue.submit([encoder.finish()]);
     try {
-      await this.#wait(() => staging.mapAsync(GPUMapMode.READ));
+      await this.#wait(() => staging.mapAsync(MAP_READ));
       return staging.getMappedRange().slice(0, view.bytes);
     } finally {
       staging.destroy();
@@ -212,7 +217,7 @@ export class WebGpuDevice extends Device {
       layout = this.#device.createBindGroupLayout({
         entries: access.map(([, binding, mode]) => ({
           binding: Number(binding),
-          visibility: GPUShaderStage.COMPUTE,
+          visibility: COMPUTE_STAGE,
           buffer: { type: mode === 'read' ? 'read-only-storage' : 'storage' },
         })),
       });

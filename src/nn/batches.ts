@@ -1,0 +1,26 @@
+/** What `fit`, `evaluate` and `predict` expect of data. `data/` satisfies it; so may a caller's own class. */
+
+/** The samples of one step. */
+export interface BatchPlan {
+  /** Which pictures, [n] */
+  readonly indices: Uint32Array;
+  /** How each is warped, [n,8]: see kernels/augment.ts */
+  readonly transforms: Float32Array;
+}
+
+export interface Batches {
+  /** All pictures, [N,H,W,C], row-major */
+  readonly pictures: Uint8Array;
+  /** Class of each picture, [N], 0 or 1 */
+  readonly labels: Float32Array;
+  readonly pictureShape: readonly [height: number, width: number, channels: number];
+  readonly sampleCount: number;
+  readonly batchSize: number;
+  /** ceil(sampleCount / batchSize): the last batch of a pass may be smaller */
+  readonly stepsPerPass: number;
+  readonly interpolation: 'nearest' | 'bilinear';
+  /** Factor on the pixel values */
+  readonly rescale: number;
+  /** Samples of step `step`, counted from 0 over all passes: a pure function. */
+  batch(step: number): BatchPlan;
+}

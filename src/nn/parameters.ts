@@ -1,0 +1,94 @@
+/**
+ * The parameter arena: all parameters of a model in one buffer, their gradients in another, so that an optimizer step
+ * is one launch and a checkpoint one read.
+ */
+import { ShapeError } from '../errors.js';
+import { ALIGNMENT, type Device } from '../tensor/device.js';
+import { Random, RandomStream } from '../tensor/random.js';
+import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
+import { zeros, type Tensor } from '../tensor/tensor.js';
+import type { ParameterDescription } from './layers.js';
+
+export interface NamedWeights {
+  readonly [name: string]: { readonly shape: Shape; readonly data: Float32Array };
+}
+
+export interface NamedParameter extends ParameterDescription {
+  /** `layer.kernel` */
+  readonly fullName: string;
+}
+
+/** Views start at WebGPU's binding alignment; the gaps stay 0 and so do their gradients. */
+const ALIGNED_FLOATS = ALIGNMENT / 4;
+
+/** The initial values of parameters: each has its own random numbers, by its place in the model. */
+export function initialWeights(parameters: readonly NamedParameter[], seed: number): NamedWeights {
+  return Object.fromEntries(
+    parameters.map(({ fullName, shape, initialize }, index) => [fullName, { shape, data: initialize(new Random(seed, RandomStream.weights, index)) }]),
+  );
+}
+
+export class ParameterArena {
+  readonly values: Tensor;
+  readonly gradients: Tensor;
+  readonly #places: { fullName: string; shape: Shape; offset: number; value: Tensor; gradient: Tensor }[] = [];
+
+  constructor(device: Device, parameters: readonly NamedParameter[]) {
+    let size = 0;
+    const offsets = parameters.map(({ shape }) => {
+      const offset = size;
+      size += Math.ceil(sizeOf(shape) / ALIGNED_FLOATS) * ALIGNED_FLOATS;
+      return offset;
+    });
+    this.values = zeros(device, [size]);
+    this.gradients = zeros(device, [size]);
+    parameters.forEach(({ fullName, shape }, index) => {
+      const offset = offsets[index]!;
+      const value = this.values.viewAs(shape, offset);
+      const gradient = this.gradients.viewAs(shape, offset);
+      value.requiresGradient = true;
+      value.gradient = gradient;
+      this.#places.push({ fullName, shape, offset, value, gradient });
+    });
+  }
+
+  /** The tensors of one layer, by their short names. */
+  ofLayer(name: string): Record<string, Tensor> {
+    const prefix = `${name}.`;
+    return Object.fromEntries(
+      this.#places.filter(({ fullName }) => fullName.startsWith(prefix)).map(({ fullName, value }) => [fullName.slice(prefix.length), value]),
+    );
+  }
+
+  /** @throws ShapeError when a parameter is missing, superfluous or of another shape */
+  write(weights: NamedWeights): void {
+    const all = new Float32Array(this.values.size);
+    for (const { fullName, shape, offset } of this.#places) {
+      const given = weights[fullName];
+      if (!given) throw new ShapeError(`weights: ${fullName} ${formatShape(shape)} is missing; got ${Object.keys(weights).join(', ')}`);
+      if (!sameShape(given.shape, shape) || given.data.length !== sizeOf(shape)) {
+        throw new ShapeError(`weights: ${fullName} expects ${formatShape(shape)}, got ${formatShape(given.shape)} with ${given.data.length} values`);
+      }
+      all.set(given.data, offset);
+    }
+    const known = new Set(this.#places.map(({ fullName }) => fullName));
+    const unknown = Object.keys(weights).filter((name) => !known.has(name));
+    if (unknown.length > 0) throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${[...known].join(', ')}`);
+    this.values.write(all);
+  }
+
+  /** Values (or gradients, after a step) of all parameters, in one read. */
+  async read(what: 'values' | 'gradients' = 'values'): Promise<NamedWeights> {
+    const all = await this[what].read();
+    return Object.fromEntries(this.#places.map(({ fullName, shape, offset }) => [fullName, { shape, data: all.slice(offset, offset + sizeOf(shape)) }]));
+  }
+
+  destroy(): void {
+    for (const { value, gradient } of this.#places) {
+      value.destroy();
+      gradient.destroy();
+    }
+    this.values.destroy();
+    this.gradients.destroy();
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The steps of a compiled model: training, evaluating and predicting on one batch. Each is recorded once per source
+ * and batch size, and replayed afterwards: no allocation, one submit.
+ *
+ *   training:   batch → layers → loss → mean → gradients → optimizer → metrics row
+ *   evaluating: batch → layers → loss → mean → metrics row
+ *   predicting: batch → layers → sigmoid → scores
+ */
+import { batchMetrics, METRIC_ROWS, METRICS } from '../kernels/batch-metrics.js';
+import { reshape } from '../kernels/flatten.js';
+import { mean } from '../kernels/reduce.js';
+import type { BoundOptimizer } from '../optim/optimizer.js';
+import { backward, noGrad, record } from '../tensor/autograd.js';
+import type { Device, MemoryPool, Recording } from '../tensor/device.js';
+import { copyKernel } from '../tensor/elementwise.js';
+import { launch, tensor, zeros, type Tensor } from '../tensor/tensor.js';
+import type { BatchSource } from './batch-source.js';
+import type { Loss } from './losses.js';
+
+/** Figures of one batch. */
+export interface BatchMetrics {
+  readonly loss: number;
+  readonly correct: number;
+  readonly samples: number;
+  /** Values of loss and scores that are NaN or infinite. */
+  readonly notFinite: number;
+}
+
+/** The model's layers as a function: x [n, …] → the last layer's values [n, units], before its sigmoid if `logits`. */
+export type Forward = (x: Tensor, logits: boolean) => Tensor;
+
+export type StepKind = 'train' | 'evaluate' | 'predict';
+
+export class Steps {
+  readonly #device: Device;
+  readonly #forward: Forward;
+  readonly #loss: Loss;
+  readonly #optimizer: BoundOptimizer;
+  /** Recordings never run at the same time, so that they share their memory. */
+  readonly #pool: MemoryPool = new Map();
+  readonly #recordings = new Map<BatchSource, Map<string, Recording>>();
+  readonly #table: Tensor;
+  readonly #row: Tensor;
+  readonly #hostRow = new Uint32Array(1);
+  /** Scores of the last predicting step, as long as its batch. */
+  #scores: Tensor | null = null;
+  /** Rows of the table written since the last read. */
+  #written = 0;
+  #nextRow = 0;
+
+  constructor(device: Device, forward: Forward, loss: Loss, optimizer: BoundOptimizer) {
+    this.#device = device;
+    this.#forward = forward;
+    this.#loss = loss;
+    this.#optimizer = optimizer;
+    this.#table = zeros(device, [METRIC_ROWS, METRICS]);
+    this.#row = tensor(device, new Uint32Array(1));
+  }
+
+  /** Runs one training step on what was loaded into the source; `step` counts from 1 over the whole training. */
+  train(source: BatchSource, count: number, step: number): void {
+    this.#optimizer.prepare(step);
+    this.#measured('train', source, count);
+  }
+
+  evaluate(source: BatchSource, count: number): void {
+    this.#measured('evaluate', source, count);
+  }
+
+  #measured(kind: StepKind, source: BatchSource, count: number): void {
+    this.#hostRow[0] = this.#nextRow;
+    this.#row.write(this.#hostRow);
+    this.#nextRow = (this.#nextRow + 1) % METRIC_ROWS;
+    this.#written++;
+    this.#run(kind, source, count);
+  }
+
+  /** Probabilities of the loaded batch, [n]. */
+  async predict(source: BatchSource, count: number): Promise<Float32Array> {
+    if (this.#scores?.size !== count) {
+      this.#scores?.destroy();
+      this.#scores = zeros(this.#device, [count]);
+      this.#dropRecordings('predict');
+    }
+    this.#run('predict', source, count);
+    return this.#scores!.read();
+  }
+
+  /** Figures of the steps since the last call, oldest first. */
+  async readMetrics(): Promise<BatchMetrics[]> {
+    const count = this.#written;
+    if (count === 0) return [];
+    const first = (this.#nextRow - count + METRIC_ROWS) % METRIC_ROWS;
+    this.#written = 0;
+    const table = await this.#table.read();
+    return Array.from({ length: count }, (_, i) => {
+      const [loss, correct, samples, notFinite] = table.subarray(((first + i) % METRIC_ROWS) * METRICS) as unknown as [number, number, number, number];
+      return { loss, correct, samples, notFinite };
+    });
+  }
+
+  #run(kind: StepKind, source: BatchSource, count: number): void {
+    let recordings = this.#recordings.get(source);
+    if (!recordings) this.#recordings.set(source, (recordings = new Map()));
+    const key = `${kind} ${count}`;
+    let recording = recordings.get(key);
+    if (!recording) {
+      recording = this.#device.record(this.#pool, () => this.#queue(kind, source, count));
+      recordings.set(key, recording);
+    }
+    this.#device.replay(recording);
+  }
+
+  /** The step itself, as an ordinary computation. */
+  #queue(kind: StepKind, source: BatchSource, count: number): void {
+    const x = source.batch(count);
+    if (kind === 'predict') {
+      const probabilities = noGrad(() => this.#forward(x, false));
+      launch(copyKernel, [reshape(probabilities, [count])], null, [this.#scores]);
+      return;
+    }
+    const labels = source.labels.viewAs([count]);
+    const computeLoss = () => {
+      const scores = reshape(this.#forward(x, this.#loss.onLogits), [count]);
+      return { scores, loss: mean(this.#loss.perSample(scores, labels)) };
+    };
+    const { result, tape } = record(computeLoss);
+    launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: this.#loss.onLogits ? 0 : 0.5 }, [this.#table]);
+    if (kind === 'train') {
+      backward(tape, result.loss);
+      this.#optimizer.apply();
+    }
+  }
+
+  /** Forgets the recordings over a source that is about to be destroyed. Their memory serves later ones. */
+  forget(source: BatchSource): void {
+    this.#recordings.delete(source);
+  }
+
+  #dropRecordings(kind: StepKind): void {
+    for (const recordings of this.#recordings.values()) {
+      for (const key of recordings.keys()) if (key.startsWith(kind)) recordings.delete(key);
+    }
+  }
+
+  destroy(): void {
+    this.#recordings.clear();
+    this.#device.forget(this.#pool);
+    this.#scores?.destroy();
+    this.#table.destroy();
+    this.#row.destroy();
+  }
+}

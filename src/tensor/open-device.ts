@@ -1,0 +1,59 @@
+/** Choosing a device. */
+import { NoDeviceError, UsageError } from '../errors.js';
+import { CpuDevice } from './cpu-device.js';
+import type { Device } from './device.js';
+import { describeAdapter, requestAdapters, WebGpuDevice, type AdapterDescription } from './webgpu-device.js';
+
+export type DeviceName = 'auto' | 'webgpu' | 'cpu';
+
+export interface OpenDeviceOptions {
+  /** Most bytes of tensors at a time; default 4 GiB. */
+  memoryBudget?: number;
+}
+
+export interface DeviceChoice {
+  readonly kind: 'webgpu' | 'cpu';
+  /** The adapter, for webgpu. */
+  readonly adapter: AdapterDescription | null;
+  /** Why this one, in words. */
+  readonly reason: string;
+  open(options?: OpenDeviceOptions): Promise<Device>;
+}
+
+/** The GPU object of the page, where there is one. */
+export const browserGpu = (): GPU | null => (typeof navigator === 'undefined' ? null : ((navigator as { gpu?: GPU }).gpu ?? null));
+
+export async function listAdapters(gpu: GPU | null = browserGpu()): Promise<AdapterDescription[]> {
+  return gpu ? (await requestAdapters(gpu)).map(describeAdapter) : [];
+}
+
+/**
+ * 'auto' takes a hardware adapter, else the CPU device: a software adapter runs the same kernels several times slower.
+ * @throws UsageError for another name; NoDeviceError when 'webgpu' is asked for and there is no adapter
+ */
+export async function chooseDevice(name: DeviceName = 'auto', gpu: GPU | null = browserGpu()): Promise<DeviceChoice> {
+  if (name !== 'auto' && name !== 'webgpu' && name !== 'cpu') throw new UsageError(`device: expects auto, webgpu or cpu, got '${name as string}'`);
+  if (name === 'cpu') return cpuChoice('asked for');
+  const [adapter] = gpu ? await requestAdapters(gpu) : [];
+  if (!adapter) {
+    if (name === 'auto') return cpuChoice('no GPU adapter was found');
+    throw new NoDeviceError('webgpu: no adapter was found; install a graphics driver with Vulkan, Metal or Direct3D 12, or use the cpu device');
+  }
+  const description = describeAdapter(adapter);
+  if (name === 'auto' && description.kind === 'software') return cpuChoice(`the only GPU adapter is software (${description.name}), which is slower`);
+  return {
+    kind: 'webgpu',
+    adapter: description,
+    reason: name === 'auto' ? 'a hardware GPU adapter was found' : 'asked for',
+    open: (options) => WebGpuDevice.open(adapter, options),
+  };
+}
+
+function cpuChoice(reason: string): DeviceChoice {
+  return { kind: 'cpu', adapter: null, reason, open: (options) => CpuDevice.open(options) };
+}
+
+export async function openDevice(name: DeviceName = 'auto', options: OpenDeviceOptions & { gpu?: GPU | null } = {}): Promise<Device> {
+  const choice = await chooseDevice(name, options.gpu === undefined ? browserGpu() : options.gpu);
+  return choice.open(options);
+}

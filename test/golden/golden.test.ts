@@ -1,0 +1,132 @@
+/**
+ * The golden set against both devices, and against the reference device (the twins in float64), by the set's own
+ * tolerances: |got − expected| ≤ atol + rtol·|expected|. BELTNET_GOLDEN names another directory with such a set.
+ * Prints a line per op and device, and the ops that beltnet does not have yet.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, test } from 'vitest';
+import { resize, type Interpolation } from '../../src/data/resize.js';
+import { readSafetensors } from '../../src/formats/safetensors.js';
+import type { Device } from '../../src/tensor/device.js';
+import { ReferenceDevice } from '../../src/tensor/reference-device.js';
+import { openTestDevice } from '../support/open-devices.js';
+import { checks, type Case, type GoldenTensor, type Outputs } from './checks.js';
+
+interface Tolerance {
+  readonly atol?: number | null;
+  readonly rtol?: number | null;
+  /** For pictures: largest and mean difference, in levels. */
+  readonly max?: number;
+  readonly mean?: number;
+}
+
+interface IndexedCase {
+  readonly name: string;
+  readonly file: string;
+  readonly op: string;
+  readonly attributes: Case['attributes'];
+  readonly tolerance: Readonly<Record<string, Tolerance>>;
+}
+
+const directory = process.env.BELTNET_GOLDEN ?? fileURLToPath(new URL('.', import.meta.url));
+const { cases } = JSON.parse(readFileSync(join(directory, 'index.json'), 'utf8')) as { cases: IndexedCase[] };
+
+const files = new Map<string, ReturnType<typeof readSafetensors>['tensors']>();
+function tensorsOf(file: string) {
+  let tensors = files.get(file);
+  if (!tensors) files.set(file, (tensors = readSafetensors(readFileSync(join(directory, file)), file).tensors));
+  return tensors;
+}
+
+function golden({ name, file, attributes }: IndexedCase): Case {
+  return {
+    attributes,
+    get(part) {
+      const found = tensorsOf(file).get(`${name}/${part}`);
+      if (!found) throw new Error(`${file} has no ${name}/${part}`);
+      return found as GoldenTensor;
+    },
+  };
+}
+
+/** The resize cases need no device: they are compared on uint8 levels. */
+function checkResize(indexed: IndexedCase): { error: number; allowed: number } {
+  const { attributes, get } = golden(indexed);
+  const { width, height } = attributes as unknown as { width: number; height: number };
+  const x = get('x');
+  const picture = { width: x.shape[1]!, height: x.shape[0]!, data: Uint8Array.from(x.data) };
+  let worst = 0;
+  for (const interpolation of ['nearest', 'bilinear', 'box'] as Interpolation[]) {
+    const { data } = resize(picture, { width, height }, interpolation);
+    const expected = get(interpolation).data;
+    expect(data.length).toBe(expected.length);
+    data.forEach((level, i) => (worst = Math.max(worst, Math.abs(level - expected[i]!))));
+  }
+  return { error: worst, allowed: 0 }; // the set allows a level of rounding; ours is exact
+}
+
+const rows = new Map<string, { cases: number; passed: number; error: number; allowed: number }>();
+
+/** Notes a case under its op and device; the worst is the one nearest to (or furthest beyond) its tolerance. */
+function note(op: string, device: string, passed: boolean, error: number, allowed: number): void {
+  const key = `${op.padEnd(30)} ${device.padEnd(10)}`;
+  const row = rows.get(key) ?? { cases: 0, passed: 0, error: 0, allowed: 0 };
+  row.cases++;
+  if (passed) row.passed++;
+  if (row.allowed === 0 || error / allowed > row.error / row.allowed) Object.assign(row, { error, allowed });
+  rows.set(key, row);
+}
+
+function compare(indexed: IndexedCase, outputs: Outputs, device: string): void {
+  let worst = { error: 0, allowed: 1, where: '' };
+  for (const [name, { atol, rtol }] of Object.entries(indexed.tolerance)) {
+    if (atol === null || atol === undefined) continue; // the set gives no tolerance where float32 cannot follow float64
+    const expected = golden(indexed).get(name).data;
+    const got = outputs[name];
+    if (!got || got.length !== expected.length) throw new Error(`${indexed.name}/${name}: expected ${expected.length} values, got ${got ? got.length : 'none'}`);
+    for (let i = 0; i < expected.length; i++) {
+      if (Number.isNaN(expected[i]) && Number.isNaN(got[i])) continue; // no such sample in a short batch
+      const error = Math.abs(got[i]! - expected[i]!);
+      const allowed = atol + rtol! * Math.abs(expected[i]!);
+      if (!(error / allowed <= worst.error / worst.allowed)) worst = { error, allowed, where: `${name}[${i}]: got ${got[i]}, expected ${expected[i]}` };
+    }
+  }
+  const passed = worst.error <= worst.allowed;
+  note(indexed.op, device, passed, worst.error, worst.allowed);
+  expect(passed, `${indexed.name} on ${device}: ${worst.where} ± ${worst.allowed}`).toBe(true);
+}
+
+const known = [...new Set(cases.map(({ op }) => op))].filter((op) => op in checks);
+
+for (const kind of ['webgpu', 'cpu', 'reference'] as const) {
+  describe(`golden set on ${kind}`, () => {
+    let device: Device | null = null;
+    const open = async (): Promise<Device> => (device ??= kind === 'reference' ? new ReferenceDevice() : await openTestDevice(kind));
+    afterAll(() => device?.destroy());
+    for (const op of known) {
+      for (const indexed of cases.filter((one) => one.op === op)) {
+        test(`${op} ${indexed.name}`, async () => {
+          compare(indexed, await checks[op]!(golden(indexed), await open()), kind);
+        });
+      }
+    }
+  });
+}
+
+describe('golden set, pictures', () => {
+  for (const indexed of cases.filter(({ op }) => op === 'resize')) {
+    test(`resize ${indexed.name}`, () => {
+      const { error, allowed } = checkResize(indexed);
+      note('resize', 'host', error <= allowed, error, allowed);
+      expect(error).toBeLessThanOrEqual(allowed);
+    });
+  }
+});
+
+afterAll(() => {
+  const lines = [...rows].map(([key, { cases: count, passed, error, allowed }]) => `${key} ${String(passed).padStart(3)} of ${String(count).padStart(3)}   worst error ${error.toExponential(2)}, tolerance ${allowed.toExponential(2)}`);
+  const unknown = [...new Set(cases.map(({ op }) => op))].filter((op) => !(op in checks) && op !== 'resize');
+  console.log([`golden set ${directory}`, ...lines, `ops not known yet: ${unknown.join(', ') || 'none'}`].join('\n'));
+});
