@@ -63,4 +63,11 @@ export const adamUpdate = defineKernel<AdamAttributes>({
       ],
     };
   },
+  wasm({ inputs: [gradients] }, { beta1, beta2, epsilon }) {
+    return {
+      steps: ({ inputs, outputs }) => [
+        { function: 'adam', arguments: [...inputs, ...outputs, sizeOf(gradients!), beta1, beta2, 1 - beta1, 1 - beta2, epsilon] },
+      ],
+    };
+  },
 });

@@ -88,6 +88,15 @@ export const columnSumsKernel = defineKernel<null>({
       ],
     };
   },
+  wasm({ inputs: [x] }) {
+    const channels = x!.at(-1)!;
+    return {
+      scratch: [channels * 4],
+      steps: ({ inputs: [from], outputs: [sums] }, [block]) => [
+        { function: 'columnSums', arguments: [from!, sums!, sizeOf(x!) / channels, channels, block!] },
+      ],
+    };
+  },
 });
 
 /** Sums over all axes but the last: the gradient of a bias. */

@@ -139,6 +139,14 @@ export const maxPool2dForward = defineKernel<PoolAttributes>({
       ],
     };
   },
+  wasm({ inputs: [x] }, { window }) {
+    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x!, window);
+    return {
+      steps: ({ inputs, outputs }) => [
+        { function: 'maxPool', arguments: [...inputs, ...outputs, ...x!, outputHeight, outputWidth, ...window.size, ...window.strides, top, left] },
+      ],
+    };
+  },
 });
 
 export interface PoolGradientAttributes extends PoolAttributes {
@@ -163,6 +171,14 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
     return {
       steps: ({ inputs, outputs }) => [
         { code: BACKWARD, constants: { THREADS: threads, ...constants(xShape, window) }, bindings: [...inputs, ...outputs], workgroups: workgroupsFor(threads) },
+      ],
+    };
+  },
+  wasm({ inputs: [dy] }, { xShape }) {
+    const [batch, height, width, channels] = xShape as [number, number, number, number];
+    return {
+      steps: ({ inputs, outputs }) => [
+        { function: 'maxPoolGradient', arguments: [...inputs, ...outputs, batch, height * width, dy![1]! * dy![2]!, channels] },
       ],
     };
   },

@@ -7,7 +7,7 @@ import { elementwiseKernel } from '../tensor/elementwise.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { activate } from './partial-sums.js';
 
-export const reluForward = elementwiseKernel({ name: 'relu', inputs: 1, wgsl: activate('relu', 'a'), twin: (x) => (x <= 0 ? 0 : x) });
+export const reluForward = elementwiseKernel({ name: 'relu', inputs: 1, wgsl: activate('relu', 'a'), twin: (x) => (x <= 0 ? 0 : x), wasm: 'relu' });
 
 /** dy, y → dx: dy where y > 0; y or x will do, since they are positive together. */
 export const reluGradientKernel = elementwiseKernel({
@@ -15,6 +15,7 @@ export const reluGradientKernel = elementwiseKernel({
   inputs: 2,
   wgsl: 'select(a, 0.0, b <= 0.0)',
   twin: (dy, y) => (y <= 0 ? 0 : dy),
+  wasm: 'reluGradient',
 });
 
 export function reluGradient(dy: Tensor, y: Tensor): Tensor {

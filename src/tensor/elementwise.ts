@@ -1,6 +1,6 @@
 /** Kernels that treat every element alike, from one expression in WGSL and the same in TypeScript. */
 import { ShapeError } from '../errors.js';
-import { defineKernel, ENTRY, workgroupsFor, type Kernel } from './kernel.js';
+import { defineKernel, ENTRY, workgroupsFor, type Kernel, type OperandShapes, type Plan, type WasmCall } from './kernel.js';
 import { formatShape, sameShape, sizeOf } from './shape.js';
 
 export interface ElementwiseDefinition {
@@ -12,10 +12,12 @@ export interface ElementwiseDefinition {
   /** WGSL functions that the expression calls. */
   readonly functions?: string;
   readonly twin: (a: number, b: number, c: number) => number;
+  /** WebAssembly function of (addresses of the inputs and the output, count), if there is one. */
+  readonly wasm?: string;
 }
 
 /** output[i] = f(a[i], b[i], c[i]) */
-export function elementwiseKernel({ name, inputs: arity, wgsl, functions = '', twin }: ElementwiseDefinition): Kernel<null> {
+export function elementwiseKernel({ name, inputs: arity, wgsl, functions = '', twin, wasm }: ElementwiseDefinition): Kernel<null> {
   const names = ['a', 'b', 'c'].slice(0, arity);
   const code = /* wgsl */ `
 ${names.map((letter, binding) => `@group(0) @binding(${binding}) var<storage, read> ${letter}_values: array<f32>;`).join('\n')}
@@ -44,6 +46,11 @@ ${ENTRY}
         ],
       };
     },
+    ...(wasm && {
+      wasm: ({ outputs: [shape] }: OperandShapes): Plan<number, WasmCall> => ({
+        steps: ({ inputs, outputs }) => [{ function: wasm, arguments: [...inputs, ...outputs, sizeOf(shape)] }],
+      }),
+    }),
   });
 }
 
