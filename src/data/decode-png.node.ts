@@ -97,8 +97,6 @@ function readChunks(bytes: Uint8Array, checkPixels: (width: number, height: numb
   }
   if (header === null || pixelChunks.length === 0) throw new DamagedPicture('it holds no pixel data (no IDAT chunk)');
   if (header.colorType === 3 && palette === null) throw new DamagedPicture('its palette is missing');
-  // A true-colour picture may carry a palette as a suggestion for old screens.
-  if (header.colorType !== 3) palette = null;
   return { header, headerData, palette, compressed: Buffer.concat(pixelChunks) };
 }
 

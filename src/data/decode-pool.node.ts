@@ -98,6 +98,7 @@ async function decodeInWorkers(
   const { size, interpolation = 'nearest', stopOnError = false } = options;
   const pictures = allocate(SharedArrayBuffer, paths.length, size);
   const control = new SharedArrayBuffer(4 * (1 + workerCount));
+  const positions = new Int32Array(control).fill(-1, 1); // no worker has a file yet
   const workers: Worker[] = [];
   const ends: Promise<void>[] = [];
   for (let slot = 1; slot <= workerCount; slot++) {
@@ -105,7 +106,7 @@ async function decodeInWorkers(
     const worker = new Worker(file, { workerData, ...(resourceLimits && { resourceLimits }) });
     worker.on('message', note);
     workers.push(worker);
-    ends.push(endOf(worker, () => paths[new Int32Array(control)[slot]]));
+    ends.push(endOf(worker, () => paths[positions[slot]]));
   }
   try {
     await Promise.all(ends);
@@ -116,11 +117,15 @@ async function decodeInWorkers(
 }
 
 /** Settles when the worker is gone: well, if it came to the end of its work. */
-function endOf(worker: Worker, currentFile: () => string): Promise<void> {
+function endOf(worker: Worker, currentFile: () => string | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const fail = (what: string, cause?: Error) => {
-      const wayOut = 'try fewer workers, or remove the file';
-      reject(new DataError(`${currentFile()}: the thread that decoded this file ${what}; ${wayOut}`, { cause }));
+      const file = currentFile();
+      const message =
+        file === undefined
+          ? `a worker thread ${what} before its first file; try fewer workers, or none`
+          : `${file}: the thread that decoded this file ${what}; try fewer workers, or remove the file`;
+      reject(new DataError(message, { cause }));
     };
     worker.once('error', (error) => fail(`failed: ${error.message}`, error));
     worker.once('exit', (code) => (code === 0 ? resolve() : fail(`ended with code ${code}`)));

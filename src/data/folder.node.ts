@@ -4,7 +4,7 @@
  */
 import { readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
-import { DataError } from '../errors.js';
+import { DataError, UsageError } from '../errors.js';
 import { type SkippedFile, split as splitIndices } from './dataset.js';
 
 /** A picture file and the index of its class. */
@@ -62,10 +62,11 @@ export function findPictures(directory: string): FoundPictures {
   const otherFiles: string[] = [];
   const visited = new Set<string>();
   const visit = (folder: string): void => {
+    const names = readFolder(folder);
     const realPath = realpathSync(folder);
     if (visited.has(realPath)) return; // a link that leads back, or a second way to the same pictures
     visited.add(realPath);
-    for (const name of readFolder(folder)) {
+    for (const name of names) {
       const path = `${folder}/${name}`;
       const kind = fileKind(path);
       const extension = extname(name).toLowerCase();
@@ -97,7 +98,8 @@ export function findPictures(directory: string): FoundPictures {
  *
  * @throws DataError when the folder is missing, is a file, has other than two class folders or a class without pictures
  */
-export function listClassFolders(directory: string): FileList {
+export function listClassFolders(given: string): FileList {
+  const directory = withSlashes(given);
   const names = subfolders(directory);
   const classNames = names.filter((name) => !name.startsWith('.'));
   checkClassFolders(directory, classNames);
@@ -107,7 +109,7 @@ export function listClassFolders(directory: string): FileList {
   const files: LabelledFile[] = [];
   const skipped: SkippedFile[] = [];
   for (const [label, name] of classNames.entries()) {
-    const found = findPictures(`${withSlashes(directory)}/${name}`);
+    const found = findPictures(`${directory}/${name}`);
     if (found.paths.length === 0) {
       const reason = found.skipped.length > 0 ? ` (${found.skipped.length} of other formats; convert them to PNG)` : '';
       throw new DataError(
@@ -144,9 +146,10 @@ function checkClassFolders(directory: string, classNames: readonly string[]): vo
  *
  * @param options split: the fraction for validation, stratified and drawn from `seed` (default 0)
  * @throws DataError for a layout that cannot be used, or classes that differ between training and validation;
- *   UsageError for a fraction out of range
+ *   UsageError for a fraction out of range, or one where nothing is to split
  */
-export function resolveSplits(directory: string, options: { split?: number; seed?: number } = {}): Splits {
+export function resolveSplits(given: string, options: { split?: number; seed?: number } = {}): Splits {
+  const directory = withSlashes(given);
   const { split, seed = 0 } = options;
   const folders = subfolders(directory);
   const find = (wanted: readonly string[]) =>
@@ -157,7 +160,7 @@ export function resolveSplits(directory: string, options: { split?: number; seed
 
   if (trainingFolder !== undefined && validationFolder !== undefined) {
     if (split !== undefined) {
-      throw new DataError(
+      throw new UsageError(
         `${directory}: has its own validation folder ${validationFolder}/, so there is nothing to split; ` +
           `leave the split out, or give ${trainingDirectory} to split that`,
       );
@@ -197,7 +200,7 @@ function subfolders(directory: string): string[] {
   return readFolder(directory).filter((name) => fileKind(`${directory}/${name}`) === 'folder');
 }
 
-/** @throws DataError when the folder cannot be read */
+/** Names in a folder, sorted. @throws DataError when it cannot be read */
 export function readFolder(directory: string): string[] {
   try {
     return readdirSync(directory).toSorted();

@@ -4,6 +4,7 @@ import { drawTransform } from '../../src/data/augmentation.js';
 import { DataFlow } from '../../src/data/batches.js';
 import { imageDataGenerator, type ImageDataGeneratorOptions } from '../../src/data/image-data-generator.js';
 import { UsageError } from '../../src/errors.js';
+import type { Batches } from '../../src/nn/batches.js';
 import { smallDataset } from './small-dataset.js';
 
 /** The indices of one pass, batch after batch. */
@@ -66,7 +67,7 @@ test('transforms are drawn by pass and sample, for the size of the pictures', ()
 
 test('fields say what the device needs', () => {
   const dataset = smallDataset([2, 3]);
-  const flow = new DataFlow(dataset, { rescale: 1 / 255, augmentation: { zoomRange: 0.1 } });
+  const flow = new DataFlow(dataset, { rescale: 1 / 255, augmentation: { zoomRange: 0.1 } }) satisfies Batches;
   expect(flow.labels).toEqual(Float32Array.of(0, 0, 1, 1, 1));
   expect(flow.pictures).toBe(dataset.pictures);
   expect([flow.sampleCount, flow.batchSize, flow.stepsPerPass, flow.rescale]).toEqual([5, 32, 1, 1 / 255]);

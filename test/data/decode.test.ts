@@ -38,17 +38,32 @@ test.each([
   expect(Array.from(decode(png, 'x').data).filter((_, index) => index % 3 === 1)).toEqual(expected);
 });
 
-test('an RGB JPEG is not taken for YCbCr, told by Adobe or by the names of its components', () => {
+test('an RGB JPEG is told from YCbCr by JFIF, else by Adobe, else by the names of its components', () => {
   // Pillow 12.3: Image.new('RGB', (8, 8), (200, 50, 10)).save(…, keep_rgb=True, optimize=True); it reads the colour back.
   const jpeg = Buffer.from(
     '/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwAIBgYHBgUIBwcHCQkICgwUDQwLCwwZEhMPFB0aHx4dGhwcICQuJyAiLCMcHCg3KSwwMTQ0NB8nOT04MjwuMzQy' +
       '/8AAEQgACAAIA1IRAEcRAEIRAP/EABQAAQAAAAAAAAAAAAAAAAAAAAf/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oADANSAEcAQgAAPwBIGIJf/9k=',
     'base64',
   );
-  const withoutAdobe = Buffer.concat([jpeg.subarray(0, 2), jpeg.subarray(18)]);
-  for (const bytes of [jpeg, withoutAdobe]) {
-    expect(Array.from(decode(bytes, 'x').data.subarray(0, 3))).toEqual([200, 50, 10]);
+  const start = jpeg.subarray(0, 2);
+  const adobe = jpeg.subarray(2, 18);
+  const namedRgb = jpeg.subarray(18);
+  const named123 = Buffer.from(namedRgb); // in the frame and the scan, behind 69 bytes of quantisation table
+  for (const [index, letter] of ['R', 'G', 'B'].entries()) {
+    for (let at = named123.indexOf(letter, 69); at >= 0; at = named123.indexOf(letter, at)) named123[at] = index + 1;
   }
+  const jfif = Buffer.from('ffe000104a46494600010100000100010000', 'hex');
+  const firstPixel = (...parts: Uint8Array[]) =>
+    Array.from(decode(Buffer.concat([start, ...parts]), 'x').data.slice(0, 3));
+  const rgb = [200, 50, 10];
+  // The same numbers read as Y, Cb, Cr: R = 200 + 1.402 · (10 − 128), G = 200 − 0.344 · (50 − 128) − 0.714 · (10 − 128), …
+  const ycc = [35, 255, 62];
+  expect(firstPixel(adobe, namedRgb)).toEqual(rgb);
+  expect(firstPixel(namedRgb)).toEqual(rgb);
+  expect(firstPixel(adobe, named123)).toEqual(rgb);
+  // One level: jpeg-js cuts 34.6 to 34.
+  expect(difference(firstPixel(named123), ycc).max).toBeLessThanOrEqual(1);
+  expect(difference(firstPixel(jfif, namedRgb), ycc).max).toBeLessThanOrEqual(1);
 });
 
 test('a gray JPEG may end within a restart interval', () => {

@@ -22,6 +22,7 @@ describe('listClassFolders', () => {
       'ok/10.jpeg',
       'ok/2.PnG',
       'ok/sub/deep/a.png',
+      'ok/sub-1.png',
       'gap/ä.png',
       'gap/z.png',
     );
@@ -35,9 +36,10 @@ describe('listClassFolders', () => {
       'ok/2.PnG',
       'ok/B.JPG',
       'ok/b.png',
+      'ok/sub-1.png',
       'ok/sub/deep/a.png',
     ]);
-    expect(list.files.map(({ label }) => label)).toEqual([0, 0, 1, 1, 1, 1, 1]);
+    expect(list.files.map(({ label }) => label)).toEqual([0, 0, 1, 1, 1, 1, 1, 1]);
     expect(list.skipped).toEqual([]);
     expect(list.notes).toEqual([]);
     expect(listClassFolders(`${folder}/`).files).toEqual(list.files);
@@ -135,6 +137,7 @@ describe('resolveSplits', () => {
     ).toBe(`${training}/a/1.png`);
     expect(relative(folder, splits.validation?.files.map(({ path }) => path) ?? [])[0]).toBe(`${validation}/a/1.png`);
     expect(splits.layout).toBe(`training on ${folder}/${training}, validating on ${folder}/${validation}`);
+    expect(() => resolveSplits(folder, { split: 0.2 })).toThrow(UsageError);
     expect(() => resolveSplits(folder, { split: 0.2 })).toThrow(/nothing to split; leave the split out/);
   });
 

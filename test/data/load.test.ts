@@ -150,6 +150,11 @@ describe('a worker thread that dies', () => {
     expect((error as DataError).message).toMatch(message);
   });
 
+  test('before its first file blames none', async () => {
+    const error = await loadWith('control[workerData.slot] = -1; process.exit(9);');
+    expect((error as DataError).message).toMatch(/^a worker thread ended with code 9 before its first file/);
+  });
+
   test('or ends silently: what it did not decode counts as bad, never as a black picture', async () => {
     const result = await loadWith('');
     expect(result).toMatchObject({ errors: ['one.png: was not decoded', 'two.png: was not decoded'] });
