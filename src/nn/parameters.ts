@@ -28,6 +28,20 @@ export function initialWeights(parameters: readonly NamedParameter[], seed: numb
   );
 }
 
+/** @throws ShapeError when a parameter is missing, superfluous or of another shape */
+export function checkWeights(parameters: readonly NamedParameter[], weights: NamedWeights): void {
+  for (const { fullName, shape } of parameters) {
+    const given = weights[fullName];
+    if (!given) throw new ShapeError(`weights: ${fullName} ${formatShape(shape)} is missing; got ${Object.keys(weights).join(', ')}`);
+    if (!sameShape(given.shape, shape) || given.data.length !== sizeOf(shape)) {
+      throw new ShapeError(`weights: ${fullName} expects ${formatShape(shape)}, got ${formatShape(given.shape)} with ${given.data.length} values`);
+    }
+  }
+  const known = parameters.map(({ fullName }) => fullName);
+  const unknown = Object.keys(weights).filter((name) => !known.includes(name));
+  if (unknown.length > 0) throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${known.join(', ')}`);
+}
+
 export class ParameterArena {
   readonly values: Tensor;
   readonly gradients: Tensor;
@@ -60,20 +74,10 @@ export class ParameterArena {
     );
   }
 
-  /** @throws ShapeError when a parameter is missing, superfluous or of another shape */
+  /** Puts values into all parameters; they must fit (`checkWeights`). */
   write(weights: NamedWeights): void {
     const all = new Float32Array(this.values.size);
-    for (const { fullName, shape, offset } of this.#places) {
-      const given = weights[fullName];
-      if (!given) throw new ShapeError(`weights: ${fullName} ${formatShape(shape)} is missing; got ${Object.keys(weights).join(', ')}`);
-      if (!sameShape(given.shape, shape) || given.data.length !== sizeOf(shape)) {
-        throw new ShapeError(`weights: ${fullName} expects ${formatShape(shape)}, got ${formatShape(given.shape)} with ${given.data.length} values`);
-      }
-      all.set(given.data, offset);
-    }
-    const known = new Set(this.#places.map(({ fullName }) => fullName));
-    const unknown = Object.keys(weights).filter((name) => !known.has(name));
-    if (unknown.length > 0) throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${[...known].join(', ')}`);
+    for (const { fullName, offset } of this.#places) all.set(weights[fullName]!.data, offset);
     this.values.write(all);
   }
 

@@ -10,7 +10,7 @@ import type { Batches } from './batches.js';
 import { evaluateBatches, fitBatches, predictBatches, type EvaluateOptions, type FitOptions, type History, type SetMetrics } from './fit.js';
 import type { Layer, LayerConfig } from './layers.js';
 import { resolveLoss, type Loss } from './losses.js';
-import { initialWeights, ParameterArena, type NamedParameter, type NamedWeights } from './parameters.js';
+import { checkWeights, initialWeights, ParameterArena, type NamedParameter, type NamedWeights } from './parameters.js';
 import { Steps } from './steps.js';
 
 export interface CompileOptions {
@@ -275,6 +275,7 @@ export class Sequential {
 
   /** @throws ShapeError when a weight is missing, superfluous or of another shape */
   setWeights(weights: NamedWeights): void {
+    checkWeights(this.#parameters(), weights);
     this.#compiled?.arena.write(weights);
     this.#weights = weights;
   }

@@ -1,0 +1,36 @@
+/** beltnet for Node: everything of index.ts, with Dawn as the GPU, and with folders, files and worker threads. */
+import { browserGpu, chooseDevice as chooseFrom, listAdapters as listFrom, type DeviceChoice, type DeviceName, type OpenDeviceOptions } from './tensor/open-device.js';
+import { openGpu } from './tensor/dawn.node.js';
+import type { Device } from './tensor/device.js';
+import type { AdapterDescription } from './tensor/webgpu-device.js';
+
+export * from './index.js';
+
+// These take the place of the browser's functions of the same names.
+export { imageDataGenerator, type FlowFromDirectoryOptions, type NodeImageDataGenerator } from './data/image-data-generator.node.js';
+
+export { decode } from './data/decode.node.js';
+export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';
+export { loadDataset, loadPictures, type LoadOptions } from './data/load.node.js';
+export { synthesize } from './data/synthetic.node.js';
+export { loadModel, saveModel } from './formats/model.node.js';
+export { createRunDirectory, writeFileAtomically } from './files.node.js';
+
+/** 'cpu' needs no GPU object, and 'auto' no software one: both then start without loading Dawn's driver. */
+async function gpuFor(name: DeviceName): Promise<GPU | null> {
+  return name === 'cpu' ? null : (browserGpu() ?? openGpu({ software: name === 'webgpu' }));
+}
+
+/** As in browsers, with Dawn's adapters. @throws NoDeviceError when 'webgpu' is asked for and there is no adapter */
+export async function chooseDevice(name: DeviceName = 'auto'): Promise<DeviceChoice> {
+  return chooseFrom(name, await gpuFor(name));
+}
+
+export async function openDevice(name: DeviceName = 'auto', options: OpenDeviceOptions = {}): Promise<Device> {
+  return (await chooseDevice(name)).open(options);
+}
+
+/** All adapters, the software one that comes with Chromium included. */
+export async function listAdapters(): Promise<AdapterDescription[]> {
+  return listFrom(await gpuFor('webgpu'));
+}
