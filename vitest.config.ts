@@ -18,6 +18,7 @@ export default defineConfig({
     reporters: ['default', new DevicesReporter()],
     projects: [
       {
+        extends: true, // the settings above
         resolve: { alias: { beltnet: source('src/index.node.ts') } },
         test: {
           name: 'node',
@@ -29,6 +30,7 @@ export default defineConfig({
         },
       },
       {
+        extends: true,
         resolve: { alias: { beltnet: source('src/index.ts') } },
         test: {
           name: 'browser',

@@ -2,12 +2,12 @@
 import { ShapeError } from '../errors.js';
 import { defineOp } from '../tensor/autograd.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
-import type { Tensor } from '../tensor/tensor.js';
+import { viewOf, type Tensor } from '../tensor/tensor.js';
 
 const reshapeOp = defineOp<{ shape: Shape }>({
   name: 'reshape',
-  forward: ([x], { shape }) => [x!.viewAs(shape)],
-  backward: ({ dy, inputs: [x] }) => [dy.viewAs(x!.shape)],
+  forward: ([x], { shape }) => [viewOf(x!, shape)],
+  backward: ({ dy, inputs: [x] }) => [viewOf(dy, x!.shape)],
 });
 
 /** The same elements under another shape. @throws ShapeError when the number of elements differs */

@@ -6,7 +6,7 @@ import { ShapeError } from '../errors.js';
 import { augment, TRANSFORM_SIZE } from '../kernels/augment.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
-import { emptyTensor, tensor, type Tensor } from '../tensor/tensor.js';
+import { emptyTensor, tensor, viewOf, type Tensor } from '../tensor/tensor.js';
 import type { Batches } from './batches.js';
 
 /** Pictures above this share of the device's memory budget are sent with each batch instead of kept there. */
@@ -78,7 +78,7 @@ export class PictureSource implements BatchSource {
 
   batch(count: number): Tensor {
     const { interpolation, rescale } = this.#batches;
-    return augment(this.#pictures, this.#indices.viewAs([count]), this.#transforms.viewAs([count, TRANSFORM_SIZE]), { interpolation, rescale });
+    return augment(this.#pictures, viewOf(this.#indices, [count]), viewOf(this.#transforms, [count, TRANSFORM_SIZE]), { interpolation, rescale });
   }
 
   destroy(): void {
@@ -117,7 +117,7 @@ export class ArraySource implements BatchSource {
   }
 
   batch(count: number): Tensor {
-    return this.#x.viewAs([count, ...this.sampleShape]);
+    return viewOf(this.#x, [count, ...this.sampleShape]);
   }
 
   destroy(): void {

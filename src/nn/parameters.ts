@@ -6,7 +6,7 @@ import { ShapeError } from '../errors.js';
 import { ALIGNMENT, type Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
-import { zeros, type Tensor } from '../tensor/tensor.js';
+import { viewOf, zeros, type Tensor } from '../tensor/tensor.js';
 import type { ParameterDescription } from './layers.js';
 
 export interface NamedWeights {
@@ -58,8 +58,8 @@ export class ParameterArena {
     this.gradients = zeros(device, [size]);
     parameters.forEach(({ fullName, shape }, index) => {
       const offset = offsets[index]!;
-      const value = this.values.viewAs(shape, offset);
-      const gradient = this.gradients.viewAs(shape, offset);
+      const value = viewOf(this.values, shape, offset);
+      const gradient = viewOf(this.gradients, shape, offset);
       value.requiresGradient = true;
       value.gradient = gradient;
       this.#places.push({ fullName, shape, offset, value, gradient });

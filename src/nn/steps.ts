@@ -13,7 +13,7 @@ import type { BoundOptimizer } from '../optim/optimizer.js';
 import { backward, noGrad, record } from '../tensor/autograd.js';
 import type { Device, MemoryPool, Recording } from '../tensor/device.js';
 import { copyKernel } from '../tensor/elementwise.js';
-import { launch, tensor, zeros, type Tensor } from '../tensor/tensor.js';
+import { launch, tensor, viewOf, zeros, type Tensor } from '../tensor/tensor.js';
 import type { BatchSource } from './batch-source.js';
 import type { Loss } from './losses.js';
 
@@ -119,7 +119,7 @@ export class Steps {
       launch(copyKernel, [reshape(probabilities, [count])], null, [this.#scores]);
       return;
     }
-    const labels = source.labels.viewAs([count]);
+    const labels = viewOf(source.labels, [count]);
     const computeLoss = () => {
       const scores = reshape(this.#forward(x, this.#loss.onLogits), [count]);
       return { scores, loss: mean(this.#loss.perSample(scores, labels)) };

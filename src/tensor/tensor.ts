@@ -56,21 +56,24 @@ export class Tensor implements TensorType {
     this.device.write(this.view, data);
   }
 
-  /** The same memory under another shape of as many elements; `offset` counts elements, for parts of an arena. */
-  viewAs(shape: Shape, offset = 0): Tensor {
-    if (offset + sizeOf(shape) > this.size) {
-      throw new ShapeError(`view: ${formatShape(shape)} at element ${offset} does not fit in ${formatShape(this.shape)}`);
-    }
-    this.storage.references++;
-    return new Tensor(this.device, shape, this.dtype, this.storage, this.offset + (offset * bytesOf(this)) / Math.max(1, this.size));
-  }
-
   /** Gives the memory back. Tensors made inside `device.scope` are destroyed by it. */
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
     this.device.release(this.storage);
   }
+}
+
+/**
+ * The same memory under another shape; `offset` counts elements, for parts of an arena. It has no gradient of its own:
+ * inside differentiable code use `reshape`.
+ */
+export function viewOf(source: Tensor, shape: Shape, offset = 0): Tensor {
+  if (offset + sizeOf(shape) > source.size) {
+    throw new ShapeError(`view: ${formatShape(shape)} at element ${offset} does not fit in ${formatShape(source.shape)}`);
+  }
+  source.storage.references++;
+  return new Tensor(source.device, shape, source.dtype, source.storage, source.offset + offset * (source.dtype === 'uint8' ? 1 : 4));
 }
 
 /** A tensor of undefined content, for what is written before it is read. */

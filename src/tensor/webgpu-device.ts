@@ -81,11 +81,13 @@ export class WebGpuDevice extends Device {
     this.description = { kind: 'webgpu', name: `webgpu (${adapter.name}, ${adapter.kind})`, hardware: adapter.kind === 'hardware' };
     device.addEventListener('uncapturederror', (event) => {
       const { error } = event as GPUUncapturedErrorEvent;
-      this.fail(
+      const failure =
         error.constructor.name === 'GPUOutOfMemoryError'
           ? new OutOfMemoryError(`webgpu: out of memory (${error.message}); use a smaller batch or smaller pictures`)
-          : new DeviceError(`webgpu: ${error.message}`),
-      );
+          : new DeviceError(`webgpu: ${error.message}`);
+      // A shader that fails makes its launches fail too; its own report, if one is coming, says more and goes first.
+      if (this.#compiling.size === 0) this.fail(failure);
+      else void Promise.all(this.#compiling).then(() => this.fail(failure));
     });
     void device.lost.then(({ reason, message }) => {
       this.fail(new DeviceLostError(`webgpu: the device was lost (${reason}: ${message}); start again, or use the cpu device`));
@@ -190,14 +192,7 @@ export class WebGpuDevice extends Device {
     const layout = this.#layout(code);
     const key = `${JSON.stringify(constants)}${code}`;
     let pipeline = this.#pipelines.get(key);
-    if (!pipeline) {
-      pipeline = this.#device.createComputePipeline({
-        label,
-        layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module: this.#module(label, code), entryPoint: 'main', constants },
-      });
-      this.#pipelines.set(key, pipeline);
-    }
+    if (!pipeline) this.#pipelines.set(key, (pipeline = this.#compile(label, code, constants, layout)));
     const bindGroup = this.#device.createBindGroup({
       layout,
       entries: bindings.map((view, binding) => ({
@@ -226,22 +221,31 @@ export class WebGpuDevice extends Device {
     return layout;
   }
 
-  #module(label: string, code: string): GPUShaderModule {
-    const known = this.#modules.get(code);
-    if (known) return known;
-    const module = this.#device.createShaderModule({ label, code });
-    this.#modules.set(code, module);
-    const report: Promise<void> = module.getCompilationInfo().then(({ messages }) => {
-      this.#compiling.delete(report);
-      const errors = messages.filter(({ type }) => type === 'error');
-      if (errors.length === 0) return;
-      const lines = code.split('\n');
-      const texts = errors.map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`);
-      // A shader error comes with follow-up errors of its pipeline; this one says more, so it takes their place.
-      this.failure = new ShaderError(`${label}: the driver refuses the shader\n  ${texts.join('\n  ')}`);
+  /** Makes a pipeline; errors come later, to the next wait. */
+  #compile(label: string, code: string, constants: Readonly<Record<string, number>>, layout: GPUBindGroupLayout): GPUComputePipeline {
+    const device = this.#device;
+    device.pushErrorScope('validation');
+    let module = this.#modules.get(code);
+    if (!module) this.#modules.set(code, (module = device.createShaderModule({ label, code })));
+    const pipeline = device.createComputePipeline({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main', constants },
     });
+    const report: Promise<void> = Promise.all([device.popErrorScope(), module.getCompilationInfo()]).then(
+      ([error, { messages }]) => {
+        this.#compiling.delete(report);
+        const lines = code.split('\n');
+        const texts = messages
+          .filter(({ type }) => type === 'error')
+          .map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`);
+        if (texts.length > 0) this.fail(new ShaderError(`${label}: the driver refuses the shader\n  ${texts.join('\n  ')}`));
+        else if (error) this.fail(new ShaderError(`${label}: the driver refuses the pipeline: ${error.message}`));
+      },
+      () => void this.#compiling.delete(report), // the device went away; its `lost` promise says why
+    );
     this.#compiling.add(report);
-    return module;
+    return pipeline;
   }
 
   protected run(launches: readonly Launch[]): void {

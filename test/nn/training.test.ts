@@ -1,0 +1,154 @@
+/** Training as a whole: memory, submits, determinism, agreement of the devices, and the loop's bookkeeping. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DataFlow } from '../../src/data/batches.js';
+import type { Dataset } from '../../src/data/dataset.js';
+import { NotANumberError } from '../../src/errors.js';
+import type { EpochLog } from '../../src/nn/fit.js';
+import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers.js';
+import { Sequential } from '../../src/nn/sequential.js';
+import { adam } from '../../src/optim/adam.js';
+import type { Device } from '../../src/tensor/device.js';
+import { Random, RandomStream } from '../../src/tensor/random.js';
+import { openTestDevice } from '../support/open-devices.js';
+
+const SIZE = 12;
+
+/** Bright left half or bright right half, with noise: easy, but not for a network that does not learn. */
+function halves(count: number, seed = 0): Dataset {
+  const pictures = new Uint8Array(count * SIZE * SIZE * 3);
+  const labels = Uint8Array.from({ length: count }, (_, i) => i % 2);
+  const random = new Random(seed, RandomStream.synthetic);
+  pictures.forEach((_, at) => {
+    const picture = Math.floor(at / (SIZE * SIZE * 3));
+    const right = (Math.floor(at / 3) % SIZE) * 2 >= SIZE;
+    pictures[at] = (right === (labels[picture] === 1) ? 120 : 60) + random.integer(80);
+  });
+  return { name: 'halves', pictures, labels, classNames: ['left', 'right'], pictureShape: [SIZE, SIZE, 3], files: [], skipped: [] };
+}
+
+const network = (seed = 0): Sequential =>
+  new Sequential(
+    [
+      new Conv2D(4, 3, { inputShape: [SIZE, SIZE, 3], activation: 'relu' }),
+      new MaxPooling2D(),
+      new Conv2D(4, 3, { activation: 'relu' }),
+      new Flatten(),
+      new Dense(8, { activation: 'relu' }),
+      new Dense(1, { activation: 'sigmoid' }),
+    ],
+    { seed },
+  );
+
+const flow = (count = 40, batchSize = 16, seed = 0): DataFlow =>
+  new DataFlow(halves(count), { batchSize, seed, rescale: 1 / 255, augmentation: { shearRange: 10, zoomRange: 0.2 } });
+
+describe.each(['webgpu', 'cpu'] as const)('training on %s', (kind) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openTestDevice(kind);
+  });
+  afterAll(() => device.destroy());
+
+  test('learns, and says what happened', async () => {
+    const logs: EpochLog[] = [];
+    const model = network().compile({ device, optimizer: adam({ learningRate: 0.01 }) });
+    const history = await model.fit(flow(), { epochs: 12, validationData: flow(20, 8, 1), onEpoch: (log) => void logs.push(log) });
+    expect(history.epochs).toEqual(logs);
+    expect(logs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(logs[11].accuracy).toBeGreaterThan(0.95);
+    expect(logs[11].valAccuracy).toBeGreaterThan(0.95);
+    expect(logs[11].loss).toBeLessThan(logs[0].loss);
+    model.destroy();
+  });
+
+  test('same seed, same device: bit-equal weights; another seed: others', async () => {
+    const train = async (seed: number) => {
+      const model = network(seed).compile({ device });
+      await model.fit(flow(40, 16, seed), { epochs: 2 });
+      const weights = await model.getWeights();
+      model.destroy();
+      return Object.values(weights).flatMap(({ data }) => [...new Uint32Array(data.buffer)]);
+    };
+    const [first, second, other] = [await train(3), await train(3), await train(4)];
+    expect(second).toEqual(first);
+    expect(other).not.toEqual(first);
+  });
+
+  test('a step allocates nothing after the first of each batch size, and is one submit', async () => {
+    const model = network().compile({ device });
+    const data = flow(40, 16); // batches of 16, 16 and 8
+    await model.fit(data, { epochs: 1 });
+    const { submits } = device.statistics;
+    const created: number[] = [];
+    const note = ({ step }: { step: number }) => (created[step] = device.statistics.buffersCreated);
+    await model.fit(data, { epochs: 1, stepsPerEpoch: 60, onProgress: note });
+    expect(device.statistics.submits - submits).toBe(60);
+    // The first two passes (six steps) see both batch sizes twice; nothing is made after them.
+    expect(created[60]).toBe(created[6]);
+    model.destroy();
+  });
+
+  test('training ends with NotANumberError when the loss does', async () => {
+    const model = network().compile({ device, optimizer: adam({ learningRate: 1e30 }) });
+    await expect(model.fit(flow(), { epochs: 5 })).rejects.toThrow(NotANumberError);
+    model.destroy();
+  });
+
+  test('evaluate and predict agree with each other', async () => {
+    const model = network().compile({ device });
+    const data = new DataFlow(halves(21), { batchSize: 8, rescale: 1 / 255 }); // shuffled: predictions come in the set's order
+    await model.fit(data, { epochs: 3 });
+    const { accuracy, loss } = await model.evaluate(data);
+    const probabilities = await model.predict(data);
+    const correct = [...probabilities].filter((p, i) => p > 0.5 === (data.labels[i] === 1)).length;
+    expect(correct / 21).toBeCloseTo(accuracy, 12);
+    const mean = [...probabilities].reduce((total, p, i) => total - Math.log(data.labels[i] === 1 ? p : 1 - p), 0) / 21;
+    // The loss is computed from logits, this one from rounded probabilities: a few roundings of 2^-24 times 1/p.
+    expect(Math.abs(mean - loss)).toBeLessThan(1e-5);
+    model.destroy();
+  });
+
+  test('a signal stops it after the current step', async () => {
+    const model = network().compile({ device });
+    const stop = new AbortController();
+    const history = await model.fit(flow(), {
+      ...{ epochs: 100, stepsPerEpoch: 10, signal: stop.signal },
+      onProgress: ({ epoch }) => {
+        if (epoch === 2) stop.abort();
+      },
+    });
+    expect(history.interrupted).toBe(true);
+    expect(history.epochs).toHaveLength(1);
+    model.destroy();
+  });
+});
+
+describe('the same weights on both devices', () => {
+  test('predict the same, within float32 rounding of a short network', async () => {
+    const devices = [await openTestDevice('webgpu'), await openTestDevice('cpu')];
+    const trained = network().compile({ device: devices[1] });
+    await trained.fit(flow(), { epochs: 3 });
+    const weights = await trained.getWeights();
+    const data = new DataFlow(halves(30, 5), { batchSize: 16, shuffle: false, rescale: 1 / 255 });
+    const [gpu, cpu] = await Promise.all(
+      devices.map((device) => {
+        const model = network();
+        model.setWeights(weights);
+        return model.compile({ device }).predict(data);
+      }),
+    );
+    for (const [i, p] of gpu.entries()) expect(Math.abs(p - cpu[i])).toBeLessThan(1e-5);
+    for (const device of devices) device.destroy();
+  });
+});
+
+describe('memory over a long training', () => {
+  test('2,000 steps take no more memory than 10', async () => {
+    const device = await openTestDevice('cpu');
+    const model = network().compile({ device });
+    const bytes: number[] = [];
+    await model.fit(flow(40, 4), { epochs: 1, stepsPerEpoch: 2000, onProgress: ({ step }) => (bytes[step] = device.statistics.peakBytes) });
+    expect(bytes[2000]).toBe(bytes[10]);
+    device.destroy();
+  });
+});

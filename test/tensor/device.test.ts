@@ -1,0 +1,175 @@
+/** Devices: memory, scopes, recording, and failures as typed errors. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { DeviceError, DeviceLostError, NoDeviceError, OutOfMemoryError, ShaderError, ShapeError, UsageError } from '../../src/errors.js';
+import { relu } from '../../src/kernels/relu.js';
+import { CpuDevice } from '../../src/tensor/cpu-device.js';
+import type { Device } from '../../src/tensor/device.js';
+import { addKernel } from '../../src/tensor/elementwise.js';
+import { defineKernel, type Kernel } from '../../src/tensor/kernel.js';
+import { chooseDevice } from '../../src/tensor/open-device.js';
+import { emptyTensor, launch, tensor, zeros, type Tensor } from '../../src/tensor/tensor.js';
+import { WebGpuDevice } from '../../src/tensor/webgpu-device.js';
+import { getAdapter, getGpu } from '../support/gpu.js';
+import { openTestDevice } from '../support/open-devices.js';
+
+const add = (a: Tensor, b: Tensor): Tensor => launch(addKernel, [a, b], null)[0];
+
+describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openTestDevice(kind);
+  });
+  afterAll(() => device.destroy());
+
+  test('values of every type go to the device and back', async () => {
+    for (const data of [Float32Array.of(1.5, -2, 3), Uint32Array.of(7, 4_000_000_000, 9), Uint8Array.of(1, 2, 3, 4, 255)]) {
+      expect([...(await tensor(device, data).read())]).toEqual([...Float32Array.from(data)]);
+    }
+  });
+
+  test('what was queued before a write still sees the old values', async () => {
+    const x = tensor(device, [1, 2]);
+    const y = add(x, x);
+    x.write(Float32Array.of(10, 20));
+    expect([...(await y.read())]).toEqual([2, 4]);
+    expect([...(await add(x, x).read())]).toEqual([20, 40]);
+  });
+
+  test('a scope destroys what it made, except what it returns', async () => {
+    let inner: Tensor | undefined;
+    const kept = device.scope(() => {
+      inner = tensor(device, [1, 2]);
+      return add(inner, inner);
+    });
+    expect([...(await kept.read())]).toEqual([2, 4]);
+    expect(() => inner!.view).toThrow(UsageError);
+    expect(() => device.scope(async () => {})).toThrow('scope: the body must be synchronous');
+  });
+
+  test('memory is used again', () => {
+    const run = () => device.scope(() => void add(zeros(device, [1000]), zeros(device, [1000])));
+    run();
+    const { buffersCreated } = device.statistics;
+    for (let i = 0; i < 20; i++) run();
+    expect(device.statistics.buffersCreated).toBe(buffersCreated);
+  });
+
+  test('a recorded step replays on new inputs, in one submit, without new buffers', async () => {
+    const x = tensor(device, [1, 2]);
+    const y = zeros(device, [2]);
+    const pool = new Map();
+    const recording = device.record(pool, () => {
+      launch(addKernel, [add(x, x), x], null, [y]);
+    });
+    for (const value of [1, 5, 7]) {
+      x.write(Float32Array.of(value, -value));
+      const { buffersCreated, submits } = { ...device.statistics };
+      device.replay(recording);
+      expect(device.statistics.submits).toBe(submits + 1);
+      expect(device.statistics.buffersCreated).toBe(buffersCreated);
+      expect([...(await y.read())]).toEqual([3 * value, -3 * value]);
+    }
+    device.forget(pool);
+  });
+
+  test('while recording, reading and writing are refused, and the device works on afterwards', async () => {
+    const x = tensor(device, [1, 2]);
+    let reading: Promise<unknown> = Promise.resolve();
+    device.record(new Map(), () => {
+      reading = x.read();
+      reading.catch(() => {});
+    });
+    await expect(reading).rejects.toThrow('read: a tensor has no value while a step is recorded');
+    expect(() => device.record(new Map(), () => x.write(Float32Array.of(0, 0)))).toThrow('declare a step input');
+    expect(() => device.record(new Map(), () => device.record(new Map(), () => {}))).toThrow('recordings do not nest');
+    expect([...(await add(x, x).read())]).toEqual([2, 4]);
+  });
+
+  test('errors of shape and type name what was expected and received', () => {
+    expect(() => tensor(device, [1, 2, 3], [2])).toThrow(new ShapeError('tensor: shape [2] expects 2 values, got 3'));
+    expect(() => zeros(device, [2]).write(new Uint32Array(2))).toThrow('tensor [2] expects 2 values as Float32Array, got 2 as Uint32Array');
+    expect(() => add(zeros(device, [2]), zeros(device, [3]))).toThrow('add: expects inputs of one shape, got [2] and [3]');
+  });
+
+  test('the memory budget is kept, freed memory counts as free', async () => {
+    const small = kind === 'cpu' ? await CpuDevice.open({ memoryBudget: 2 ** 20 }) : await WebGpuDevice.open(await getAdapter(), { memoryBudget: 2 ** 20 });
+    const first = emptyTensor(small, [200_000]);
+    expect(() => emptyTensor(small, [200_000])).toThrow(OutOfMemoryError);
+    first.destroy();
+    expect(() => emptyTensor(small, [150_000])).not.toThrow(); // another size: the free buffer had to be returned first
+    small.destroy();
+  });
+
+  test('a destroyed device says so', async () => {
+    const gone = await openTestDevice(kind);
+    const x = tensor(gone, [1]);
+    gone.destroy();
+    await expect(x.read()).rejects.toThrow(/destroyed|lost/);
+    expect(() => relu(x)).toThrow(DeviceError);
+  });
+
+  test('tensors of two devices do not mix', async () => {
+    const other = await openTestDevice(kind);
+    expect(() => add(zeros(device, [2]), zeros(other, [2]))).toThrow('add: all inputs must be on one device');
+    other.destroy();
+  });
+});
+
+describe('WebGPU failures', () => {
+  const kernelWith = (code: string): Kernel<null> =>
+    defineKernel<null>({
+      name: 'broken',
+      outputs: ([x]) => [{ shape: x, dtype: 'float32' }],
+      twin() {},
+      wgsl: () => ({ steps: ({ inputs, outputs }) => [{ code, bindings: [...inputs, ...outputs], workgroups: [1, 1, 1] }] }),
+    });
+
+  test('a shader that does not compile names line, column and source', async () => {
+    const device = await WebGpuDevice.open(await getAdapter());
+    const code = `@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(1) fn main() { y[0] = nonsense(x[0]); }`;
+    const [y] = launch(kernelWith(code), [tensor(device, [1])], null);
+    const failure = await y.read().catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(ShaderError);
+    expect((failure as Error).message).toMatch(/^broken: the driver refuses the shader\n {2}3:\d+ .*nonsense/);
+    expect((failure as Error).message).toContain('y[0] = nonsense(x[0])');
+    device.destroy();
+  });
+
+  test('a lost device gives DeviceLostError', async () => {
+    const adapter = await getAdapter();
+    let inner: GPUDevice | undefined;
+    const spied = new Proxy(adapter, {
+      get(target, key) {
+        const value: unknown = Reflect.get(target, key);
+        if (key === 'requestDevice') {
+          return async (descriptor: GPUDeviceDescriptor) => {
+            inner = await target.requestDevice(descriptor);
+            return inner;
+          };
+        }
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const device = await WebGpuDevice.open(spied);
+    const x = tensor(device, [1]);
+    inner!.destroy(); // what the system does when a driver resets
+    await expect(x.read()).rejects.toThrow(DeviceLostError);
+    expect(() => relu(x)).toThrow(DeviceLostError);
+  });
+});
+
+describe('choosing a device', () => {
+  test('auto takes no software adapter, and says why', async () => {
+    const { kind, reason, adapter } = await chooseDevice('auto', getGpu());
+    if (adapter?.kind === 'hardware') expect(kind).toBe('webgpu');
+    else expect({ kind, reason: /software/.test(reason) }).toEqual({ kind: 'cpu', reason: true });
+  });
+
+  test('without a GPU', async () => {
+    expect((await chooseDevice('auto', null)).kind).toBe('cpu');
+    await expect(chooseDevice('webgpu', null)).rejects.toThrow(NoDeviceError);
+    await expect(chooseDevice('tpu' as never, null)).rejects.toThrow("device: expects auto, webgpu or cpu, got 'tpu'");
+  });
+});
