@@ -11,10 +11,10 @@ export { imageDataGenerator, type FlowFromDirectoryOptions, type NodeImageDataGe
 
 export { decode } from './data/decode.node.js';
 export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';
-export { loadDataset, loadPictures, type LoadOptions } from './data/load.node.js';
+export { loadDataset, loadPictures, type LoadedPicture, type LoadOptions } from './data/load.node.js';
 export { synthesize } from './data/synthetic.node.js';
 export { loadModel, saveModel } from './formats/model.node.js';
-export { createRunDirectory, writeFileAtomically } from './files.node.js';
+export { appendLine, createRunDirectory, writeFileAtomically } from './files.node.js';
 
 /** 'cpu' needs no GPU object, and 'auto' no software one: both then start without loading Dawn's driver. */
 async function gpuFor(name: DeviceName): Promise<GPU | null> {

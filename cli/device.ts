@@ -1,0 +1,38 @@
+/** The device that a command computes on. */
+import {
+  chooseDevice,
+  type AdapterDescription,
+  type Device,
+  type DeviceDescription,
+  type DeviceName,
+} from '../src/index.node.js';
+
+/** What is worth knowing about it: for the terminal, `--json` and a run's configuration. */
+export interface DeviceFacts extends DeviceDescription {
+  /** Why this one. */
+  readonly reason: string;
+  readonly adapter: AdapterDescription | null;
+}
+
+/**
+ * Opens a device for as long as `work` takes; an open one would keep Node from ending.
+ *
+ * @throws NoDeviceError when there is none of that name
+ */
+export async function withDevice<Result>(
+  name: DeviceName,
+  work: (device: Device, facts: DeviceFacts) => Promise<Result>,
+): Promise<Result> {
+  const choice = await chooseDevice(name);
+  const device = await choice.open();
+  try {
+    return await work(device, { ...device.description, reason: choice.reason, adapter: choice.adapter });
+  } finally {
+    device.destroy();
+  }
+}
+
+/** "cpu (WebAssembly SIMD, 1 thread): no GPU adapter was found" */
+export function describeDevice({ name, reason }: Pick<DeviceFacts, 'name' | 'reason'>): string {
+  return `${name}: ${reason}`;
+}

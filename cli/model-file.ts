@@ -1,0 +1,65 @@
+/** Opening a model for `evaluate` and `predict`. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { ModelFileError, UsageError } from '../src/errors.js';
+import { loadModel, type Device, type ModelInfo, type Sequential, type Size } from '../src/index.node.js';
+
+export interface OpenedModel {
+  readonly path: string;
+  readonly model: Sequential;
+  readonly info: ModelInfo;
+  /** Of the pictures that it takes. */
+  readonly size: Size;
+}
+
+/**
+ * @param given a model file, or the folder of a run
+ * @throws ModelFileError when there is none, or one that does not classify RGB pictures
+ */
+export async function openModel(given: string): Promise<OpenedModel> {
+  const path = isFolder(given) ? join(given, 'model.safetensors') : given;
+  const { model, info } = await loadModel(path);
+  const [height, width, channels] = model.inputShape;
+  if (channels !== 3)
+    throw new ModelFileError(`${path}: expected a model of pictures with 3 channels (RGB), got one with ${channels}`);
+  return { path, model, info, size: { width, height } };
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // loadModel says what is wrong with it
+  }
+}
+
+/** Puts the model on a device. @throws ModelFileError when it does not end in one sigmoid unit */
+export function compileModel({ path, model }: OpenedModel, device: Device): void {
+  try {
+    model.compile({ device });
+  } catch (error) {
+    if (error instanceof UsageError) throw new ModelFileError(`${path}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/** What the sigmoid's p, the probability of class 1, says about a picture. */
+export interface Verdict {
+  readonly className: string;
+  /** Of that class. */
+  readonly probability: number;
+  readonly probabilities: Readonly<Record<string, number>>;
+  readonly alert: boolean;
+}
+
+/** The more probable class (a tie goes to class 0, as in the accuracy), and whether the alert's class reaches its threshold. */
+export function judge(p: number, { classNames, alert }: ModelInfo): Verdict {
+  const values = [1 - p, p];
+  const predicted = p > 0.5 ? 1 : 0;
+  return {
+    className: classNames[predicted],
+    probability: values[predicted],
+    probabilities: Object.fromEntries(classNames.map((name, index) => [name, values[index]])),
+    alert: values[classNames.indexOf(alert.className)] >= alert.threshold,
+  };
+}

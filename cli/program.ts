@@ -1,0 +1,255 @@
+/**
+ * The commands and their options. What a command does is loaded when it runs: `--help` needs neither the engine nor the
+ * decoders.
+ */
+import { Command, Option } from 'commander';
+import type { DevicesOptions } from './devices.js';
+import type { EvaluateOptions } from './evaluate.js';
+import {
+  angle,
+  factor,
+  folder,
+  folderName,
+  numberWhere,
+  oneOf,
+  pictureSize,
+  profiles,
+  wholeNumber,
+  type Parser,
+} from './options.js';
+import type { PredictOptions } from './predict.js';
+import type { SynthOptions } from './synth.js';
+import type { TrainOptions } from './train.js';
+import { version } from './version.js';
+
+const LARGEST_BATCH = 65536;
+const MOST_WORKERS = 256;
+
+/** What the option takes, and what it is when it is left out: its value, and how that is written. */
+interface Value<Type> {
+  readonly parser: (option: string) => Parser<Type>;
+  readonly default?: Type;
+  readonly written?: string;
+  readonly choices?: readonly string[];
+}
+
+function option<Type>(flags: string, description: string, value: Value<Type>): Option {
+  const made = new Option(flags, description);
+  if (value.choices) made.choices(value.choices); // for the help; the parser below takes its place
+  made.argParser(value.parser(made.long ?? flags));
+  if (value.default !== undefined) made.default(value.default, value.written);
+  return made;
+}
+
+const choice = (flags: string, description: string, choices: readonly string[]): Option =>
+  option(flags, description, {
+    parser: (name) => oneOf(name, choices),
+    default: choices[0],
+    written: choices[0],
+    choices,
+  });
+
+/** Number from 1, in digits. */
+const positive = (name: string): Parser<number> => wholeNumber(name, 1);
+
+const common = {
+  batch: () =>
+    option('--batch <n>', 'pictures a step', { parser: (name) => wholeNumber(name, 1, LARGEST_BATCH), default: 32 }),
+  seed: (description: string) =>
+    option('--seed <n>', description, { parser: (name) => wholeNumber(name, 0), default: 0 }),
+  split: (description: string) =>
+    option('--split <fraction>', description, {
+      parser: (name) =>
+        numberWhere(name, 'a fraction above 0 and below 1, such as 0.2', (value) => value > 0 && value < 1),
+    }),
+  device: () =>
+    choice('--device <name>', 'what to compute on; auto takes a hardware GPU, else the CPU', ['auto', 'webgpu', 'cpu']),
+  workers: () =>
+    option('--workers <n>', 'threads that decode pictures (default: one per processor core)', {
+      parser: (name) => wholeNumber(name, 0, MOST_WORKERS),
+    }),
+  onBad: () =>
+    choice('--on-bad <what>', 'what to do with a picture that cannot be used: leave it out and name it, or stop', [
+      'skip',
+      'fail',
+    ]),
+};
+
+export function createProgram(finish: (exitCode: number) => void): Command {
+  const program = new Command('beltnet')
+    .description('Trains and runs convolutional classifiers on folders of pictures, on WebGPU or the CPU.')
+    .version(version(), '-V, --version', 'print the version')
+    .addHelpText(
+      'after',
+      '\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n' +
+        'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
+        '6 device lost or out of memory, 7 NaN loss, 8 disk, 130 Ctrl-C\n',
+    );
+
+  program
+    .command('train')
+    .description('Train the network on a folder of pictures, one subfolder for each of two classes.')
+    .argument(
+      '<dir>',
+      'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split)',
+    )
+    .addOption(
+      option('--size <WxH>', 'width and height to which pictures are resized', {
+        parser: pictureSize,
+        default: { width: 64, height: 64 },
+        written: '64x64',
+      }),
+    )
+    .addOption(choice('--resize <method>', 'how they are resized', ['nearest', 'bilinear', 'box']))
+    .addOption(
+      option('--rescale <factor>', 'factor on the pixel values 0 to 255: a number or a fraction', {
+        parser: factor,
+        default: 1 / 255,
+        written: '1/255',
+      }),
+    )
+    .addOption(common.split('part of the pictures kept for validation, where there is no folder of such'))
+    .addOption(common.batch())
+    .addOption(option('--epochs <n>', 'epochs to train', { parser: positive, default: 25 }))
+    .addOption(
+      option('--steps-per-epoch <n>', 'steps an epoch (default: one pass over the pictures)', { parser: positive }),
+    )
+    .addOption(option('--validation-steps <n>', 'validation steps an epoch (default: one pass)', { parser: positive }))
+    .addOption(
+      option('--shear <angle>', 'shear by up to this angle: 12deg, 0.2rad, or a number in the unit of the profile', {
+        parser: angle,
+        default: { value: 0, unit: null },
+        written: '0',
+      }),
+    )
+    .addOption(
+      option('--zoom <fraction>', 'zoom each axis by a factor from 1 - z to 1 + z', {
+        parser: (name) =>
+          numberWhere(name, 'a number from 0 to below 1, such as 0.2', (value) => value >= 0 && value < 1),
+        default: 0,
+      }),
+    )
+    .addOption(new Option('--horizontal-flip', 'mirror left and right at random'))
+    .addOption(
+      choice(
+        '--profile <name>',
+        "whose arithmetic to follow: Keras 2's from 2.3 on (shear in degrees), or 2.1.2's (in radians)",
+        profiles,
+      ),
+    )
+    .addOption(
+      option('--lr <rate>', 'learning rate of Adam', {
+        parser: (name) => numberWhere(name, 'a number above 0', (value) => value > 0),
+        default: 0.001,
+      }),
+    )
+    .addOption(common.seed('decides initial weights, order, augmentation and split'))
+    .addOption(new Option('--alert-class <name>', 'class that raises the alert (default: the second by name)'))
+    .addOption(common.device())
+    .addOption(common.workers())
+    .addOption(option('--out <dir>', 'folder of all runs', { parser: folder, default: 'runs', written: 'runs' }))
+    .addOption(
+      option('--name <name>', 'name of this run; an existing run is never overwritten (default: a new one)', {
+        parser: folderName,
+      }),
+    )
+    .addOption(common.onBad())
+    .addOption(jsonOption('one JSON object a line on stdout: start, each epoch, end'))
+    .addHelpText(
+      'after',
+      '\nWrites RUN/model.safetensors after each epoch, RUN/config.json and RUN/results.csv.\n\n' +
+        'Examples:\n  beltnet train belt --epochs 10 --horizontal-flip --alert-class gap\n' +
+        '  beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first\n',
+    )
+    .action(async (directory: string, options: TrainOptions) =>
+      finish(await (await import('./train.js')).train(directory, options)),
+    );
+
+  program
+    .command('evaluate')
+    .description('Measure a model on labelled pictures: loss, accuracy, missed alerts and false alarms.')
+    .argument('<model>', 'model.safetensors, or the folder of a run')
+    .argument('<dir>', 'folder with the class folders; of a divided data set its validation or test pictures are taken')
+    .addOption(common.split('only the part that train --split keeps for validation'))
+    .addOption(common.seed('of that split'))
+    .addOption(common.batch())
+    .addOption(common.device())
+    .addOption(common.workers())
+    .addOption(common.onBad())
+    .addOption(jsonOption('one JSON object on stdout'))
+    .addHelpText('after', '\nExample:\n  beltnet evaluate runs/first/model.safetensors belt/test_set\n')
+    .action(async (model: string, directory: string, options: EvaluateOptions) =>
+      finish(await (await import('./evaluate.js')).evaluate(model, directory, options)),
+    );
+
+  program
+    .command('predict')
+    .description('Classify pictures. Results are sorted by path.')
+    .argument('<model>', 'model.safetensors, or the folder of a run')
+    .argument('<paths...>', 'pictures, folders (with all pictures in them) and patterns with *')
+    .addOption(common.batch())
+    .addOption(common.device())
+    .addOption(common.workers())
+    .addOption(
+      jsonOption('one JSON object a picture: file, class, probability, probabilities, alert; or file, error').conflicts(
+        'csv',
+      ),
+    )
+    .addOption(new Option('--csv', 'comma-separated: file, class, probability, alert, error'))
+    .addHelpText(
+      'after',
+      '\nA picture that cannot be used is named with the reason, the others are classified; the exit code is 3 then.\n\n' +
+        'Example:\n  beltnet predict runs/first/model.safetensors new/ "more/*.jpg" --json\n',
+    )
+    .action(async (model: string, paths: string[], options: PredictOptions) =>
+      finish(await (await import('./predict.js')).predict(model, paths, options)),
+    );
+
+  program
+    .command('synth')
+    .description("Make pictures of a belt to practise on: class 'ok' is well filled, 'gap' has a gap.")
+    .argument('<dir>', 'new folder for training_set/ and test_set/')
+    .addOption(option('--count <n>', 'pictures in all', { parser: positive, default: 800 }))
+    .addOption(
+      option('--size <WxH>', 'width and height of each', {
+        parser: pictureSize,
+        default: { width: 320, height: 240 },
+        written: '320x240',
+      }),
+    )
+    .addOption(common.seed('same seed, same pictures'))
+    .addHelpText('after', '\nExample:\n  beltnet synth belt --count 800 --size 320x240 --seed 0\n')
+    .action(async (directory: string, options: SynthOptions) =>
+      finish(await (await import('./synth.js')).synth(directory, options)),
+    );
+
+  program
+    .command('devices')
+    .description('List what there is to compute on, and what --device auto takes.')
+    .addOption(jsonOption('one JSON object on stdout'))
+    .addHelpText('after', '\nExample:\n  beltnet devices --json\n')
+    .action(async (options: DevicesOptions) => finish(await (await import('./devices.js')).devices(options)));
+
+  for (const command of [program, ...program.commands]) {
+    command
+      .addOption(new Option('--debug', 'print stack traces of errors'))
+      .helpOption('-h, --help', 'print this help')
+      .exitOverride()
+      .configureOutput({ outputError: (text, write) => write(commanderError(text, command)) });
+  }
+  program.helpCommand('help [command]', 'print the help of a command');
+  return program;
+}
+
+const jsonOption = (description: string): Option => new Option('--json', description);
+
+/** Commander's messages in our form: one line that ends with the way out. */
+function commanderError(text: string, command: Command): string {
+  const message = text
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\.?\s*\n\s*/g, ' ') // a second line is a suggestion in brackets
+    .replace(/\.$/, '');
+  const path = command.parent ? `${command.parent.name()} ${command.name()}` : command.name();
+  return `beltnet: ${message}; see "${path} --help"\n`;
+}

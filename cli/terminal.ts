@@ -1,0 +1,93 @@
+/** What the terminal shows. Results go to stdout; notes and progress to stderr, so that stdout stays clean for programs. */
+
+/** Where a command's words go: people read lines, programs (`--json`) objects, one a line. */
+export class Output {
+  readonly #json: boolean;
+
+  constructor({ json = false }: { json?: boolean | undefined } = {}) {
+    this.#json = json;
+  }
+
+  /** A line of the result, for people. */
+  say(line = ''): void {
+    if (this.#json) return;
+    eraseProgress();
+    process.stdout.write(`${printable(line)}\n`);
+  }
+
+  /** A line of the result, for programs. */
+  emit(value: object): void {
+    if (!this.#json) return;
+    eraseProgress();
+    process.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  /** Something that both should know. */
+  note(line: string): void {
+    note(line);
+  }
+}
+
+/** A line on stderr. */
+export function note(line: string): void {
+  eraseProgress();
+  process.stderr.write(`${printable(line)}\n`);
+}
+
+/** Names of files and classes may hold anything: control characters would break lines and steer the terminal. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+    const escaped = JSON.stringify(character).slice(1, -1);
+    return escaped === character ? `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}` : escaped;
+  });
+}
+
+const MILLISECONDS_BETWEEN_DRAWS = 100;
+
+/** The progress line is at the bottom of the terminal now. */
+let drawn = false;
+let lastDraw = -Infinity;
+
+/**
+ * Draws a line on stderr over the last one; whatever is printed next takes its place. Where stderr is no terminal: nothing.
+ *
+ * @param line makes the text for so many columns; it is asked only when it is time to draw
+ */
+export function showProgress(line: (columns: number) => string): void {
+  if (!process.stderr.isTTY) return;
+  const now = performance.now();
+  if (now - lastDraw < MILLISECONDS_BETWEEN_DRAWS) return;
+  lastDraw = now;
+  drawn = true;
+  const columns = (process.stderr.columns || 80) - 1; // a line that wraps could not be erased
+  process.stderr.write(`\r${printable(line(columns)).slice(0, columns)}\u001b[K`);
+}
+
+/** Clears the progress line. */
+export function eraseProgress(): void {
+  if (!drawn) return;
+  process.stderr.write('\r\u001b[K');
+  drawn = false;
+  lastDraw = -Infinity;
+}
+
+/** Columns as wide as their widest cell; numbers to the right. */
+export function table(rows: readonly (readonly (string | number)[])[]): string[] {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
+  const numeric = widths.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
+  const pad = (cell: string | number, column: number): string =>
+    numeric[column] ? String(cell).padStart(widths[column]) : String(cell).padEnd(widths[column]);
+  return rows.map((row) => row.map(pad).join('  ').trimEnd());
+}
+
+/** "1 picture", "2 pictures". */
+export function count(amount: number, noun: string): string {
+  return `${amount.toLocaleString('en-US')} ${noun}${amount === 1 ? '' : 's'}`;
+}
+
+/** An argument as it can be pasted into the system's shell. */
+export function quoted(argument: string): string {
+  if (process.platform === 'win32') return /^[\w@+=:,./\\-]+$/.test(argument) ? argument : `"${argument}"`; // no name has " there
+  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,191 @@
+/** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
+import { UsageError } from '../src/errors.js';
+import {
+  adam,
+  binaryCrossentropy,
+  imageDataGenerator,
+  resolveSplits,
+  saveModel,
+  type DeviceName,
+  type Interpolation,
+  type ModelInfo,
+} from '../src/index.node.js';
+import { describeClasses, describeSet, loadAndReport } from './data.js';
+import { describeDevice, withDevice } from './device.js';
+import { epochLine, ProgressLine } from './epoch-log.js';
+import { stopInOrder } from './interrupt.js';
+import { checkMemory, conveyorNetwork } from './network.js';
+import { shearNote, shearRange, type Angle, type PictureSize, type Profile } from './options.js';
+import { openRun, type Run } from './run.js';
+import { count, note, Output, quoted, showProgress } from './terminal.js';
+import { versions } from './version.js';
+
+export interface TrainOptions {
+  readonly size: PictureSize;
+  readonly batch: number;
+  readonly epochs: number;
+  readonly stepsPerEpoch?: number;
+  readonly validationSteps?: number;
+  readonly split?: number;
+  readonly shear: Angle;
+  readonly zoom: number;
+  readonly horizontalFlip?: boolean;
+  readonly rescale: number;
+  readonly resize: Interpolation;
+  readonly profile: Profile;
+  readonly lr: number;
+  readonly seed: number;
+  readonly alertClass?: string;
+  readonly device: DeviceName;
+  readonly workers?: number;
+  readonly out: string;
+  readonly name?: string;
+  readonly onBad: 'skip' | 'fail';
+  readonly json?: boolean;
+}
+
+const ALERT_THRESHOLD = 0.5;
+
+/** @returns the exit code */
+export async function train(directory: string, options: TrainOptions): Promise<number> {
+  const { size, batch: batchSize, epochs, split, horizontalFlip = false, rescale, profile, seed } = options;
+  const output = new Output(options);
+  const shear = shearRange(options.shear, profile);
+  const model = conveyorNetwork(size, seed);
+
+  // What there is to train on, before anything is decoded
+  const splits = resolveSplits(directory, { seed, ...(split !== undefined && { split }) });
+  const { classNames } = splits.training;
+  const alertClass = resolveAlertClass(classNames, options.alertClass);
+  return withDevice(options.device, async (device, facts) => {
+    checkMemory(model, size, device);
+    const run = await openRun(options.out, options.name);
+
+    // Pictures
+    const unusual = shearNote(options.shear, profile);
+    if (unusual) note(`note: ${unusual}`);
+    const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers };
+    const training = await loadAndReport(splits.training, loading, output);
+    const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
+    const augmentation = { shearRange: shear, zoomRange: options.zoom, horizontalFlip, profile };
+    const trainingFlow = imageDataGenerator({ ...augmentation, rescale }).flow(training, { batchSize, seed });
+    const validationFlow = validation && imageDataGenerator({ rescale }).flow(validation, { batchSize, seed });
+
+    // Model
+    const optimizer = adam({ learningRate: options.lr, epsilon: profile === 'keras-2' ? 1e-7 : 1e-8 });
+    const loss = binaryCrossentropy({ form: profile === 'keras-2' ? 'logits' : 'keras3' });
+    model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
+    const info: ModelInfo = {
+      classNames: [classNames[0], classNames[1]],
+      preprocessing: { interpolation: options.resize, rescale },
+      alert: { className: alertClass, threshold: ALERT_THRESHOLD },
+    };
+
+    // Say and write down what is about to happen
+    const described = {
+      data: {
+        ...{ directory, layout: splits.layout },
+        ...{ training: describeSet(training), validation: validation && describeSet(validation) },
+      },
+      classes: trainingFlow.classIndices,
+      alert: info.alert,
+      parameters: model.countParameters(),
+      device: facts,
+    };
+    await run.writeConfig({
+      ...versions(),
+      started: new Date().toISOString(),
+      ...described,
+      options: {
+        ...{ ...options, horizontalFlip }, // and, as they turn out:
+        shear: { ...options.shear, range: shear, rangeUnit: profile === 'keras-2' ? 'deg' : 'rad' },
+        stepsPerEpoch: options.stepsPerEpoch ?? trainingFlow.stepsPerPass,
+        validationSteps: options.validationSteps ?? validationFlow?.stepsPerPass ?? null,
+      },
+      preprocessing: { ...info.preprocessing, size },
+      augmentation,
+      optimizer: { name: optimizer.name, ...optimizer.config },
+      loss: { name: loss.name, ...loss.config },
+      architecture: model.config(),
+    });
+    output.emit({ event: 'start', run: run.directory, ...described });
+    output.say(`Classes: ${describeClasses(training)}`);
+    output.say(`Data: ${splits.layout}`);
+    if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
+    if (options.alertClass === undefined) noteAlertClass(classNames);
+    output.say(`Device: ${describeDevice(facts)}`);
+    output.say(`Network: ${size.width}x${size.height} pictures, ${count(model.countParameters(), 'parameter')}`);
+    output.say(`Run: ${run.directory}`);
+    output.say();
+
+    // Train
+    let lastEpoch = 0;
+    const progress = new ProgressLine(epochs);
+    const fit = (signal: AbortSignal) =>
+      model.fit(trainingFlow, {
+        epochs,
+        signal,
+        ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
+        ...(validationFlow && { validationData: validationFlow }),
+        ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
+        onProgress: (now) => showProgress((columns) => progress.text(now, columns)),
+        onEpoch: async (log) => {
+          await saveModel(run.modelPath, model, info);
+          await run.addResult(log);
+          lastEpoch = log.epoch;
+          output.emit({ event: 'epoch', ...log });
+          output.say(epochLine(log));
+          if (log.epoch < epochs) output.say(`Epoch ${log.epoch + 1}/${epochs}`);
+        },
+      });
+    output.say(`Epoch 1/${epochs}`);
+    const { stopCode } = await stopInOrder(fit).catch((error: unknown) => {
+      note(`note: ${whatIsKept(run, lastEpoch)}`);
+      throw error;
+    });
+
+    const interrupted = lastEpoch < epochs; // a signal that comes while the last epoch is written changes nothing
+    const modelPath = lastEpoch > 0 ? run.modelPath : null;
+    output.emit({ event: 'end', run: run.directory, model: modelPath, epochs: lastEpoch, interrupted });
+    if (interrupted) {
+      note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
+      return stopCode ?? 130;
+    }
+    const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}`;
+    sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
+    return 0;
+  });
+}
+
+function resolveAlertClass(classNames: readonly string[], given: string | undefined): string {
+  if (given === undefined) return classNames[1];
+  if (classNames.includes(given)) return given;
+  throw new UsageError(
+    `--alert-class: expected one of the classes ${classNames.map((name) => `'${name}'`).join(' and ')}, got '${given}'`,
+  );
+}
+
+function noteAlertClass(classNames: readonly string[]): void {
+  note(
+    `note: '${classNames[1]}' raises the alert, since it is class 1 by name and --alert-class was not given; ` +
+      `if it should be '${classNames[0]}', add --alert-class ${quoted(classNames[0])}`,
+  );
+}
+
+function whatIsKept(run: Run, epoch: number): string {
+  return epoch === 0
+    ? `no model was written yet (${run.directory})`
+    : `${run.modelPath} is the model after epoch ${epoch}`;
+}
+
+/** @param data what to evaluate on, as arguments of the command */
+function sayWhatNext(output: Output, run: Run, data: string): void {
+  const model = quoted(run.modelPath);
+  output.say();
+  output.say(`Model:   ${run.modelPath}`);
+  output.say(`Config:  ${run.configPath}`);
+  output.say(`Results: ${run.resultsPath}`);
+  output.say();
+  output.say(`Evaluate it:  beltnet evaluate ${model} ${data}`);
+  output.say(`Use it:       beltnet predict ${model} PICTURE...`);
+}

@@ -1,0 +1,286 @@
+/** The commands on tiny pictures, from training to predictions, run as users run them. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { noteDevice } from '../support/devices.js';
+import { beltnet, beltnetWorks, noisyPng, writeClasses, writeFiles } from './run-beltnet.js';
+
+let cwd: string;
+const small = ['--size', '32x32', '--batch', '6', '--device', 'cpu'];
+
+function jsonLines(text: string): Record<string, unknown>[] {
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+beforeAll(async () => {
+  noteDevice('cpu');
+  cwd = mkdtempSync(join(tmpdir(), 'beltnet-cli-'));
+  writeClasses(join(cwd, 'belt/training_set'), 16);
+  writeClasses(join(cwd, 'belt/test_set'), 8);
+  writeClasses(join(cwd, 'loose'), 20);
+  await beltnetWorks(
+    ['train', 'belt', ...small, '--epochs', '3', '--name', 'first', '--alert-class', 'dark', '--horizontal-flip'],
+    { cwd },
+  );
+});
+
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+describe('train', () => {
+  test("prints what it found and Keras' two lines an epoch, and writes the run", async () => {
+    const options = [...small, '--epochs', '2', '--name', 'second', '--shear', '0.2', '--zoom', '0.2'];
+    const { code, stdout, stderr } = await beltnet(['train', 'belt', ...options], { cwd });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(stdout).toContain('Found 16 images belonging to 2 classes.\nFound 8 images belonging to 2 classes.\n');
+    expect(stdout).toContain('bright = 0 (8 pictures), dark = 1 (8 pictures)');
+    expect(stdout).toContain('Device: cpu');
+    expect(stdout).toContain('157,857 parameters');
+    expect(stdout).toMatch(
+      /Epoch 1\/2\n - \d+s - loss: \S+ - acc: \S+ - val_loss: \S+ - val_acc: \S+\nEpoch 2\/2\n - \d+s - loss: .*\n/,
+    );
+    expect(stdout).toMatch(/beltnet evaluate \S+model\.safetensors belt\n.*beltnet predict \S+model\.safetensors/);
+    expect(stderr).toContain("'dark' raises the alert");
+    expect(stderr).toContain('--alert-class bright');
+    expect(stderr).toContain('--shear 0.2rad');
+    expect(stderr).not.toContain('\u001b');
+
+    expect(readdirSync(join(cwd, 'runs/second')).toSorted()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'results.csv',
+    ]);
+    const results = readFileSync(join(cwd, 'runs/second/results.csv'), 'utf8').split('\n');
+    expect(results[0]).toBe('epoch,loss,acc,val_loss,val_acc,seconds');
+    expect(results.slice(1).map((row) => row.split(',').length)).toEqual([6, 6, 1]);
+    const config = JSON.parse(readFileSync(join(cwd, 'runs/second/config.json'), 'utf8')) as unknown;
+    expect(config).toMatchObject({
+      ...{ beltnet: expect.any(String), node: process.version, parameters: 157857, classes: { bright: 0, dark: 1 } },
+      data: {
+        directory: 'belt',
+        training: { pictures: 16, classes: { bright: 8, dark: 8 } },
+        validation: { pictures: 8 },
+      },
+      options: { batch: 6, epochs: 2, stepsPerEpoch: 3, validationSteps: 2, seed: 0, zoom: 0.2, horizontalFlip: false },
+      augmentation: { profile: 'keras-2', shearRange: 0.2 },
+      optimizer: { name: 'adam', epsilon: 1e-7 },
+      loss: { form: 'logits' },
+      alert: { className: 'dark', threshold: 0.5 },
+      device: { kind: 'cpu', reason: 'asked for' },
+    });
+  });
+
+  test('--json: nothing but one object a line on stdout; --split, --profile and the number of steps', async () => {
+    const data = ['loose', '--split', '0.2', '--name', 'json', '--json'];
+    const steps = ['--epochs', '2', '--steps-per-epoch', '5', '--validation-steps', '1', '--shear', '12deg'];
+    const options = [...small, ...data, ...steps, '--profile', 'keras-2.1.2', '--alert-class', 'bright'];
+    const [start, first, second, end, ...rest] = jsonLines(await beltnetWorks(['train', ...options], { cwd }));
+    expect(rest).toEqual([]);
+    expect(start).toMatchObject({
+      ...{ event: 'start', classes: { bright: 0, dark: 1 }, alert: { className: 'bright' } },
+      data: { training: { pictures: 16 }, validation: { pictures: 4 } },
+    });
+    for (const [index, epoch] of [first, second].entries()) {
+      expect(epoch).toEqual({
+        ...{ event: 'epoch', epoch: index + 1, seconds: expect.any(Number) },
+        ...{ loss: expect.any(Number), accuracy: expect.any(Number) },
+        ...{ valLoss: expect.any(Number), valAccuracy: expect.any(Number) },
+      });
+    }
+    expect(end).toMatchObject({ event: 'end', epochs: 2, interrupted: false, model: expect.stringContaining('json') });
+    expect(JSON.parse(readFileSync(join(cwd, 'runs/json/config.json'), 'utf8'))).toMatchObject({
+      optimizer: { epsilon: 1e-8 },
+      loss: { form: 'keras3' },
+      augmentation: { profile: 'keras-2.1.2', shearRange: expect.closeTo(0.20944, 5) },
+    });
+  });
+
+  test('same seed, same device: the same model bit by bit; another seed: another', async () => {
+    const train = (name: string, seed: string) =>
+      beltnetWorks(['train', 'belt', ...small, '--epochs', '1', '--zoom', '0.2', '--name', name, '--seed', seed], {
+        cwd,
+      });
+    await Promise.all([train('seed-7', '7'), train('seed-7-again', '7')]);
+    await train('seed-8', '8');
+    const model = (name: string) => readFileSync(join(cwd, `runs/${name}/model.safetensors`));
+    expect(model('seed-7').equals(model('seed-7-again'))).toBe(true);
+    expect(model('seed-7').equals(model('seed-8'))).toBe(false);
+  });
+
+  test('a run without a name gets one of its own each time; without validation the log is shorter', async () => {
+    const once = () => beltnetWorks(['train', 'loose', ...small, '--epochs', '1', '--out', 'new runs'], { cwd });
+    const outputs = await Promise.all([once(), once()]);
+    expect(readdirSync(join(cwd, 'new runs'))).toHaveLength(2);
+    for (const output of outputs) expect(output).toMatch(/\n - \d+s - loss: \S+ - acc: \S+\n/);
+    expect(outputs[0]).toMatch(/beltnet evaluate ['"]new runs/);
+  });
+
+  test('a bad picture is named and left out, or stops the run before it has a folder', async () => {
+    writeClasses(join(cwd, 'spoilt'), 8);
+    writeFiles(join(cwd, 'spoilt'), { 'dark/bad.png': 'not a picture' });
+    const options = ['train', 'spoilt', ...small, '--epochs', '1'];
+    const skipped = await beltnet([...options, '--name', 'skip'], { cwd });
+    expect(skipped.code).toBe(0);
+    expect(skipped.stdout).toContain('Found 8 images');
+    expect(skipped.stderr).toMatch(/^skipped: spoilt\/dark\/bad\.png: /m);
+    const config = JSON.parse(readFileSync(join(cwd, 'runs/skip/config.json'), 'utf8')) as unknown;
+    expect(config).toMatchObject({ data: { training: { skipped: [{ file: 'spoilt/dark/bad.png' }] } } });
+
+    const failed = await beltnet([...options, '--name', 'fail', '--on-bad', 'fail'], { cwd });
+    expect(failed.code).toBe(3);
+    expect(failed.stderr).toMatch(/^beltnet: spoilt\/dark\/bad\.png: .*\n$/m);
+    expect(readdirSync(join(cwd, 'runs'))).not.toContain('fail');
+  });
+});
+
+describe('evaluate', () => {
+  test('of a divided set it takes the test pictures, and says so', async () => {
+    const output = await beltnetWorks(['evaluate', 'runs/first/model.safetensors', 'belt', '--device', 'cpu'], { cwd });
+    expect(output).toContain('Data: belt/test_set');
+    expect(output).toMatch(/pictures +loss +accuracy\n8 /);
+    expect(output).toMatch(/bright +\d +4\ndark +\d +4\n/);
+    expect(output).toMatch(/Alert 'dark' .*: \d of 4 pictures missed, \d false alarms? on the other 4/);
+  });
+
+  test('--json, on class folders: counts agree with the accuracy', async () => {
+    const [result] = jsonLines(
+      await beltnetWorks(['evaluate', 'runs/first', 'belt/training_set', '--json', '--device', 'cpu'], { cwd }),
+    );
+    const { classes, accuracy } = result as { classes: Record<string, { correct: number }>; accuracy: number };
+    expect(result).toMatchObject({
+      ...{ data: 'belt/training_set', pictures: 16, loss: expect.any(Number), skipped: [] },
+      classes: { bright: { pictures: 8 }, dark: { pictures: 8 } },
+      alert: { class: 'dark', threshold: 0.5, missed: expect.any(Number), falseAlarms: expect.any(Number) },
+    });
+    expect((classes['bright'].correct + classes['dark'].correct) / 16).toBe(accuracy);
+  });
+
+  test('--split takes the pictures that train kept for validation: the figures are the same', async () => {
+    const split = ['--split', '0.2', '--seed', '3'];
+    await beltnetWorks(['train', 'loose', ...small, ...split, '--epochs', '1', '--name', 'split'], { cwd });
+    const [, , , valLoss] = readFileSync(join(cwd, 'runs/split/results.csv'), 'utf8').split('\n')[1].split(',');
+    const [result] = jsonLines(
+      await beltnetWorks(['evaluate', 'runs/split', 'loose', ...split, '--json', '--device', 'cpu'], { cwd }),
+    );
+    expect(result['pictures']).toBe(4);
+    expect(result['loss']).toBeCloseTo(Number(valLoss), 5);
+  });
+
+  test('other classes than the model has: both are named', async () => {
+    writeFiles(join(cwd, 'other'), { 'left/a.png': noisyPng('dark', 1), 'right/a.png': noisyPng('dark', 2) });
+    const { code, stderr } = await beltnet(['evaluate', 'runs/first', 'other', '--device', 'cpu'], { cwd });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^beltnet: other: expected the classes of .* \(bright, dark\), got left, right; /);
+  });
+});
+
+describe('predict', () => {
+  test('text: a table, sorted by path', async () => {
+    const paths = ['belt/test_set/dark', 'belt/test_set/bright/*.png'];
+    const output = await beltnetWorks(['predict', 'runs/first', ...paths, '--device', 'cpu'], { cwd });
+    const [header, ...rows] = output.trimEnd().split('\n');
+    expect(header).toMatch(/^file +class +probability +alert$/);
+    expect(rows).toHaveLength(8);
+    expect(rows.map((row) => row.split(' ')[0])).toEqual(rows.map((row) => row.split(' ')[0]).toSorted());
+    for (const row of rows) expect(row).toMatch(/^\S+\.png +(bright +0\.\d{4} +-|dark +0\.\d{4} +ALERT)$/);
+  });
+
+  test('--json: full precision, and bad files between the good ones', async () => {
+    const paths = ['spoilt/dark', 'spoilt/bright/000.png', 'missing.png'];
+    writeFiles(join(cwd, 'spoilt'), { 'dark/bad.png': 'not a picture', 'bright/000.png': noisyPng('bright', 0) });
+    const { code, stdout } = await beltnet(['predict', 'runs/first', ...paths, '--json', '--device', 'cpu'], { cwd });
+    expect(code).toBe(3);
+    const lines = jsonLines(stdout);
+    expect(lines.map(({ file }) => file)).toEqual(lines.map(({ file }) => String(file)).toSorted());
+    expect(lines.filter((line) => 'error' in line)).toEqual([
+      { file: 'missing.png', error: expect.stringContaining('missing.png') },
+      { file: 'spoilt/dark/bad.png', error: expect.stringContaining('bad.png') },
+    ]);
+    for (const line of lines.filter((one) => !('error' in one))) {
+      const {
+        probabilities,
+        class: predicted,
+        probability,
+        alert,
+      } = line as unknown as {
+        probabilities: Record<'bright' | 'dark', number>;
+        class: 'bright' | 'dark';
+        probability: number;
+        alert: boolean;
+      };
+      expect(Object.keys(line)).toEqual(['file', 'class', 'probability', 'probabilities', 'alert']);
+      expect(Math.fround(probabilities.dark)).toBe(probabilities.dark);
+      expect(probabilities.bright).toBe(1 - probabilities.dark);
+      expect(predicted).toBe(probabilities.dark > 0.5 ? 'dark' : 'bright');
+      expect(probability).toBe(probabilities[predicted]);
+      expect(alert).toBe(probabilities.dark >= 0.5);
+    }
+  });
+
+  test('--csv: quoted where it must be; in text the bad file goes to stderr', async () => {
+    writeFiles(join(cwd, 'odd'), { 'a, "b".png': noisyPng('dark', 5), 'bad.png': 'x' });
+    const [csv, text] = await Promise.all([
+      beltnet(['predict', 'runs/first', 'odd', '--csv', '--device', 'cpu'], { cwd }),
+      beltnet(['predict', 'runs/first', 'odd', '--device', 'cpu'], { cwd }),
+    ]);
+    const [header, good, bad] = csv.stdout.split('\n');
+    expect(header).toBe('file,class,probability,alert,error');
+    expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),$/);
+    expect(bad).toMatch(/^odd\/bad\.png,,,,"?odd\/bad\.png: /);
+    expect(csv.code).toBe(3);
+    expect(text.code).toBe(3);
+    expect(text.stdout).toContain('odd/a, "b".png');
+    expect(text.stderr).toMatch(/^beltnet: odd\/bad\.png: .*\n$/);
+  });
+
+  test('the same model on webgpu and on the cpu: within 1e-4', async () => {
+    noteDevice('webgpu');
+    const on = async (device: string) =>
+      jsonLines(await beltnetWorks(['predict', 'runs/first', 'loose', '--json', '--device', device], { cwd })).map(
+        ({ probabilities }) => (probabilities as { dark: number }).dark,
+      );
+    const [gpu, cpu] = [await on('webgpu'), await on('cpu')];
+    expect(gpu).toHaveLength(20);
+    expect(Math.max(...gpu.map((p, index) => Math.abs(p - cpu[index])))).toBeLessThan(1e-4);
+  });
+});
+
+describe('the other commands', () => {
+  test('synth makes the same pictures from the same seed, ready to train on', async () => {
+    const synth = (folder: string) =>
+      beltnetWorks(['synth', folder, '--count', '8', '--size', '32x24', '--seed', '5'], { cwd });
+    await Promise.all([synth('made'), synth('made-again')]);
+    const files = readdirSync(join(cwd, 'made'), { recursive: true }).map(String).toSorted();
+    expect(files).toEqual(expect.arrayContaining(['training_set', 'test_set']));
+    const pictures = files.filter((file) => /\.(png|jpg)$/.test(file));
+    expect(pictures).toHaveLength(8);
+    for (const file of pictures) {
+      expect(readFileSync(join(cwd, 'made', file)).equals(readFileSync(join(cwd, 'made-again', file)))).toBe(true);
+    }
+  });
+
+  test('devices lists adapters, the cpu and what auto takes', async () => {
+    const text = await beltnetWorks(['devices'], { cwd });
+    expect(text).toMatch(/^webgpu {2}.*(hardware|software)/);
+    expect(text).toMatch(/^cpu /m);
+    expect(text).toMatch(/--device auto takes \S.*: \S/);
+    const [json] = jsonLines(await beltnetWorks(['devices', '--json'], { cwd }));
+    expect(json).toMatchObject({
+      cpu: { kind: 'cpu' },
+      auto: { device: expect.any(String), reason: expect.any(String) },
+    });
+    expect(json['adapters']).toEqual(expect.arrayContaining([expect.objectContaining({ vendor: expect.any(String) })]));
+  });
+
+  test('help shows defaults and an example; the version is the package’s', async () => {
+    const help = await beltnetWorks(['train', '--help'], { cwd });
+    expect(help).toMatch(/--size <WxH>.*\n?.*default: 64x64/);
+    expect(help).toContain('Examples:\n  beltnet train');
+    const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+    const { version } = JSON.parse(manifest) as { version: string };
+    expect(await beltnetWorks(['--version'], { cwd })).toBe(`${version}\n`);
+  });
+});

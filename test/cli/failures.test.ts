@@ -1,0 +1,171 @@
+/** What goes wrong: one line that names the matter, the right exit code, no stack trace, nothing lost. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { noteDevice } from '../support/devices.js';
+import { beltnet, beltnetWorks, noisyPng, startBeltnet, writeClasses, writeFiles } from './run-beltnet.js';
+
+let cwd: string;
+const cpu = ['--device', 'cpu'];
+
+beforeAll(async () => {
+  noteDevice('cpu');
+  cwd = mkdtempSync(join(tmpdir(), 'beltnet-failures-'));
+  writeClasses(join(cwd, 'belt'), 16);
+  const picture = noisyPng('dark', 1);
+  writeFiles(cwd, {
+    'one/a/1.png': picture,
+    ...{ 'three/a/1.png': picture, 'three/b/1.png': picture, 'three/c/1.png': picture },
+    ...{ 'hollow/a/1.png': picture, 'hollow/b/readme.txt': 'no picture' },
+    ...{ 'rotten/a/1.png': 'rotten', 'rotten/b/1.png': picture },
+    'text.safetensors': 'no model at all',
+    'empty.safetensors': '',
+    'name\nwith\u001b[31m.png': 'no picture',
+  });
+  await beltnetWorks(['train', 'belt', ...cpu, '--size', '16x16', '--epochs', '1', '--name', 'taken'], { cwd });
+  const model = readFileSync(join(cwd, 'runs/taken/model.safetensors'));
+  writeFiles(cwd, { 'cut.safetensors': model.subarray(0, model.length - 100) });
+  symlinkSync('loop', join(cwd, 'loop'));
+});
+
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+interface Failure {
+  readonly code: number | null;
+  /** The last line on stderr. */
+  readonly message: string;
+  /** The lines before it that are no notes: a stack trace, say. */
+  readonly others: readonly string[];
+}
+
+async function failureOf(args: readonly string[]): Promise<Failure> {
+  const { code, stderr } = await beltnet(args, { cwd });
+  const lines = stderr.trimEnd().split('\n');
+  return {
+    code,
+    message: lines.at(-1) ?? '',
+    others: lines.slice(0, -1).filter((line) => !/^(note|skipped): /.test(line)),
+  };
+}
+
+describe('each failure has its exit code and one line', () => {
+  // Each of them starts a process: a few at a time.
+  const cases: [args: string[], code: number, message: string | RegExp][] = [
+    [['trian', 'belt'], 2, /unknown command 'trian'.*Did you mean train/],
+    [['train'], 2, 'missing required argument \'dir\'; see "beltnet train --help"'],
+    [['train', 'belt', '--stride', '3'], 2, "unknown option '--stride'"],
+    [['train', 'belt', 'more'], 2, 'too many arguments'],
+    [
+      ['train', 'belt', '--size', '64'],
+      2,
+      "--size: expected WIDTHxHEIGHT in pixels, such as 64x64, up to 16384, got '64'",
+    ],
+    [['train', 'belt', '--size', '9x64'], 2, '--size: expected at least 10x10'],
+    [['train', 'belt', '--size', '4000x4000', ...cpu], 2, /--size: .* needs 6\d\.\d GiB.*choose a smaller size/],
+    [['train', 'belt', '--epochs'], 2, "option '--epochs <n>' argument missing"],
+    [['train', 'belt', '--zoom', '1'], 2, '--zoom: expected'],
+    [['train', 'belt', '--shear', '12', '--profile', 'keras-2.1.2'], 2, '12deg'],
+    [['train', 'belt', '--device', 'gpu'], 2, "--device: expected auto, webgpu or cpu, got 'gpu'"],
+    [
+      ['train', 'belt', '--alert-class', 'Dark', ...cpu],
+      2,
+      "expected one of the classes 'bright' and 'dark', got 'Dark'",
+    ],
+    [['train', 'belt', '--split', '1'], 2, '--split: expected'],
+    [['train', 'belt', '--name', '../up'], 2, '--name: expected'],
+    [['predict', 'runs/taken', 'belt', '--json', '--csv'], 2, "'--json' cannot be used with option '--csv'"],
+    [['predict', 'runs/taken'], 2, "missing required argument 'paths'"],
+    [['train', 'nowhere'], 3, 'nowhere: expected a folder of pictures'],
+    [['train', 'text.safetensors'], 3, 'received a file'],
+    [['train', 'one'], 3, 'expected exactly two class folders'],
+    [['train', 'three'], 3, /received 3: a, b, c/],
+    [['train', 'hollow'], 3, 'hollow/b'],
+    [['train', 'loop'], 3, 'loop'],
+    [['train', 'rotten', ...cpu], 3, "not one picture of class 'a' can be used"],
+    [['predict', 'runs/taken', 'nothing*.png', ...cpu], 3, 'no file matches'],
+    [['predict', 'runs/taken', 'name\nwith\u001b[31m.png', ...cpu], 3, 'name\\nwith\\u001b'],
+    [['evaluate', 'missing.safetensors', 'belt'], 4, 'missing.safetensors'],
+    [['evaluate', 'text.safetensors', 'belt'], 4, 'text.safetensors'],
+    [['predict', 'empty.safetensors', 'belt'], 4, 'empty.safetensors'],
+    [['predict', 'cut.safetensors', 'belt'], 4, 'cut.safetensors'],
+    [['predict', 'belt', 'belt'], 4, 'model.safetensors'],
+    [['train', 'belt', ...cpu, '--size', '16x16', '--lr', '1e30'], 7, 'smaller learning rate'],
+    [['train', 'belt', ...cpu, '--name', 'taken'], 8, 'taken'],
+    [['train', 'belt', ...cpu, '--out', 'text.safetensors'], 8, 'text.safetensors'],
+  ];
+
+  test.each(cases.map(([args, code, message]) => ({ command: args.join(' '), args, code, message })))(
+    '$code: $command',
+    async ({ args, code, message }) => {
+      const failure = await failureOf(args);
+      expect(failure).toEqual({ code, message: expect.stringMatching(/^beltnet: /), others: [] });
+      expect(failure.message).toMatch(message);
+    },
+  );
+
+  test('no adapter', async () => {
+    const environment = { VK_ICD_FILENAMES: join(cwd, 'no-driver.json'), VK_DRIVER_FILES: '' };
+    const { code, stderr } = await beltnet(['train', 'belt', '--device', 'webgpu'], { cwd, environment });
+    expect({ code, stderr }).toMatchObject({ code: 5, stderr: expect.stringContaining('beltnet: webgpu: no adapter') });
+  });
+
+  test('a run that exists is left as it was', async () => {
+    const before = readFileSync(join(cwd, 'runs/taken/model.safetensors'));
+    expect(await failureOf(['train', 'belt', ...cpu, '--name', 'taken', '--seed', '4'])).toMatchObject({ code: 8 });
+    expect(readFileSync(join(cwd, 'runs/taken/model.safetensors')).equals(before)).toBe(true);
+    expect(readdirSync(join(cwd, 'runs/taken'))).toHaveLength(3);
+  });
+
+  test('--debug adds the stack trace', async () => {
+    const { code, stderr } = await beltnet(['train', 'nowhere', '--debug'], { cwd });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/\n\s+at /);
+  });
+
+  test('no command: the help, as a usage error', async () => {
+    const { code, stderr, stdout } = await beltnet([], { cwd });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('Commands:');
+  });
+});
+
+describe('stopping', () => {
+  test('Ctrl-C ends after the step; the last model and all figures stay', async () => {
+    const options = [...cpu, '--size', '16x16', '--epochs', '100000', '--name', 'stopped'];
+    const { child, finished, until } = startBeltnet(['train', 'belt', ...options], { cwd });
+    await until('Epoch 3/');
+    child.kill('SIGINT');
+    const { code, stderr, stdout } = await finished;
+    expect(code).toBe(130);
+    const epoch = Number(/is the model after epoch (\d+)\n$/.exec(stderr)?.[1]);
+    expect(epoch).toBeGreaterThanOrEqual(2);
+    expect(stdout).toContain(`Epoch ${epoch + 1}/100000`);
+    expect(readFileSync(join(cwd, 'runs/stopped/results.csv'), 'utf8').trimEnd().split('\n')).toHaveLength(epoch + 1);
+    expect(readdirSync(join(cwd, 'runs/stopped')).toSorted()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'results.csv',
+    ]);
+    await beltnetWorks(['predict', 'runs/stopped', 'belt', ...cpu], { cwd });
+  });
+
+  test('a second Ctrl-C does not wait for the step', async () => {
+    noteDevice('webgpu');
+    const options = ['--device', 'webgpu', '--steps-per-epoch', '100000', '--name', 'twice'];
+    const { child, finished, until } = startBeltnet(['train', 'belt', ...options], { cwd });
+    await until('Epoch 1/');
+    child.kill('SIGINT');
+    await until('Stopping after this step', 'stderr');
+    child.kill('SIGINT');
+    expect((await finished).code).toBe(130);
+  });
+
+  test('a reader that goes away (| head) is no failure', async () => {
+    const options = [...cpu, '--size', '16x16', '--epochs', '100000', '--alert-class', 'dark', '--split', '0.5'];
+    const { child, finished, until } = startBeltnet(['train', 'belt', ...options, '--name', 'head'], { cwd });
+    await until('Found');
+    child.stdout?.destroy();
+    expect(await finished).toMatchObject({ code: 0, stderr: '' });
+  });
+});
