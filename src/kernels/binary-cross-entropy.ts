@@ -50,8 +50,9 @@ const LARGEST = Math.fround(1 - EPSILON);
 const CLIP = /* wgsl */ `
 const LOWEST = ${EPSILON};
 const LARGEST = ${LARGEST};
-// 1 − q + δ from left to right. As plain subtraction, drivers turn it into (1 + δ) − q, which loses the digits of δ.
-fn rest(q: f32, delta: f32) -> f32 { return fma(q, -1.0, 1.0) + delta; }
+// 1 − q + δ from left to right. Drivers would turn it into (1 + δ) − q, which loses the digits of δ; scaled by 2^24,
+// which is exact, it is no such sum to them.
+fn rest(q: f32, delta: f32) -> f32 { return ((1.0 - q) * 16777216.0 + delta * 16777216.0) * 5.9604644775390625e-8; }
 `;
 const clip = (p: number): number => Math.min(Math.max(p, EPSILON), LARGEST);
 

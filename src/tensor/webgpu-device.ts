@@ -29,6 +29,9 @@ const USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x
 const MAP_READ = 0x1;
 const COMPUTE_STAGE = 0x4;
 
+/** Milliseconds; a wrong guess of the work's length costs no more. */
+const LONGEST_NAP = 200;
+
 const DEFAULT_BUDGET = 4 * 2 ** 30;
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
@@ -69,9 +72,11 @@ export class WebGpuDevice extends Device {
   /** Compilation reports that have not come in yet. */
   readonly #compiling = new Set<Promise<void>>();
   readonly #maximumBinding: number;
-  /** Milliseconds of work submitted since the device was last idle, as far as known: see `#wait`. */
-  #expectedWork = 0;
-  #submittedSinceWait = 0;
+  /** Milliseconds that a submit takes, as far as known; and the submits that were not waited for yet: see `#wait`. */
+  #millisecondsOfSubmit = 0;
+  #submitted = 0;
+  /** Since the last wait a pipeline was made: the driver compiles it at its first use, so that a time says nothing. */
+  #compiled = false;
 
   private constructor(adapter: AdapterDescription, device: GPUDevice, memoryBudget: number) {
     super(memoryBudget);
@@ -154,9 +159,10 @@ export class WebGpuDevice extends Device {
    * adapter takes the processor from the very work that is waited for; so sleep for most of the expected time first.
    */
   async #wait(pending: () => Promise<unknown>): Promise<void> {
-    const submitted = this.#submittedSinceWait;
+    const submitted = this.#submitted;
+    this.#submitted = 0;
     const start = performance.now();
-    const nap = submitted * this.#expectedWork * 0.9;
+    const nap = Math.min(0.9 * submitted * this.#millisecondsOfSubmit, LONGEST_NAP);
     if (nap > 2) await new Promise((resolve) => setTimeout(resolve, nap));
     try {
       await pending();
@@ -166,11 +172,8 @@ export class WebGpuDevice extends Device {
       this.check();
       throw new DeviceError(`webgpu: ${(error as Error).message}`);
     }
-    if (submitted > 0) {
-      const each = (performance.now() - start) / submitted;
-      this.#expectedWork = this.#expectedWork === 0 ? each : Math.min(each, 0.7 * this.#expectedWork + 0.3 * each);
-      this.#submittedSinceWait -= submitted;
-    }
+    if (submitted > 0 && !this.#compiled) this.#millisecondsOfSubmit = (performance.now() - start) / submitted;
+    this.#compiled = false;
     await Promise.all(this.#compiling);
     this.check();
   }
@@ -245,6 +248,7 @@ export class WebGpuDevice extends Device {
       () => void this.#compiling.delete(report), // the device went away; its `lost` promise says why
     );
     this.#compiling.add(report);
+    this.#compiled = true;
     return pipeline;
   }
 
@@ -260,7 +264,7 @@ export class WebGpuDevice extends Device {
     }
     pass.end();
     this.#device.queue.submit([encoder.finish()]);
-    this.#submittedSinceWait++;
+    this.#submitted++;
   }
 
   async finish(): Promise<void> {

@@ -1,0 +1,111 @@
+/**
+ * Writing to disk so that nothing is ever half written or overwritten: a file appears under its name only when it is
+ * complete and on the disk.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DiskError } from './errors.js';
+
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full; make room or write elsewhere',
+  EDQUOT: 'the disk quota is used up; make room or write elsewhere',
+  EACCES: 'no permission; write to a folder of your own',
+  EPERM: 'no permission; write to a folder of your own',
+  EROFS: 'the file system is read-only; write elsewhere',
+  ENOENT: 'the folder does not exist; make it first',
+  ENOTDIR: 'a part of the path is a file; choose another name',
+  EISDIR: 'there is a folder of that name; choose another name',
+  EEXIST: 'there is a file of that name; choose another name',
+  ENAMETOOLONG: 'the name is too long; choose a shorter one',
+};
+
+/** A failed system call as a DiskError that names the path, the reason and the way out. */
+function diskError(path: string, error: unknown): DiskError {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return new DiskError(`${path}: cannot be written: ${WAYS_OUT[code] ?? message}${code ? ` (${code})` : ''}`);
+}
+
+/** Makes a rename durable. Windows cannot open folders, and needs no such call. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Writes a file, replacing one of that name only when the new one is complete on the disk.
+ * @throws DiskError naming the path, the reason and the way out; a file that was there stays as it was
+ */
+export async function writeFileAtomically(path: string, data: Uint8Array | string): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(folder);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {}); // the first error says more
+    throw diskError(path, error);
+  }
+}
+
+/**
+ * Adds a line to a file (made if missing) and waits until it is on the disk.
+ * @param line without its line break
+ * @throws DiskError
+ */
+export async function appendLine(path: string, line: string): Promise<void> {
+  try {
+    const file = await open(path, 'a');
+    try {
+      await file.writeFile(`${line}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw diskError(path, error);
+  }
+}
+
+/**
+ * Makes a new folder for a run: `parent/name`, or `parent/run-1`, `run-2`, … whichever is free. Two processes that call
+ * this at the same time get two folders.
+ *
+ * @returns its path
+ * @throws DiskError when `name` is taken (a run is never overwritten) or the folder cannot be made
+ */
+export async function createRunDirectory(parent: string, name?: string): Promise<string> {
+  try {
+    await mkdir(parent, { recursive: true });
+  } catch (error) {
+    throw diskError(parent, error);
+  }
+  for (let number = await nextNumber(parent); ; number++) {
+    const path = join(parent, name ?? `run-${number}`);
+    try {
+      await mkdir(path);
+      return path;
+    } catch (error) {
+      const taken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      if (taken && name !== undefined) throw new DiskError(`${path}: expected a new run, but it exists; a run is never overwritten, choose another name`);
+      if (!taken) throw diskError(path, error);
+    }
+  }
+}
+
+async function nextNumber(parent: string): Promise<number> {
+  const numbers = (await readdir(parent)).map((name) => Number(/^run-(\d{1,9})$/.exec(name)?.[1] ?? 0));
+  return Math.max(0, ...numbers) + 1;
+}

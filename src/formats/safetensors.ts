@@ -1,0 +1,178 @@
+/**
+ * The safetensors format: 8 bytes header length (little-endian), a JSON header, the tensors' bytes.
+ * Source: github.com/huggingface/safetensors, README "Format". The rules are those of its reference implementation:
+ * the tensors fill the data without overlap or hole, nothing follows them, keys are unique. Reading executes nothing
+ * and allocates nothing before the sizes are checked.
+ */
+import { ModelFileError } from '../errors.js';
+import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
+
+export interface SafeTensor {
+  readonly dtype: DTypeName;
+  readonly shape: Shape;
+  /** Elements in row-major order; 16-bit floats as their bits. */
+  readonly data: TypedArray;
+}
+
+type TypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array;
+
+const ARRAYS = {
+  F64: Float64Array,
+  F32: Float32Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I64: BigInt64Array,
+  I32: Int32Array,
+  I16: Int16Array,
+  I8: Int8Array,
+  U64: BigUint64Array,
+  U32: Uint32Array,
+  U16: Uint16Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
+} as const;
+
+export type DTypeName = keyof typeof ARRAYS;
+
+/** The reference implementation's limit. */
+const LONGEST_HEADER = 100_000_000;
+
+/**
+ * Writes float32 tensors, in the given order. Equal input gives equal bytes.
+ * @param metadata texts by name
+ */
+export function writeSafetensors(
+  tensors: Readonly<Record<string, { readonly shape: Shape; readonly data: Float32Array }>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  let size = 0;
+  for (const [name, { shape, data }] of Object.entries(tensors)) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [size, size + data.byteLength] };
+    size += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerLength = Math.ceil(json.length / 8) * 8; // data start aligned, the rest filled with spaces
+  const bytes = new Uint8Array(8 + headerLength + size).fill(0x20, 8, 8 + headerLength);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(headerLength), true);
+  bytes.set(json, 8);
+  let at = 8 + headerLength;
+  for (const { data } of Object.values(tensors)) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    at += data.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * @param name of the file, for messages
+ * @throws ModelFileError when a rule of the format is broken, naming expected and received
+ */
+export function readSafetensors(bytes: Uint8Array, name: string): { tensors: Map<string, SafeTensor>; metadata: Record<string, string> } {
+  const refuse = (expected: string, received: string): never => {
+    throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
+  };
+  if (bytes.length < 8) refuse('a safetensors file', `only ${bytes.length} bytes`);
+  const headerLength = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  if (headerLength > LONGEST_HEADER) refuse(`a safetensors header of at most ${LONGEST_HEADER} bytes`, `${headerLength}`);
+  const start = 8 + Number(headerLength);
+  if (start > bytes.length) refuse(`${start} bytes of safetensors header`, `a file of ${bytes.length}`);
+  const header = parseHeader(bytes.subarray(8, start), refuse);
+
+  const { __metadata__: metadata = {}, ...entries } = header;
+  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) refuse('texts as metadata', preview(metadata));
+  const described = Object.entries(entries).map(([key, entry]) => ({ key, ...checkEntry(key, entry, refuse) }));
+
+  // Without overlap and without holes: in the order of their offsets each begins where the last one ended.
+  let end = 0;
+  for (const { key, from, to } of [...described].sort((a, b) => a.from - b.from || a.to - b.to)) {
+    if (from !== end) refuse(`tensor '${key}' to begin at byte ${end} of the data`, `${from}`);
+    end = to;
+  }
+  if (start + end !== bytes.length) refuse(`${start + end} bytes in all`, `${bytes.length}`);
+
+  const tensors = new Map<string, SafeTensor>();
+  for (const { key, dtype, shape, from, to } of described) {
+    const copy = bytes.slice(start + from, start + to); // aligned, whatever the file's layout
+    tensors.set(key, { dtype, shape, data: new ARRAYS[dtype](copy.buffer, copy.byteOffset, sizeOf(shape)) });
+  }
+  return { tensors, metadata: metadata as Record<string, string> };
+}
+
+type Refuse = (expected: string, received: string) => never;
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const preview = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
+
+function parseHeader(bytes: Uint8Array, refuse: Refuse): Record<string, unknown> {
+  if (bytes[0] !== 0x7b) refuse("a safetensors header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
+  let text = '';
+  let header: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
+  } catch (error) {
+    refuse('a safetensors header of JSON in UTF-8', (error as Error).message);
+  }
+  const names = topLevelKeys(text);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) refuse('every tensor once', `'${twice}' twice`);
+  return header as Record<string, unknown>;
+}
+
+/** The keys of an object's JSON with their repetitions, which JSON.parse hides. `json` is known to be valid. */
+function topLevelKeys(json: string): string[] {
+  const keys: string[] = [];
+  let depth = 0;
+  for (const [token, , colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*(:))?|[{}[\]]/g)) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (depth === 1 && colon) keys.push(JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string);
+  }
+  return keys;
+}
+
+function checkEntry(key: string, entry: unknown, refuse: Refuse): { dtype: DTypeName; shape: number[]; from: number; to: number } {
+  const isLength = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (!isObject(entry)) return refuse(`tensor '${key}' to be described by an object`, preview(entry));
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype)) {
+    return refuse(`tensor '${key}' of type ${Object.keys(ARRAYS).join(', ')}`, preview(dtype));
+  }
+  if (!Array.isArray(shape) || !shape.every(isLength)) return refuse(`tensor '${key}' with a shape of lengths`, preview(shape));
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isLength) || offsets[0] > offsets[1]) {
+    return refuse(`tensor '${key}' with two offsets in order`, preview(offsets));
+  }
+  const [from, to] = offsets as [number, number];
+  const size = sizeOf(shape) * ARRAYS[dtype as DTypeName].BYTES_PER_ELEMENT;
+  if (size !== to - from) return refuse(`tensor '${key}' ${dtype} ${formatShape(shape)} to take ${size} bytes`, `${to - from}`);
+  return { dtype: dtype as DTypeName, shape, from, to };
+}
+
+/** A tensor's values as float32: exact for F32, F16 and BF16, rounded for F64 and large integers. */
+export function toFloat32({ dtype, data }: SafeTensor): Float32Array {
+  if (data instanceof Float32Array) return data;
+  if (dtype === 'F16') return Float32Array.from(data as Uint16Array, halfToNumber);
+  if (dtype === 'BF16') return new Float32Array(Uint32Array.from(data as Uint16Array, (bits) => bits << 16).buffer);
+  return Float32Array.from(data as ArrayLike<number | bigint>, Number);
+}
+
+/** IEEE 754 half precision: sign, 5 bits of exponent, 10 of fraction. */
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 0x3ff;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
