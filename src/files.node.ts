@@ -99,7 +99,10 @@ export async function createRunDirectory(parent: string, name?: string): Promise
       return path;
     } catch (error) {
       const taken = (error as NodeJS.ErrnoException).code === 'EEXIST';
-      if (taken && name !== undefined) throw new DiskError(`${path}: expected a new run, but it exists; a run is never overwritten, choose another name`);
+      if (taken && name !== undefined)
+        throw new DiskError(
+          `${path}: expected a new run, but it exists; a run is never overwritten, choose another name`,
+        );
       if (!taken) throw diskError(path, error);
     }
   }

@@ -1,5 +1,12 @@
 /** beltnet for Node: everything of index.ts, with Dawn as the GPU, and with folders, files and worker threads. */
-import { browserGpu, chooseDevice as chooseFrom, listAdapters as listFrom, type DeviceChoice, type DeviceName, type OpenDeviceOptions } from './tensor/open-device.js';
+import {
+  browserGpu,
+  chooseDevice as chooseFrom,
+  listAdapters as listFrom,
+  type DeviceChoice,
+  type DeviceName,
+  type OpenDeviceOptions,
+} from './tensor/open-device.js';
 import { openGpu } from './tensor/dawn.node.js';
 import type { Device } from './tensor/device.js';
 import type { AdapterDescription } from './tensor/webgpu-device.js';
@@ -7,7 +14,11 @@ import type { AdapterDescription } from './tensor/webgpu-device.js';
 export * from './index.js';
 
 // These take the place of the browser's functions of the same names.
-export { imageDataGenerator, type FlowFromDirectoryOptions, type NodeImageDataGenerator } from './data/image-data-generator.node.js';
+export {
+  imageDataGenerator,
+  type FlowFromDirectoryOptions,
+  type NodeImageDataGenerator,
+} from './data/image-data-generator.node.js';
 
 export { decode } from './data/decode.node.js';
 export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';

@@ -1,13 +1,29 @@
 /** beltnet for browsers (and everything else that is not Node): the whole public API but folders, files and workers. */
 export * from './errors.js';
 
-export { chooseDevice, listAdapters, openDevice, type DeviceChoice, type DeviceName, type OpenDeviceOptions } from './tensor/open-device.js';
+export {
+  chooseDevice,
+  listAdapters,
+  openDevice,
+  type DeviceChoice,
+  type DeviceName,
+  type OpenDeviceOptions,
+} from './tensor/open-device.js';
 export { Device, type DeviceDescription, type DeviceStatistics } from './tensor/device.js';
 export { CpuDevice } from './tensor/cpu-device.js';
 export { ReferenceDevice } from './tensor/reference-device.js';
 export { WebGpuDevice, type AdapterDescription } from './tensor/webgpu-device.js';
 export { defineKernel, ENTRY, WORKGROUP, workgroupsFor } from './tensor/kernel.js';
-export type { BufferView, Dispatch, Kernel, Numbers, Operands, OperandShapes, Plan, WasmCall } from './tensor/kernel.js';
+export type {
+  BufferView,
+  Dispatch,
+  Kernel,
+  Numbers,
+  Operands,
+  OperandShapes,
+  Plan,
+  WasmCall,
+} from './tensor/kernel.js';
 export type { DType, Shape } from './tensor/shape.js';
 export { emptyTensor, launch, tensor, Tensor, zeros } from './tensor/tensor.js';
 export { backward, defineOp, formatTape, noGrad, record, type Op, type TapeRecord } from './tensor/autograd.js';
@@ -34,7 +50,11 @@ export { adam, type AdamOptions } from './optim/adam.js';
 export { sgd, type SgdOptions } from './optim/sgd.js';
 export type { Optimizer } from './optim/optimizer.js';
 
-export { imageDataGenerator, type ImageDataGenerator, type ImageDataGeneratorOptions } from './data/image-data-generator.js';
+export {
+  imageDataGenerator,
+  type ImageDataGenerator,
+  type ImageDataGeneratorOptions,
+} from './data/image-data-generator.js';
 export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile } from './data/augmentation.js';
 export { classCounts, subset, type Dataset } from './data/dataset.js';

@@ -27,7 +27,9 @@ describe('writeFileAtomically', () => {
     await expect(writeFileAtomically(target, 'x')).rejects.toThrow(DiskError); // a folder cannot be replaced by a file
     expect(readdirSync(target)).toEqual(['full']);
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
-    await expect(writeFileAtomically(join(folder, 'missing', 'a'), 'x')).rejects.toThrow('the folder does not exist; make it first (ENOENT)');
+    await expect(writeFileAtomically(join(folder, 'missing', 'a'), 'x')).rejects.toThrow(
+      'the folder does not exist; make it first (ENOENT)',
+    );
   });
 
   test('many writers at once leave one whole file', async () => {

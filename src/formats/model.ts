@@ -48,20 +48,28 @@ export async function encodeModel(model: Sequential, info: ModelInfo): Promise<U
 export function decodeModel(bytes: Uint8Array, name: string): { model: Sequential; info: ModelInfo } {
   const { tensors, metadata } = readSafetensors(bytes, name);
   if (metadata.format !== FORMAT) {
-    throw new ModelFileError(`${name}: expected a model written by beltnet, got safetensors with format '${metadata.format ?? 'none'}'; train one with "beltnet train"`);
+    throw new ModelFileError(
+      `${name}: expected a model written by beltnet, got safetensors with format '${metadata.format ?? 'none'}'; train one with "beltnet train"`,
+    );
   }
   if (metadata.version !== VERSION) {
-    throw new ModelFileError(`${name}: expected model format version ${VERSION}, got '${metadata.version ?? 'none'}'; use the beltnet version that wrote it`);
+    throw new ModelFileError(
+      `${name}: expected model format version ${VERSION}, got '${metadata.version ?? 'none'}'; use the beltnet version that wrote it`,
+    );
   }
   const field = (key: string): unknown => {
     try {
       return JSON.parse(metadata[key] ?? '');
     } catch {
-      throw new ModelFileError(`${name}: expected JSON in the metadata field '${key}', got ${JSON.stringify(metadata[key]?.slice(0, 60) ?? 'nothing')}`);
+      throw new ModelFileError(
+        `${name}: expected JSON in the metadata field '${key}', got ${JSON.stringify(metadata[key]?.slice(0, 60) ?? 'nothing')}`,
+      );
     }
   };
   const info = checkInfo(name, field('classes'), field('preprocessing'), field('alert'));
-  const weights: NamedWeights = Object.fromEntries([...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: toFloat32(tensor) }]));
+  const weights: NamedWeights = Object.fromEntries(
+    [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: toFloat32(tensor) }]),
+  );
   try {
     const model = buildModel(field('architecture'));
     model.setWeights(weights);
@@ -78,14 +86,24 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
   };
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
   const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
-  expect(Array.isArray(classes) && classes.length === 2 && classes.every(isText) && classes[0] !== classes[1], 'two class names', classes);
   expect(
-    isObject(preprocessing) && ['nearest', 'bilinear', 'box'].includes(preprocessing['interpolation'] as string) && Number.isFinite(preprocessing['rescale']),
+    Array.isArray(classes) && classes.length === 2 && classes.every(isText) && classes[0] !== classes[1],
+    'two class names',
+    classes,
+  );
+  expect(
+    isObject(preprocessing) &&
+      ['nearest', 'bilinear', 'box'].includes(preprocessing['interpolation'] as string) &&
+      Number.isFinite(preprocessing['rescale']),
     'preprocessing with interpolation and rescale',
     preprocessing,
   );
   expect(
-    isObject(alert) && (classes as unknown[]).includes(alert['className']) && typeof alert['threshold'] === 'number' && alert['threshold'] >= 0 && alert['threshold'] <= 1,
+    isObject(alert) &&
+      (classes as unknown[]).includes(alert['className']) &&
+      typeof alert['threshold'] === 'number' &&
+      alert['threshold'] >= 0 &&
+      alert['threshold'] <= 1,
     'an alert with one of the classes and a threshold from 0 to 1',
     alert,
   );
@@ -95,11 +113,15 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
 /** The model of an architecture from a file: every option is checked by type here, by value in the layers. */
 function buildModel(architecture: unknown): Sequential {
   const { inputShape, layers } = (architecture ?? {}) as { inputShape?: unknown; layers?: unknown };
-  const isCount = (value: unknown): value is number => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1 << 16;
+  const isCount = (value: unknown): value is number =>
+    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1 << 16;
   if (!Array.isArray(inputShape) || inputShape.length !== 3 || !inputShape.every(isCount)) {
-    throw new ModelFileError(`expected an input shape of three lengths in the architecture, got ${JSON.stringify(inputShape)}`);
+    throw new ModelFileError(
+      `expected an input shape of three lengths in the architecture, got ${JSON.stringify(inputShape)}`,
+    );
   }
-  if (!Array.isArray(layers) || layers.length === 0) throw new ModelFileError('expected a list of layers in the architecture');
+  if (!Array.isArray(layers) || layers.length === 0)
+    throw new ModelFileError('expected a list of layers in the architecture');
   const model = new Sequential();
   for (const [index, config] of layers.entries()) {
     model.add(buildLayer(config, index === 0 ? inputShape : undefined));
@@ -110,21 +132,32 @@ function buildModel(architecture: unknown): Sequential {
 function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
   const options = (config ?? {}) as Record<string, unknown>;
   const refuse = (key: string, expected: string): never => {
-    throw new ModelFileError(`layer ${JSON.stringify(options['name'])}: ${key} expects ${expected}, got ${JSON.stringify(options[key])}`);
+    throw new ModelFileError(
+      `layer ${JSON.stringify(options['name'])}: ${key} expects ${expected}, got ${JSON.stringify(options[key])}`,
+    );
   };
   const count = (key: string): number => {
     const value = options[key];
-    return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1 << 20 ? (value as number) : refuse(key, 'a positive integer');
+    return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1 << 20
+      ? (value as number)
+      : refuse(key, 'a positive integer');
   };
   const pair = (key: string): [number, number] => {
     const value = options[key];
-    const good = Array.isArray(value) && value.length === 2 && value.every((length) => Number.isInteger(length) && length >= 1 && length <= 1 << 12);
+    const good =
+      Array.isArray(value) &&
+      value.length === 2 &&
+      value.every((length) => Number.isInteger(length) && length >= 1 && length <= 1 << 12);
     return good ? (value as [number, number]) : refuse(key, 'two positive integers');
   };
   const oneOf = <Value extends string>(key: string, values: readonly Value[]): Value =>
     values.includes(options[key] as Value) ? (options[key] as Value) : refuse(key, values.join(' or '));
-  const flag = (key: string): boolean => (typeof options[key] === 'boolean' ? options[key] : refuse(key, 'true or false'));
-  const common = { name: typeof options['name'] === 'string' ? options['name'] : refuse('name', 'a text'), ...(inputShape && { inputShape }) };
+  const flag = (key: string): boolean =>
+    typeof options[key] === 'boolean' ? options[key] : refuse(key, 'true or false');
+  const common = {
+    name: typeof options['name'] === 'string' ? options['name'] : refuse('name', 'a text'),
+    ...(inputShape && { inputShape }),
+  };
   const activation = () => oneOf('activation', ['linear', 'relu', 'sigmoid']);
   const padding = () => oneOf('padding', ['valid', 'same']);
   switch (options['kind']) {

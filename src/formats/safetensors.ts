@@ -79,24 +79,29 @@ export function writeSafetensors(
  * @param name of the file, for messages
  * @throws ModelFileError when a rule of the format is broken, naming expected and received
  */
-export function readSafetensors(bytes: Uint8Array, name: string): { tensors: Map<string, SafeTensor>; metadata: Record<string, string> } {
+export function readSafetensors(
+  bytes: Uint8Array,
+  name: string,
+): { tensors: Map<string, SafeTensor>; metadata: Record<string, string> } {
   const refuse = (expected: string, received: string): never => {
     throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
   };
   if (bytes.length < 8) refuse('a safetensors file', `only ${bytes.length} bytes`);
   const headerLength = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (headerLength > LONGEST_HEADER) refuse(`a safetensors header of at most ${LONGEST_HEADER} bytes`, `${headerLength}`);
+  if (headerLength > LONGEST_HEADER)
+    refuse(`a safetensors header of at most ${LONGEST_HEADER} bytes`, `${headerLength}`);
   const start = 8 + Number(headerLength);
   if (start > bytes.length) refuse(`${start} bytes of safetensors header`, `a file of ${bytes.length}`);
   const header = parseHeader(bytes.subarray(8, start), refuse);
 
   const { __metadata__: metadata = {}, ...entries } = header;
-  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) refuse('texts as metadata', preview(metadata));
+  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
+    refuse('texts as metadata', preview(metadata));
   const described = Object.entries(entries).map(([key, entry]) => ({ key, ...checkEntry(key, entry, refuse) }));
 
   // Without overlap and without holes: in the order of their offsets each begins where the last one ended.
   let end = 0;
-  for (const { key, from, to } of [...described].sort((a, b) => a.from - b.from || a.to - b.to)) {
+  for (const { key, from, to } of described.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
     if (from !== end) refuse(`tensor '${key}' to begin at byte ${end} of the data`, `${from}`);
     end = to;
   }
@@ -112,11 +117,13 @@ export function readSafetensors(bytes: Uint8Array, name: string): { tensors: Map
 
 type Refuse = (expected: string, received: string) => never;
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 const preview = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
 
 function parseHeader(bytes: Uint8Array, refuse: Refuse): Record<string, unknown> {
-  if (bytes[0] !== 0x7b) refuse("a safetensors header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
+  if (bytes[0] !== 0x7b)
+    refuse("a safetensors header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
   let text = '';
   let header: unknown;
   try {
@@ -143,20 +150,26 @@ function topLevelKeys(json: string): string[] {
   return keys;
 }
 
-function checkEntry(key: string, entry: unknown, refuse: Refuse): { dtype: DTypeName; shape: number[]; from: number; to: number } {
+function checkEntry(
+  key: string,
+  entry: unknown,
+  refuse: Refuse,
+): { dtype: DTypeName; shape: number[]; from: number; to: number } {
   const isLength = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
   if (!isObject(entry)) return refuse(`tensor '${key}' to be described by an object`, preview(entry));
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !Object.hasOwn(ARRAYS, dtype)) {
     return refuse(`tensor '${key}' of type ${Object.keys(ARRAYS).join(', ')}`, preview(dtype));
   }
-  if (!Array.isArray(shape) || !shape.every(isLength)) return refuse(`tensor '${key}' with a shape of lengths`, preview(shape));
+  if (!Array.isArray(shape) || !shape.every(isLength))
+    return refuse(`tensor '${key}' with a shape of lengths`, preview(shape));
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isLength) || offsets[0] > offsets[1]) {
     return refuse(`tensor '${key}' with two offsets in order`, preview(offsets));
   }
   const [from, to] = offsets as [number, number];
   const size = sizeOf(shape) * ARRAYS[dtype as DTypeName].BYTES_PER_ELEMENT;
-  if (size !== to - from) return refuse(`tensor '${key}' ${dtype} ${formatShape(shape)} to take ${size} bytes`, `${to - from}`);
+  if (size !== to - from)
+    return refuse(`tensor '${key}' ${dtype} ${formatShape(shape)} to take ${size} bytes`, `${to - from}`);
   return { dtype: dtype as DTypeName, shape, from, to };
 }
 

@@ -39,24 +39,31 @@ ${ENTRY}
 export const adamUpdate = defineKernel<AdamAttributes>({
   name: 'adam',
   inPlace: true,
-  outputs: ([gradients]) => [0, 1, 2].map(() => ({ shape: gradients!, dtype: 'float32' })),
+  outputs: ([gradients]) => [0, 1, 2].map(() => ({ shape: gradients, dtype: 'float32' })),
   twin({ inputs: [gradients, step], outputs: [parameters, means, squares] }, _, { beta1, beta2, epsilon }) {
-    for (let i = 0; i < parameters!.length; i++) {
-      const g = gradients![i]!;
-      const m = beta1 * means![i]! + (1 - beta1) * g;
-      const v = beta2 * squares![i]! + (1 - beta2) * g * g;
-      means![i] = m;
-      squares![i] = v;
-      parameters![i]! -= (step![0]! * m) / (Math.sqrt(v) * step![1]! + epsilon);
+    for (let i = 0; i < parameters.length; i++) {
+      const g = gradients[i];
+      const m = beta1 * means[i] + (1 - beta1) * g;
+      const v = beta2 * squares[i] + (1 - beta2) * g * g;
+      means[i] = m;
+      squares[i] = v;
+      parameters[i] -= (step[0] * m) / (Math.sqrt(v) * step[1] + epsilon);
     }
   },
   wgsl({ inputs: [gradients] }, { beta1, beta2, epsilon }) {
-    const threads = sizeOf(gradients!);
+    const threads = sizeOf(gradients);
     return {
       steps: ({ inputs, outputs }) => [
         {
           code: ADAM,
-          constants: { THREADS: threads, BETA1: beta1, BETA2: beta2, REST1: 1 - beta1, REST2: 1 - beta2, EPSILON: epsilon },
+          constants: {
+            THREADS: threads,
+            BETA1: beta1,
+            BETA2: beta2,
+            REST1: 1 - beta1,
+            REST2: 1 - beta2,
+            EPSILON: epsilon,
+          },
           bindings: [...inputs, ...outputs],
           workgroups: workgroupsFor(threads),
         },
@@ -66,7 +73,10 @@ export const adamUpdate = defineKernel<AdamAttributes>({
   wasm({ inputs: [gradients] }, { beta1, beta2, epsilon }) {
     return {
       steps: ({ inputs, outputs }) => [
-        { function: 'adam', arguments: [...inputs, ...outputs, sizeOf(gradients!), beta1, beta2, 1 - beta1, 1 - beta2, epsilon] },
+        {
+          function: 'adam',
+          arguments: [...inputs, ...outputs, sizeOf(gradients), beta1, beta2, 1 - beta1, 1 - beta2, epsilon],
+        },
       ],
     };
   },

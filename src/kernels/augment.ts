@@ -65,27 +65,41 @@ ${ENTRY}
 export const augmentKernel = defineKernel<AugmentAttributes>({
   name: 'augment',
   outputs([pictures, indices, transforms]) {
-    if (pictures!.length !== 4) throw new ShapeError(`augment: pictures expects [N,H,W,C], got ${formatShape(pictures!)}`);
-    if (transforms![0] !== indices![0] || transforms![1] !== TRANSFORM_SIZE) {
-      throw new ShapeError(`augment: transforms expects [${indices![0]},${TRANSFORM_SIZE}], got ${formatShape(transforms!)}`);
+    if (pictures.length !== 4)
+      throw new ShapeError(`augment: pictures expects [N,H,W,C], got ${formatShape(pictures)}`);
+    if (transforms[0] !== indices[0] || transforms[1] !== TRANSFORM_SIZE) {
+      throw new ShapeError(
+        `augment: transforms expects [${indices[0]},${TRANSFORM_SIZE}], got ${formatShape(transforms)}`,
+      );
     }
-    return [{ shape: [indices![0]!, ...pictures!.slice(1)], dtype: 'float32' }];
+    return [{ shape: [indices[0], ...pictures.slice(1)], dtype: 'float32' }];
   },
-  twin({ inputs: [pictures, indices, transforms], outputs: [batch] }, { inputs: [shape], outputs: [output] }, { interpolation, rescale }) {
+  twin(
+    { inputs: [pictures, indices, transforms], outputs: [batch] },
+    { inputs: [shape], outputs: [output] },
+    { interpolation, rescale },
+  ) {
     const [, height, width, channels] = shape as [number, number, number, number];
     const limit = (value: number, last: number): number => Math.min(Math.max(value, 0), last);
     let at = 0;
-    for (let n = 0; n < output![0]!; n++) {
+    for (let n = 0; n < output[0]; n++) {
       const m = n * TRANSFORM_SIZE;
-      const [m0, m1, m2, m3, m4, m5] = [0, 1, 2, 3, 4, 5].map((i) => transforms![m + i]!) as [number, number, number, number, number, number];
-      const picture = indices![n]! * height * width * channels;
+      const [m0, m1, m2, m3, m4, m5] = [0, 1, 2, 3, 4, 5].map((i) => transforms[m + i]) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
+      const picture = indices[n] * height * width * channels;
       for (let i = 0; i < height; i++) {
         for (let j = 0; j < width; j++) {
           const row = limit(m0 * i + m1 * j + m2, height - 1);
           const column = limit(m3 * i + m4 * j + m5, width - 1);
           if (interpolation === 'nearest') {
             const from = picture + (Math.floor(row + 0.5) * width + Math.floor(column + 0.5)) * channels;
-            for (let c = 0; c < channels; c++) batch![at++] = rescale * pictures![from + c]!;
+            for (let c = 0; c < channels; c++) batch[at++] = rescale * pictures[from + c];
             continue;
           }
           const top = Math.floor(row);
@@ -96,21 +110,27 @@ export const augmentKernel = defineKernel<AugmentAttributes>({
           const lower = top + 1 < height ? upper + width * channels : upper;
           const next = left + 1 < width ? channels : 0;
           for (let c = 0; c < channels; c++) {
-            const above = pictures![upper + c]! * (1 - along) + pictures![upper + next + c]! * along;
-            const below = pictures![lower + c]! * (1 - along) + pictures![lower + next + c]! * along;
-            batch![at++] = rescale * (above * (1 - down) + below * down);
+            const above = pictures[upper + c] * (1 - along) + pictures[upper + next + c] * along;
+            const below = pictures[lower + c] * (1 - along) + pictures[lower + next + c] * along;
+            batch[at++] = rescale * (above * (1 - down) + below * down);
           }
         }
       }
     }
   },
   wgsl({ inputs: [pictures], outputs: [batch] }, { interpolation, rescale }) {
-    const threads = sizeOf(batch!);
+    const threads = sizeOf(batch);
     return {
       steps: ({ inputs, outputs }) => [
         {
           code: augmentShader(interpolation),
-          constants: { THREADS: threads, HEIGHT: pictures![1]!, WIDTH: pictures![2]!, CHANNELS: pictures![3]!, RESCALE: rescale },
+          constants: {
+            THREADS: threads,
+            HEIGHT: pictures[1],
+            WIDTH: pictures[2],
+            CHANNELS: pictures[3],
+            RESCALE: rescale,
+          },
           bindings: [...inputs, ...outputs],
           workgroups: workgroupsFor(threads),
         },
@@ -126,5 +146,5 @@ export const augmentKernel = defineKernel<AugmentAttributes>({
  * @returns [B,H,W,C] float32; pictures have no gradient
  */
 export function augment(pictures: Tensor, indices: Tensor, transforms: Tensor, attributes: AugmentAttributes): Tensor {
-  return launch(augmentKernel, [pictures, indices, transforms], attributes)[0]!;
+  return launch(augmentKernel, [pictures, indices, transforms], attributes)[0];
 }

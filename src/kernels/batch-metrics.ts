@@ -48,19 +48,19 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
   outputs: () => [{ shape: [METRIC_ROWS, METRICS], dtype: 'float32' }],
   twin({ inputs: [loss, scores, labels, row], outputs: [table] }, _, { threshold }) {
     let correct = 0;
-    let bad = Number.isFinite(loss![0]!) ? 0 : 1;
-    for (let i = 0; i < scores!.length; i++) {
-      if (scores![i]! > threshold === labels![i]! > 0.5) correct++;
-      if (!Number.isFinite(scores![i]!)) bad++;
+    let bad = Number.isFinite(loss[0]) ? 0 : 1;
+    for (let i = 0; i < scores.length; i++) {
+      if (scores[i] > threshold === labels[i] > 0.5) correct++;
+      if (!Number.isFinite(scores[i])) bad++;
     }
-    [loss![0]!, correct, scores!.length, bad].forEach((value, column) => (table![row![0]! * METRICS + column] = value));
+    [loss[0], correct, scores.length, bad].forEach((value, column) => (table[row[0] * METRICS + column] = value));
   },
   wgsl({ inputs: [, scores] }, { threshold }) {
     return {
       steps: ({ inputs, outputs }) => [
         {
           code: BATCH_METRICS,
-          constants: { THREADS: 1, SAMPLES: scores!.reduce((size, length) => size * length, 1), THRESHOLD: threshold },
+          constants: { THREADS: 1, SAMPLES: scores.reduce((size, length) => size * length, 1), THRESHOLD: threshold },
           bindings: [...inputs, ...outputs],
           workgroups: [1, 1, 1],
         },

@@ -22,19 +22,24 @@ ${ENTRY}
 export const biasForward = defineKernel<null>({
   name: 'addBias',
   outputs([x, bias]) {
-    if (bias!.length !== 1 || bias![0] !== x!.at(-1)) {
-      throw new ShapeError(`addBias: bias expects [${x!.at(-1)}], got ${formatShape(bias!)} (x ${formatShape(x!)})`);
+    if (bias.length !== 1 || bias[0] !== x.at(-1)) {
+      throw new ShapeError(`addBias: bias expects [${x.at(-1)}], got ${formatShape(bias)} (x ${formatShape(x)})`);
     }
-    return [{ shape: x!, dtype: 'float32' }];
+    return [{ shape: x, dtype: 'float32' }];
   },
   twin({ inputs: [x, bias], outputs: [y] }) {
-    for (let i = 0; i < y!.length; i++) y![i] = x![i]! + bias![i % bias!.length]!;
+    for (let i = 0; i < y.length; i++) y[i] = x[i] + bias[i % bias.length];
   },
   wgsl({ inputs: [x, bias] }) {
-    const threads = sizeOf(x!);
+    const threads = sizeOf(x);
     return {
       steps: ({ inputs, outputs }) => [
-        { code: ADD_BIAS, constants: { THREADS: threads, CHANNELS: bias![0]! }, bindings: [...inputs, ...outputs], workgroups: workgroupsFor(threads) },
+        {
+          code: ADD_BIAS,
+          constants: { THREADS: threads, CHANNELS: bias[0] },
+          bindings: [...inputs, ...outputs],
+          workgroups: workgroupsFor(threads),
+        },
       ],
     };
   },
@@ -60,18 +65,18 @@ ${ENTRY}
 /** x [..., C] → sums [C] */
 export const columnSumsKernel = defineKernel<null>({
   name: 'columnSums',
-  outputs: ([x]) => [{ shape: [x!.at(-1)!], dtype: 'float32' }],
+  outputs: ([x]) => [{ shape: [x.at(-1)!], dtype: 'float32' }],
   twin({ inputs: [x], outputs: [sums] }) {
-    const channels = sums!.length;
+    const channels = sums.length;
     const totals = new Float64Array(channels);
-    for (let start = 0; start < x!.length; start += channels) {
-      for (let channel = 0; channel < channels; channel++) totals[channel]! += x![start + channel]!;
+    for (let start = 0; start < x.length; start += channels) {
+      for (let channel = 0; channel < channels; channel++) totals[channel] += x[start + channel];
     }
-    for (let channel = 0; channel < channels; channel++) sums![channel] = totals[channel]!;
+    for (let channel = 0; channel < channels; channel++) sums[channel] = totals[channel]!;
   },
   wgsl({ inputs: [x] }) {
-    const channels = x!.at(-1)!;
-    const rows = sizeOf(x!) / channels;
+    const channels = x.at(-1)!;
+    const rows = sizeOf(x) / channels;
     const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / BUSY_THREADS));
     const slices = Math.max(1, Math.ceil(rows / rowsOfSlice));
     const threads = slices * channels;
@@ -81,19 +86,19 @@ export const columnSumsKernel = defineKernel<null>({
         {
           code: COLUMN_SUMS,
           constants: { THREADS: threads, ROWS: rows, CHANNELS: channels, ROWS_OF_SLICE: rowsOfSlice },
-          bindings: [...inputs, partials ?? sums!],
+          bindings: [...inputs, partials ?? sums],
           workgroups: workgroupsFor(threads),
         },
-        ...(partials ? [partialSums(partials, sums!, channels, slices)] : []),
+        ...(partials ? [partialSums(partials, sums, channels, slices)] : []),
       ],
     };
   },
   wasm({ inputs: [x] }) {
-    const channels = x!.at(-1)!;
+    const channels = x.at(-1)!;
     return {
       scratch: [channels * 4],
       steps: ({ inputs: [from], outputs: [sums] }, [block]) => [
-        { function: 'columnSums', arguments: [from!, sums!, sizeOf(x!) / channels, channels, block!] },
+        { function: 'columnSums', arguments: [from, sums, sizeOf(x) / channels, channels, block] },
       ],
     };
   },
@@ -101,13 +106,13 @@ export const columnSumsKernel = defineKernel<null>({
 
 /** Sums over all axes but the last: the gradient of a bias. */
 export function columnSums(x: Tensor, into?: Tensor | null): Tensor {
-  return launch(columnSumsKernel, [x], null, [into])[0]!;
+  return launch(columnSumsKernel, [x], null, [into])[0];
 }
 
 const addBiasOp = defineOp<null>({
   name: 'addBias',
   forward: (inputs) => launch(biasForward, inputs, null),
-  backward: ({ dy, needs, into }) => [dy, needs[1]! && columnSums(dy, into[1])],
+  backward: ({ dy, needs, into }) => [dy, needs[1] && columnSums(dy, into[1])],
 });
 
 /** x [..., C] + bias [C]. @throws ShapeError when the bias is not as long as the last axis */

@@ -36,7 +36,7 @@ export const logitsGradient = elementwiseKernel({
 const logitsOp = defineOp<null>({
   name: 'binaryCrossEntropyWithLogits',
   forward: (inputs) => launch(logitsForward, inputs, null),
-  backward: ({ dy, inputs: [z, y] }) => [launch(logitsGradient, [dy, z!, y!], null)[0]!, null],
+  backward: ({ dy, inputs: [z, y] }) => [launch(logitsGradient, [dy, z, y], null)[0], null],
 });
 
 /** Loss of each sample from logits z [n] and labels y [n] in 0 … 1. Labels get no gradient. */
@@ -62,7 +62,10 @@ function clippedForm(form: ClippedForm) {
   const forward = elementwiseKernel({
     name,
     inputs: 2,
-    functions: LOG + CLIP + `fn loss(q: f32, y: f32) -> f32 { return -(y * logarithm(q + ${delta}) + (1.0 - y) * logarithm(rest(q, ${delta}))); }`,
+    functions:
+      LOG +
+      CLIP +
+      `fn loss(q: f32, y: f32) -> f32 { return -(y * logarithm(q + ${delta}) + (1.0 - y) * logarithm(rest(q, ${delta}))); }`,
     wgsl: 'loss(clamp(a, LOWEST, LARGEST), b)',
     twin: (p, y) => -(y * Math.log(clip(p) + delta) + (1 - y) * Math.log(1 - clip(p) + delta)),
   });
@@ -76,12 +79,15 @@ function clippedForm(form: ClippedForm) {
   const op = defineOp<null>({
     name,
     forward: (inputs) => launch(forward, inputs, null),
-    backward: ({ dy, inputs: [p, y] }) => [launch(gradient, [dy, p!, y!], null)[0]!, null],
+    backward: ({ dy, inputs: [p, y] }) => [launch(gradient, [dy, p, y], null)[0], null],
   });
   return { forward, gradient, op };
 }
 
-export const clippedForms: Readonly<Record<ClippedForm, ReturnType<typeof clippedForm>>> = { keras3: clippedForm('keras3'), keras2: clippedForm('keras2') };
+export const clippedForms: Readonly<Record<ClippedForm, ReturnType<typeof clippedForm>>> = {
+  keras3: clippedForm('keras3'),
+  keras2: clippedForm('keras2'),
+};
 
 /** Loss of each sample from probabilities p [n] and labels y [n] in 0 … 1. Labels get no gradient. */
 export const binaryCrossEntropy = (p: Tensor, y: Tensor, { form = 'keras3' }: { form?: ClippedForm } = {}): Tensor =>

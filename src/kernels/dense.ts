@@ -19,16 +19,18 @@ const denseOp = defineOp<DenseAttributes>({
   name: 'dense',
   forward(inputs, attributes) {
     const [x, weight] = inputs;
-    if (x!.shape.length !== 2 || weight!.shape.length !== 2 || x!.shape[1] !== weight!.shape[0]) {
-      throw new ShapeError(`dense: weight ${formatShape(weight!.shape)} expects x [N,${weight!.shape[0]}], got ${formatShape(x!.shape)}; flatten pictures first`);
+    if (x.shape.length !== 2 || weight.shape.length !== 2 || x.shape[1] !== weight.shape[0]) {
+      throw new ShapeError(
+        `dense: weight ${formatShape(weight.shape)} expects x [N,${weight.shape[0]}], got ${formatShape(x.shape)}; flatten pictures first`,
+      );
     }
     return launch(matrixProduct, inputs, attributes);
   },
   backward({ dy, inputs: [x, weight], outputs: [y], attributes, needs, into }) {
-    const dz = attributes.activation === 'relu' ? reluGradient(dy, y!) : dy;
+    const dz = attributes.activation === 'relu' ? reluGradient(dy, y) : dy;
     return [
-      needs[0]! && launch(matrixProduct, [dz, weight!], { transposeB: true }, [into[0]])[0]!,
-      needs[1]! && launch(matrixProduct, [x!, dz], { transposeA: true }, [into[1]])[0]!,
+      needs[0] && launch(matrixProduct, [dz, weight], { transposeB: true }, [into[0]])[0],
+      needs[1] && launch(matrixProduct, [x, dz], { transposeA: true }, [into[1]])[0],
       (needs[2] ?? false) && columnSums(dz, into[2]),
     ];
   },
@@ -38,6 +40,10 @@ const denseOp = defineOp<DenseAttributes>({
  * x [N,in] · weight [in,out] + bias [out] → [N,out].
  * @throws ShapeError when the lengths do not agree
  */
-export function dense(x: Tensor, weight: Tensor, { bias, activation = 'linear' }: { bias?: Tensor; activation?: FusedActivation } = {}): Tensor {
+export function dense(
+  x: Tensor,
+  weight: Tensor,
+  { bias, activation = 'linear' }: { bias?: Tensor; activation?: FusedActivation } = {},
+): Tensor {
   return denseOp.apply(bias ? [x, weight, bias] : [x, weight], { activation });
 }

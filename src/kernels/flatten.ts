@@ -6,15 +6,18 @@ import { viewOf, type Tensor } from '../tensor/tensor.js';
 
 const reshapeOp = defineOp<{ shape: Shape }>({
   name: 'reshape',
-  forward: ([x], { shape }) => [viewOf(x!, shape)],
-  backward: ({ dy, inputs: [x] }) => [viewOf(dy, x!.shape)],
+  forward: ([x], { shape }) => [viewOf(x, shape)],
+  backward: ({ dy, inputs: [x] }) => [viewOf(dy, x.shape)],
 });
 
 /** The same elements under another shape. @throws ShapeError when the number of elements differs */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  if (sizeOf(shape) !== x.size) throw new ShapeError(`reshape: ${formatShape(x.shape)} has ${x.size} elements, ${formatShape(shape)} expects ${sizeOf(shape)}`);
+  if (sizeOf(shape) !== x.size)
+    throw new ShapeError(
+      `reshape: ${formatShape(x.shape)} has ${x.size} elements, ${formatShape(shape)} expects ${sizeOf(shape)}`,
+    );
   return reshapeOp.apply([x], { shape });
 }
 
 /** [N, …] → [N, product of the rest]. */
-export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0]!, x.size / x.shape[0]!]);
+export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0], x.size / x.shape[0]]);

@@ -14,10 +14,22 @@ export interface MatrixProductAttributes {
 }
 
 /** Sizes, and the distances (in elements) between rows and columns of op(A) and op(B). */
-function productShape({ inputs: [a, b] }: { inputs: OperandShapes['inputs'] }, { transposeA = false, transposeB = false }: MatrixProductAttributes) {
-  const [M, K] = transposeA ? [a![1]!, a![0]!] : [a![0]!, a![1]!];
-  const [depth, N] = transposeB ? [b![1]!, b![0]!] : [b![0]!, b![1]!];
-  return { M, K, N, depth, aRow: transposeA ? 1 : K, aColumn: transposeA ? M : 1, bRow: transposeB ? 1 : N, bColumn: transposeB ? K : 1 };
+function productShape(
+  { inputs: [a, b] }: { inputs: OperandShapes['inputs'] },
+  { transposeA = false, transposeB = false }: MatrixProductAttributes,
+) {
+  const [M, K] = transposeA ? [a[1], a[0]] : [a[0], a[1]];
+  const [depth, N] = transposeB ? [b[1], b[0]] : [b[0], b[1]];
+  return {
+    M,
+    K,
+    N,
+    depth,
+    aRow: transposeA ? 1 : K,
+    aColumn: transposeA ? M : 1,
+    bRow: transposeB ? 1 : N,
+    bColumn: transposeB ? K : 1,
+  };
 }
 
 /** Rows of C that a thread computes: each loaded value of B serves them all. */
@@ -65,10 +77,15 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
   name: 'matrixProduct',
   outputs(inputs, attributes) {
     const [a, b, bias] = inputs;
-    if (a!.length !== 2 || b!.length !== 2) throw new ShapeError(`matrixProduct: expects two matrices, got ${formatShape(a!)} and ${formatShape(b!)}`);
+    if (a.length !== 2 || b.length !== 2)
+      throw new ShapeError(`matrixProduct: expects two matrices, got ${formatShape(a)} and ${formatShape(b)}`);
     const { M, N, K, depth } = productShape({ inputs }, attributes);
-    if (K !== depth) throw new ShapeError(`matrixProduct: inner lengths expect to agree, got ${K} and ${depth} (a ${formatShape(a!)}, b ${formatShape(b!)})`);
-    if (bias && (bias.length !== 1 || bias[0] !== N)) throw new ShapeError(`matrixProduct: bias expects [${N}], got ${formatShape(bias)}`);
+    if (K !== depth)
+      throw new ShapeError(
+        `matrixProduct: inner lengths expect to agree, got ${K} and ${depth} (a ${formatShape(a)}, b ${formatShape(b)})`,
+      );
+    if (bias && (bias.length !== 1 || bias[0] !== N))
+      throw new ShapeError(`matrixProduct: bias expects [${N}], got ${formatShape(bias)}`);
     return [{ shape: [M, N], dtype: 'float32' }];
   },
   twin({ inputs: [a, b, bias], outputs: [c] }, shapes, attributes) {
@@ -76,9 +93,9 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     for (let m = 0; m < M; m++) {
       for (let n = 0; n < N; n++) {
         let sum = 0;
-        for (let k = 0; k < K; k++) sum += a![m * aRow + k * aColumn]! * b![k * bRow + n * bColumn]!;
-        if (bias) sum += bias[n]!;
-        c![m * N + n] = attributes.activation === 'relu' && sum <= 0 ? 0 : sum;
+        for (let k = 0; k < K; k++) sum += a[m * aRow + k * aColumn] * b[k * bRow + n * bColumn];
+        if (bias) sum += bias[n];
+        c[m * N + n] = attributes.activation === 'relu' && sum <= 0 ? 0 : sum;
       }
     }
   },
@@ -102,12 +119,19 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
             ...{ THREADS: tiles * used, M, GROUPS: N / width, K, K_OF_SLICE: kOfSlice },
             ...{ A_ROW: aRow, A_COLUMN: aColumn, B_ROW: bRow / width, B_COLUMN: bColumn },
           },
-          bindings: [a!, b!, partials ?? c!],
+          bindings: [a, b, partials ?? c],
           workgroups: workgroupsFor(tiles * used),
         },
-        ...(partials ? [partialSums(partials, c!, M * N, used, { bias: biasView, channels: N, activation })] : []),
+        ...(partials ? [partialSums(partials, c, M * N, used, { bias: biasView, channels: N, activation })] : []),
         ...(!partials && finish
-          ? [{ code: FINISH(bias, activation), constants: { THREADS: M * N, CHANNELS: N }, bindings: bias ? [c!, biasView!] : [c!], workgroups: workgroupsFor(M * N) }]
+          ? [
+              {
+                code: FINISH(bias, activation),
+                constants: { THREADS: M * N, CHANNELS: N },
+                bindings: bias ? [c, biasView] : [c],
+                workgroups: workgroupsFor(M * N),
+              },
+            ]
           : []),
       ],
     };
@@ -119,8 +143,8 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     return {
       scratch: [K * Math.ceil(N / 8) * 8 * 4, 128 + 64 * depth * 4],
       steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [packed, scratch]) => [
-        { function: 'packColumns', arguments: [packed!, b!, bRow, bColumn, K, N, depth] },
-        { function: 'matrixProduct', arguments: [a!, aRow, aColumn, packed!, c!, M, N, K, bias, relu, scratch!] },
+        { function: 'packColumns', arguments: [packed, b, bRow, bColumn, K, N, depth] },
+        { function: 'matrixProduct', arguments: [a, aRow, aColumn, packed, c, M, N, K, bias, relu, scratch] },
       ],
     };
   },

@@ -15,9 +15,9 @@ import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '
 function constants(x: Shape, window: WindowAttributes): Record<string, number> {
   const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
   return {
-    HEIGHT: x[1]!,
-    WIDTH: x[2]!,
-    CHANNELS: x[3]!,
+    HEIGHT: x[1],
+    WIDTH: x[2],
+    CHANNELS: x[3],
     OUTPUT_HEIGHT: outputHeight,
     OUTPUT_WIDTH: outputWidth,
     WINDOW_HEIGHT: window.size[0],
@@ -29,7 +29,9 @@ function constants(x: Shape, window: WindowAttributes): Record<string, number> {
   };
 }
 
-const SIZES = Object.keys(constants([1, 1, 1, 1], { size: [1, 1], strides: [1, 1], dilation: [1, 1], padding: 'valid' }))
+const SIZES = Object.keys(
+  constants([1, 1, 1, 1], { size: [1, 1], strides: [1, 1], dilation: [1, 1], padding: 'valid' }),
+)
   .map((name) => `override ${name}: u32;`)
   .join('\n');
 
@@ -96,8 +98,8 @@ export interface PoolAttributes {
 export const maxPool2dForward = defineKernel<PoolAttributes>({
   name: 'maxPool2d',
   outputs([x], { window }) {
-    const { outputHeight, outputWidth } = windowGeometry('maxPool2d', x!, window);
-    const shape = [x![0]!, outputHeight, outputWidth, x![3]!];
+    const { outputHeight, outputWidth } = windowGeometry('maxPool2d', x, window);
+    const shape = [x[0], outputHeight, outputWidth, x[3]];
     return [
       { shape, dtype: 'float32' },
       { shape, dtype: 'uint32' },
@@ -105,7 +107,7 @@ export const maxPool2dForward = defineKernel<PoolAttributes>({
   },
   twin({ inputs: [x], outputs: [y, indices] }, { inputs: [shape] }, { window }) {
     const [batch, height, width, channels] = shape as [number, number, number, number];
-    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', shape!, window);
+    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', shape, window);
     let at = 0;
     for (let n = 0; n < batch; n++) {
       for (let i = 0; i < outputHeight; i++) {
@@ -116,34 +118,56 @@ export const maxPool2dForward = defineKernel<PoolAttributes>({
             let best = 0;
             let place = -1;
             for (let row = Math.max(0, firstRow); row < Math.min(height, firstRow + window.size[0]); row++) {
-              for (let column = Math.max(0, firstColumn); column < Math.min(width, firstColumn + window.size[1]); column++) {
-                const value = x![((n * height + row) * width + column) * channels + c]!;
+              for (
+                let column = Math.max(0, firstColumn);
+                column < Math.min(width, firstColumn + window.size[1]);
+                column++
+              ) {
+                const value = x[((n * height + row) * width + column) * channels + c];
                 if (place < 0 || value > best || Number.isNaN(value)) {
                   best = value;
                   place = row * width + column;
                 }
               }
             }
-            y![at] = best;
-            indices![at++] = place;
+            y[at] = best;
+            indices[at++] = place;
           }
         }
       }
     }
   },
   wgsl({ inputs: [x], outputs: [y] }, { window }) {
-    const threads = sizeOf(y!);
+    const threads = sizeOf(y);
     return {
       steps: ({ inputs, outputs }) => [
-        { code: FORWARD, constants: { THREADS: threads, ...constants(x!, window) }, bindings: [...inputs, ...outputs], workgroups: workgroupsFor(threads) },
+        {
+          code: FORWARD,
+          constants: { THREADS: threads, ...constants(x, window) },
+          bindings: [...inputs, ...outputs],
+          workgroups: workgroupsFor(threads),
+        },
       ],
     };
   },
   wasm({ inputs: [x] }, { window }) {
-    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x!, window);
+    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
     return {
       steps: ({ inputs, outputs }) => [
-        { function: 'maxPool', arguments: [...inputs, ...outputs, ...x!, outputHeight, outputWidth, ...window.size, ...window.strides, top, left] },
+        {
+          function: 'maxPool',
+          arguments: [
+            ...inputs,
+            ...outputs,
+            ...x,
+            outputHeight,
+            outputWidth,
+            ...window.size,
+            ...window.strides,
+            top,
+            left,
+          ],
+        },
       ],
     };
   },
@@ -158,19 +182,24 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
   name: 'maxPool2dGradient',
   outputs: (_, { xShape }) => [{ shape: xShape, dtype: 'float32' }],
   twin({ inputs: [dy, indices], outputs: [dx] }, { inputs: [shape] }: OperandShapes, { xShape }) {
-    const channels = xShape[3]!;
-    const outputs = sizeOf(shape!) / shape![0]!;
-    const picture = sizeOf(xShape) / xShape[0]!;
-    dx!.fill(0);
-    for (let at = 0; at < dy!.length; at++) {
-      dx![Math.floor(at / outputs) * picture + indices![at]! * channels + (at % channels)]! += dy![at]!;
+    const channels = xShape[3];
+    const outputs = sizeOf(shape) / shape[0];
+    const picture = sizeOf(xShape) / xShape[0];
+    dx.fill(0);
+    for (let at = 0; at < dy.length; at++) {
+      dx[Math.floor(at / outputs) * picture + indices[at] * channels + (at % channels)] += dy[at];
     }
   },
   wgsl(_, { window, xShape }) {
     const threads = sizeOf(xShape);
     return {
       steps: ({ inputs, outputs }) => [
-        { code: BACKWARD, constants: { THREADS: threads, ...constants(xShape, window) }, bindings: [...inputs, ...outputs], workgroups: workgroupsFor(threads) },
+        {
+          code: BACKWARD,
+          constants: { THREADS: threads, ...constants(xShape, window) },
+          bindings: [...inputs, ...outputs],
+          workgroups: workgroupsFor(threads),
+        },
       ],
     };
   },
@@ -178,7 +207,10 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
     const [batch, height, width, channels] = xShape as [number, number, number, number];
     return {
       steps: ({ inputs, outputs }) => [
-        { function: 'maxPoolGradient', arguments: [...inputs, ...outputs, batch, height * width, dy![1]! * dy![2]!, channels] },
+        {
+          function: 'maxPoolGradient',
+          arguments: [...inputs, ...outputs, batch, height * width, dy[1] * dy[2], channels],
+        },
       ],
     };
   },
@@ -188,13 +220,16 @@ const maxPool2dOp = defineOp<PoolAttributes>({
   name: 'maxPool2d',
   forward: (inputs, attributes) => launch(maxPool2dForward, inputs, attributes),
   backward: ({ dy, inputs: [x], outputs: [, indices], attributes: { window }, into }) =>
-    launch(maxPool2dGradient, [dy, indices!], { window, xShape: x!.shape }, [into[0]]),
+    launch(maxPool2dGradient, [dy, indices], { window, xShape: x.shape }, [into[0]]),
 });
 
 /**
  * Maximum over windows of x [N,H,W,C] → [N,OH,OW,C]; strides default to the window's size.
  * @throws ShapeError when no window fits
  */
-export function maxPool2d(x: Tensor, { size = [2, 2], strides = size, padding = 'valid' }: { size?: Pair; strides?: Pair; padding?: Padding } = {}): Tensor {
+export function maxPool2d(
+  x: Tensor,
+  { size = [2, 2], strides = size, padding = 'valid' }: { size?: Pair; strides?: Pair; padding?: Padding } = {},
+): Tensor {
   return maxPool2dOp.apply([x], { window: { size, strides, dilation: [1, 1], padding } });
 }

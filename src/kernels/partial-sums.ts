@@ -31,7 +31,11 @@ export function partialSums(
   output: BufferView,
   size: number,
   slices: number,
-  { bias, channels = 1, activation = 'linear' }: { bias?: BufferView | undefined; channels?: number; activation?: FusedActivation } = {},
+  {
+    bias,
+    channels = 1,
+    activation = 'linear',
+  }: { bias?: BufferView | undefined; channels?: number; activation?: FusedActivation } = {},
 ): Dispatch {
   return {
     code: partialSumsShader(bias !== undefined, activation),

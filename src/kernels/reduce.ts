@@ -28,11 +28,11 @@ export const scaledSum = defineKernel<Scaled>({
   outputs: () => [{ shape: [], dtype: 'float32' }],
   twin({ inputs: [x], outputs: [sum] }, _, { scale }) {
     let total = 0;
-    for (let i = 0; i < x!.length; i++) total += x![i]!;
-    sum![0] = scale * total;
+    for (let i = 0; i < x.length; i++) total += x[i];
+    sum[0] = scale * total;
   },
   wgsl({ inputs: [x] }, { scale }) {
-    const size = sizeOf(x!);
+    const size = sizeOf(x);
     const sizeOfSlice = Math.max(64, Math.ceil(size / 256));
     const slices = Math.ceil(size / sizeOfSlice);
     return {
@@ -41,10 +41,10 @@ export const scaledSum = defineKernel<Scaled>({
         {
           code: SLICE_SUMS,
           constants: { THREADS: slices, SIZE: size, SIZE_OF_SLICE: sizeOfSlice, SCALE: scale },
-          bindings: [...inputs, partials ?? sum!],
+          bindings: [...inputs, partials ?? sum],
           workgroups: workgroupsFor(slices),
         },
-        ...(partials ? [partialSums(partials, sum!, 1, slices)] : []),
+        ...(partials ? [partialSums(partials, sum, 1, slices)] : []),
       ],
     };
   },
@@ -63,13 +63,18 @@ export const broadcastScaled = defineKernel<Scaled & { readonly shape: Shape }>(
   name: 'broadcastScaled',
   outputs: (_, { shape }) => [{ shape, dtype: 'float32' }],
   twin({ inputs: [scalar], outputs: [output] }, _, { scale }) {
-    output!.fill(scale * scalar![0]!);
+    output.fill(scale * scalar[0]);
   },
   wgsl(_, { scale, shape }) {
     const threads = sizeOf(shape);
     return {
       steps: ({ inputs, outputs }) => [
-        { code: BROADCAST, constants: { THREADS: threads, SCALE: scale }, bindings: [...inputs, ...outputs], workgroups: workgroupsFor(threads) },
+        {
+          code: BROADCAST,
+          constants: { THREADS: threads, SCALE: scale },
+          bindings: [...inputs, ...outputs],
+          workgroups: workgroupsFor(threads),
+        },
       ],
     };
   },
@@ -78,7 +83,8 @@ export const broadcastScaled = defineKernel<Scaled & { readonly shape: Shape }>(
 const sumOp = defineOp<Scaled>({
   name: 'sum',
   forward: (inputs, attributes) => launch(scaledSum, inputs, attributes),
-  backward: ({ dy, inputs: [x], attributes: { scale }, into }) => launch(broadcastScaled, [dy], { scale, shape: x!.shape }, [into[0]]),
+  backward: ({ dy, inputs: [x], attributes: { scale }, into }) =>
+    launch(broadcastScaled, [dy], { scale, shape: x.shape }, [into[0]]),
 });
 
 /** Σ x over all elements, as a scalar. */

@@ -65,7 +65,12 @@ const labels = (random: Random, count: number): SampleTensor => ({
 
 function randomWindow(random: Random, dilated: boolean): WindowAttributes {
   const pair = (high: number): [number, number] => [between(random, 1, high), between(random, 1, high)];
-  return { size: pair(4), strides: pair(3), dilation: dilated ? pair(2) : [1, 1], padding: random.integer(2) ? 'same' : 'valid' };
+  return {
+    size: pair(4),
+    strides: pair(3),
+    dilation: dilated ? pair(2) : [1, 1],
+    padding: random.integer(2) ? 'same' : 'valid',
+  };
 }
 
 /** Channel counts that take the vector paths as often as the others. */
@@ -75,11 +80,17 @@ function convolutionSample(random: Random) {
   const window = randomWindow(random, true);
   const x: Shape = [between(random, 1, 3), between(random, 8, 12), between(random, 8, 21), channels(random)];
   const { outputHeight, outputWidth } = windowGeometry('sample', x, window);
-  const weight: Shape = [...window.size, x[3]!, channels(random)];
-  return { window, x, weight, y: [x[0]!, outputHeight, outputWidth, weight[3]!] };
+  const weight: Shape = [...window.size, x[3], channels(random)];
+  return { window, x, weight, y: [x[0], outputHeight, outputWidth, weight[3]] };
 }
 
-const elementwise = (kernel: Kernel<null>, inputs: number, roundings: number, low = -4, high = 4): RegisteredKernel => ({
+const elementwise = (
+  kernel: Kernel<null>,
+  inputs: number,
+  roundings: number,
+  low = -4,
+  high = 4,
+): RegisteredKernel => ({
   kernel,
   roundings,
   sample(random) {
@@ -89,13 +100,22 @@ const elementwise = (kernel: Kernel<null>, inputs: number, roundings: number, lo
 });
 
 /** Losses: scores of every size, and labels. */
-const loss = (kernel: Kernel<null>, withUpstream: boolean, roundings: number, low: number, high: number): RegisteredKernel => ({
+const loss = (
+  kernel: Kernel<null>,
+  withUpstream: boolean,
+  roundings: number,
+  low: number,
+  high: number,
+): RegisteredKernel => ({
   kernel,
   roundings,
   sample(random) {
     const count = between(random, 1, 80);
     const scores = floats(random, [count], low, high);
-    return { inputs: [...(withUpstream ? [floats(random, [count])] : []), scores, labels(random, count)], attributes: null };
+    return {
+      inputs: [...(withUpstream ? [floats(random, [count])] : []), scores, labels(random, count)],
+      attributes: null,
+    };
   },
 });
 
@@ -119,8 +139,11 @@ export const kernels: readonly RegisteredKernel[] = [
     roundings: 64,
     sample(random) {
       const { window, x, weight } = convolutionSample(random);
-      const bias = random.integer(2) ? [floats(random, [weight[3]!])] : [];
-      return { inputs: [floats(random, x), floats(random, weight), ...bias], attributes: { window, activation: random.integer(2) ? 'relu' : 'linear' } };
+      const bias = random.integer(2) ? [floats(random, [weight[3]])] : [];
+      return {
+        inputs: [floats(random, x), floats(random, weight), ...bias],
+        attributes: { window, activation: random.integer(2) ? 'relu' : 'linear' },
+      };
     },
   },
   {
@@ -166,7 +189,10 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: columnSumsKernel,
     roundings: 64,
-    sample: (random) => ({ inputs: [floats(random, [between(random, 1, 20), between(random, 1, 30), between(random, 1, 9)])], attributes: null }),
+    sample: (random) => ({
+      inputs: [floats(random, [between(random, 1, 20), between(random, 1, 30), between(random, 1, 9)])],
+      attributes: null,
+    }),
   },
   {
     kernel: maxPool2dForward,
@@ -189,12 +215,18 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: scaledSum,
     roundings: 64,
-    sample: (random) => ({ inputs: [floats(random, [between(random, 1, 5000)])], attributes: { scale: random.uniform(0.1, 2) } }),
+    sample: (random) => ({
+      inputs: [floats(random, [between(random, 1, 5000)])],
+      attributes: { scale: random.uniform(0.1, 2) },
+    }),
   },
   {
     kernel: broadcastScaled,
     roundings: 2,
-    sample: (random) => ({ inputs: [floats(random, [])], attributes: { scale: random.uniform(0.1, 2), shape: [between(random, 1, 90), 3] } }),
+    sample: (random) => ({
+      inputs: [floats(random, [])],
+      attributes: { scale: random.uniform(0.1, 2), shape: [between(random, 1, 90), 3] },
+    }),
   },
   {
     kernel: adamUpdate,
@@ -202,7 +234,10 @@ export const kernels: readonly RegisteredKernel[] = [
     sample(random) {
       const shape = [between(random, 1, 300)];
       return {
-        inputs: [floats(random, shape), { shape: [2], dtype: 'float32', values: Float32Array.of(0.003, random.uniform(1, 30)) }],
+        inputs: [
+          floats(random, shape),
+          { shape: [2], dtype: 'float32', values: Float32Array.of(0.003, random.uniform(1, 30)) },
+        ],
         attributes: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
         inPlace: [floats(random, shape), floats(random, shape), floats(random, shape, 0, 1)],
       };
@@ -227,11 +262,14 @@ export const kernels: readonly RegisteredKernel[] = [
     sample(random) {
       const shape = [between(random, 1, 4), between(random, 3, 9), between(random, 3, 9), between(random, 1, 4)];
       const batch = between(random, 1, 5);
-      const transforms = Float32Array.from({ length: batch * 8 }, (_, i) => [1, 0, 0.37, 0, 1, -0.21, 0, 0][i % 8]! + random.uniform(-0.1, 0.1));
+      const transforms = Float32Array.from(
+        { length: batch * 8 },
+        (_, i) => [1, 0, 0.37, 0, 1, -0.21, 0, 0][i % 8] + random.uniform(-0.1, 0.1),
+      );
       return {
         inputs: [
           { shape, dtype: 'uint8', values: Uint8Array.from({ length: sizeOf(shape) }, () => random.integer(256)) },
-          integers(random, [batch], shape[0]!),
+          integers(random, [batch], shape[0]),
           { shape: [batch, 8], dtype: 'float32', values: transforms },
         ],
         attributes: { interpolation: 'bilinear', rescale: 1 / 255 },
@@ -244,7 +282,12 @@ export const kernels: readonly RegisteredKernel[] = [
     sample(random) {
       const count = between(random, 1, 40);
       return {
-        inputs: [floats(random, []), floats(random, [count], -2, 2), labels(random, count), integers(random, [1], METRIC_ROWS)],
+        inputs: [
+          floats(random, []),
+          floats(random, [count], -2, 2),
+          labels(random, count),
+          integers(random, [1], METRIC_ROWS),
+        ],
         attributes: { threshold: 0 },
         inPlace: [floats(random, [METRIC_ROWS, METRICS])],
       };
@@ -256,14 +299,14 @@ function poolSample(random: Random) {
   const window = randomWindow(random, false);
   const x: Shape = [between(random, 1, 3), between(random, 4, 9), between(random, 4, 9), between(random, 1, 5)];
   const { outputHeight, outputWidth, top, left } = windowGeometry('sample', x, window);
-  const shape = [x[0]!, outputHeight, outputWidth, x[3]!];
+  const shape = [x[0], outputHeight, outputWidth, x[3]];
   // Any pixel inside the window may be the maximum.
   const values = Uint32Array.from({ length: sizeOf(shape) }, (_, at) => {
-    const i = Math.floor(at / shape[3]! / outputWidth) % outputHeight;
-    const j = Math.floor(at / shape[3]!) % outputWidth;
-    const row = Math.min(Math.max(i * window.strides[0] - top + random.integer(window.size[0]), 0), x[1]! - 1);
-    const column = Math.min(Math.max(j * window.strides[1] - left + random.integer(window.size[1]), 0), x[2]! - 1);
-    return row * x[2]! + column;
+    const i = Math.floor(at / shape[3] / outputWidth) % outputHeight;
+    const j = Math.floor(at / shape[3]) % outputWidth;
+    const row = Math.min(Math.max(i * window.strides[0] - top + random.integer(window.size[0]), 0), x[1] - 1);
+    const column = Math.min(Math.max(j * window.strides[1] - left + random.integer(window.size[1]), 0), x[2] - 1);
+    return row * x[2] + column;
   });
   return { window, x, indices: { shape, dtype: 'uint32', values } satisfies SampleTensor };
 }

@@ -7,7 +7,13 @@ import { elementwiseKernel } from '../tensor/elementwise.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { activate } from './partial-sums.js';
 
-export const reluForward = elementwiseKernel({ name: 'relu', inputs: 1, wgsl: activate('relu', 'a'), twin: (x) => (x <= 0 ? 0 : x), wasm: 'relu' });
+export const reluForward = elementwiseKernel({
+  name: 'relu',
+  inputs: 1,
+  wgsl: activate('relu', 'a'),
+  twin: (x) => (x <= 0 ? 0 : x),
+  wasm: 'relu',
+});
 
 /** dy, y → dx: dy where y > 0; y or x will do, since they are positive together. */
 export const reluGradientKernel = elementwiseKernel({
@@ -19,13 +25,13 @@ export const reluGradientKernel = elementwiseKernel({
 });
 
 export function reluGradient(dy: Tensor, y: Tensor): Tensor {
-  return launch(reluGradientKernel, [dy, y], null)[0]!;
+  return launch(reluGradientKernel, [dy, y], null)[0];
 }
 
 const reluOp = defineOp<null>({
   name: 'relu',
   forward: (inputs) => launch(reluForward, inputs, null),
-  backward: ({ dy, outputs: [y] }) => [reluGradient(dy, y!)],
+  backward: ({ dy, outputs: [y] }) => [reluGradient(dy, y)],
 });
 
 /** max(x, 0) for every element; any shape. */

@@ -10,15 +10,26 @@ export function sigmoidOf(x: number): number {
   return (x >= 0 ? 1 : e) / (1 + e);
 }
 
-export const sigmoidForward = elementwiseKernel({ name: 'sigmoid', inputs: 1, wgsl: 'sigmoid(a)', functions: EXP + SIGMOID, twin: sigmoidOf });
+export const sigmoidForward = elementwiseKernel({
+  name: 'sigmoid',
+  inputs: 1,
+  wgsl: 'sigmoid(a)',
+  functions: EXP + SIGMOID,
+  twin: sigmoidOf,
+});
 
 /** dy, y → dx */
-export const sigmoidGradient = elementwiseKernel({ name: 'sigmoidGradient', inputs: 2, wgsl: 'a * b * (1.0 - b)', twin: (dy, y) => dy * y * (1 - y) });
+export const sigmoidGradient = elementwiseKernel({
+  name: 'sigmoidGradient',
+  inputs: 2,
+  wgsl: 'a * b * (1.0 - b)',
+  twin: (dy, y) => dy * y * (1 - y),
+});
 
 const sigmoidOp = defineOp<null>({
   name: 'sigmoid',
   forward: (inputs) => launch(sigmoidForward, inputs, null),
-  backward: ({ dy, outputs: [y] }) => launch(sigmoidGradient, [dy, y!], null),
+  backward: ({ dy, outputs: [y] }) => launch(sigmoidGradient, [dy, y], null),
 });
 
 /** 1 / (1 + e^−x) for every element; any shape. */

@@ -28,7 +28,11 @@ export interface WindowGeometry {
  * @param op names the operation in errors
  * @param x shape [N,H,W,C]
  */
-export function windowGeometry(op: string, x: Shape, { size, strides, dilation, padding }: WindowAttributes): WindowGeometry {
+export function windowGeometry(
+  op: string,
+  x: Shape,
+  { size, strides, dilation, padding }: WindowAttributes,
+): WindowGeometry {
   if (x.length !== 4) throw new ShapeError(`${op}: x expects [N,H,W,C], got ${formatShape(x)}`);
   for (const [name, pair] of Object.entries({ size, strides, dilation })) {
     if (pair.length !== 2 || !pair.every((value) => Number.isInteger(value) && value >= 1)) {
@@ -36,7 +40,7 @@ export function windowGeometry(op: string, x: Shape, { size, strides, dilation, 
     }
   }
   const along = (axis: 0 | 1): { count: number; before: number } => {
-    const input = x[axis + 1]!;
+    const input = x[axis + 1];
     const reach = (size[axis] - 1) * dilation[axis] + 1;
     if (padding === 'valid') return { count: Math.floor((input - reach) / strides[axis]) + 1, before: 0 };
     const count = Math.ceil(input / strides[axis]);
@@ -45,7 +49,9 @@ export function windowGeometry(op: string, x: Shape, { size, strides, dilation, 
   const rows = along(0);
   const columns = along(1);
   if (rows.count < 1 || columns.count < 1) {
-    throw new ShapeError(`${op}: a window of ${formatShape(size)} does not fit into x ${formatShape(x)}; use larger pictures, fewer layers or padding 'same'`);
+    throw new ShapeError(
+      `${op}: a window of ${formatShape(size)} does not fit into x ${formatShape(x)}; use larger pictures, fewer layers or padding 'same'`,
+    );
   }
   return { outputHeight: rows.count, outputWidth: columns.count, top: rows.before, left: columns.before };
 }

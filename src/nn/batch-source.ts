@@ -45,7 +45,10 @@ export class PictureSource implements BatchSource {
     this.#pictures = this.#resident
       ? tensor(device, pictures, [sampleCount, ...pictureShape])
       : emptyTensor(device, [batchSize, ...pictureShape], 'uint8');
-    this.#indices = tensor(device, Uint32Array.from({ length: batchSize }, (_, i) => i));
+    this.#indices = tensor(
+      device,
+      Uint32Array.from({ length: batchSize }, (_, i) => i),
+    );
     this.#transforms = emptyTensor(device, [batchSize, TRANSFORM_SIZE]);
     this.labels = emptyTensor(device, [batchSize]);
     this.#hostLabels = new Float32Array(batchSize);
@@ -60,7 +63,7 @@ export class PictureSource implements BatchSource {
     const { indices, transforms } = this.#batches.batch(step);
     const size = sizeOf(this.sampleShape);
     for (let i = 0; i < indices.length; i++) {
-      const sample = indices[i]!;
+      const sample = indices[i];
       this.#hostLabels[i] = labels[sample]!;
       if (!this.#resident) this.#hostPictures.set(pictures.subarray(sample * size, (sample + 1) * size), i * size);
     }
@@ -78,7 +81,10 @@ export class PictureSource implements BatchSource {
 
   batch(count: number): Tensor {
     const { interpolation, rescale } = this.#batches;
-    return augment(this.#pictures, viewOf(this.#indices, [count]), viewOf(this.#transforms, [count, TRANSFORM_SIZE]), { interpolation, rescale });
+    return augment(this.#pictures, viewOf(this.#indices, [count]), viewOf(this.#transforms, [count, TRANSFORM_SIZE]), {
+      interpolation,
+      rescale,
+    });
   }
 
   destroy(): void {

@@ -92,7 +92,8 @@ async function runSteps(
 ): Promise<number> {
   let group = 1;
   let done = 0;
-  while (done < count && !signal?.aborted) {
+  const stopped = (): boolean => signal?.aborted ?? false;
+  while (done < count && !stopped()) {
     const start = performance.now();
     const end = Math.min(count, done + group);
     for (let index = done; index < end; index++) run(index);
@@ -107,12 +108,27 @@ async function runSteps(
 
 function checkCounts(counts: Readonly<Record<string, number | undefined>>): void {
   for (const [name, value] of Object.entries(counts)) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) throw new UsageError(`fit: ${name} expects an integer of at least 1, got ${value}`);
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1))
+      throw new UsageError(`fit: ${name} expects an integer of at least 1, got ${value}`);
   }
 }
 
-export async function fitBatches(device: Device, steps: Steps, batches: Batches, options: FitOptions, nextStep: () => number): Promise<History> {
-  const { epochs = 1, stepsPerEpoch = batches.stepsPerPass, validationData, validationSteps, onProgress, onEpoch, signal } = options;
+export async function fitBatches(
+  device: Device,
+  steps: Steps,
+  batches: Batches,
+  options: FitOptions,
+  nextStep: () => number,
+): Promise<History> {
+  const {
+    epochs = 1,
+    stepsPerEpoch = batches.stepsPerPass,
+    validationData,
+    validationSteps,
+    onProgress,
+    onEpoch,
+    signal,
+  } = options;
   checkCounts({ epochs, stepsPerEpoch, validationSteps });
   const logs: EpochLog[] = [];
   const source = new PictureSource(device, batches);
@@ -137,7 +153,13 @@ export async function fitBatches(device: Device, steps: Steps, batches: Batches,
         },
       );
       if (done < stepsPerEpoch) return { epochs: logs, interrupted: true };
-      const valued = validation && validationData && (await measure(steps, validation, validationData, epoch - 1, { ...(validationSteps && { steps: validationSteps }), ...(signal && { signal }) }));
+      const valued =
+        validation &&
+        validationData &&
+        (await measure(steps, validation, validationData, epoch - 1, {
+          ...(validationSteps && { steps: validationSteps }),
+          ...(signal && { signal }),
+        }));
       if (signal?.aborted && valued === null) return { epochs: logs, interrupted: true };
       const log: EpochLog = {
         ...{ epoch, seconds: (performance.now() - start) / 1000, ...running.metrics },
@@ -165,7 +187,13 @@ function checkFinite({ loss, notFinite }: BatchMetrics, epoch: number, step: num
 }
 
 /** Means over `steps` steps; null when the signal came first. `round` counts earlier calls, so that each goes on where the last ended. */
-async function measure(steps: Steps, source: PictureSource, batches: Batches, round: number, options: EvaluateOptions): Promise<SetMetrics | null> {
+async function measure(
+  steps: Steps,
+  source: PictureSource,
+  batches: Batches,
+  round: number,
+  options: EvaluateOptions,
+): Promise<SetMetrics | null> {
   const { steps: count = batches.stepsPerPass, signal } = options;
   const running = new RunningMean();
   const done = await runSteps(
@@ -178,7 +206,12 @@ async function measure(steps: Steps, source: PictureSource, batches: Batches, ro
   return done < count ? null : running.metrics;
 }
 
-export async function evaluateBatches(device: Device, steps: Steps, batches: Batches, options: EvaluateOptions): Promise<SetMetrics> {
+export async function evaluateBatches(
+  device: Device,
+  steps: Steps,
+  batches: Batches,
+  options: EvaluateOptions,
+): Promise<SetMetrics> {
   checkCounts({ steps: options.steps });
   const source = new PictureSource(device, batches);
   try {

@@ -62,7 +62,8 @@ export abstract class Layer {
 const pair = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
 
 function checkCount(layer: string, option: string, value: number): void {
-  if (!Number.isInteger(value) || value < 1) throw new UsageError(`${layer}: ${option} expects an integer of at least 1, got ${value}`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new UsageError(`${layer}: ${option} expects an integer of at least 1, got ${value}`);
 }
 
 /** relu is fused into the kernels; sigmoid is a pass of its own. */
@@ -70,8 +71,11 @@ const fused = (activation: Activation) => (activation === 'relu' ? 'relu' : 'lin
 const finish = (y: Tensor, activation: Activation): Tensor => (activation === 'sigmoid' ? sigmoid(y) : y);
 
 function weights(kernel: Shape, useBias: boolean): ParameterDescription[] {
-  const described: ParameterDescription[] = [{ name: 'kernel', shape: kernel, initialize: (random) => glorotUniform(kernel, random) }];
-  if (useBias) described.push({ name: 'bias', shape: [kernel.at(-1)!], initialize: () => new Float32Array(kernel.at(-1)!) });
+  const described: ParameterDescription[] = [
+    { name: 'kernel', shape: kernel, initialize: (random) => glorotUniform(kernel, random) },
+  ];
+  if (useBias)
+    described.push({ name: 'bias', shape: [kernel.at(-1)!], initialize: () => new Float32Array(kernel.at(-1)!) });
   return described;
 }
 
@@ -109,17 +113,25 @@ export class Conv2D extends Layer {
 
   outputShape(input: Shape): Shape {
     const { kernelSize: size, strides, dilationRate: dilation, padding } = this;
-    const { outputHeight, outputWidth } = windowGeometry(this.name || 'Conv2D', [1, ...input], { size, strides, dilation, padding });
+    const { outputHeight, outputWidth } = windowGeometry(this.name || 'Conv2D', [1, ...input], {
+      size,
+      strides,
+      dilation,
+      padding,
+    });
     return [outputHeight, outputWidth, this.filters];
   }
 
   override parameters(input: Shape): readonly ParameterDescription[] {
-    return weights([...this.kernelSize, input[2]!, this.filters], this.useBias);
+    return weights([...this.kernelSize, input[2], this.filters], this.useBias);
   }
 
   call(x: Tensor, { kernel, bias }: Readonly<Record<string, Tensor>>, activation: Activation): Tensor {
     const { strides, padding, dilationRate: dilation } = this;
-    return finish(conv2d(x, kernel!, { ...(bias && { bias }), strides, padding, dilation, activation: fused(activation) }), activation);
+    return finish(
+      conv2d(x, kernel, { ...(bias && { bias }), strides, padding, dilation, activation: fused(activation) }),
+      activation,
+    );
   }
 
   config(): LayerConfig {
@@ -152,8 +164,13 @@ export class MaxPooling2D extends Layer {
 
   outputShape(input: Shape): Shape {
     const { poolSize: size, strides, padding } = this;
-    const { outputHeight, outputWidth } = windowGeometry(this.name || 'MaxPooling2D', [1, ...input], { size, strides, dilation: [1, 1], padding });
-    return [outputHeight, outputWidth, input[2]!];
+    const { outputHeight, outputWidth } = windowGeometry(this.name || 'MaxPooling2D', [1, ...input], {
+      size,
+      strides,
+      dilation: [1, 1],
+      padding,
+    });
+    return [outputHeight, outputWidth, input[2]];
   }
 
   call(x: Tensor): Tensor {
@@ -209,16 +226,19 @@ export class Dense extends Layer {
   }
 
   outputShape(input: Shape): Shape {
-    if (input.length !== 1) throw new ShapeError(`${this.name || 'Dense'}: expects a vector, got ${formatShape(input)}; put a Flatten layer before it`);
+    if (input.length !== 1)
+      throw new ShapeError(
+        `${this.name || 'Dense'}: expects a vector, got ${formatShape(input)}; put a Flatten layer before it`,
+      );
     return [this.units];
   }
 
   override parameters(input: Shape): readonly ParameterDescription[] {
-    return weights([input[0]!, this.units], this.useBias);
+    return weights([input[0], this.units], this.useBias);
   }
 
   call(x: Tensor, { kernel, bias }: Readonly<Record<string, Tensor>>, activation: Activation): Tensor {
-    return finish(dense(x, kernel!, { ...(bias && { bias }), activation: fused(activation) }), activation);
+    return finish(dense(x, kernel, { ...(bias && { bias }), activation: fused(activation) }), activation);
   }
 
   config(): LayerConfig {

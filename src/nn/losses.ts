@@ -23,7 +23,8 @@ export function binaryCrossentropy({ form = 'logits' }: { form?: 'logits' | 'ker
     name: 'binaryCrossentropy',
     config: { form },
     onLogits: form === 'logits',
-    perSample: (scores, labels) => (form === 'logits' ? binaryCrossEntropyWithLogits(scores, labels) : binaryCrossEntropy(scores, labels, { form })),
+    perSample: (scores, labels) =>
+      form === 'logits' ? binaryCrossEntropyWithLogits(scores, labels) : binaryCrossEntropy(scores, labels, { form }),
   };
 }
 

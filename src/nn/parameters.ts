@@ -24,7 +24,10 @@ const ALIGNED_FLOATS = ALIGNMENT / 4;
 /** The initial values of parameters: each has its own random numbers, by its place in the model. */
 export function initialWeights(parameters: readonly NamedParameter[], seed: number): NamedWeights {
   return Object.fromEntries(
-    parameters.map(({ fullName, shape, initialize }, index) => [fullName, { shape, data: initialize(new Random(seed, RandomStream.weights, index)) }]),
+    parameters.map((parameter, index) => {
+      const data = parameter.initialize(new Random(seed, RandomStream.weights, index));
+      return [parameter.fullName, { shape: parameter.shape, data }];
+    }),
   );
 }
 
@@ -32,14 +35,20 @@ export function initialWeights(parameters: readonly NamedParameter[], seed: numb
 export function checkWeights(parameters: readonly NamedParameter[], weights: NamedWeights): void {
   for (const { fullName, shape } of parameters) {
     const given = weights[fullName];
-    if (!given) throw new ShapeError(`weights: ${fullName} ${formatShape(shape)} is missing; got ${Object.keys(weights).join(', ')}`);
+    if (!given)
+      throw new ShapeError(
+        `weights: ${fullName} ${formatShape(shape)} is missing; got ${Object.keys(weights).join(', ')}`,
+      );
     if (!sameShape(given.shape, shape) || given.data.length !== sizeOf(shape)) {
-      throw new ShapeError(`weights: ${fullName} expects ${formatShape(shape)}, got ${formatShape(given.shape)} with ${given.data.length} values`);
+      throw new ShapeError(
+        `weights: ${fullName} expects ${formatShape(shape)}, got ${formatShape(given.shape)} with ${given.data.length} values`,
+      );
     }
   }
   const known = parameters.map(({ fullName }) => fullName);
   const unknown = Object.keys(weights).filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${known.join(', ')}`);
+  if (unknown.length > 0)
+    throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${known.join(', ')}`);
 }
 
 export class ParameterArena {
@@ -57,7 +66,7 @@ export class ParameterArena {
     this.values = zeros(device, [size]);
     this.gradients = zeros(device, [size]);
     parameters.forEach(({ fullName, shape }, index) => {
-      const offset = offsets[index]!;
+      const offset = offsets[index];
       const value = viewOf(this.values, shape, offset);
       const gradient = viewOf(this.gradients, shape, offset);
       value.requiresGradient = true;
@@ -70,21 +79,28 @@ export class ParameterArena {
   ofLayer(name: string): Record<string, Tensor> {
     const prefix = `${name}.`;
     return Object.fromEntries(
-      this.#places.filter(({ fullName }) => fullName.startsWith(prefix)).map(({ fullName, value }) => [fullName.slice(prefix.length), value]),
+      this.#places
+        .filter(({ fullName }) => fullName.startsWith(prefix))
+        .map(({ fullName, value }) => [fullName.slice(prefix.length), value]),
     );
   }
 
   /** Puts values into all parameters; they must fit (`checkWeights`). */
   write(weights: NamedWeights): void {
     const all = new Float32Array(this.values.size);
-    for (const { fullName, offset } of this.#places) all.set(weights[fullName]!.data, offset);
+    for (const { fullName, offset } of this.#places) all.set(weights[fullName].data, offset);
     this.values.write(all);
   }
 
   /** Values (or gradients, after a step) of all parameters, in one read. */
   async read(what: 'values' | 'gradients' = 'values'): Promise<NamedWeights> {
     const all = await this[what].read();
-    return Object.fromEntries(this.#places.map(({ fullName, shape, offset }) => [fullName, { shape, data: all.slice(offset, offset + sizeOf(shape)) }]));
+    return Object.fromEntries(
+      this.#places.map(({ fullName, shape, offset }) => [
+        fullName,
+        { shape, data: all.slice(offset, offset + sizeOf(shape)) },
+      ]),
+    );
   }
 
   destroy(): void {

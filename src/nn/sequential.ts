@@ -7,7 +7,15 @@ import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { ArraySource, type BatchSource } from './batch-source.js';
 import type { Batches } from './batches.js';
-import { evaluateBatches, fitBatches, predictBatches, type EvaluateOptions, type FitOptions, type History, type SetMetrics } from './fit.js';
+import {
+  evaluateBatches,
+  fitBatches,
+  predictBatches,
+  type EvaluateOptions,
+  type FitOptions,
+  type History,
+  type SetMetrics,
+} from './fit.js';
 import type { Layer, LayerConfig } from './layers.js';
 import { resolveLoss, type Loss } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedParameter, type NamedWeights } from './parameters.js';
@@ -62,14 +70,16 @@ export class Sequential {
   add(layer: Layer): this {
     if (this.#compiled) throw new UsageError('add: the model is compiled; add layers before compile()');
     if (this.#layers.length === 0) {
-      if (!layer.inputShape) throw new UsageError(`add: the first layer (${layer.kind}) needs inputShape, for example [64, 64, 3]`);
+      if (!layer.inputShape)
+        throw new UsageError(`add: the first layer (${layer.kind}) needs inputShape, for example [64, 64, 3]`);
       this.#inputShape = layer.inputShape;
     }
     if (layer.name === '') {
       const same = this.#layers.filter(({ kind }) => kind === layer.kind).length;
       layer.name = snakeCase(layer.kind) + (same === 0 ? '' : `_${same}`);
     }
-    if (this.#layers.some(({ name }) => name === layer.name)) throw new UsageError(`add: there is a layer '${layer.name}' already; give this one another name`);
+    if (this.#layers.some(({ name }) => name === layer.name))
+      throw new UsageError(`add: there is a layer '${layer.name}' already; give this one another name`);
     layer.outputShape(this.outputShape);
     this.#layers.push(layer);
     return this;
@@ -93,7 +103,9 @@ export class Sequential {
   #parameters(): NamedParameter[] {
     let shape = this.inputShape;
     return this.#layers.flatMap((layer) => {
-      const described = layer.parameters(shape).map((parameter) => ({ ...parameter, fullName: `${layer.name}.${parameter.name}` }));
+      const described = layer
+        .parameters(shape)
+        .map((parameter) => ({ ...parameter, fullName: `${layer.name}.${parameter.name}` }));
       shape = layer.outputShape(shape);
       return described;
     });
@@ -112,7 +124,8 @@ export class Sequential {
       shape = layer.outputShape(shape);
       return [`${layer.name} (${layer.kind})`, `(None, ${shape.join(', ')})`, count.toLocaleString('en-US')] as const;
     });
-    const line = (cells: readonly [string, string, string]): string => `${cells[0].padEnd(32)}${cells[1].padEnd(26)}${cells[2]}`;
+    const line = (cells: readonly [string, string, string]): string =>
+      `${cells[0].padEnd(32)}${cells[1].padEnd(26)}${cells[2]}`;
     const total = this.countParameters();
     return [
       line(['Layer (type)', 'Output shape', 'Param #']),
@@ -154,14 +167,23 @@ export class Sequential {
     const steps = new Steps(device, (x, logits) => this.#forward(x, layerTensors, logits), resolvedLoss, bound);
     this.#step = 0;
     this.#weights = weights;
-    this.#compiled = { device, optimizer: resolvedOptimizer, loss: resolvedLoss, arena, bound, steps, layerTensors, arrays: new Map() };
+    this.#compiled = {
+      device,
+      optimizer: resolvedOptimizer,
+      loss: resolvedLoss,
+      arena,
+      bound,
+      steps,
+      layerTensors,
+      arrays: new Map(),
+    };
     return this;
   }
 
   #forward(x: Tensor, layerTensors: readonly Record<string, Tensor>[], logits: boolean): Tensor {
     return this.#layers.reduce((value, layer, index) => {
       const last = index === this.#layers.length - 1;
-      return layer.call(value, layerTensors[index]!, last && logits ? 'linear' : layer.activation);
+      return layer.call(value, layerTensors[index], last && logits ? 'linear' : layer.activation);
     }, x);
   }
 
@@ -217,7 +239,9 @@ export class Sequential {
 
   #checkPictures(method: string, { pictureShape }: Batches): void {
     if (!sameShape(pictureShape, this.inputShape)) {
-      throw new ShapeError(`${method}: the model expects pictures ${formatShape(this.inputShape)}, got ${formatShape(pictureShape)}; load them with that targetSize`);
+      throw new ShapeError(
+        `${method}: the model expects pictures ${formatShape(this.inputShape)}, got ${formatShape(pictureShape)}; load them with that targetSize`,
+      );
     }
   }
 
@@ -246,14 +270,16 @@ export class Sequential {
 
   async #batchFigures(steps: Steps): Promise<SetMetrics> {
     const [figures] = await steps.readMetrics();
-    return { loss: figures!.loss, accuracy: figures!.correct / figures!.samples };
+    return { loss: figures.loss, accuracy: figures.correct / figures.samples };
   }
 
   #arraySource(x: Float32Array): ArraySource {
     const { arrays, device } = this.#require('batch');
     const count = x.length / sizeOf(this.inputShape);
     if (!Number.isInteger(count) || count === 0) {
-      throw new ShapeError(`batch: ${x.length} values are not a whole number of inputs ${formatShape(this.inputShape)}`);
+      throw new ShapeError(
+        `batch: ${x.length} values are not a whole number of inputs ${formatShape(this.inputShape)}`,
+      );
     }
     let source = arrays.get(count);
     if (!source) arrays.set(count, (source = new ArraySource(device, this.inputShape, count)));

@@ -83,7 +83,7 @@ export class Steps {
       this.#dropRecordings('predict');
     }
     this.#run('predict', source, count);
-    return this.#scores!.read();
+    return this.#scores.read();
   }
 
   /** Figures of the steps since the last call, oldest first. */
@@ -94,7 +94,12 @@ export class Steps {
     this.#written = 0;
     const table = await this.#table.read();
     return Array.from({ length: count }, (_, i) => {
-      const [loss, correct, samples, notFinite] = table.subarray(((first + i) % METRIC_ROWS) * METRICS) as unknown as [number, number, number, number];
+      const [loss, correct, samples, notFinite] = table.subarray(((first + i) % METRIC_ROWS) * METRICS) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ];
       return { loss, correct, samples, notFinite };
     });
   }
@@ -125,7 +130,12 @@ export class Steps {
       return { scores, loss: mean(this.#loss.perSample(scores, labels)) };
     };
     const { result, tape } = record(computeLoss);
-    launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: this.#loss.onLogits ? 0 : 0.5 }, [this.#table]);
+    launch(
+      batchMetrics,
+      [result.loss, result.scores, labels, this.#row],
+      { threshold: this.#loss.onLogits ? 0 : 0.5 },
+      [this.#table],
+    );
     if (kind === 'train') {
       backward(tape, result.loss);
       this.#optimizer.apply();

@@ -15,7 +15,10 @@ export interface AdamOptions {
 }
 
 /** α and s of the update (see kernels/adam.ts) at step t = 1, 2, …, in float64. */
-export function adamStep(step: number, { learningRate, beta1, beta2, correction }: Required<AdamOptions>): [number, number] {
+export function adamStep(
+  step: number,
+  { learningRate, beta1, beta2, correction }: Required<AdamOptions>,
+): [number, number] {
   const first = 1 - beta1 ** step;
   const second = Math.sqrt(1 - beta2 ** step);
   return correction === 'keras' ? [(learningRate * second) / first, 1] : [learningRate / first, 1 / second];
@@ -25,12 +28,21 @@ export function adamStep(step: number, { learningRate, beta1, beta2, correction 
  * @throws UsageError when the learning rate is not a positive number or a β is not in [0, 1)
  */
 export function adam(options: AdamOptions = {}): Optimizer {
-  const settings: Required<AdamOptions> = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, correction: 'keras', ...options };
+  const settings: Required<AdamOptions> = {
+    learningRate: 1e-3,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-7,
+    correction: 'keras',
+    ...options,
+  };
   const { learningRate, beta1, beta2, epsilon } = settings;
-  if (!(learningRate > 0 && learningRate < Infinity)) throw new UsageError(`adam: learningRate expects a positive number, got ${learningRate}`);
+  if (!(learningRate > 0 && learningRate < Infinity))
+    throw new UsageError(`adam: learningRate expects a positive number, got ${learningRate}`);
   if (!(epsilon > 0)) throw new UsageError(`adam: epsilon expects a positive number, got ${epsilon}`);
   for (const beta of [beta1, beta2]) {
-    if (!(beta >= 0 && beta < 1)) throw new UsageError(`adam: beta1 and beta2 expect numbers from 0 up to 1, got ${beta1} and ${beta2}`);
+    if (!(beta >= 0 && beta < 1))
+      throw new UsageError(`adam: beta1 and beta2 expect numbers from 0 up to 1, got ${beta1} and ${beta2}`);
   }
   return {
     name: 'adam',

@@ -40,7 +40,9 @@ export interface TapeRecord {
 let activeTape: TapeRecord[] | null = null;
 
 /** Makes an op callable: runs it, and records it when a tape is active and an input requires a gradient. */
-export function defineOp<Attributes>(op: Op<Attributes>): Op<Attributes> & { apply(inputs: readonly Tensor[], attributes: Attributes): Tensor } {
+export function defineOp<Attributes>(
+  op: Op<Attributes>,
+): Op<Attributes> & { apply(inputs: readonly Tensor[], attributes: Attributes): Tensor } {
   return {
     ...op,
     apply(inputs, attributes) {
@@ -49,7 +51,7 @@ export function defineOp<Attributes>(op: Op<Attributes>): Op<Attributes> & { app
         throw new UsageError(`${op.name} has no gradient, but an input needs one; wrap the call in noGrad()`);
       }
       const outputs = op.forward(inputs, attributes);
-      const first = outputs[0]!;
+      const first = outputs[0];
       if (tracked) {
         activeTape!.push({ op, inputs, outputs, attributes });
         first.requiresGradient = true;
@@ -83,7 +85,10 @@ export function record<Result>(body: () => Result): { result: Result; tape: read
 /** The tape as text, one op a line: `conv2d [8,64,64,3] [3,3,3,32] [32] → [8,62,62,32]`. */
 export function formatTape(tape: readonly TapeRecord[]): string {
   return tape
-    .map(({ op, inputs, outputs }) => `${op.name} ${inputs.map((input) => formatShape(input.shape)).join(' ')} → ${formatShape(outputs[0]!.shape)}`)
+    .map(
+      ({ op, inputs, outputs }) =>
+        `${op.name} ${inputs.map((input) => formatShape(input.shape)).join(' ')} → ${formatShape(outputs[0].shape)}`,
+    )
     .join('\n');
 }
 
@@ -99,15 +104,17 @@ export function backward(tape: readonly TapeRecord[], output: Tensor, seed?: Ten
     throw new UsageError('backward: this tensor was not computed on the tape from tensors that require a gradient');
   }
   if (!seed && output.size !== 1) {
-    throw new ShapeError(`backward: expects a scalar loss, got ${formatShape(output.shape)}; reduce it by mean() or sum(), or give a seed`);
+    throw new ShapeError(
+      `backward: expects a scalar loss, got ${formatShape(output.shape)}; reduce it by mean() or sum(), or give a seed`,
+    );
   }
   const uses = new Map<Tensor, number>();
   for (const { inputs } of tape) for (const input of inputs) uses.set(input, (uses.get(input) ?? 0) + 1);
-  const gradients = new Map<Tensor, Tensor>([[output, seed ?? launch(onesLikeKernel, [output], null)[0]!]]);
+  const gradients = new Map<Tensor, Tensor>([[output, seed ?? launch(onesLikeKernel, [output], null)[0]]]);
   return noGrad(() => {
     for (let index = tape.length - 1; index >= 0; index--) {
-      const { op, inputs, outputs, attributes } = tape[index]!;
-      const dy = gradients.get(outputs[0]!);
+      const { op, inputs, outputs, attributes } = tape[index];
+      const dy = gradients.get(outputs[0]);
       if (!dy) continue; // not on a path to the output
       const needs = inputs.map((input) => input.requiresGradient);
       // A tensor that is used once gets its gradient written into its place; sums are copied there at the end.
@@ -116,13 +123,17 @@ export function backward(tape: readonly TapeRecord[], output: Tensor, seed?: Ten
       inputs.forEach((input, position) => {
         if (!needs[position]) return;
         const gradient = results[position];
-        if (!gradient) throw new UsageError(`${op.name}: no gradient for input ${position}, which requires one; wrap the call in noGrad()`);
+        if (!gradient)
+          throw new UsageError(
+            `${op.name}: no gradient for input ${position}, which requires one; wrap the call in noGrad()`,
+          );
         const earlier = gradients.get(input);
-        gradients.set(input, earlier ? launch(addKernel, [earlier, gradient], null)[0]! : gradient);
+        gradients.set(input, earlier ? launch(addKernel, [earlier, gradient], null)[0] : gradient);
       });
     }
     for (const [input, gradient] of gradients) {
-      if (input.gradient && input.gradient !== gradient) gradients.set(input, launch(copyKernel, [gradient], null, [input.gradient])[0]!);
+      if (input.gradient && input.gradient !== gradient)
+        gradients.set(input, launch(copyKernel, [gradient], null, [input.gradient])[0]);
     }
     return gradients;
   });

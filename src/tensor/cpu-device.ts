@@ -43,11 +43,15 @@ export class CpuDevice extends Device {
     const shared = typeof SharedArrayBuffer !== 'undefined';
     try {
       const memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared });
-      const bytes = Uint8Array.from(atob(shared ? wasmBinaries.shared : wasmBinaries.unshared), (letter) => letter.charCodeAt(0));
+      const bytes = Uint8Array.from(atob(shared ? wasmBinaries.shared : wasmBinaries.unshared), (letter) =>
+        letter.charCodeAt(0),
+      );
       const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
       return new CpuDevice(memory, instance.exports as Record<string, WasmFunction>, memoryBudget);
     } catch (error) {
-      throw new DeviceError(`cpu: this JavaScript engine cannot run the WebAssembly SIMD kernels (${(error as Error).message}); use Node 20 or a current browser`);
+      throw new DeviceError(
+        `cpu: this JavaScript engine cannot run the WebAssembly SIMD kernels (${(error as Error).message}); use Node 20 or a current browser`,
+      );
     }
   }
 
@@ -60,7 +64,9 @@ export class CpuDevice extends Device {
       try {
         this.#memory.grow(missing);
       } catch {
-        throw new OutOfMemoryError(`cpu: WebAssembly memory cannot grow by ${missing * PAGE} bytes beyond ${start}; use a smaller batch or smaller pictures`);
+        throw new OutOfMemoryError(
+          `cpu: WebAssembly memory cannot grow by ${missing * PAGE} bytes beyond ${start}; use a smaller batch or smaller pictures`,
+        );
       }
     }
     this.#heapEnd = start + alignUp(bytes);
@@ -101,13 +107,14 @@ export class CpuDevice extends Device {
       );
       return {
         run: () => {
-          for (const call of calls) this.#functions[call.function]!(...call.arguments);
+          for (const call of calls) this.#functions[call.function](...call.arguments);
         },
       };
     }
     return {
       // Arrays are made at each run: a growing memory replaces its buffer.
-      run: () => kernel.twin({ inputs: inputs.map(this.#array), outputs: outputs.map(this.#array) }, shapes, attributes),
+      run: () =>
+        kernel.twin({ inputs: inputs.map(this.#array), outputs: outputs.map(this.#array) }, shapes, attributes),
     };
   }
 

@@ -27,7 +27,7 @@ async function createGpu(): Promise<GPU | null> {
   process.env.XDG_RUNTIME_DIR ??= tmpdir(); // Mesa complains on stderr without it
   try {
     const { create } = await import('webgpu');
-    const gpu = create([]) as unknown as GPU;
+    const gpu = create([]);
     keptForEver.push(gpu);
     return gpu;
   } catch {

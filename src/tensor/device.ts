@@ -158,7 +158,8 @@ export abstract class Device {
     const depth = this.#scopes.push(scope);
     try {
       const result = body();
-      if (result instanceof Promise) throw new UsageError('scope: the body must be synchronous, got a promise; await outside of it');
+      if (result instanceof Promise)
+        throw new UsageError('scope: the body must be synchronous, got a promise; await outside of it');
       const outer = this.#scopes.at(-2);
       for (const item of Array.isArray(result) ? (result as unknown[]) : [result]) {
         if (scope.delete(item as Scoped)) outer?.add(item as Scoped);
@@ -210,7 +211,9 @@ export abstract class Device {
   write(view: BufferView, data: ArrayBufferView): void {
     this.check();
     if (this.#recording) {
-      throw new UsageError('write: data cannot be put on the device while a step is recorded; declare a step input before and write it before each run');
+      throw new UsageError(
+        'write: data cannot be put on the device while a step is recorded; declare a step input before and write it before each run',
+      );
     }
     this.flush(); // queued launches must still see the old content
     this.writeBuffer(view, data);
@@ -218,7 +221,8 @@ export abstract class Device {
 
   async read(view: BufferView): Promise<ArrayBuffer> {
     this.check();
-    if (this.#recording) throw new UsageError('read: a tensor has no value while a step is recorded; read it after the step has run');
+    if (this.#recording)
+      throw new UsageError('read: a tensor has no value while a step is recorded; read it after the step has run');
     this.flush();
     return this.readBuffer(view);
   }

@@ -1,6 +1,14 @@
 /** Kernels that treat every element alike, from one expression in WGSL and the same in TypeScript. */
 import { ShapeError } from '../errors.js';
-import { defineKernel, ENTRY, workgroupsFor, type Kernel, type OperandShapes, type Plan, type WasmCall } from './kernel.js';
+import {
+  defineKernel,
+  ENTRY,
+  workgroupsFor,
+  type Kernel,
+  type OperandShapes,
+  type Plan,
+  type WasmCall,
+} from './kernel.js';
 import { formatShape, sameShape, sizeOf } from './shape.js';
 
 export interface ElementwiseDefinition {
@@ -17,7 +25,14 @@ export interface ElementwiseDefinition {
 }
 
 /** output[i] = f(a[i], b[i], c[i]) */
-export function elementwiseKernel({ name, inputs: arity, wgsl, functions = '', twin, wasm }: ElementwiseDefinition): Kernel<null> {
+export function elementwiseKernel({
+  name,
+  inputs: arity,
+  wgsl,
+  functions = '',
+  twin,
+  wasm,
+}: ElementwiseDefinition): Kernel<null> {
   const names = ['a', 'b', 'c'].slice(0, arity);
   const code = /* wgsl */ `
 ${names.map((letter, binding) => `@group(0) @binding(${binding}) var<storage, read> ${letter}_values: array<f32>;`).join('\n')}
@@ -31,18 +46,26 @@ ${ENTRY}
     name,
     outputs(inputs) {
       if (inputs.length !== arity) throw new ShapeError(`${name}: expects ${arity} inputs, got ${inputs.length}`);
-      const odd = inputs.find((shape) => !sameShape(shape, inputs[0]!));
-      if (odd) throw new ShapeError(`${name}: expects inputs of one shape, got ${formatShape(inputs[0]!)} and ${formatShape(odd)}`);
-      return [{ shape: inputs[0]!, dtype: 'float32' }];
+      const odd = inputs.find((shape) => !sameShape(shape, inputs[0]));
+      if (odd)
+        throw new ShapeError(
+          `${name}: expects inputs of one shape, got ${formatShape(inputs[0])} and ${formatShape(odd)}`,
+        );
+      return [{ shape: inputs[0], dtype: 'float32' }];
     },
     twin({ inputs: [a, b, c], outputs: [output] }) {
-      for (let i = 0; i < output!.length; i++) output![i] = twin(a![i]!, b ? b[i]! : 0, c ? c[i]! : 0);
+      for (let i = 0; i < output.length; i++) output[i] = twin(a[i], b ? b[i] : 0, c ? c[i] : 0);
     },
     wgsl({ outputs: [shape] }) {
-      const threads = sizeOf(shape!);
+      const threads = sizeOf(shape);
       return {
         steps: ({ inputs, outputs }) => [
-          { code, constants: { THREADS: threads }, bindings: [...inputs, ...outputs], workgroups: workgroupsFor(threads) },
+          {
+            code,
+            constants: { THREADS: threads },
+            bindings: [...inputs, ...outputs],
+            workgroups: workgroupsFor(threads),
+          },
         ],
       };
     },

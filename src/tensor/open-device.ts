@@ -21,7 +21,8 @@ export interface DeviceChoice {
 }
 
 /** The GPU object of the page, where there is one. */
-export const browserGpu = (): GPU | null => (typeof navigator === 'undefined' ? null : ((navigator as { gpu?: GPU }).gpu ?? null));
+export const browserGpu = (): GPU | null =>
+  typeof navigator === 'undefined' ? null : ((navigator as { gpu?: GPU }).gpu ?? null);
 
 export async function listAdapters(gpu: GPU | null = browserGpu()): Promise<AdapterDescription[]> {
   return gpu ? (await requestAdapters(gpu)).map(describeAdapter) : [];
@@ -32,15 +33,19 @@ export async function listAdapters(gpu: GPU | null = browserGpu()): Promise<Adap
  * @throws UsageError for another name; NoDeviceError when 'webgpu' is asked for and there is no adapter
  */
 export async function chooseDevice(name: DeviceName = 'auto', gpu: GPU | null = browserGpu()): Promise<DeviceChoice> {
-  if (name !== 'auto' && name !== 'webgpu' && name !== 'cpu') throw new UsageError(`device: expects auto, webgpu or cpu, got '${name as string}'`);
+  if (name !== 'auto' && name !== 'webgpu' && name !== 'cpu')
+    throw new UsageError(`device: expects auto, webgpu or cpu, got '${name as string}'`);
   if (name === 'cpu') return cpuChoice('asked for');
   const [adapter] = gpu ? await requestAdapters(gpu) : [];
   if (!adapter) {
     if (name === 'auto') return cpuChoice('no GPU adapter was found');
-    throw new NoDeviceError('webgpu: no adapter was found; install a graphics driver with Vulkan, Metal or Direct3D 12, or use the cpu device');
+    throw new NoDeviceError(
+      'webgpu: no adapter was found; install a graphics driver with Vulkan, Metal or Direct3D 12, or use the cpu device',
+    );
   }
   const description = describeAdapter(adapter);
-  if (name === 'auto' && description.kind === 'software') return cpuChoice(`the only GPU adapter is software (${description.name}), which is slower`);
+  if (name === 'auto' && description.kind === 'software')
+    return cpuChoice(`the only GPU adapter is software (${description.name}), which is slower`);
   return {
     kind: 'webgpu',
     adapter: description,
@@ -53,7 +58,10 @@ function cpuChoice(reason: string): DeviceChoice {
   return { kind: 'cpu', adapter: null, reason, open: (options) => CpuDevice.open(options) };
 }
 
-export async function openDevice(name: DeviceName = 'auto', options: OpenDeviceOptions & { gpu?: GPU | null } = {}): Promise<Device> {
+export async function openDevice(
+  name: DeviceName = 'auto',
+  options: OpenDeviceOptions & { gpu?: GPU | null } = {},
+): Promise<Device> {
   const choice = await chooseDevice(name, options.gpu === undefined ? browserGpu() : options.gpu);
   return choice.open(options);
 }

@@ -23,7 +23,11 @@ function arrayOf(view: BufferView): Float64Array | Uint32Array | Uint8Array {
 }
 
 export class ReferenceDevice extends Device {
-  readonly description: DeviceDescription = { kind: 'reference', name: 'reference (plain TypeScript, float64)', hardware: false };
+  readonly description: DeviceDescription = {
+    kind: 'reference',
+    name: 'reference (plain TypeScript, float64)',
+    hardware: false,
+  };
 
   constructor() {
     super(Infinity);
@@ -47,7 +51,7 @@ export class ReferenceDevice extends Device {
 
   protected readBuffer(view: BufferView): Promise<ArrayBuffer> {
     const values = arrayOf(view);
-    return Promise.resolve((view.dtype === 'float32' ? Float32Array.from(values) : values.slice()).buffer as ArrayBuffer);
+    return Promise.resolve((view.dtype === 'float32' ? Float32Array.from(values) : values.slice()).buffer);
   }
 
   protected prepare<Attributes>(
@@ -57,7 +61,10 @@ export class ReferenceDevice extends Device {
     shapes: OperandShapes,
     attributes: Attributes,
   ): ReferenceLaunch {
-    const operands = { inputs: inputs.map((view): Numbers => arrayOf(view)), outputs: outputs.map((view): Numbers => arrayOf(view)) };
+    const operands = {
+      inputs: inputs.map((view): Numbers => arrayOf(view)),
+      outputs: outputs.map((view): Numbers => arrayOf(view)),
+    };
     return { run: () => kernel.twin(operands, shapes, attributes) };
   }
 

@@ -34,7 +34,10 @@ export class Tensor implements TensorType {
   }
 
   get view(): BufferView {
-    if (this.#destroyed) throw new UsageError(`tensor ${formatShape(this.shape)}: used after it was destroyed; return it from its scope to keep it`);
+    if (this.#destroyed)
+      throw new UsageError(
+        `tensor ${formatShape(this.shape)}: used after it was destroyed; return it from its scope to keep it`,
+      );
     return { buffer: this.storage.buffer, offset: this.offset, bytes: bytesOf(this), dtype: this.dtype };
   }
 
@@ -70,10 +73,18 @@ export class Tensor implements TensorType {
  */
 export function viewOf(source: Tensor, shape: Shape, offset = 0): Tensor {
   if (offset + sizeOf(shape) > source.size) {
-    throw new ShapeError(`view: ${formatShape(shape)} at element ${offset} does not fit in ${formatShape(source.shape)}`);
+    throw new ShapeError(
+      `view: ${formatShape(shape)} at element ${offset} does not fit in ${formatShape(source.shape)}`,
+    );
   }
   source.storage.references++;
-  return new Tensor(source.device, shape, source.dtype, source.storage, source.offset + offset * (source.dtype === 'uint8' ? 1 : 4));
+  return new Tensor(
+    source.device,
+    shape,
+    source.dtype,
+    source.storage,
+    source.offset + offset * (source.dtype === 'uint8' ? 1 : 4),
+  );
 }
 
 /** A tensor of undefined content, for what is written before it is read. */
@@ -109,9 +120,11 @@ export function launch<Attributes>(
   attributes: Attributes,
   into: readonly (Tensor | null | undefined)[] = [],
 ): Tensor[] {
-  const device = inputs[0]!.device;
+  const device = inputs[0].device;
   if (inputs.some((input) => input.device !== device)) {
-    throw new ShapeError(`${kernel.name}: all inputs must be on one device, got ${inputs.map((input) => input.device.description.name).join(', ')}`);
+    throw new ShapeError(
+      `${kernel.name}: all inputs must be on one device, got ${inputs.map((input) => input.device.description.name).join(', ')}`,
+    );
   }
   const inputShapes = inputs.map((input) => input.shape);
   const outputs = kernel.outputs(inputShapes, attributes).map(({ shape, dtype }, index) => {
@@ -121,7 +134,9 @@ export function launch<Attributes>(
       return emptyTensor(device, shape, dtype);
     }
     if (!sameShape(place.shape, shape) || place.dtype !== dtype) {
-      throw new ShapeError(`${kernel.name}: output ${index} is ${dtype} ${formatShape(shape)}, got a place of ${place.dtype} ${formatShape(place.shape)}`);
+      throw new ShapeError(
+        `${kernel.name}: output ${index} is ${dtype} ${formatShape(shape)}, got a place of ${place.dtype} ${formatShape(place.shape)}`,
+      );
     }
     return place;
   });

@@ -12,7 +12,11 @@ interface WebGpuBuffer extends DeviceBuffer {
 
 /** A kernel's dispatches with pipelines and bind groups made. */
 interface WebGpuLaunch extends Launch {
-  readonly dispatches: readonly { pipeline: GPUComputePipeline; bindGroup: GPUBindGroup; workgroups: readonly [number, number, number] }[];
+  readonly dispatches: readonly {
+    pipeline: GPUComputePipeline;
+    bindGroup: GPUBindGroup;
+    workgroups: readonly [number, number, number];
+  }[];
 }
 
 export interface AdapterDescription {
@@ -46,7 +50,7 @@ export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
     'maxComputeWorkgroupStorageSize',
     'maxComputeWorkgroupsPerDimension',
   ] as const) {
-    named[name] = Number(limits[name]);
+    named[name] = limits[name];
   }
   return {
     name: info.description || info.device || `${info.vendor} ${info.architecture}`.trim() || 'unnamed adapter',
@@ -54,12 +58,17 @@ export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
     architecture: info.architecture || 'unknown',
     kind: isSoftware(info) ? 'software' : 'hardware',
     limits: named,
-    features: [...adapter.features].map(String).sort(),
+    features: [...adapter.features].map(String).toSorted(),
   };
 }
 
 function isSoftware(info: GPUAdapterInfo): boolean {
-  return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
+  return (
+    info.isFallbackAdapter ||
+    /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(
+      `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
+    )
+  );
 }
 
 export class WebGpuDevice extends Device {
@@ -83,9 +92,13 @@ export class WebGpuDevice extends Device {
     this.adapter = adapter;
     this.#device = device;
     this.#maximumBinding = device.limits.maxStorageBufferBindingSize;
-    this.description = { kind: 'webgpu', name: `webgpu (${adapter.name}, ${adapter.kind})`, hardware: adapter.kind === 'hardware' };
+    this.description = {
+      kind: 'webgpu',
+      name: `webgpu (${adapter.name}, ${adapter.kind})`,
+      hardware: adapter.kind === 'hardware',
+    };
     device.addEventListener('uncapturederror', (event) => {
-      const { error } = event as GPUUncapturedErrorEvent;
+      const { error } = event;
       const failure =
         error.constructor.name === 'GPUOutOfMemoryError'
           ? new OutOfMemoryError(`webgpu: out of memory (${error.message}); use a smaller batch or smaller pictures`)
@@ -95,7 +108,9 @@ export class WebGpuDevice extends Device {
       else void Promise.all(this.#compiling).then(() => this.fail(failure));
     });
     void device.lost.then(({ reason, message }) => {
-      this.fail(new DeviceLostError(`webgpu: the device was lost (${reason}: ${message}); start again, or use the cpu device`));
+      this.fail(
+        new DeviceLostError(`webgpu: the device was lost (${reason}: ${message}); start again, or use the cpu device`),
+      );
     });
   }
 
@@ -103,7 +118,10 @@ export class WebGpuDevice extends Device {
    * Opens an adapter's device. Limits beyond WebGPU's defaults are asked for only where large data needs them.
    * @throws NoDeviceError when the adapter gives no device
    */
-  static async open(adapter: GPUAdapter, { memoryBudget = DEFAULT_BUDGET }: { memoryBudget?: number } = {}): Promise<WebGpuDevice> {
+  static async open(
+    adapter: GPUAdapter,
+    { memoryBudget = DEFAULT_BUDGET }: { memoryBudget?: number } = {},
+  ): Promise<WebGpuDevice> {
     const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
     try {
       const device = await adapter.requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } });
@@ -132,7 +150,7 @@ export class WebGpuDevice extends Device {
     // Writes must be a multiple of 4 bytes long; only uint8 data can end between.
     const rest = data.byteLength % 4;
     const whole = data.byteLength - rest;
-    if (whole > 0) this.#device.queue.writeBuffer(gpu, view.offset, data.buffer as ArrayBuffer, data.byteOffset, whole);
+    if (whole > 0) this.#device.queue.writeBuffer(gpu, view.offset, data.buffer, data.byteOffset, whole);
     if (rest > 0) {
       const last = new Uint8Array(4);
       last.set(new Uint8Array(data.buffer, data.byteOffset + whole, rest));
@@ -200,7 +218,11 @@ export class WebGpuDevice extends Device {
       layout,
       entries: bindings.map((view, binding) => ({
         binding,
-        resource: { buffer: (view.buffer as WebGpuBuffer).gpu, offset: view.offset, size: Math.ceil(view.bytes / 4) * 4 },
+        resource: {
+          buffer: (view.buffer as WebGpuBuffer).gpu,
+          offset: view.offset,
+          size: Math.ceil(view.bytes / 4) * 4,
+        },
       })),
     });
     return { pipeline, bindGroup, workgroups };
@@ -225,7 +247,12 @@ export class WebGpuDevice extends Device {
   }
 
   /** Makes a pipeline; errors come later, to the next wait. */
-  #compile(label: string, code: string, constants: Readonly<Record<string, number>>, layout: GPUBindGroupLayout): GPUComputePipeline {
+  #compile(
+    label: string,
+    code: string,
+    constants: Readonly<Record<string, number>>,
+    layout: GPUBindGroupLayout,
+  ): GPUComputePipeline {
     const device = this.#device;
     device.pushErrorScope('validation');
     let module = this.#modules.get(code);
@@ -241,8 +268,12 @@ export class WebGpuDevice extends Device {
         const lines = code.split('\n');
         const texts = messages
           .filter(({ type }) => type === 'error')
-          .map(({ lineNum, linePos, message }) => `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`);
-        if (texts.length > 0) this.fail(new ShaderError(`${label}: the driver refuses the shader\n  ${texts.join('\n  ')}`));
+          .map(
+            ({ lineNum, linePos, message }) =>
+              `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`,
+          );
+        if (texts.length > 0)
+          this.fail(new ShaderError(`${label}: the driver refuses the shader\n  ${texts.join('\n  ')}`));
         else if (error) this.fail(new ShaderError(`${label}: the driver refuses the pipeline: ${error.message}`));
       },
       () => void this.#compiling.delete(report), // the device went away; its `lost` promise says why
@@ -283,7 +314,11 @@ export class WebGpuDevice extends Device {
  */
 export async function requestAdapters(gpu: GPU): Promise<GPUAdapter[]> {
   const found = new Map<string, GPUAdapter>();
-  for (const options of [{ powerPreference: 'high-performance' }, { powerPreference: 'low-power' }, { forceFallbackAdapter: true }] as const) {
+  for (const options of [
+    { powerPreference: 'high-performance' },
+    { powerPreference: 'low-power' },
+    { forceFallbackAdapter: true },
+  ] as const) {
     const adapter = await gpu.requestAdapter(options).catch((error: unknown) => {
       if (error instanceof BeltnetError) throw error;
       return null; // a backend that cannot even enumerate has no adapter for us
@@ -293,5 +328,5 @@ export async function requestAdapters(gpu: GPU): Promise<GPUAdapter[]> {
     const key = [vendor, architecture, device, description].join('|');
     if (!found.has(key)) found.set(key, adapter);
   }
-  return [...found.values()].sort((a, b) => Number(isSoftware(a.info)) - Number(isSoftware(b.info)));
+  return [...found.values()].toSorted((a, b) => Number(isSoftware(a.info)) - Number(isSoftware(b.info)));
 }

@@ -25,7 +25,9 @@ const small = (): Sequential =>
 async function withMetadata(field: string, value: string | undefined): Promise<Uint8Array> {
   const { tensors, metadata } = readSafetensors(await encodeModel(small(), info), 'it');
   const { [field]: _, ...others } = metadata;
-  const weights = Object.fromEntries([...tensors].map(([key, { shape, data }]) => [key, { shape, data: data as Float32Array }]));
+  const weights = Object.fromEntries(
+    [...tensors].map(([key, { shape, data }]) => [key, { shape, data: data as Float32Array }]),
+  );
   return writeSafetensors(weights, value === undefined ? others : { ...others, [field]: value });
 }
 
@@ -39,7 +41,11 @@ describe('model files', () => {
   });
 
   test('weights have the names that other tools see', async () => {
-    expect([...readSafetensors(await encodeModel(small(), info), 'it').tensors.keys()]).toEqual(['conv2d.kernel', 'conv2d.bias', 'dense.kernel']);
+    expect([...readSafetensors(await encodeModel(small(), info), 'it').tensors.keys()]).toEqual([
+      'conv2d.kernel',
+      'conv2d.bias',
+      'dense.kernel',
+    ]);
   });
 
   test.each<[string, string | undefined, RegExp]>([
@@ -48,9 +54,21 @@ describe('model files', () => {
     ['architecture', undefined, /expected JSON in the metadata field 'architecture'/],
     ['architecture', '{"inputShape":[8,7,3],"layers":[]}', /expected a list of layers/],
     ['architecture', '{"inputShape":[8,-7,3],"layers":[{}]}', /expected an input shape of three lengths/],
-    ['architecture', '{"inputShape":[8,7,3],"layers":[{"kind":"Lambda","name":"a"}]}', /kind expects Conv2D, MaxPooling2D, Flatten or Dense, got "Lambda"/],
-    ['architecture', '{"inputShape":[8,7,3],"layers":[{"kind":"Dense","name":"a","units":1e9}]}', /units expects a positive integer, got 1000000000/],
-    ['architecture', '{"inputShape":[8,7,3],"layers":[{"kind":"Flatten","name":"flatten"}]}', /the model has no conv2d.kernel/],
+    [
+      'architecture',
+      '{"inputShape":[8,7,3],"layers":[{"kind":"Lambda","name":"a"}]}',
+      /kind expects Conv2D, MaxPooling2D, Flatten or Dense, got "Lambda"/,
+    ],
+    [
+      'architecture',
+      '{"inputShape":[8,7,3],"layers":[{"kind":"Dense","name":"a","units":1e9}]}',
+      /units expects a positive integer, got 1000000000/,
+    ],
+    [
+      'architecture',
+      '{"inputShape":[8,7,3],"layers":[{"kind":"Flatten","name":"flatten"}]}',
+      /the model has no conv2d.kernel/,
+    ],
     ['classes', '["a","a"]', /expected two class names, got \["a","a"\]/],
     ['preprocessing', '{"interpolation":"cubic"}', /expected preprocessing with interpolation and rescale/],
     ['alert', '{"className":"other","threshold":0.5}', /expected an alert with one of the classes/],
@@ -66,12 +84,12 @@ describe('model files', () => {
     for (let i = 0; i < 1000; i++) {
       const random = new Random(2, RandomStream.synthetic, i);
       const bytes = whole.slice(0, random.integer(10) === 0 ? random.integer(whole.length) : whole.length);
-      for (let change = random.integer(3); change >= 0 && bytes.length > 0; change--) bytes[random.integer(bytes.length)] = random.integer(256);
+      for (let change = random.integer(3); change >= 0 && bytes.length > 0; change--)
+        bytes[random.integer(bytes.length)] = random.integer(256);
       try {
         decodeModel(bytes, 'it');
       } catch (error) {
-        expect(error).toBeInstanceOf(ModelFileError);
-        expect((error as Error).message).not.toContain('\n');
+        if (!(error instanceof ModelFileError) || error.message.includes('\n')) throw error;
         refused++;
       }
     }

@@ -17,7 +17,11 @@ function file(header: string | object, dataBytes = 0, headerLength?: bigint): Ui
   return bytes;
 }
 
-const entry = (from: number, to: number, shape: unknown = [(to - from) / 4], dtype: unknown = 'F32') => ({ dtype, shape, data_offsets: [from, to] });
+const entry = (from: number, to: number, shape: unknown = [(to - from) / 4], dtype: unknown = 'F32') => ({
+  dtype,
+  shape,
+  data_offsets: [from, to],
+});
 
 describe('reading', () => {
   test('files written by Python: float64, float32, int32 and uint8', () => {
@@ -30,11 +34,16 @@ describe('reading', () => {
     const outputs = w.shape[1];
     y.data.forEach((value: number | bigint, at: number) => {
       let sum = Number(b.data[at % outputs]);
-      for (let k = 0; k < inputs; k++) sum += Number(x.data[Math.floor(at / outputs) * inputs + k]) * Number(w.data[k * outputs + (at % outputs)]);
+      for (let k = 0; k < inputs; k++)
+        sum += Number(x.data[Math.floor(at / outputs) * inputs + k]) * Number(w.data[k * outputs + (at % outputs)]);
       expect(sum).toBeCloseTo(Number(value), 12);
     });
-    expect(readSafetensors(golden('model_small.safetensors'), 'model').tensors.get('m16_f4_5_d7_train/batches')!.data).toBeInstanceOf(Int32Array);
-    expect(readSafetensors(golden('images.safetensors'), 'images').tensors.get('png_gray8/rgb')!.data).toBeInstanceOf(Uint8Array);
+    expect(
+      readSafetensors(golden('model_small.safetensors'), 'model').tensors.get('m16_f4_5_d7_train/batches')!.data,
+    ).toBeInstanceOf(Int32Array);
+    expect(readSafetensors(golden('images.safetensors'), 'images').tensors.get('png_gray8/rgb')!.data).toBeInstanceOf(
+      Uint8Array,
+    );
   });
 
   test.each<[string, Uint8Array, RegExp]>([
@@ -45,9 +54,25 @@ describe('reading', () => {
     ['a header that is no object', file('[1]'), /begins with '{'/],
     ['an empty header', file(''), /begins with '{', got an empty one/],
     ['broken JSON', file('{"a":'), /JSON in UTF-8/],
-    ['broken UTF-8', (() => { const bytes = file('{"__":1}'); bytes[10] = 0xff; return bytes; })(), /JSON in UTF-8/],
-    ['a key twice', file(`{"a":${JSON.stringify(entry(0, 4))},"a":${JSON.stringify(entry(0, 4))}}`, 4), /every tensor once, got 'a' twice/],
-    ['a key twice, once escaped', file(`{"a":${JSON.stringify(entry(0, 4))},"\\u0061":${JSON.stringify(entry(0, 4))}}`, 4), /'a' twice/],
+    [
+      'broken UTF-8',
+      (() => {
+        const bytes = file('{"__":1}');
+        bytes[10] = 0xff;
+        return bytes;
+      })(),
+      /JSON in UTF-8/,
+    ],
+    [
+      'a key twice',
+      file(`{"a":${JSON.stringify(entry(0, 4))},"a":${JSON.stringify(entry(0, 4))}}`, 4),
+      /every tensor once, got 'a' twice/,
+    ],
+    [
+      'a key twice, once escaped',
+      file(`{"a":${JSON.stringify(entry(0, 4))},"\\u0061":${JSON.stringify(entry(0, 4))}}`, 4),
+      /'a' twice/,
+    ],
     ['an unknown type', file({ a: entry(0, 4, [1], 'F8') }, 4), /tensor 'a' of type F64, .* got "F8"/],
     ['the name of an inherited property as type', file({ a: entry(0, 4, [1], 'constructor') }, 4), /got "constructor"/],
     ['overlap', file({ a: entry(0, 8), b: entry(4, 12) }, 12), /tensor 'b' to begin at byte 8 of the data, got 4/],
@@ -80,7 +105,14 @@ describe('reading', () => {
 
   test('16-bit and 64-bit floats become float32', () => {
     const f16 = Uint16Array.of(0x3c00, 0xc000, 0x7c00, 0x0001, 0x8000, 0x3555);
-    expect([...toFloat32({ dtype: 'F16', shape: [6], data: f16 })]).toEqual([1, -2, Infinity, 2 ** -24, -0, Math.fround(0.333251953125)]);
+    expect([...toFloat32({ dtype: 'F16', shape: [6], data: f16 })]).toEqual([
+      1,
+      -2,
+      Infinity,
+      2 ** -24,
+      -0,
+      Math.fround(0.333251953125),
+    ]);
     expect([...toFloat32({ dtype: 'BF16', shape: [2], data: Uint16Array.of(0x3f80, 0xc040) })]).toEqual([1, -3]);
     expect([...toFloat32({ dtype: 'F64', shape: [1], data: Float64Array.of(0.1) })]).toEqual([Math.fround(0.1)]);
     expect([...toFloat32({ dtype: 'I64', shape: [1], data: BigInt64Array.of(-7n) })]).toEqual([-7]);
@@ -90,19 +122,30 @@ describe('reading', () => {
 describe('writing', () => {
   test('what is written is read back, in the same order, and the same input gives the same bytes', () => {
     const tensors = fc.dictionary(
-      fc.string({ minLength: 1 }).filter((name) => name !== '__metadata__' && name !== '__proto__' && !/^\d+$/.test(name)),
-      fc.array(fc.float({ noNaN: true })).map((values) => ({ shape: [values.length], data: Float32Array.from(values) })),
+      fc
+        .string({ minLength: 1 })
+        .filter((name) => name !== '__metadata__' && name !== '__proto__' && !/^\d+$/.test(name)),
+      fc
+        .array(fc.float({ noNaN: true }))
+        .map((values) => ({ shape: [values.length], data: Float32Array.from(values) })),
     );
     fc.assert(
-      fc.property(tensors, fc.dictionary(fc.string().filter((key) => key !== '__proto__'), fc.string()), (given, metadata) => {
-        const bytes = writeSafetensors(given, metadata);
-        expect(bytes).toEqual(writeSafetensors(given, metadata));
-        const read = readSafetensors(bytes, 'it');
-        expect([...read.tensors.keys()]).toEqual(Object.keys(given));
-        for (const [key, { shape, data }] of read.tensors) expect({ shape, data }).toEqual({ ...given[key] });
-        expect({ ...read.metadata }).toEqual({ ...metadata });
-        expect(new DataView(bytes.buffer).getBigUint64(0, true) % 8n).toBe(0n);
-      }),
+      fc.property(
+        tensors,
+        fc.dictionary(
+          fc.string().filter((key) => key !== '__proto__'),
+          fc.string(),
+        ),
+        (given, metadata) => {
+          const bytes = writeSafetensors(given, metadata);
+          expect(bytes).toEqual(writeSafetensors(given, metadata));
+          const read = readSafetensors(bytes, 'it');
+          expect([...read.tensors.keys()]).toEqual(Object.keys(given));
+          for (const [key, { shape, data }] of read.tensors) expect({ shape, data }).toEqual({ ...given[key] });
+          expect({ ...read.metadata }).toEqual({ ...metadata });
+          expect(new DataView(bytes.buffer).getBigUint64(0, true) % 8n).toBe(0n);
+        },
+      ),
       { seed: 1, numRuns: 300 },
     );
   });
@@ -110,16 +153,20 @@ describe('writing', () => {
 
 describe('damaged files', () => {
   test('3,000 mutations give a result or a ModelFileError, nothing else', () => {
-    const whole = writeSafetensors({ a: { shape: [2, 3], data: new Float32Array(6) }, b: { shape: [], data: new Float32Array(1) } }, { format: 'x' });
+    const whole = writeSafetensors(
+      { a: { shape: [2, 3], data: new Float32Array(6) }, b: { shape: [], data: new Float32Array(1) } },
+      { format: 'x' },
+    );
     let refused = 0;
     for (let i = 0; i < 3000; i++) {
       const random = new Random(1, RandomStream.synthetic, i);
       const bytes = whole.slice(0, random.integer(8) === 0 ? random.integer(whole.length) : whole.length);
-      for (let change = random.integer(3); change >= 0 && bytes.length > 0; change--) bytes[random.integer(bytes.length)] = random.integer(256);
+      for (let change = random.integer(3); change >= 0 && bytes.length > 0; change--)
+        bytes[random.integer(bytes.length)] = random.integer(256);
       try {
         readSafetensors(bytes, 'it');
       } catch (error) {
-        expect(error).toBeInstanceOf(ModelFileError);
+        if (!(error instanceof ModelFileError)) throw error;
         refused++;
       }
     }

@@ -40,7 +40,12 @@ Total params: 813,217 (3.10 MiB)`);
   test('starts Glorot-uniform, by its seed, biases 0', async () => {
     const weights = await mission().getWeights();
     // The limits of keras-2 for this network, to four digits.
-    const limits = { 'conv2d.kernel': 0.138, 'conv2d_1.kernel': 0.1021, 'dense.kernel': 0.0306, 'dense_1.kernel': 0.2157 };
+    const limits = {
+      'conv2d.kernel': 0.138,
+      'conv2d_1.kernel': 0.1021,
+      'dense.kernel': 0.0306,
+      'dense_1.kernel': 0.2157,
+    };
     for (const [name, limit] of Object.entries(limits)) {
       const { data } = weights[name];
       const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
@@ -59,23 +64,38 @@ Total params: 813,217 (3.10 MiB)`);
 
 describe('errors', () => {
   test('say what was expected, what was received, and the way out', async () => {
-    expect(() => new Sequential().add(new Dense(3))).toThrow(new UsageError('add: the first layer (Dense) needs inputShape, for example [64, 64, 3]'));
+    expect(() => new Sequential().add(new Dense(3))).toThrow(
+      new UsageError('add: the first layer (Dense) needs inputShape, for example [64, 64, 3]'),
+    );
     expect(() => new Sequential([new Conv2D(4, 3, { inputShape: [8, 8, 3] }), new Dense(1)])).toThrow(
       new ShapeError('dense: expects a vector, got [6,6,4]; put a Flatten layer before it'),
     );
-    expect(() => new Sequential([new MaxPooling2D({ inputShape: [1, 8, 3] })])).toThrow('a window of [2,2] does not fit into x [1,1,8,3]');
+    expect(() => new Sequential([new MaxPooling2D({ inputShape: [1, 8, 3] })])).toThrow(
+      'a window of [2,2] does not fit into x [1,1,8,3]',
+    );
     expect(() => new Conv2D(0, 3)).toThrow('Conv2D: filters expects an integer of at least 1, got 0');
     expect(() => adam({ learningRate: -1 })).toThrow('adam: learningRate expects a positive number, got -1');
-    await expect(mission().fit({ pictureShape: [64, 64, 3] } as never)).rejects.toThrow('fit: the model is not compiled; call compile({ device }) first');
+    await expect(mission().fit({ pictureShape: [64, 64, 3] } as never)).rejects.toThrow(
+      'fit: the model is not compiled; call compile({ device }) first',
+    );
     const device = await openTestDevice('cpu');
     expect(() => new Sequential([new Flatten({ inputShape: [2, 2, 1] }), new Dense(1)]).compile({ device })).toThrow(
       "binaryCrossentropy expects the model to end in one sigmoid unit, got Dense [1] with linear; end with new Dense(1, { activation: 'sigmoid' })",
     );
-    expect(() => mission().compile({ device, loss: 'hinge' as never })).toThrow("compile: loss expects 'binaryCrossentropy', got 'hinge'");
-    const model = new Sequential([new Flatten({ inputShape: [2, 2, 1] }), new Dense(1, { activation: 'sigmoid' })]).compile({ device });
+    expect(() => mission().compile({ device, loss: 'hinge' as never })).toThrow(
+      "compile: loss expects 'binaryCrossentropy', got 'hinge'",
+    );
+    const model = new Sequential([
+      new Flatten({ inputShape: [2, 2, 1] }),
+      new Dense(1, { activation: 'sigmoid' }),
+    ]).compile({ device });
     expect(() => model.add(new Flatten())).toThrow('add: the model is compiled; add layers before compile()');
-    await expect(model.trainOnBatch(new Float32Array(8), [1])).rejects.toThrow('batch: expects 2 samples of [2,2,1] with a label each, got 8 values and 1 labels');
-    await expect(model.evaluate({ pictureShape: [2, 2, 3] } as never)).rejects.toThrow('evaluate: the model expects pictures [2,2,1], got [2,2,3]');
+    await expect(model.trainOnBatch(new Float32Array(8), [1])).rejects.toThrow(
+      'batch: expects 2 samples of [2,2,1] with a label each, got 8 values and 1 labels',
+    );
+    await expect(model.evaluate({ pictureShape: [2, 2, 3] } as never)).rejects.toThrow(
+      'evaluate: the model expects pictures [2,2,1], got [2,2,3]',
+    );
     expect(() => model.setWeights({})).toThrow('weights: dense.kernel [4,1] is missing');
     device.destroy();
   });
@@ -97,7 +117,7 @@ describe('losses on one batch', () => {
   test('the clipped forms and the logits give the same figures away from the ends', async () => {
     const device = await openTestDevice('cpu');
     const x = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i));
-    const figures = [];
+    const figures: { loss: number; accuracy: number; gradient: Float32Array }[] = [];
     for (const form of ['logits', 'keras3', 'keras2'] as const) {
       const model = new Sequential([new Flatten({ inputShape: [2, 2, 1] }), new Dense(1, { activation: 'sigmoid' })]);
       model.compile({ device, loss: binaryCrossentropy({ form }) });

@@ -23,7 +23,15 @@ function halves(count: number, seed = 0): Dataset {
     const right = (Math.floor(at / 3) % SIZE) * 2 >= SIZE;
     pictures[at] = (right === (labels[picture] === 1) ? 120 : 60) + random.integer(80);
   });
-  return { name: 'halves', pictures, labels, classNames: ['left', 'right'], pictureShape: [SIZE, SIZE, 3], files: [], skipped: [] };
+  return {
+    name: 'halves',
+    pictures,
+    labels,
+    classNames: ['left', 'right'],
+    pictureShape: [SIZE, SIZE, 3],
+    files: [],
+    skipped: [],
+  };
 }
 
 const network = (seed = 0): Sequential =>
@@ -52,7 +60,11 @@ describe.each(['webgpu', 'cpu'] as const)('training on %s', (kind) => {
   test('learns, and says what happened', async () => {
     const logs: EpochLog[] = [];
     const model = network().compile({ device, optimizer: adam({ learningRate: 0.01 }) });
-    const history = await model.fit(flow(), { epochs: 12, validationData: flow(20, 8, 1), onEpoch: (log) => void logs.push(log) });
+    const history = await model.fit(flow(), {
+      epochs: 12,
+      validationData: flow(20, 8, 1),
+      onEpoch: (log) => void logs.push(log),
+    });
     expect(history.epochs).toEqual(logs);
     expect(logs.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(logs[11].accuracy).toBeGreaterThan(0.95);
@@ -147,7 +159,11 @@ describe('memory over a long training', () => {
     const device = await openTestDevice('cpu');
     const model = network().compile({ device });
     const bytes: number[] = [];
-    await model.fit(flow(40, 4), { epochs: 1, stepsPerEpoch: 2000, onProgress: ({ step }) => (bytes[step] = device.statistics.peakBytes) });
+    await model.fit(flow(40, 4), {
+      epochs: 1,
+      stepsPerEpoch: 2000,
+      onProgress: ({ step }) => (bytes[step] = device.statistics.peakBytes),
+    });
     expect(bytes[2000]).toBe(bytes[10]);
     device.destroy();
   });

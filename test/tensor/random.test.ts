@@ -7,7 +7,11 @@ const hex = (words: Uint32Array): string[] => Array.from(words, (word) => word.t
 describe('philox4x32', () => {
   // Source: kat_vectors of Random123 1.14, "philox4x32 10".
   test.each([
-    [[0, 0, 0, 0], [0, 0], ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']],
+    [
+      [0, 0, 0, 0],
+      [0, 0],
+      ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8'],
+    ],
     [
       [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
       [0xffffffff, 0xffffffff],
@@ -25,7 +29,8 @@ describe('philox4x32', () => {
 
 describe('Random', () => {
   test('an address alone decides the numbers', () => {
-    const draw = (...address: ConstructorParameters<typeof Random>) => Array.from({ length: 9 }, () => new Random(...address).bits());
+    const draw = (...address: ConstructorParameters<typeof Random>) =>
+      Array.from({ length: 9 }, () => new Random(...address).bits());
     expect(draw(1, RandomStream.weights, 2, 3)).toEqual(draw(1, RandomStream.weights, 2, 3));
     const addresses: ConstructorParameters<typeof Random>[] = [
       [1, RandomStream.weights, 2, 3],
@@ -60,10 +65,10 @@ describe('Random', () => {
   });
 
   test('permutation: every index once, every place equally likely', () => {
-    const places = new Array<number>(5).fill(0);
+    const places = [0, 0, 0, 0, 0];
     for (let pass = 0; pass < 5000; pass++) {
       const order = new Random(1, RandomStream.shuffle, pass).permutation(5);
-      expect([...order].sort()).toEqual([0, 1, 2, 3, 4]);
+      expect([...order].toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4]);
       places[order.indexOf(0)]++;
     }
     // Five standard errors of a count with p = 1/5.

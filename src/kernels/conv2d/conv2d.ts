@@ -40,7 +40,15 @@ export interface ConvolutionShape extends WindowGeometry {
 
 function convolutionShape(x: Shape, weight: Shape, window: WindowAttributes): ConvolutionShape {
   const [batch, height, width, inputChannels] = x as [number, number, number, number];
-  return { batch, height, width, inputChannels, outputChannels: weight[3]!, window, ...windowGeometry('conv2d', x, window) };
+  return {
+    batch,
+    height,
+    width,
+    inputChannels,
+    outputChannels: weight[3],
+    window,
+    ...windowGeometry('conv2d', x, window),
+  };
 }
 
 /** Calls `visit` for every product of the sum: offsets of an element of x, of w without its channel k, and of y's pixel. */
@@ -58,7 +66,11 @@ function forEachTap(shape: ConvolutionShape, visit: (x: number, weight: number, 
             const column = j * strides[1] + q * dilation[1] - left;
             if (column < 0 || column >= width) continue;
             for (let c = 0; c < inputChannels; c++) {
-              visit(((n * height + row) * width + column) * inputChannels + c, ((p * size[1] + q) * inputChannels + c) * outputChannels, y);
+              visit(
+                ((n * height + row) * width + column) * inputChannels + c,
+                ((p * size[1] + q) * inputChannels + c) * outputChannels,
+                y,
+              );
             }
           }
         }
@@ -67,34 +79,39 @@ function forEachTap(shape: ConvolutionShape, visit: (x: number, weight: number, 
   }
 }
 
-const forwardShape = ({ inputs: [x, weight] }: OperandShapes, { window }: Conv2dAttributes): ConvolutionShape => convolutionShape(x!, weight!, window);
+const forwardShape = ({ inputs: [x, weight] }: OperandShapes, { window }: Conv2dAttributes): ConvolutionShape =>
+  convolutionShape(x, weight, window);
 
 /** x, w, optional b → y. */
 export const conv2dForward = defineKernel<Conv2dAttributes>({
   name: 'conv2d',
   outputs([x, weight, bias], { window }) {
-    const given = `(x ${formatShape(x!)}, w ${formatShape(weight!)})`;
-    if (weight!.length !== 4) throw new ShapeError(`conv2d: weight expects [KH,KW,C,K], got ${formatShape(weight!)}`);
-    const { outputHeight, outputWidth, inputChannels, outputChannels } = convolutionShape(x!, weight!, window);
-    if (weight![2] !== inputChannels) throw new ShapeError(`conv2d: weight expects ${weight![2]} input channels, got ${inputChannels} ${given}`);
-    if (weight![0] !== window.size[0] || weight![1] !== window.size[1]) {
-      throw new ShapeError(`conv2d: window size ${formatShape(window.size)} expects such a weight, got ${formatShape(weight!)} ${given}`);
+    const given = `(x ${formatShape(x)}, w ${formatShape(weight)})`;
+    if (weight.length !== 4) throw new ShapeError(`conv2d: weight expects [KH,KW,C,K], got ${formatShape(weight)}`);
+    const { outputHeight, outputWidth, inputChannels, outputChannels } = convolutionShape(x, weight, window);
+    if (weight[2] !== inputChannels)
+      throw new ShapeError(`conv2d: weight expects ${weight[2]} input channels, got ${inputChannels} ${given}`);
+    if (weight[0] !== window.size[0] || weight[1] !== window.size[1]) {
+      throw new ShapeError(
+        `conv2d: window size ${formatShape(window.size)} expects such a weight, got ${formatShape(weight)} ${given}`,
+      );
     }
     if (bias && (bias.length !== 1 || bias[0] !== outputChannels)) {
       throw new ShapeError(`conv2d: bias expects [${outputChannels}], got ${formatShape(bias)} ${given}`);
     }
-    return [{ shape: [x![0]!, outputHeight, outputWidth, outputChannels], dtype: 'float32' }];
+    return [{ shape: [x[0], outputHeight, outputWidth, outputChannels], dtype: 'float32' }];
   },
   twin({ inputs: [x, weight, bias], outputs: [y] }, shapes, attributes) {
     const shape = forwardShape(shapes, attributes);
     const channels = shape.outputChannels;
-    for (let i = 0; i < y!.length; i++) y![i] = bias ? bias[i % channels]! : 0;
+    for (let i = 0; i < y.length; i++) y[i] = bias ? bias[i % channels] : 0;
     forEachTap(shape, (from, tap, pixel) => {
-      for (let k = 0; k < channels; k++) y![pixel + k]! += x![from]! * weight![tap + k]!;
+      for (let k = 0; k < channels; k++) y[pixel + k] += x[from] * weight[tap + k];
     });
-    if (attributes.activation === 'relu') for (let i = 0; i < y!.length; i++) if (y![i]! <= 0) y![i] = 0;
+    if (attributes.activation === 'relu') for (let i = 0; i < y.length; i++) if (y[i] <= 0) y[i] = 0;
   },
-  wgsl: (shapes, attributes) => forwardDispatches(forwardShape(shapes, attributes), attributes.activation, shapes.inputs.length === 3),
+  wgsl: (shapes, attributes) =>
+    forwardDispatches(forwardShape(shapes, attributes), attributes.activation, shapes.inputs.length === 3),
   wasm: (shapes, attributes) => forwardCalls(forwardShape(shapes, attributes), attributes.activation),
 });
 
@@ -108,34 +125,36 @@ export const conv2dInputGradient = defineKernel<InputGradientAttributes>({
   name: 'conv2dInputGradient',
   outputs: (_, { xShape }) => [{ shape: xShape, dtype: 'float32' }],
   twin({ inputs: [dz, weight], outputs: [dx] }, { inputs }, { window, xShape }) {
-    const shape = convolutionShape(xShape, inputs[1]!, window);
-    dx!.fill(0);
+    const shape = convolutionShape(xShape, inputs[1], window);
+    dx.fill(0);
     forEachTap(shape, (to, tap, pixel) => {
       let sum = 0;
-      for (let k = 0; k < shape.outputChannels; k++) sum += dz![pixel + k]! * weight![tap + k]!;
-      dx![to]! += sum;
+      for (let k = 0; k < shape.outputChannels; k++) sum += dz[pixel + k] * weight[tap + k];
+      dx[to] += sum;
     });
   },
-  wgsl: ({ inputs }, { window, xShape }) => inputGradientDispatches(convolutionShape(xShape, inputs[1]!, window)),
-  wasm: ({ inputs }, { window, xShape }) => inputGradientCalls(convolutionShape(xShape, inputs[1]!, window)),
+  wgsl: ({ inputs }, { window, xShape }) => inputGradientDispatches(convolutionShape(xShape, inputs[1], window)),
+  wasm: ({ inputs }, { window, xShape }) => inputGradientCalls(convolutionShape(xShape, inputs[1], window)),
 });
 
 export interface WeightGradientAttributes {
   readonly window: WindowAttributes;
 }
 
-const weightGradientShape = ({ inputs: [x, dz], outputs: [dw] }: OperandShapes, { window }: WeightGradientAttributes): ConvolutionShape =>
-  convolutionShape(x!, dw ?? [...window.size, x![3]!, dz![3]!], window);
+const weightGradientShape = (
+  { inputs: [x, dz], outputs: [dw] }: OperandShapes,
+  { window }: WeightGradientAttributes,
+): ConvolutionShape => convolutionShape(x, dw ?? [...window.size, x[3], dz[3]], window);
 
 /** x, dz → dw. */
 export const conv2dWeightGradient = defineKernel<WeightGradientAttributes>({
   name: 'conv2dWeightGradient',
-  outputs: ([x, dz], { window }) => [{ shape: [...window.size, x![3]!, dz![3]!], dtype: 'float32' }],
+  outputs: ([x, dz], { window }) => [{ shape: [...window.size, x[3], dz[3]], dtype: 'float32' }],
   twin({ inputs: [x, dz], outputs: [dw] }, shapes, attributes) {
     const shape = weightGradientShape(shapes, attributes);
-    dw!.fill(0);
+    dw.fill(0);
     forEachTap(shape, (from, tap, pixel) => {
-      for (let k = 0; k < shape.outputChannels; k++) dw![tap + k]! += x![from]! * dz![pixel + k]!;
+      for (let k = 0; k < shape.outputChannels; k++) dw[tap + k] += x[from] * dz[pixel + k];
     });
   },
   wgsl: (shapes, attributes) => weightGradientDispatches(weightGradientShape(shapes, attributes)),
@@ -146,10 +165,10 @@ const conv2dOp = defineOp<Conv2dAttributes>({
   name: 'conv2d',
   forward: (inputs, attributes) => launch(conv2dForward, inputs, attributes),
   backward({ dy, inputs: [x, weight], outputs: [y], attributes: { window, activation }, needs, into }) {
-    const dz = activation === 'relu' ? reluGradient(dy, y!) : dy;
+    const dz = activation === 'relu' ? reluGradient(dy, y) : dy;
     return [
-      needs[0]! && launch(conv2dInputGradient, [dz, weight!], { window, xShape: x!.shape }, [into[0]])[0]!,
-      needs[1]! && launch(conv2dWeightGradient, [x!, dz], { window }, [into[1]])[0]!,
+      needs[0] && launch(conv2dInputGradient, [dz, weight], { window, xShape: x.shape }, [into[0]])[0],
+      needs[1] && launch(conv2dWeightGradient, [x, dz], { window }, [into[1]])[0],
       (needs[2] ?? false) && columnSums(dz, into[2]),
     ];
   },
@@ -173,6 +192,6 @@ export function conv2d(
     activation = 'linear',
   }: { bias?: Tensor; strides?: Pair; padding?: Padding; dilation?: Pair; activation?: FusedActivation } = {},
 ): Tensor {
-  const window: WindowAttributes = { size: [weight.shape[0]!, weight.shape[1]!], strides, dilation, padding };
+  const window: WindowAttributes = { size: [weight.shape[0], weight.shape[1]], strides, dilation, padding };
   return conv2dOp.apply(bias ? [x, weight, bias] : [x, weight], { window, activation });
 }

@@ -20,7 +20,8 @@ interface PaddedPicture {
 
 function paddedPicture(shape: ConvolutionShape): PaddedPicture {
   const { height, width, outputHeight, outputWidth, top, left, window } = shape;
-  const reach = (axis: 0 | 1, count: number): number => (count - 1) * window.strides[axis] + (window.size[axis] - 1) * window.dilation[axis] + 1;
+  const reach = (axis: 0 | 1, count: number): number =>
+    (count - 1) * window.strides[axis] + (window.size[axis] - 1) * window.dilation[axis] + 1;
   const paddedHeight = Math.max(height + top, reach(0, outputHeight));
   const paddedWidth = Math.max(width + left, reach(1, outputWidth));
   return { height: paddedHeight, width: paddedWidth, needed: paddedHeight > height || paddedWidth > width };
@@ -28,7 +29,10 @@ function paddedPicture(shape: ConvolutionShape): PaddedPicture {
 
 function padCall(shape: ConvolutionShape, padded: PaddedPicture, from: number, to: number): WasmCall {
   const { batch, height, width, inputChannels, top, left } = shape;
-  return { function: 'pad', arguments: [to, from, batch, height, width, inputChannels, padded.height, padded.width, top, left, 1, 1] };
+  return {
+    function: 'pad',
+    arguments: [to, from, batch, height, width, inputChannels, padded.height, padded.width, top, left, 1, 1],
+  };
 }
 
 /** x, w, b? → y: pad if needed, pack the weights, multiply. */
@@ -43,15 +47,15 @@ export function forwardCalls(shape: ConvolutionShape, activation: FusedActivatio
       padded.needed ? floats(batch * padded.height * padded.width * inputChannels) : 0,
     ],
     steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [packedWeight, scratch, paddedX]) => [
-      { function: 'packColumns', arguments: [packedWeight!, weight!, outputChannels, 1, depth, outputChannels, depth] },
-      ...(padded.needed ? [padCall(shape, padded, x!, paddedX!)] : []),
+      { function: 'packColumns', arguments: [packedWeight, weight, outputChannels, 1, depth, outputChannels, depth] },
+      ...(padded.needed ? [padCall(shape, padded, x, paddedX)] : []),
       {
         function: 'windowProduct',
         arguments: [
-          ...[padded.needed ? paddedX! : x!, padded.height, padded.width, inputChannels, packedWeight!, y!],
+          ...[padded.needed ? paddedX : x, padded.height, padded.width, inputChannels, packedWeight, y],
           ...[batch, outputHeight, outputWidth, outputChannels],
           ...[...window.size, ...window.strides, ...window.dilation],
-          ...[bias, Number(activation === 'relu'), scratch!],
+          ...[bias, Number(activation === 'relu'), scratch],
         ],
       },
     ],
@@ -78,16 +82,31 @@ export function inputGradientCalls(shape: ConvolutionShape): Plan<number, WasmCa
       floats(batch * paddedHeight * paddedWidth * outputChannels),
     ],
     steps: ({ inputs: [dz, weight], outputs: [dx] }, [turned, packedWeight, scratch, paddedDz]) => [
-      { function: 'turnWeight', arguments: [turned!, weight!, taps, inputChannels, outputChannels] },
-      { function: 'packColumns', arguments: [packedWeight!, turned!, inputChannels, 1, depth, inputChannels, depth] },
-      { function: 'pad', arguments: [paddedDz!, dz!, batch, outputHeight, outputWidth, outputChannels, paddedHeight, paddedWidth, border[0]!, border[1]!, ...strides] },
+      { function: 'turnWeight', arguments: [turned, weight, taps, inputChannels, outputChannels] },
+      { function: 'packColumns', arguments: [packedWeight, turned, inputChannels, 1, depth, inputChannels, depth] },
+      {
+        function: 'pad',
+        arguments: [
+          paddedDz,
+          dz,
+          batch,
+          outputHeight,
+          outputWidth,
+          outputChannels,
+          paddedHeight,
+          paddedWidth,
+          border[0],
+          border[1],
+          ...strides,
+        ],
+      },
       {
         function: 'windowProduct',
         arguments: [
-          ...[paddedDz!, paddedHeight, paddedWidth, outputChannels, packedWeight!, dx!],
+          ...[paddedDz, paddedHeight, paddedWidth, outputChannels, packedWeight, dx],
           ...[batch, height, width, inputChannels],
           ...[...size, 1, 1, ...dilation],
-          ...[0, 0, scratch!],
+          ...[0, 0, scratch],
         ],
       },
     ],
@@ -104,14 +123,14 @@ export function weightGradientCalls(shape: ConvolutionShape): Plan<number, WasmC
       padded.needed ? floats(batch * padded.height * padded.width * inputChannels) : 0,
     ],
     steps: ({ inputs: [x, dz], outputs: [dw] }, [scratch, paddedX]) => [
-      ...(padded.needed ? [padCall(shape, padded, x!, paddedX!)] : []),
+      ...(padded.needed ? [padCall(shape, padded, x, paddedX)] : []),
       {
         function: 'windowGradient',
         arguments: [
-          ...[padded.needed ? paddedX! : x!, padded.height, padded.width, inputChannels, dz!, dw!],
+          ...[padded.needed ? paddedX : x, padded.height, padded.width, inputChannels, dz, dw],
           ...[batch, outputHeight, outputWidth, outputChannels],
           ...[...window.size, ...window.strides, ...window.dilation],
-          scratch!,
+          scratch,
         ],
       },
     ],

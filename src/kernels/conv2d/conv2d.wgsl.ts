@@ -15,8 +15,10 @@ type VectorWidth = 1 | 4;
 const widthOf = (channels: number): VectorWidth => (channels % 4 === 0 ? 4 : 1);
 const typeOf = (width: VectorWidth): string => (width === 4 ? 'vec4f' : 'f32');
 /** WGSL of component `i` of a value that is a vec4f or a scalar. */
-const component = (name: string, width: VectorWidth, i: number): string => (width === 4 ? `${name}.${'xyzw'[i]}` : name);
-const unroll = (count: number, line: (i: number) => string): string => Array.from({ length: count }, (_, i) => line(i)).join('\n');
+const component = (name: string, width: VectorWidth, i: number): string =>
+  width === 4 ? `${name}.${'xyzw'[i]}` : name;
+const unroll = (count: number, line: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => line(i)).join('\n');
 
 /** Neighbouring output pixels of a thread. */
 const PIXELS = 8;
@@ -39,7 +41,12 @@ override LEFT: u32;
 `;
 
 /** y = activation(conv(x, weight) + bias), where the pixels of x lie STRETCH apart (1 for a forward convolution). */
-const forwardShader = (input: VectorWidth, output: VectorWidth, bias: boolean, activation: FusedActivation): string => /* wgsl */ `
+const forwardShader = (
+  input: VectorWidth,
+  output: VectorWidth,
+  bias: boolean,
+  activation: FusedActivation,
+): string => /* wgsl */ `
 alias Output = ${typeOf(output)};
 @group(0) @binding(0) var<storage, read> x: array<${typeOf(input)}>;
 @group(0) @binding(1) var<storage, read> weight: array<Output>;
@@ -89,7 +96,8 @@ ${ENTRY}
   let start = (line * OUTPUT_WIDTH + first) * OUTPUT_GROUPS + group;
   ${unroll(
     PIXELS,
-    (p) => `if (first + ${p}u < OUTPUT_WIDTH) { y[start + ${p}u * OUTPUT_GROUPS] = ${activate(activation, `sum${p}`, output === 4 ? 'vec4f' : 'f32')}; }`,
+    (p) =>
+      `if (first + ${p}u < OUTPUT_WIDTH) { y[start + ${p}u * OUTPUT_GROUPS] = ${activate(activation, `sum${p}`, output === 4 ? 'vec4f' : 'f32')}; }`,
   )}
 }`;
 
@@ -113,23 +121,38 @@ function sizes(shape: ConvolutionShape, inputWidth: VectorWidth, outputWidth: Ve
   };
 }
 
-function convolve(shape: ConvolutionShape, stretch: readonly [number, number], activation: FusedActivation, bindings: readonly BufferView[]): Dispatch {
+function convolve(
+  shape: ConvolutionShape,
+  stretch: readonly [number, number],
+  activation: FusedActivation,
+  bindings: readonly BufferView[],
+): Dispatch {
   const input = widthOf(shape.inputChannels);
   const output = widthOf(shape.outputChannels);
   const tiles = Math.ceil(shape.outputWidth / PIXELS);
   const threads = shape.batch * shape.outputHeight * tiles * (shape.outputChannels / output);
   return {
     code: forwardShader(input, output, bindings.length === 4, activation),
-    constants: { ...sizes(shape, input, output), STRETCH_HEIGHT: stretch[0], STRETCH_WIDTH: stretch[1], TILES: tiles, THREADS: threads },
+    constants: {
+      ...sizes(shape, input, output),
+      STRETCH_HEIGHT: stretch[0],
+      STRETCH_WIDTH: stretch[1],
+      TILES: tiles,
+      THREADS: threads,
+    },
     bindings,
     workgroups: workgroupsFor(threads),
   };
 }
 
-export function forwardDispatches(shape: ConvolutionShape, activation: FusedActivation, bias: boolean): Plan<BufferView, Dispatch> {
+export function forwardDispatches(
+  shape: ConvolutionShape,
+  activation: FusedActivation,
+  bias: boolean,
+): Plan<BufferView, Dispatch> {
   return {
     steps: ({ inputs: [x, weight, biasView], outputs: [y] }) => [
-      convolve(shape, [1, 1], activation, bias ? [x!, weight!, y!, biasView!] : [x!, weight!, y!]),
+      convolve(shape, [1, 1], activation, bias ? [x, weight, y, biasView] : [x, weight, y]),
     ],
   };
 }
@@ -172,11 +195,16 @@ export function inputGradientDispatches(shape: ConvolutionShape): Plan<BufferVie
     steps: ({ inputs: [dz, weight], outputs: [dx] }, [turned]) => [
       {
         code: TURN_WEIGHT,
-        constants: { THREADS: weights, TAPS: window.size[0] * window.size[1], INPUT_CHANNELS: inputChannels, OUTPUT_CHANNELS: outputChannels },
-        bindings: [weight!, turned!],
+        constants: {
+          THREADS: weights,
+          TAPS: window.size[0] * window.size[1],
+          INPUT_CHANNELS: inputChannels,
+          OUTPUT_CHANNELS: outputChannels,
+        },
+        bindings: [weight, turned],
         workgroups: workgroupsFor(weights),
       },
-      convolve(backward, window.strides, 'linear', [dz!, turned!, dx!]),
+      convolve(backward, window.strides, 'linear', [dz, turned, dx]),
     ],
   };
 }
@@ -230,10 +258,10 @@ export function weightGradientDispatches(shape: ConvolutionShape): Plan<BufferVi
       {
         code: weightGradientShader(input, output),
         constants: { ...sizes(shape, input, output), LINES: lines, LINES_OF_SLICE: linesOfSlice, THREADS: threads },
-        bindings: [x!, dz!, partials ?? dw!],
+        bindings: [x, dz, partials ?? dw],
         workgroups: workgroupsFor(threads),
       },
-      ...(partials ? [partialSums(partials, dw!, weights, slices)] : []),
+      ...(partials ? [partialSums(partials, dw, weights, slices)] : []),
     ],
   };
 }
