@@ -1,0 +1,161 @@
+/** Belt pictures as a folder of JPEG files, in the layout that training reads: training_set/ and test_set/, gap/ and ok/. */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { DiskError, UsageError } from '../errors.js';
+import { type BeltLabel, checkBeltSize, checkWhole } from './synthetic.js';
+import { type PictureFile, writePicture } from './synthetic-file.node.js';
+import type { SyntheticWorkerData } from './synthetic-worker.node.js';
+
+export interface SynthesizeOptions {
+  /** Pictures in all, half of them of each class. Default 800. */
+  readonly count?: number;
+  /** In pixels. Default 320. */
+  readonly width?: number;
+  /** In pixels. Default 240. */
+  readonly height?: number;
+  /** An integer from 0, of at most 53 bits. Default 0. */
+  readonly seed?: number;
+  /** Share of each class that goes to the test set, above 0 and below 1. Default 0.25. */
+  readonly testFraction?: number;
+  /** Worker threads; 0 works in this thread. Default: one per processor core, none for fewer than 16 pictures. */
+  readonly workers?: number;
+  /** Called after each picture. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface SynthesizeSummary {
+  readonly directory: string;
+  readonly training: Readonly<Record<BeltLabel, number>>;
+  readonly test: Readonly<Record<BeltLabel, number>>;
+}
+
+const FEWEST_PICTURES_FOR_WORKERS = 16;
+
+/**
+ * Makes a set of belt pictures: `directory/training_set/gap/gap_00000.jpg` and so on. The same options give the same bytes
+ * (on one version of Node: the standard leaves the last bit of sines open), whatever the number of worker threads. Both sets
+ * appear under their names only when they are complete.
+ *
+ * @throws UsageError for options out of range; DiskError when `directory` has anything in it or cannot be written to
+ */
+export async function synthesize(directory: string, options: SynthesizeOptions = {}): Promise<SynthesizeSummary> {
+  const { count = 800, width = 320, height = 240, seed = 0, testFraction = 0.25, onProgress } = options;
+  checkWhole('count', count, 4, 200_000);
+  checkBeltSize(width, height);
+  checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
+  if (!(testFraction > 0 && testFraction < 1)) {
+    throw new UsageError(`testFraction: expected a number above 0 and below 1, received ${String(testFraction)}`);
+  }
+  const { workers = count < FEWEST_PICTURES_FOR_WORKERS ? 0 : availableParallelism() } = options;
+  checkWhole('workers', workers, 0, 256);
+
+  const unfinished = await claimDirectory(directory);
+  const training = { gap: 0, ok: 0 };
+  const test = { gap: 0, ok: 0 };
+  const pictures: PictureFile[] = [];
+  for (const [label, total] of [
+    ['gap', Math.ceil(count / 2)],
+    ['ok', Math.floor(count / 2)],
+  ] as const) {
+    test[label] = Math.min(total - 1, Math.max(1, Math.round(total * testFraction)));
+    training[label] = total - test[label];
+    for (let index = 0; index < total; index++) {
+      const set = index < training[label] ? 'training_set' : 'test_set';
+      const file = `${label}_${String(index).padStart(5, '0')}.jpg`;
+      pictures.push({ path: join(unfinished, set, label, file), seed, index, label, width, height });
+    }
+  }
+  let done = 0;
+  const note = () => onProgress?.(++done, pictures.length);
+  try {
+    for (const set of ['training_set', 'test_set']) {
+      for (const label of ['gap', 'ok']) await mkdir(join(unfinished, set, label), { recursive: true });
+    }
+    await (workers === 0 ? writeHere(pictures, note) : writeInWorkers(pictures, note, Math.min(workers, count)));
+    await rename(join(unfinished, 'training_set'), join(directory, 'training_set'));
+    await rename(join(unfinished, 'test_set'), join(directory, 'test_set'));
+  } catch (error) {
+    throw asDiskError(directory, error);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+  return { directory, training, test };
+}
+
+/**
+ * Makes the folder, or sees that it is empty: nothing that was there is mixed with new pictures.
+ *
+ * @returns a new folder in it for what is not complete yet
+ */
+async function claimDirectory(directory: string): Promise<string> {
+  const unfinished = join(directory, '.unfinished');
+  let entries: string[];
+  try {
+    await mkdir(directory, { recursive: true });
+    entries = await readdir(directory);
+    if (entries.length === 0) await mkdir(unfinished); // fails where another process has come first
+  } catch (error) {
+    throw asDiskError(directory, error);
+  }
+  if (entries.length === 0) return unfinished;
+  throw new DiskError(
+    `${directory}: expected a new or an empty folder, it holds '${entries[0]}'; choose another folder, or empty this one`,
+  );
+}
+
+/** What the system refused, as an error that says the way out; other errors are not the disk's. */
+function asDiskError(directory: string, error: unknown): unknown {
+  const isSystemError = error instanceof Error && 'syscall' in error;
+  if (!isSystemError) return error;
+  return new DiskError(
+    `${directory}: pictures cannot be written: ${error.message}; make room or get the right to write there, or choose another folder`,
+    { cause: error },
+  );
+}
+
+async function writeHere(pictures: readonly PictureFile[], note: () => void): Promise<void> {
+  for (const picture of pictures) {
+    await writePicture(picture);
+    note();
+  }
+}
+
+/** Each thread takes every n-th picture: they all cost the same. */
+async function writeInWorkers(pictures: readonly PictureFile[], note: () => void, count: number): Promise<void> {
+  const workers: Worker[] = [];
+  try {
+    const ends = Array.from({ length: count }, (_, first) => {
+      const workerData: SyntheticWorkerData = { pictures: pictures.filter((_, index) => index % count === first) };
+      // the JPEG encoder makes so much garbage that a young generation of the usual size takes half of the time
+      const worker = new Worker(builtWorker(), { workerData, resourceLimits: { maxYoungGenerationSizeMb: 128 } });
+      workers.push(worker);
+      return endOf(worker, note);
+    });
+    await Promise.all(ends);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.terminate()));
+  }
+}
+
+/** Settles when the worker is gone: well, if it came to the end of its work. */
+function endOf(worker: Worker, note: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', note);
+    worker.once('error', reject);
+    worker.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`a thread that makes belt pictures ended with code ${code}`)),
+    );
+  });
+}
+
+/** Node cannot run TypeScript in a worker thread: when this module is run from its source, the built worker is taken. */
+function builtWorker(): URL {
+  if (import.meta.url.endsWith('.js')) return new URL('./synthetic-worker.node.js', import.meta.url);
+  const file = new URL('../../dist/src/data/synthetic-worker.node.js', import.meta.url);
+  if (existsSync(file)) return file;
+  throw new UsageError(`worker threads need the built package, ${fileURLToPath(file)} is missing; run: npm run build`);
+}
