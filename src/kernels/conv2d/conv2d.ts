@@ -19,36 +19,14 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { columnSums } from '../bias.js';
 import type { FusedActivation } from '../partial-sums.js';
 import { reluGradient } from '../relu.js';
-import { windowGeometry, type Pair, type Padding, type WindowAttributes, type WindowGeometry } from '../window.js';
+import type { Padding, Pair, WindowAttributes } from '../window.js';
 import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.wasm.js';
+import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
 import { forwardDispatches, inputGradientDispatches, weightGradientDispatches } from './conv2d.wgsl.js';
 
 export interface Conv2dAttributes {
   readonly window: WindowAttributes;
   readonly activation: FusedActivation;
-}
-
-/** All that the realisations of the three kernels need to know of one convolution. */
-export interface ConvolutionShape extends WindowGeometry {
-  readonly batch: number;
-  readonly height: number;
-  readonly width: number;
-  readonly inputChannels: number;
-  readonly outputChannels: number;
-  readonly window: WindowAttributes;
-}
-
-function convolutionShape(x: Shape, weight: Shape, window: WindowAttributes): ConvolutionShape {
-  const [batch, height, width, inputChannels] = x as [number, number, number, number];
-  return {
-    batch,
-    height,
-    width,
-    inputChannels,
-    outputChannels: weight[3],
-    window,
-    ...windowGeometry('conv2d', x, window),
-  };
 }
 
 /** Calls `visit` for every product of the sum: offsets of an element of x, of w without its channel k, and of y's pixel. */

@@ -1,7 +1,7 @@
 /** Convolution on the CPU device: matrix products over windows (`wasm/window.ts`). */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../partial-sums.js';
-import type { ConvolutionShape } from './conv2d.js';
+import type { ConvolutionShape } from './convolution-shape.js';
 
 /** Bytes of the constants in `wasm/matrix.ts`. */
 const EDGE_BYTES = 128;

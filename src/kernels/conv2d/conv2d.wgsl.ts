@@ -8,7 +8,7 @@
  */
 import { ENTRY, workgroupsFor, type BufferView, type Dispatch, type Plan } from '../../tensor/kernel.js';
 import { activate, BUSY_THREADS, partialSums, type FusedActivation } from '../partial-sums.js';
-import type { ConvolutionShape } from './conv2d.js';
+import type { ConvolutionShape } from './convolution-shape.js';
 
 type VectorWidth = 1 | 4;
 
