@@ -24,6 +24,7 @@ import { version } from './version.js';
 
 const LARGEST_BATCH = 65536;
 const MOST_WORKERS = 256;
+const MOST_PICTURES = 200_000;
 
 /** What the option takes, and what it is when it is left out: its value, and how that is written. */
 interface Value<Type> {
@@ -209,7 +210,9 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .command('synth')
     .description("Make pictures of a belt to practise on: class 'ok' is well filled, 'gap' has a gap.")
     .argument('<dir>', 'new folder for training_set/ and test_set/')
-    .addOption(option('--count <n>', 'pictures in all', { parser: positive, default: 800 }))
+    .addOption(
+      option('--count <n>', 'pictures in all', { parser: (name) => wholeNumber(name, 4, MOST_PICTURES), default: 800 }),
+    )
     .addOption(
       option('--size <WxH>', 'width and height of each', {
         parser: pictureSize,

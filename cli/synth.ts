@@ -11,13 +11,16 @@ export interface SynthOptions {
 
 /** @returns the exit code */
 export async function synth(directory: string, options: SynthOptions): Promise<number> {
-  await synthesize(directory, {
+  const { training, test } = await synthesize(directory, {
     ...{ count: options.count, seed: options.seed, ...options.size },
-    onProgress: (done: number, total: number) => showProgress(() => `Making pictures ${done}/${total}`),
+    onProgress: (done, total) => showProgress(() => `Making pictures ${done}/${total}`),
   });
   const output = new Output();
   output.say(
-    `${count(options.count, 'picture')} of a belt are in ${directory}: class 'ok' is well filled, 'gap' has a gap.`,
+    `${count(options.count, 'picture')} of a belt, well filled (ok) or with a gap (gap), are in ${directory}:`,
+  );
+  output.say(
+    `training_set/ has ${training.ok} ok and ${training.gap} gap, test_set/ ${test.ok} ok and ${test.gap} gap.`,
   );
   output.say(`Train on them:  beltnet train ${quoted(directory)} --epochs 10 --alert-class gap`);
   return 0;

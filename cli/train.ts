@@ -55,6 +55,11 @@ export async function train(directory: string, options: TrainOptions): Promise<n
 
   // What there is to train on, before anything is decoded
   const splits = resolveSplits(directory, { seed, ...(split !== undefined && { split }) });
+  if (options.validationSteps !== undefined && !splits.validation) {
+    throw new UsageError(
+      `--validation-steps: ${directory} has no validation pictures; --split 0.2 keeps some for that`,
+    );
+  }
   const { classNames } = splits.training;
   const alertClass = resolveAlertClass(classNames, options.alertClass);
   return withDevice(options.device, async (device, facts) => {

@@ -251,7 +251,7 @@ describe('predict', () => {
 describe('the other commands', () => {
   test('synth makes the same pictures from the same seed, ready to train on', async () => {
     const synth = (folder: string) =>
-      beltnetWorks(['synth', folder, '--count', '8', '--size', '32x24', '--seed', '5'], { cwd });
+      beltnetWorks(['synth', folder, '--count', '8', '--size', '48x36', '--seed', '5'], { cwd });
     await Promise.all([synth('made'), synth('made-again')]);
     const files = readdirSync(join(cwd, 'made'), { recursive: true }).map(String).toSorted();
     expect(files).toEqual(expect.arrayContaining(['training_set', 'test_set']));

@@ -73,6 +73,7 @@ describe('each failure has its exit code and one line', () => {
       "expected one of the classes 'bright' and 'dark', got 'Dark'",
     ],
     [['train', 'belt', '--split', '1'], 2, '--split: expected'],
+    [['train', 'belt', '--validation-steps', '3'], 2, '--validation-steps: belt has no validation pictures'],
     [['train', 'belt', '--name', '../up'], 2, '--name: expected'],
     [['predict', 'runs/taken', 'belt', '--json', '--csv'], 2, "'--json' cannot be used with option '--csv'"],
     [['predict', 'runs/taken'], 2, "missing required argument 'paths'"],
