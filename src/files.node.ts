@@ -26,14 +26,20 @@ function diskError(path: string, error: unknown): DiskError {
   return new DiskError(`${path}: cannot be written: ${WAYS_OUT[code] ?? message}${code ? ` (${code})` : ''}`);
 }
 
-/** Makes a rename durable. Windows cannot open folders, and needs no such call. */
+/** How systems say that they do not sync folders: Windows, and some network file systems. */
+const FOLDER_NOT_SYNCED = ['EPERM', 'EACCES', 'EISDIR', 'EINVAL', 'ENOTSUP'];
+
+/** Makes a rename durable, where the system can. */
 async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
   try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+    const folder = await open(path, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    if (!FOLDER_NOT_SYNCED.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
 
@@ -87,23 +93,25 @@ export async function appendLine(path: string, line: string): Promise<void> {
  * @throws DiskError when `name` is taken (a run is never overwritten) or the folder cannot be made
  */
 export async function createRunDirectory(parent: string, name?: string): Promise<string> {
+  let number = 1;
   try {
     await mkdir(parent, { recursive: true });
+    if (name === undefined) number = await nextNumber(parent);
   } catch (error) {
     throw diskError(parent, error);
   }
-  for (let number = await nextNumber(parent); ; number++) {
+  for (; ; number++) {
     const path = join(parent, name ?? `run-${number}`);
     try {
       await mkdir(path);
       return path;
     } catch (error) {
-      const taken = (error as NodeJS.ErrnoException).code === 'EEXIST';
-      if (taken && name !== undefined)
-        throw new DiskError(
-          `${path}: expected a new run, but it exists; a run is never overwritten, choose another name`,
-        );
-      if (!taken) throw diskError(path, error);
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
+      if (!isTaken) throw diskError(path, error);
+      if (name === undefined) continue; // another process was quicker
+      throw new DiskError(
+        `${path}: expected a new run, but it exists; a run is never overwritten, choose another name`,
+      );
     }
   }
 }

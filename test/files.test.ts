@@ -32,6 +32,13 @@ describe('writeFileAtomically', () => {
     );
   });
 
+  test('a full disk is named, with the way out', async () => {
+    // Linux' device that is always full
+    await expect(appendLine('/dev/full', 'x')).rejects.toThrow(
+      '/dev/full: cannot be written: the disk is full; make room or write elsewhere (ENOSPC)',
+    );
+  });
+
   test('many writers at once leave one whole file', async () => {
     const path = join(folder, 'busy');
     const texts = Array.from({ length: 20 }, (_, i) => String(i).repeat(10_000));

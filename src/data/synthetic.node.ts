@@ -129,7 +129,9 @@ async function writeInWorkers(pictures: readonly PictureFile[], note: () => void
   const workers: Worker[] = [];
   try {
     const ends = Array.from({ length: count }, (_, first) => {
-      const workerData: SyntheticWorkerData = { pictures: pictures.filter((_, index) => index % count === first) };
+      const workerData: SyntheticWorkerData = {
+        pictures: pictures.filter((_picture, index) => index % count === first),
+      };
       // the JPEG encoder makes so much garbage that a young generation of the usual size takes half of the time
       const worker = new Worker(builtWorker(), { workerData, resourceLimits: { maxYoungGenerationSizeMb: 128 } });
       workers.push(worker);

@@ -314,7 +314,7 @@ function reachAlongBelt({
 function longestEmptyStretch(portions: readonly Portion[], aspect: number): number {
   const byStart = portions
     .map((portion) => ({ start: portion.x - reachAlongBelt(portion), end: portion.x + reachAlongBelt(portion) }))
-    .sort((a, b) => a.start - b.start);
+    .toSorted((a, b) => a.start - b.start);
   let longest = 0;
   let filledTo = 0;
   for (const { start, end } of byStart) {

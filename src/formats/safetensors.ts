@@ -1,10 +1,10 @@
 /**
  * The safetensors format: 8 bytes header length (little-endian), a JSON header, the tensors' bytes.
  * Source: github.com/huggingface/safetensors, README "Format". The rules are those of its reference implementation:
- * the tensors fill the data without overlap or hole, nothing follows them, keys are unique. Reading executes nothing
- * and allocates nothing before the sizes are checked.
+ * the tensors fill the data without overlap or hole, and nothing follows them. As the README asks, and the reference does not
+ * see, keys are unique. Reading executes nothing and allocates nothing before the sizes are checked.
  */
-import { ModelFileError } from '../errors.js';
+import { ModelFileError, ShapeError, UsageError } from '../errors.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
 
 export interface SafeTensor {
@@ -44,24 +44,36 @@ const ARRAYS = {
 
 export type DTypeName = keyof typeof ARRAYS;
 
-/** The reference implementation's limit. */
+/** The reference implementation's limits: bytes of a header, and depth of its JSON. */
 const LONGEST_HEADER = 100_000_000;
+const DEEPEST_HEADER = 128;
+
+/** The key of the header under which the metadata stand: no tensor can have this name. */
+const METADATA = '__metadata__';
 
 /**
  * Writes float32 tensors, in the given order. Equal input gives equal bytes.
  * @param metadata texts by name
+ * @throws ShapeError when a tensor's data are not as long as its shape says; UsageError for the name `__metadata__`
  */
 export function writeSafetensors(
   tensors: Readonly<Record<string, { readonly shape: Shape; readonly data: Float32Array }>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  const header: [name: string, description: unknown][] = [];
+  if (Object.keys(metadata).length > 0) header.push([METADATA, metadata]);
   let size = 0;
   for (const [name, { shape, data }] of Object.entries(tensors)) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [size, size + data.byteLength] };
+    if (name === METADATA) throw new UsageError(`a tensor cannot be named '${METADATA}' in safetensors; rename it`);
+    if (data.length !== sizeOf(shape)) {
+      throw new ShapeError(
+        `tensor '${name}' ${formatShape(shape)}: expected ${sizeOf(shape)} values, got ${data.length}`,
+      );
+    }
+    header.push([name, { dtype: 'F32', shape, data_offsets: [size, size + data.byteLength] }]);
     size += data.byteLength;
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const headerLength = Math.ceil(json.length / 8) * 8; // data start aligned, the rest filled with spaces
   const bytes = new Uint8Array(8 + headerLength + size).fill(0x20, 8, 8 + headerLength);
   const view = new DataView(bytes.buffer);
@@ -94,7 +106,8 @@ export function readSafetensors(
   if (start > bytes.length) refuse(`${start} bytes of safetensors header`, `a file of ${bytes.length}`);
   const header = parseHeader(bytes.subarray(8, start), refuse);
 
-  const { __metadata__: metadata = {}, ...entries } = header;
+  const { [METADATA]: given, ...entries } = header;
+  const metadata = given ?? {}; // the reference takes null for none
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
     refuse('texts as metadata', preview(metadata));
   const described = Object.entries(entries).map(([key, entry]) => ({ key, ...checkEntry(key, entry, refuse) }));
@@ -109,8 +122,9 @@ export function readSafetensors(
 
   const tensors = new Map<string, SafeTensor>();
   for (const { key, dtype, shape, from, to } of described) {
-    const copy = bytes.slice(start + from, start + to); // aligned, whatever the file's layout
-    tensors.set(key, { dtype, shape, data: new ARRAYS[dtype](copy.buffer, copy.byteOffset, sizeOf(shape)) });
+    // A copy is aligned whatever the file's layout, and lets go of the file. (`slice` of Node's Buffer would be no copy.)
+    const { buffer } = new Uint8Array(bytes.subarray(start + from, start + to));
+    tensors.set(key, { dtype, shape, data: new ARRAYS[dtype](buffer) });
   }
   return { tensors, metadata: metadata as Record<string, string> };
 }
@@ -132,22 +146,33 @@ function parseHeader(bytes: Uint8Array, refuse: Refuse): Record<string, unknown>
   } catch (error) {
     refuse('a safetensors header of JSON in UTF-8', (error as Error).message);
   }
-  const names = topLevelKeys(text);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) refuse('every tensor once', `'${twice}' twice`);
+  checkKeys(text, refuse);
   return header as Record<string, unknown>;
 }
 
-/** The keys of an object's JSON with their repetitions, which JSON.parse hides. `json` is known to be valid. */
-function topLevelKeys(json: string): string[] {
-  const keys: string[] = [];
-  let depth = 0;
-  for (const [token, , colon] of json.matchAll(/"(?:[^"\\]|\\.)*"(\s*(:))?|[{}[\]]/g)) {
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
-    else if (depth === 1 && colon) keys.push(JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string);
+/** Finds what JSON.parse hides, a key given twice in one object, and nesting that later recursion could not bear. */
+function checkKeys(validJson: string, refuse: Refuse): void {
+  /** Keys so far of the objects that the place lies in; an array has none. */
+  const around: Set<string>[] = [];
+  for (let at = 0; at < validJson.length; at++) {
+    const character = validJson[at];
+    if (character === '{' || character === '[') {
+      if (around.push(new Set()) > DEEPEST_HEADER)
+        refuse(`a header at most ${DEEPEST_HEADER} levels deep`, 'a deeper one');
+    } else if (character === '}' || character === ']') {
+      around.pop();
+    } else if (character === '"') {
+      const start = at;
+      for (at++; validJson[at] !== '"'; at++) if (validJson[at] === '\\') at++;
+      let next = at + 1;
+      while (' \t\n\r'.includes(validJson[next])) next++;
+      if (validJson[next] !== ':') continue; // a value
+      const key = JSON.parse(validJson.slice(start, at + 1)) as string;
+      const keys = around[around.length - 1];
+      if (keys.has(key)) refuse('every key once', `'${key}' twice`);
+      keys.add(key);
+    }
   }
-  return keys;
 }
 
 function checkEntry(
@@ -167,7 +192,12 @@ function checkEntry(
     return refuse(`tensor '${key}' with two offsets in order`, preview(offsets));
   }
   const [from, to] = offsets as [number, number];
-  const size = sizeOf(shape) * ARRAYS[dtype as DTypeName].BYTES_PER_ELEMENT;
+  // the product so far, as the reference checks it: a later 0 doesn't make up for what cannot be counted
+  let size = ARRAYS[dtype as DTypeName].BYTES_PER_ELEMENT;
+  for (const length of shape) {
+    size *= length;
+    if (!Number.isSafeInteger(size)) return refuse(`tensor '${key}' of a size that fits a file`, formatShape(shape));
+  }
   if (size !== to - from)
     return refuse(`tensor '${key}' ${dtype} ${formatShape(shape)} to take ${size} bytes`, `${to - from}`);
   return { dtype: dtype as DTypeName, shape, from, to };

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ModelFileError } from '../../src/errors.js';
+import { ModelFileError, ShapeError, UsageError } from '../../src/errors.js';
 import { readSafetensors, toFloat32, writeSafetensors } from '../../src/formats/safetensors.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 
@@ -66,12 +66,22 @@ describe('reading', () => {
     [
       'a key twice',
       file(`{"a":${JSON.stringify(entry(0, 4))},"a":${JSON.stringify(entry(0, 4))}}`, 4),
-      /every tensor once, got 'a' twice/,
+      /every key once, got 'a' twice/,
     ],
     [
       'a key twice, once escaped',
       file(`{"a":${JSON.stringify(entry(0, 4))},"\\u0061":${JSON.stringify(entry(0, 4))}}`, 4),
       /'a' twice/,
+    ],
+    [
+      'a field twice',
+      file('{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}', 4),
+      /every key once, got 'shape' twice/,
+    ],
+    [
+      'nesting that would exhaust the stack',
+      file(`{"a":${'['.repeat(1e6)}${']'.repeat(1e6)}}`),
+      /at most 128 levels deep/,
     ],
     ['an unknown type', file({ a: entry(0, 4, [1], 'F8') }, 4), /tensor 'a' of type F64, .* got "F8"/],
     ['the name of an inherited property as type', file({ a: entry(0, 4, [1], 'constructor') }, 4), /got "constructor"/],
@@ -80,14 +90,38 @@ describe('reading', () => {
     ['truncated data', file({ a: entry(0, 8) }, 7), /bytes in all, got/],
     ['trailing bytes', file({ a: entry(0, 8) }, 9), /bytes in all, got/],
     ['a shape of another size', file({ a: entry(0, 8, [3]) }, 8), /F32 \[3\] to take 12 bytes, got 8/],
-    ['a shape that overflows', file({ a: entry(0, 8, [2 ** 40, 2 ** 40]) }, 8), /to take .* bytes, got 8/],
+    ['a shape that overflows', file({ a: entry(0, 8, [2 ** 40, 2 ** 40]) }, 8), /a size that fits a file/],
+    ['a shape that overflows before a 0', file({ a: entry(0, 0, [2 ** 40, 2 ** 40, 0]) }), /a size that fits a file/],
+    ['a shape with a fraction', file({ a: entry(0, 8, [1.5]) }, 8), /a shape of lengths/],
+    ['offsets that are missing', file({ a: { dtype: 'F32', shape: [1] } }, 4), /two offsets in order, got nothing/],
     ['a negative length', file({ a: entry(0, 8, [-2]) }, 8), /a shape of lengths/],
     ['offsets in the wrong order', file({ a: entry(8, 0, [2]) }, 8), /two offsets in order/],
     ['an entry that is no object', file({ a: 5 }), /described by an object, got 5/],
+    ['metadata that are a list', file({ __metadata__: [] }), /texts as metadata, got \[\]/],
     ['metadata that is no text', file({ __metadata__: { a: 1 } }), /texts as metadata/],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => readSafetensors(bytes, 'it')).toThrow(ModelFileError);
     expect(() => readSafetensors(bytes, 'it')).toThrow(message);
+  });
+
+  test('copies out of a Buffer, whose `slice` does not, at any address', () => {
+    const whole = file({ x: entry(0, 16, [2], 'F64') }, 16);
+    whole.set(new Uint8Array(Float64Array.of(1, -2).buffer), whole.length - 16);
+    for (let shift = 0; shift < 8; shift++) {
+      const buffer = Buffer.alloc(whole.length + 8).subarray(shift, shift + whole.length);
+      buffer.set(whole);
+      const { data } = readSafetensors(buffer, 'it').tensors.get('x')!;
+      buffer.fill(0);
+      expect(data).toEqual(Float64Array.of(1, -2));
+    }
+  });
+
+  test('a key may stand in several objects, and text may look like a key', () => {
+    const bytes = file({ __metadata__: { a: '"b":{"a":[', b: '\\' }, a: entry(0, 4), b: entry(4, 8) }, 8);
+    const { tensors, metadata } = readSafetensors(bytes, 'it');
+    expect([...tensors.keys()]).toEqual(['a', 'b']);
+    expect(metadata).toEqual({ a: '"b":{"a":[', b: '\\' });
+    expect(readSafetensors(file({ __metadata__: null }), 'it')).toEqual({ tensors: new Map(), metadata: {} });
   });
 
   test('takes scalars, empty tensors and data at odd addresses', () => {
@@ -148,6 +182,22 @@ describe('writing', () => {
       ),
       { seed: 1, numRuns: 300 },
     );
+  });
+});
+
+describe('what cannot be written', () => {
+  const one = { shape: [], data: Float32Array.of(3) };
+
+  test('data of another length than the shape, and the name of the metadata', () => {
+    const tooShort = { x: { shape: [2], data: new Float32Array(1) } };
+    expect(() => writeSafetensors(tooShort)).toThrow(ShapeError);
+    expect(() => writeSafetensors(tooShort)).toThrow("tensor 'x' [2]: expected 2 values, got 1");
+    expect(() => writeSafetensors({ __metadata__: one })).toThrow(UsageError);
+  });
+
+  test('but any other name', () => {
+    const { tensors } = readSafetensors(writeSafetensors(Object.fromEntries([['__proto__', one]])), 'it');
+    expect([...tensors.keys()]).toEqual(['__proto__']);
   });
 });
 
