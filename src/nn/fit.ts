@@ -182,7 +182,7 @@ function checkFinite({ loss, notFinite }: BatchMetrics, epoch: number, step: num
   if (notFinite === 0 && Number.isFinite(loss)) return;
   throw new NotANumberError(
     `the loss became ${Number.isFinite(loss) ? 'partly NaN or infinite' : loss} in epoch ${epoch}, step ${step}; ` +
-      'try a smaller learning rate; a checkpoint of an earlier epoch is still good',
+      'try a smaller learning rate',
   );
 }
 

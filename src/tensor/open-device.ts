@@ -38,7 +38,7 @@ export async function chooseDevice(name: DeviceName = 'auto', gpu: GPU | null = 
   if (name === 'cpu') return cpuChoice('asked for');
   const [adapter] = gpu ? await requestAdapters(gpu) : [];
   if (!adapter) {
-    if (name === 'auto') return cpuChoice('no GPU adapter was found');
+    if (name === 'auto') return cpuChoice('no hardware GPU adapter was found');
     throw new NoDeviceError(
       'webgpu: no adapter was found; install a graphics driver with Vulkan, Metal or Direct3D 12, or use the cpu device',
     );
