@@ -132,8 +132,13 @@ async function writeInWorkers(pictures: readonly PictureFile[], note: () => void
       const workerData: SyntheticWorkerData = {
         pictures: pictures.filter((_picture, index) => index % count === first),
       };
-      // the JPEG encoder makes so much garbage that a young generation of the usual size takes half of the time
-      const worker = new Worker(builtWorker(), { workerData, resourceLimits: { maxYoungGenerationSizeMb: 128 } });
+      // The JPEG encoder makes so much garbage that a young generation of the usual size takes half of the time. Flags of
+      // this process are not handed on: some, like --input-type, stop a worker.
+      const worker = new Worker(builtWorker(), {
+        workerData,
+        execArgv: [],
+        resourceLimits: { maxYoungGenerationSizeMb: 128 },
+      });
       workers.push(worker);
       return endOf(worker, note);
     });
