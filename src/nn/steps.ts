@@ -42,8 +42,8 @@ export class Steps {
   readonly #table: Tensor;
   readonly #row: Tensor;
   readonly #hostRow = new Uint32Array(1);
-  /** Scores of the last predicting step, as long as its batch. */
-  #scores: Tensor | null = null;
+  /** Where predicting steps leave their scores, by batch size. */
+  readonly #scores = new Map<number, Tensor>();
   /** Rows of the table written since the last read. */
   #written = 0;
   #nextRow = 0;
@@ -77,13 +77,10 @@ export class Steps {
 
   /** Probabilities of the loaded batch, [n]. */
   async predict(source: BatchSource, count: number): Promise<Float32Array> {
-    if (this.#scores?.size !== count) {
-      this.#scores?.destroy();
-      this.#scores = zeros(this.#device, [count]);
-      this.#dropRecordings('predict');
-    }
+    let scores = this.#scores.get(count);
+    if (!scores) this.#scores.set(count, (scores = zeros(this.#device, [count])));
     this.#run('predict', source, count);
-    return this.#scores.read();
+    return scores.read();
   }
 
   /** Figures of the steps since the last call, oldest first. */
@@ -121,7 +118,7 @@ export class Steps {
     const x = source.batch(count);
     if (kind === 'predict') {
       const probabilities = noGrad(() => this.#forward(x, false));
-      launch(copyKernel, [reshape(probabilities, [count])], null, [this.#scores]);
+      launch(copyKernel, [reshape(probabilities, [count])], null, [this.#scores.get(count)]);
       return;
     }
     const labels = viewOf(source.labels, [count]);
@@ -147,16 +144,10 @@ export class Steps {
     this.#recordings.delete(source);
   }
 
-  #dropRecordings(kind: StepKind): void {
-    for (const recordings of this.#recordings.values()) {
-      for (const key of recordings.keys()) if (key.startsWith(kind)) recordings.delete(key);
-    }
-  }
-
   destroy(): void {
     this.#recordings.clear();
     this.#device.forget(this.#pool);
-    this.#scores?.destroy();
+    for (const scores of this.#scores.values()) scores.destroy();
     this.#table.destroy();
     this.#row.destroy();
   }

@@ -41,11 +41,22 @@ export class Tensor implements TensorType {
     return { buffer: this.storage.buffer, offset: this.offset, bytes: bytesOf(this), dtype: this.dtype };
   }
 
-  /** The values, in row-major order. The only operation that waits for the device. */
+  /**
+   * The values of a float32 tensor, in row-major order. Reading is the only operation that waits for the device.
+   * @throws ShapeError for a tensor of integers: `readIntegers`
+   */
   async read(): Promise<Float32Array> {
+    if (this.dtype !== 'float32')
+      throw new ShapeError(`read: expects a float32 tensor, got ${this.dtype}; use readIntegers()`);
+    return new Float32Array(await this.device.read(this.view));
+  }
+
+  /** The values of a uint32 or uint8 tensor. @throws ShapeError for a float32 tensor */
+  async readIntegers(): Promise<Uint32Array | Uint8Array> {
+    if (this.dtype === 'float32')
+      throw new ShapeError('readIntegers: expects a uint32 or uint8 tensor, got float32; use read()');
     const bytes = await this.device.read(this.view);
-    if (this.dtype === 'float32') return new Float32Array(bytes);
-    return Float32Array.from(this.dtype === 'uint8' ? new Uint8Array(bytes) : new Uint32Array(bytes));
+    return this.dtype === 'uint8' ? new Uint8Array(bytes) : new Uint32Array(bytes);
   }
 
   /** Puts new values into the tensor; every later launch sees them. */

@@ -5,6 +5,7 @@
  * be exact (places, copies, counts) the registry says 0.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { relu } from '../../src/kernels/relu.js';
 import { kernels, type RegisteredKernel, type Sample, type SampleTensor } from '../../src/kernels/registry.js';
 import type { Device } from '../../src/tensor/device.js';
 import type { Numbers } from '../../src/tensor/kernel.js';
@@ -32,7 +33,7 @@ function reference({ kernel }: RegisteredKernel, sample: Sample): Numbers[] {
   return outputs;
 }
 
-async function onDevice(device: Device, { kernel }: RegisteredKernel, sample: Sample): Promise<Float32Array[]> {
+async function onDevice(device: Device, { kernel }: RegisteredKernel, sample: Sample): Promise<ArrayLike<number>[]> {
   const inputs = sample.inputs.map(({ values, shape }) => tensor(device, values, shape));
   const types = kernel.outputs(
     sample.inputs.map(({ shape }) => shape),
@@ -51,7 +52,9 @@ async function onDevice(device: Device, { kernel }: RegisteredKernel, sample: Sa
     return place;
   });
   launch(kernel, inputs, sample.attributes as never, places);
-  const results = await Promise.all(places.map((place) => place.read()));
+  const results = await Promise.all(
+    places.map((place) => (place.dtype === 'float32' ? place.read() : place.readIntegers())),
+  );
   for (const item of [...inputs, ...places]) item.destroy();
   return results;
 }
@@ -60,7 +63,7 @@ async function onDevice(device: Device, { kernel }: RegisteredKernel, sample: Sa
 function misses(
   { kernel, roundings }: RegisteredKernel,
   expected: Numbers[],
-  got: Float32Array[],
+  got: ArrayLike<number>[],
   where: string,
 ): string[] {
   return expected.flatMap((values, output) => {
@@ -85,6 +88,15 @@ afterAll(() => {
 });
 
 describe('kernels against their float64 twins', () => {
+  test('more threads than one dimension of workgroups holds', async () => {
+    const values = Float32Array.from({ length: 2_200_001 }, (_, i) => (i % 1000) - 500); // 34,376 workgroups
+    for (const device of devices) {
+      const x = tensor(device, values);
+      const y = await relu(x).read();
+      expect(y.findIndex((value, i) => value !== Math.max(values[i], 0))).toBe(-1);
+    }
+  });
+
   test('each has a name of its own', () => {
     const names = kernels.map(({ kernel }) => kernel.name);
     expect(new Set(names).size).toBe(names.length);

@@ -7,6 +7,7 @@ import type { EpochLog } from '../../src/nn/fit.js';
 import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import { adam } from '../../src/optim/adam.js';
+import { CpuDevice } from '../../src/tensor/cpu-device.js';
 import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { openTestDevice } from '../support/open-devices.js';
@@ -166,5 +167,23 @@ describe('memory over a long training', () => {
     });
     expect(bytes[2000]).toBe(bytes[10]);
     device.destroy();
+  });
+});
+
+describe('pictures that do not fit on the device', () => {
+  test('are sent with each batch, to the same result', async () => {
+    const train = async (memoryBudget: number) => {
+      const device = await CpuDevice.open({ memoryBudget });
+      const model = network().compile({ device });
+      await model.fit(flow(1000, 4), { epochs: 1, stepsPerEpoch: 20 });
+      const { peakBytes } = device.statistics;
+      const weights = await model.getWeights();
+      device.destroy();
+      return { weights, peakBytes };
+    };
+    const resident = await train(2 ** 30);
+    const streamed = await train(2 ** 19); // half of it is less than the 432,000 bytes of pictures
+    expect(resident.peakBytes - streamed.peakBytes).toBeGreaterThan(400_000);
+    expect(streamed.weights).toEqual(resident.weights);
   });
 });

@@ -1,0 +1,32 @@
+/** The README's programs, run as they stand there. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { synthesize } from '../src/data/synthetic.node.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const programs = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map(
+  ([, program]) => program,
+);
+// Inside the package, so that its own name leads to its dist.
+const folder = mkdtempSync(join(root, 'test', '.readme-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+beforeAll(() => synthesize(join(folder, 'belt'), { count: 32, width: 64, height: 48, seed: 0 }));
+
+function run(program: string): string {
+  const path = join(folder, 'program.mjs'); // the programs have no types, so that JavaScript will do
+  writeFileSync(path, program);
+  return execFileSync(process.execPath, [path], { cwd: folder, encoding: 'utf8' });
+}
+
+test('there are two', () => expect(programs).toHaveLength(2));
+
+test('training', () => {
+  expect(run(programs[0])).toMatch(/^1 \d\.\d+\n2 \d\.\d+\n$/);
+});
+
+test('a gradient', () => {
+  expect(run(programs[1])).toMatch(/^relu \[3\] → \[3\]\nsum \[3\] → \[\]\n.*0, 0\.333\d*, 0\.333\d*/s);
+});
