@@ -1,4 +1,4 @@
-/** Ctrl-C. Most commands have nothing to lose and end at once; training finishes its step and says what is kept. */
+/** Ctrl-C. Most commands have nothing to lose and end at once; training and synth end in order. */
 import { note } from './terminal.js';
 
 const codes = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -24,16 +24,18 @@ export function listenForSignals(): void {
 /**
  * Runs work that can be stopped by a signal. The first Ctrl-C aborts `signal`; the second one ends the process.
  *
+ * @param message what is said at the first
  * @returns what `work` returns, and the exit code of the signal if one came
  */
 export async function stopInOrder<Result>(
+  message: string,
   work: (signal: AbortSignal) => Promise<Result>,
 ): Promise<{ result: Result; stopCode: number | null }> {
   const controller = new AbortController();
   let stopCode: number | null = null;
   onFirstSignal = (signal) => {
     stopCode = codes[signal];
-    note('Stopping after this step; Ctrl-C again stops at once.');
+    note(message);
     controller.abort();
   };
   try {

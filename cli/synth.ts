@@ -1,5 +1,6 @@
 /** `beltnet synth`: pictures of a belt to practise on. */
 import { synthesize } from '../src/index.node.js';
+import { stopInOrder } from './interrupt.js';
 import type { PictureSize } from './options.js';
 import { count, Output, quoted, showProgress } from './terminal.js';
 
@@ -11,10 +12,23 @@ export interface SynthOptions {
 
 /** @returns the exit code */
 export async function synth(directory: string, options: SynthOptions): Promise<number> {
-  const { training, test } = await synthesize(directory, {
-    ...{ count: options.count, seed: options.seed, ...options.size },
-    onProgress: (done, total) => showProgress(() => `Making pictures ${done}/${total}`),
-  });
+  const { result, stopCode } = await stopInOrder(
+    'Stopping; the unfinished pictures are taken away.',
+    async (signal) => {
+      try {
+        return await synthesize(directory, {
+          ...{ count: options.count, seed: options.seed, ...options.size },
+          onProgress: (done, total) => showProgress(() => `Making pictures ${done}/${total}`),
+          signal,
+        });
+      } catch (error) {
+        if (signal.aborted) return null;
+        throw error;
+      }
+    },
+  );
+  if (!result) return stopCode ?? 1;
+  const { training, test } = result;
   const output = new Output();
   output.say(
     `${count(options.count, 'picture')} of a belt, well filled (ok) or with a gap (gap), are in ${directory}:`,

@@ -144,10 +144,12 @@ export async function train(directory: string, options: TrainOptions): Promise<n
         },
       });
     output.say(`Epoch 1/${epochs}`);
-    const { stopCode } = await stopInOrder(fit).catch((error: unknown) => {
-      note(`note: ${whatIsKept(run, lastEpoch)}`);
-      throw error;
-    });
+    const { stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', fit).catch(
+      (error: unknown) => {
+        note(`note: ${whatIsKept(run, lastEpoch)}`);
+        throw error;
+      },
+    );
 
     const interrupted = lastEpoch < epochs; // a signal that comes while the last epoch is written changes nothing
     const modelPath = lastEpoch > 0 ? run.modelPath : null;

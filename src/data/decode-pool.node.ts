@@ -103,7 +103,11 @@ async function decodeInWorkers(
   const ends: Promise<void>[] = [];
   for (let slot = 1; slot <= workerCount; slot++) {
     const workerData: DecodeWorkerData = { paths, size, interpolation, stopOnError, pictures, control, slot };
-    const worker = new Worker(file, { workerData, ...(resourceLimits && { resourceLimits }) });
+    const worker = new Worker(file, {
+      workerData,
+      execArgv: [], // flags of this process, like --input-type, would stop a worker
+      ...(resourceLimits && { resourceLimits }),
+    });
     worker.on('message', note);
     workers.push(worker);
     ends.push(endOf(worker, () => paths[positions[slot]]));

@@ -25,6 +25,8 @@ export interface SynthesizeOptions {
   readonly workers?: number;
   /** Called after each picture. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Stops the work; what was made so far is taken away again, and the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SynthesizeSummary {
@@ -43,7 +45,7 @@ const FEWEST_PICTURES_FOR_WORKERS = 16;
  * @throws UsageError for options out of range; DiskError when `directory` has anything in it or cannot be written to
  */
 export async function synthesize(directory: string, options: SynthesizeOptions = {}): Promise<SynthesizeSummary> {
-  const { count = 800, width = 320, height = 240, seed = 0, testFraction = 0.25, onProgress } = options;
+  const { count = 800, width = 320, height = 240, seed = 0, testFraction = 0.25, onProgress, signal } = options;
   checkWhole('count', count, 4, 200_000);
   checkBeltSize(width, height);
   checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
@@ -75,7 +77,9 @@ export async function synthesize(directory: string, options: SynthesizeOptions =
     for (const set of ['training_set', 'test_set']) {
       for (const label of ['gap', 'ok']) await mkdir(join(unfinished, set, label), { recursive: true });
     }
-    await (workers === 0 ? writeHere(pictures, note) : writeInWorkers(pictures, note, Math.min(workers, count)));
+    await (workers === 0
+      ? writeHere(pictures, note, signal)
+      : writeInWorkers(pictures, note, Math.min(workers, count), signal));
     await rename(join(unfinished, 'training_set'), join(directory, 'training_set'));
     await rename(join(unfinished, 'test_set'), join(directory, 'test_set'));
   } catch (error) {
@@ -117,15 +121,24 @@ function asDiskError(directory: string, error: unknown): unknown {
   );
 }
 
-async function writeHere(pictures: readonly PictureFile[], note: () => void): Promise<void> {
+async function writeHere(pictures: readonly PictureFile[], note: () => void, signal?: AbortSignal): Promise<void> {
   for (const picture of pictures) {
+    signal?.throwIfAborted();
     await writePicture(picture);
     note();
   }
 }
 
 /** Each thread takes every n-th picture: they all cost the same. */
-async function writeInWorkers(pictures: readonly PictureFile[], note: () => void, count: number): Promise<void> {
+async function writeInWorkers(
+  pictures: readonly PictureFile[],
+  note: () => void,
+  count: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const stopped = new Promise<never>((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
   const workers: Worker[] = [];
   try {
     const ends = Array.from({ length: count }, (_, first) => {
@@ -142,7 +155,7 @@ async function writeInWorkers(pictures: readonly PictureFile[], note: () => void
       workers.push(worker);
       return endOf(worker, note);
     });
-    await Promise.all(ends);
+    await Promise.race([Promise.all(ends), stopped]);
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()));
   }

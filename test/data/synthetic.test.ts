@@ -298,6 +298,15 @@ describe('a set of files', () => {
     },
   );
 
+  test.each([0, 2])('a signal stops it, and nothing unfinished stays (%d threads)', async (workers) => {
+    const directory = join(folder, `stopped-${workers}`);
+    const stop = new AbortController();
+    const onProgress = () => stop.abort(new Error('enough'));
+    const made = synthesize(directory, { ...small, count: 40, workers, onProgress, signal: stop.signal });
+    await expect(made).rejects.toThrow('enough');
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
   test.each([
     [{ count: 3 }, 'count: expected a whole number from 4'],
     [{ testFraction: 1 }, 'testFraction: expected a number above 0 and below 1, received 1'],
