@@ -6,7 +6,7 @@
  * α and s come anew with each step t: Keras has α = lr·√(1 − β2^t) / (1 − β1^t), s = 1 (ε outside the correction),
  * PyTorch α = lr / (1 − β1^t), s = 1 / √(1 − β2^t) (ε inside).
  */
-import { defineKernel, ENTRY, workgroupsFor } from '../tensor/kernel.js';
+import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
 import { sizeOf } from '../tensor/shape.js';
 
 export interface AdamAttributes {
@@ -50,26 +50,14 @@ export const adamUpdate = defineKernel<AdamAttributes>({
       parameters[i] -= (step[0] * m) / (Math.sqrt(v) * step[1] + epsilon);
     }
   },
-  wgsl({ inputs: [gradients] }, { beta1, beta2, epsilon }) {
-    const threads = sizeOf(gradients);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: ADAM,
-          constants: {
-            THREADS: threads,
-            BETA1: beta1,
-            BETA2: beta2,
-            REST1: 1 - beta1,
-            REST2: 1 - beta2,
-            EPSILON: epsilon,
-          },
-          bindings: [...inputs, ...outputs],
-          workgroups: workgroupsFor(threads),
-        },
-      ],
-    };
-  },
+  wgsl: ({ inputs: [gradients] }, { beta1, beta2, epsilon }) =>
+    planThreads(ADAM, sizeOf(gradients), {
+      BETA1: beta1,
+      BETA2: beta2,
+      REST1: 1 - beta1,
+      REST2: 1 - beta2,
+      EPSILON: epsilon,
+    }),
   wasm({ inputs: [gradients] }, { beta1, beta2, epsilon }) {
     return {
       steps: ({ inputs, outputs }) => [

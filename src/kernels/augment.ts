@@ -7,7 +7,7 @@
  * the pixel at floor(coordinate + ½), 'bilinear' blends four, as scipy.ndimage does for order 0 and 1.
  */
 import { ShapeError } from '../errors.js';
-import { defineKernel, ENTRY, workgroupsFor } from '../tensor/kernel.js';
+import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 
@@ -118,25 +118,13 @@ export const augmentKernel = defineKernel<AugmentAttributes>({
       }
     }
   },
-  wgsl({ inputs: [pictures], outputs: [batch] }, { interpolation, rescale }) {
-    const threads = sizeOf(batch);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: augmentShader(interpolation),
-          constants: {
-            THREADS: threads,
-            HEIGHT: pictures[1],
-            WIDTH: pictures[2],
-            CHANNELS: pictures[3],
-            RESCALE: rescale,
-          },
-          bindings: [...inputs, ...outputs],
-          workgroups: workgroupsFor(threads),
-        },
-      ],
-    };
-  },
+  wgsl: ({ inputs: [pictures], outputs: [batch] }, { interpolation, rescale }) =>
+    planThreads(augmentShader(interpolation), sizeOf(batch), {
+      HEIGHT: pictures[1],
+      WIDTH: pictures[2],
+      CHANNELS: pictures[3],
+      RESCALE: rescale,
+    }),
 });
 
 /**

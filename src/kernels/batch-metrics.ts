@@ -4,7 +4,8 @@
  *
  * An answer is correct when (score > threshold) equals (label > ½): a tie goes to class 0, as Keras' rounding does.
  */
-import { defineKernel, ENTRY } from '../tensor/kernel.js';
+import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
+import { sizeOf } from '../tensor/shape.js';
 import { NOT_FINITE } from './math.js';
 
 /** Numbers in a row. */
@@ -55,16 +56,6 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
     }
     [loss[0], correct, scores.length, bad].forEach((value, column) => (table[row[0] * METRICS + column] = value));
   },
-  wgsl({ inputs: [, scores] }, { threshold }) {
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: BATCH_METRICS,
-          constants: { THREADS: 1, SAMPLES: scores.reduce((size, length) => size * length, 1), THRESHOLD: threshold },
-          bindings: [...inputs, ...outputs],
-          workgroups: [1, 1, 1],
-        },
-      ],
-    };
-  },
+  wgsl: ({ inputs: [, scores] }, { threshold }) =>
+    planThreads(BATCH_METRICS, 1, { SAMPLES: sizeOf(scores), THRESHOLD: threshold }),
 });

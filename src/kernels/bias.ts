@@ -4,7 +4,7 @@
  */
 import { ShapeError } from '../errors.js';
 import { defineOp } from '../tensor/autograd.js';
-import { defineKernel, ENTRY, workgroupsFor } from '../tensor/kernel.js';
+import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../tensor/kernel.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { BUSY_THREADS, partialSums } from './partial-sums.js';
@@ -30,19 +30,7 @@ export const biasForward = defineKernel<null>({
   twin({ inputs: [x, bias], outputs: [y] }) {
     for (let i = 0; i < y.length; i++) y[i] = x[i] + bias[i % bias.length];
   },
-  wgsl({ inputs: [x, bias] }) {
-    const threads = sizeOf(x);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: ADD_BIAS,
-          constants: { THREADS: threads, CHANNELS: bias[0] },
-          bindings: [...inputs, ...outputs],
-          workgroups: workgroupsFor(threads),
-        },
-      ],
-    };
-  },
+  wgsl: ({ inputs: [x, bias] }) => planThreads(ADD_BIAS, sizeOf(x), { CHANNELS: bias[0] }),
 });
 
 /** Each thread: the sum of one column over one slice of rows. */
@@ -83,12 +71,11 @@ export const columnSumsKernel = defineKernel<null>({
     return {
       scratch: slices > 1 ? [threads * 4] : [],
       steps: ({ inputs, outputs: [sums] }, [partials]) => [
-        {
-          code: COLUMN_SUMS,
-          constants: { THREADS: threads, ROWS: rows, CHANNELS: channels, ROWS_OF_SLICE: rowsOfSlice },
-          bindings: [...inputs, partials ?? sums],
-          workgroups: workgroupsFor(threads),
-        },
+        dispatchThreads(COLUMN_SUMS, threads, [...inputs, partials ?? sums], {
+          ROWS: rows,
+          CHANNELS: channels,
+          ROWS_OF_SLICE: rowsOfSlice,
+        }),
         ...(partials ? [partialSums(partials, sums, channels, slices)] : []),
       ],
     };

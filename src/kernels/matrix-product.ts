@@ -3,7 +3,7 @@
  * dense layer and its gradients are made of.
  */
 import { ShapeError } from '../errors.js';
-import { defineKernel, ENTRY, workgroupsFor, type OperandShapes } from '../tensor/kernel.js';
+import { defineKernel, dispatchThreads, ENTRY, type OperandShapes } from '../tensor/kernel.js';
 import { formatShape } from '../tensor/shape.js';
 import { activate, BUSY_THREADS, partialSums, type FusedActivation } from './partial-sums.js';
 
@@ -113,25 +113,13 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     return {
       scratch: used > 1 ? [used * M * N * 4] : [],
       steps: ({ inputs: [a, b, biasView], outputs: [c] }, [partials]) => [
-        {
-          code: productShader(vector),
-          constants: {
-            ...{ THREADS: tiles * used, M, GROUPS: N / width, K, K_OF_SLICE: kOfSlice },
-            ...{ A_ROW: aRow, A_COLUMN: aColumn, B_ROW: bRow / width, B_COLUMN: bColumn },
-          },
-          bindings: [a, b, partials ?? c],
-          workgroups: workgroupsFor(tiles * used),
-        },
+        dispatchThreads(productShader(vector), tiles * used, [a, b, partials ?? c], {
+          ...{ M, GROUPS: N / width, K, K_OF_SLICE: kOfSlice },
+          ...{ A_ROW: aRow, A_COLUMN: aColumn, B_ROW: bRow / width, B_COLUMN: bColumn },
+        }),
         ...(partials ? [partialSums(partials, c, M * N, used, { bias: biasView, channels: N, activation })] : []),
         ...(!partials && finish
-          ? [
-              {
-                code: FINISH(bias, activation),
-                constants: { THREADS: M * N, CHANNELS: N },
-                bindings: bias ? [c, biasView] : [c],
-                workgroups: workgroupsFor(M * N),
-              },
-            ]
+          ? [dispatchThreads(FINISH(bias, activation), M * N, bias ? [c, biasView] : [c], { CHANNELS: N })]
           : []),
       ],
     };

@@ -5,7 +5,7 @@
  * Layouts: x [N,H,W,C], y and indices [N,OH,OW,C]; an index is row · W + column of the maximum in its picture.
  */
 import { defineOp } from '../tensor/autograd.js';
-import { defineKernel, ENTRY, workgroupsFor, type OperandShapes } from '../tensor/kernel.js';
+import { defineKernel, ENTRY, type OperandShapes, planThreads } from '../tensor/kernel.js';
 import { sizeOf, type Shape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { IS_NAN } from './math.js';
@@ -137,19 +137,7 @@ export const maxPool2dForward = defineKernel<PoolAttributes>({
       }
     }
   },
-  wgsl({ inputs: [x], outputs: [y] }, { window }) {
-    const threads = sizeOf(y);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: FORWARD,
-          constants: { THREADS: threads, ...constants(x, window) },
-          bindings: [...inputs, ...outputs],
-          workgroups: workgroupsFor(threads),
-        },
-      ],
-    };
-  },
+  wgsl: ({ inputs: [x], outputs: [y] }, { window }) => planThreads(FORWARD, sizeOf(y), constants(x, window)),
   wasm({ inputs: [x] }, { window }) {
     const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
     return {
@@ -190,19 +178,7 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
       dx[Math.floor(at / outputs) * picture + indices[at] * channels + (at % channels)] += dy[at];
     }
   },
-  wgsl(_, { window, xShape }) {
-    const threads = sizeOf(xShape);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: BACKWARD,
-          constants: { THREADS: threads, ...constants(xShape, window) },
-          bindings: [...inputs, ...outputs],
-          workgroups: workgroupsFor(threads),
-        },
-      ],
-    };
-  },
+  wgsl: (_, { window, xShape }) => planThreads(BACKWARD, sizeOf(xShape), constants(xShape, window)),
   wasm({ inputs: [dy] }, { xShape }) {
     const [batch, height, width, channels] = xShape as [number, number, number, number];
     return {

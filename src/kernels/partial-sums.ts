@@ -2,7 +2,7 @@
  * The second stage of WebGPU's two-stage sums: output[i] = activation(Σ_s partial[s][i] + bias[i mod C]). The first
  * stage gives each of many threads a slice; adding the slices in their order keeps the result the same on every run.
  */
-import { ENTRY, workgroupsFor, type BufferView, type Dispatch } from '../tensor/kernel.js';
+import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../tensor/kernel.js';
 
 /** Activations that are fused into a kernel's last step. */
 export type FusedActivation = 'linear' | 'relu';
@@ -37,12 +37,12 @@ export function partialSums(
     activation = 'linear',
   }: { bias?: BufferView | undefined; channels?: number; activation?: FusedActivation } = {},
 ): Dispatch {
-  return {
-    code: partialSumsShader(bias !== undefined, activation),
-    constants: { THREADS: size, SLICES: slices, CHANNELS: channels },
-    bindings: bias ? [partials, output, bias] : [partials, output],
-    workgroups: workgroupsFor(size),
-  };
+  return dispatchThreads(
+    partialSumsShader(bias !== undefined, activation),
+    size,
+    bias ? [partials, output, bias] : [partials, output],
+    { SLICES: slices, CHANNELS: channels },
+  );
 }
 
 /** Threads that keep a GPU busy; kernels with fewer outputs than this split their sums into slices. */

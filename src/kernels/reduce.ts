@@ -1,6 +1,6 @@
 /** Sum and mean of all elements, to a scalar. Gradient: every element gets the scalar's gradient (divided by the count for the mean). */
 import { defineOp } from '../tensor/autograd.js';
-import { defineKernel, ENTRY, workgroupsFor } from '../tensor/kernel.js';
+import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../tensor/kernel.js';
 import { sizeOf, type Shape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { partialSums } from './partial-sums.js';
@@ -38,12 +38,11 @@ export const scaledSum = defineKernel<Scaled>({
     return {
       scratch: slices > 1 ? [slices * 4] : [],
       steps: ({ inputs, outputs: [sum] }, [partials]) => [
-        {
-          code: SLICE_SUMS,
-          constants: { THREADS: slices, SIZE: size, SIZE_OF_SLICE: sizeOfSlice, SCALE: scale },
-          bindings: [...inputs, partials ?? sum],
-          workgroups: workgroupsFor(slices),
-        },
+        dispatchThreads(SLICE_SUMS, slices, [...inputs, partials ?? sum], {
+          SIZE: size,
+          SIZE_OF_SLICE: sizeOfSlice,
+          SCALE: scale,
+        }),
         ...(partials ? [partialSums(partials, sum, 1, slices)] : []),
       ],
     };
@@ -65,19 +64,7 @@ export const broadcastScaled = defineKernel<Scaled & { readonly shape: Shape }>(
   twin({ inputs: [scalar], outputs: [output] }, _, { scale }) {
     output.fill(scale * scalar[0]);
   },
-  wgsl(_, { scale, shape }) {
-    const threads = sizeOf(shape);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: BROADCAST,
-          constants: { THREADS: threads, SCALE: scale },
-          bindings: [...inputs, ...outputs],
-          workgroups: workgroupsFor(threads),
-        },
-      ],
-    };
-  },
+  wgsl: (_, { scale, shape }) => planThreads(BROADCAST, sizeOf(shape), { SCALE: scale }),
 });
 
 const sumOp = defineOp<Scaled>({

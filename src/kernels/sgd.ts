@@ -3,7 +3,7 @@
  * v ← μ·v − lr·g, then θ ← θ + v, or with Nesterov's look-ahead θ ← θ + μ·v − lr·g.
  * Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum" (ICML 2013).
  */
-import { defineKernel, ENTRY, workgroupsFor } from '../tensor/kernel.js';
+import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
 import { sizeOf } from '../tensor/shape.js';
 
 export interface SgdAttributes {
@@ -37,17 +37,6 @@ export const sgdUpdate = defineKernel<SgdAttributes>({
       parameters[i] += nesterov ? momentum * velocity - change : velocity;
     }
   },
-  wgsl({ inputs: [gradients] }, { momentum, nesterov }) {
-    const threads = sizeOf(gradients);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          code: sgdShader(nesterov),
-          constants: { THREADS: threads, MOMENTUM: momentum },
-          bindings: [...inputs, ...outputs],
-          workgroups: workgroupsFor(threads),
-        },
-      ],
-    };
-  },
+  wgsl: ({ inputs: [gradients] }, { momentum, nesterov }) =>
+    planThreads(sgdShader(nesterov), sizeOf(gradients), { MOMENTUM: momentum }),
 });

@@ -4,7 +4,7 @@
  */
 import { DeviceError, OutOfMemoryError } from '../errors.js';
 import { alignUp, Device, type DeviceDescription, type Launch } from './device.js';
-import type { BufferView, DeviceBuffer, Kernel, Numbers, OperandShapes } from './kernel.js';
+import type { BufferView, DeviceBuffer, KernelCall, Numbers } from './kernel.js';
 import { wasmBinaries } from './wasm.generated.js';
 
 interface CpuBuffer extends DeviceBuffer {
@@ -92,11 +92,7 @@ export class CpuDevice extends Device {
   }
 
   protected prepare<Attributes>(
-    kernel: Kernel<Attributes>,
-    inputs: readonly BufferView[],
-    outputs: readonly BufferView[],
-    shapes: OperandShapes,
-    attributes: Attributes,
+    { kernel, inputs, outputs, shapes, attributes }: KernelCall<Attributes>,
     scratch: (bytes: number) => BufferView,
   ): CpuLaunch {
     if (kernel.wasm) {

@@ -3,7 +3,7 @@
  * A launch is a kernel bound to its buffers. Launches run in the order in which they were queued.
  */
 import { DeviceError, OutOfMemoryError, UsageError, type BeltnetError } from '../errors.js';
-import type { BufferView, DeviceBuffer, Kernel, OperandShapes } from './kernel.js';
+import type { BufferView, DeviceBuffer, KernelCall } from './kernel.js';
 
 /** A kernel bound to buffers, ready to run any number of times. */
 export type Launch = object;
@@ -73,14 +73,7 @@ export abstract class Device {
   protected abstract writeBuffer(view: BufferView, data: ArrayBufferView): void;
   protected abstract readBuffer(view: BufferView): Promise<ArrayBuffer>;
   /** Binds a kernel to its operands. `scratch` gives memory that only this launch uses while it runs. */
-  protected abstract prepare<Attributes>(
-    kernel: Kernel<Attributes>,
-    inputs: readonly BufferView[],
-    outputs: readonly BufferView[],
-    shapes: OperandShapes,
-    attributes: Attributes,
-    scratch: (bytes: number) => BufferView,
-  ): Launch;
+  protected abstract prepare<Attributes>(call: KernelCall<Attributes>, scratch: (bytes: number) => BufferView): Launch;
   protected abstract run(launches: readonly Launch[]): void;
   /** Resolves when all submitted work is done; rejects with the failure if there was one. */
   abstract finish(): Promise<void>;
@@ -174,13 +167,7 @@ export abstract class Device {
   // --- work
 
   /** Queues a kernel; its results are there for every later launch, write or read. */
-  launch<Attributes>(
-    kernel: Kernel<Attributes>,
-    inputs: readonly BufferView[],
-    outputs: readonly BufferView[],
-    shapes: OperandShapes,
-    attributes: Attributes,
-  ): void {
+  launch<Attributes>(call: KernelCall<Attributes>): void {
     this.check();
     const scratch: Storage[] = [];
     const take = (bytes: number): BufferView => {
@@ -188,7 +175,7 @@ export abstract class Device {
       scratch.push(storage);
       return { buffer: storage.buffer, offset: 0, bytes, dtype: 'float32' };
     };
-    this.#queue.push(this.prepare(kernel, inputs, outputs, shapes, attributes, take));
+    this.#queue.push(this.prepare(call, take));
     // Launches run in order, so the next one may reuse this one's scratch memory.
     for (const storage of scratch) this.release(storage);
     if (!this.#recording && this.#queue.length >= LONGEST_QUEUE) this.flush();

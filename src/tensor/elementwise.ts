@@ -3,10 +3,10 @@ import { ShapeError } from '../errors.js';
 import {
   defineKernel,
   ENTRY,
-  workgroupsFor,
   type Kernel,
   type OperandShapes,
   type Plan,
+  planThreads,
   type WasmCall,
 } from './kernel.js';
 import { formatShape, sameShape, sizeOf } from './shape.js';
@@ -56,19 +56,7 @@ ${ENTRY}
     twin({ inputs: [a, b, c], outputs: [output] }) {
       for (let i = 0; i < output.length; i++) output[i] = twin(a[i], b ? b[i] : 0, c ? c[i] : 0);
     },
-    wgsl({ outputs: [shape] }) {
-      const threads = sizeOf(shape);
-      return {
-        steps: ({ inputs, outputs }) => [
-          {
-            code,
-            constants: { THREADS: threads },
-            bindings: [...inputs, ...outputs],
-            workgroups: workgroupsFor(threads),
-          },
-        ],
-      };
-    },
+    wgsl: ({ outputs: [shape] }) => planThreads(code, sizeOf(shape)),
     ...(wasm && {
       wasm: ({ outputs: [shape] }: OperandShapes): Plan<number, WasmCall> => ({
         steps: ({ inputs, outputs }) => [{ function: wasm, arguments: [...inputs, ...outputs, sizeOf(shape)] }],

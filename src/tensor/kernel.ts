@@ -69,18 +69,27 @@ export interface Kernel<Attributes = unknown> {
   wasm?(shapes: OperandShapes, attributes: Attributes): Plan<number, WasmCall>;
 }
 
+/** A kernel with its operands on a device: what `launch` asks for. */
+export interface KernelCall<Attributes> {
+  readonly kernel: Kernel<Attributes>;
+  readonly inputs: readonly BufferView[];
+  readonly outputs: readonly BufferView[];
+  readonly shapes: OperandShapes;
+  readonly attributes: Attributes;
+}
+
 export function defineKernel<Attributes>(kernel: Kernel<Attributes>): Kernel<Attributes> {
   return kernel;
 }
 
 /** Threads of a workgroup in the kernels that give each thread one element (or one small tile). */
-export const WORKGROUP = 64;
+const WORKGROUP = 64;
 
 /**
  * Workgroups for `threads` threads in one dimension, folded into two because a dimension holds at most 65,535 groups.
  * The shader finds its thread as `id.y * groups.x * 64 + id.x` and leaves when that is beyond the last.
  */
-export function workgroupsFor(threads: number): [number, number, number] {
+function workgroupsFor(threads: number): [number, number, number] {
   const groups = Math.max(1, Math.ceil(threads / WORKGROUP));
   const columns = Math.min(groups, 32768);
   return [columns, Math.ceil(groups / columns), 1];
@@ -94,3 +103,22 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let index = id.y * groups.x * ${WORKGROUP}u + id.x;
   if (index >= THREADS) { return; }
 `;
+
+/** A dispatch of a shader that opens with ENTRY: one thread for each index below `threads`. */
+export function dispatchThreads(
+  code: string,
+  threads: number,
+  bindings: readonly BufferView[],
+  constants: Readonly<Record<string, number>> = {},
+): Dispatch {
+  return { code, constants: { THREADS: threads, ...constants }, bindings, workgroups: workgroupsFor(threads) };
+}
+
+/** The plan of most kernels: one such dispatch, bound to the inputs and outputs in their order. */
+export function planThreads(
+  code: string,
+  threads: number,
+  constants?: Readonly<Record<string, number>>,
+): Plan<BufferView, Dispatch> {
+  return { steps: ({ inputs, outputs }) => [dispatchThreads(code, threads, [...inputs, ...outputs], constants)] };
+}

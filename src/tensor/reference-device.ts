@@ -3,7 +3,7 @@
  * other devices are checked against, from a single kernel to a whole model with its gradients.
  */
 import { Device, type DeviceDescription, type Launch } from './device.js';
-import type { BufferView, DeviceBuffer, Kernel, Numbers, OperandShapes } from './kernel.js';
+import type { BufferView, DeviceBuffer, KernelCall, Numbers } from './kernel.js';
 import type { Tensor } from './tensor.js';
 
 interface ReferenceBuffer extends DeviceBuffer {
@@ -54,13 +54,13 @@ export class ReferenceDevice extends Device {
     return Promise.resolve((view.dtype === 'float32' ? Float32Array.from(values) : values.slice()).buffer);
   }
 
-  protected prepare<Attributes>(
-    kernel: Kernel<Attributes>,
-    inputs: readonly BufferView[],
-    outputs: readonly BufferView[],
-    shapes: OperandShapes,
-    attributes: Attributes,
-  ): ReferenceLaunch {
+  protected prepare<Attributes>({
+    kernel,
+    inputs,
+    outputs,
+    shapes,
+    attributes,
+  }: KernelCall<Attributes>): ReferenceLaunch {
     const operands = {
       inputs: inputs.map((view): Numbers => arrayOf(view)),
       outputs: outputs.map((view): Numbers => arrayOf(view)),

@@ -151,12 +151,12 @@ export function launch<Attributes>(
     }
     return place;
   });
-  device.launch(
+  device.launch({
     kernel,
-    inputs.map((input) => input.view),
-    outputs.map((output) => output.view),
-    { inputs: inputShapes, outputs: outputs.map((output) => output.shape) },
+    inputs: inputs.map((input) => input.view),
+    outputs: outputs.map((output) => output.view),
+    shapes: { inputs: inputShapes, outputs: outputs.map((output) => output.shape) },
     attributes,
-  );
+  });
   return outputs;
 }

@@ -4,7 +4,7 @@
  */
 import { BeltnetError, DeviceError, DeviceLostError, NoDeviceError, OutOfMemoryError, ShaderError } from '../errors.js';
 import { Device, type DeviceDescription, type Launch } from './device.js';
-import type { BufferView, DeviceBuffer, Dispatch, Kernel, OperandShapes } from './kernel.js';
+import type { BufferView, DeviceBuffer, Dispatch, KernelCall } from './kernel.js';
 
 interface WebGpuBuffer extends DeviceBuffer {
   readonly gpu: GPUBuffer;
@@ -197,11 +197,7 @@ export class WebGpuDevice extends Device {
   }
 
   protected prepare<Attributes>(
-    kernel: Kernel<Attributes>,
-    inputs: readonly BufferView[],
-    outputs: readonly BufferView[],
-    shapes: OperandShapes,
-    attributes: Attributes,
+    { kernel, inputs, outputs, shapes, attributes }: KernelCall<Attributes>,
     scratch: (bytes: number) => BufferView,
   ): WebGpuLaunch {
     const plan = kernel.wgsl(shapes, attributes);

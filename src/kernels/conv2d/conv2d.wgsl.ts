@@ -6,7 +6,7 @@
  * their number is a multiple of 4. The weight gradient gives each thread a block of w and a slice of the picture
  * lines; the slices are added up afterwards.
  */
-import { ENTRY, workgroupsFor, type BufferView, type Dispatch, type Plan } from '../../tensor/kernel.js';
+import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
 import { activate, BUSY_THREADS, partialSums, type FusedActivation } from '../partial-sums.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 
@@ -131,18 +131,12 @@ function convolve(
   const output = widthOf(shape.outputChannels);
   const tiles = Math.ceil(shape.outputWidth / PIXELS);
   const threads = shape.batch * shape.outputHeight * tiles * (shape.outputChannels / output);
-  return {
-    code: forwardShader(input, output, bindings.length === 4, activation),
-    constants: {
-      ...sizes(shape, input, output),
-      STRETCH_HEIGHT: stretch[0],
-      STRETCH_WIDTH: stretch[1],
-      TILES: tiles,
-      THREADS: threads,
-    },
-    bindings,
-    workgroups: workgroupsFor(threads),
-  };
+  return dispatchThreads(forwardShader(input, output, bindings.length === 4, activation), threads, bindings, {
+    ...sizes(shape, input, output),
+    STRETCH_HEIGHT: stretch[0],
+    STRETCH_WIDTH: stretch[1],
+    TILES: tiles,
+  });
 }
 
 export function forwardDispatches(
@@ -193,17 +187,11 @@ export function inputGradientDispatches(shape: ConvolutionShape): Plan<BufferVie
   return {
     scratch: [weights * 4],
     steps: ({ inputs: [dz, weight], outputs: [dx] }, [turned]) => [
-      {
-        code: TURN_WEIGHT,
-        constants: {
-          THREADS: weights,
-          TAPS: window.size[0] * window.size[1],
-          INPUT_CHANNELS: inputChannels,
-          OUTPUT_CHANNELS: outputChannels,
-        },
-        bindings: [weight, turned],
-        workgroups: workgroupsFor(weights),
-      },
+      dispatchThreads(TURN_WEIGHT, weights, [weight, turned], {
+        TAPS: window.size[0] * window.size[1],
+        INPUT_CHANNELS: inputChannels,
+        OUTPUT_CHANNELS: outputChannels,
+      }),
       convolve(backward, window.strides, 'linear', [dz, turned, dx]),
     ],
   };
@@ -255,12 +243,11 @@ export function weightGradientDispatches(shape: ConvolutionShape): Plan<BufferVi
   return {
     scratch: slices > 1 ? [slices * weights * 4] : [],
     steps: ({ inputs: [x, dz], outputs: [dw] }, [partials]) => [
-      {
-        code: weightGradientShader(input, output),
-        constants: { ...sizes(shape, input, output), LINES: lines, LINES_OF_SLICE: linesOfSlice, THREADS: threads },
-        bindings: [x, dz, partials ?? dw],
-        workgroups: workgroupsFor(threads),
-      },
+      dispatchThreads(weightGradientShader(input, output), threads, [x, dz, partials ?? dw], {
+        ...sizes(shape, input, output),
+        LINES: lines,
+        LINES_OF_SLICE: linesOfSlice,
+      }),
       ...(partials ? [partialSums(partials, dw, weights, slices)] : []),
     ],
   };
