@@ -3,17 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LONGEST_OK_STRETCH, planBelt, SHORTEST_GAP_STRETCH } from '../../src/data/belt-plan.js';
+import type { BeltLabel, BeltScene } from '../../src/data/belt-scene.js';
 import { decode } from '../../src/data/decode.node.js';
 import type { Picture } from '../../src/data/picture.js';
 import { synthesize } from '../../src/data/synthetic.node.js';
-import {
-  beltPicture,
-  LONGEST_OK_STRETCH,
-  planBelt,
-  SHORTEST_GAP_STRETCH,
-  type BeltLabel,
-  type BeltScene,
-} from '../../src/data/synthetic.js';
+import { beltPicture } from '../../src/data/synthetic.js';
 import { DiskError, UsageError } from '../../src/errors.js';
 
 const labels: readonly BeltLabel[] = ['gap', 'ok'];

@@ -1,5 +1,4 @@
-/** Before each test file in Node: WebGPU's globals, and a GPU object where test/support/gpu.ts finds it. */
-import { create, globals } from 'webgpu';
+/** Before each test file in Node: the product's own GPU object, where test/support/gpu.ts finds it. */
+import { openGpu } from '../../src/tensor/dawn.node.js';
 
-Object.assign(globalThis, globals);
-globalThis.beltnetTestGpu = create([]); // reachable for ever: Dawn crashes the process when it is collected
+globalThis.beltnetTestGpu = (await openGpu()) ?? undefined;
