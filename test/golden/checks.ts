@@ -49,12 +49,17 @@ function parameter(device: Device, golden: GoldenTensor): Tensor {
 }
 
 /** An op's output, and its inputs' gradients for the upstream gradient dy. */
-async function valueAndGradients(golden: Case, device: Device, inputs: readonly string[], compute: (inputs: readonly Tensor[]) => Tensor): Promise<Outputs> {
+async function valueAndGradients(
+  golden: Case,
+  device: Device,
+  inputs: readonly string[],
+  compute: (inputs: readonly Tensor[]) => Tensor,
+): Promise<Outputs> {
   const tensors = inputs.map((name) => parameter(device, golden.get(name)));
   const { result, tape } = record(() => compute(tensors));
   const gradients = backward(tape, result, put(device, golden.get('dy')));
   const outputs: Outputs = { y: await read(result) };
-  for (const [index, name] of inputs.entries()) outputs[`d${name}`] = await read(gradients.get(tensors[index]!)!);
+  for (const [index, name] of inputs.entries()) outputs[`d${name}`] = await read(gradients.get(tensors[index])!);
   return outputs;
 }
 
@@ -62,37 +67,50 @@ async function valueAndGradients(golden: Case, device: Device, inputs: readonly 
 function optimizerOf(kind: string, settings: Readonly<Record<string, number>>): Optimizer {
   const { lr, beta_1, beta_2, epsilon, momentum } = settings;
   if (kind.startsWith('adam')) {
-    return adam({ learningRate: lr!, beta1: beta_1!, beta2: beta_2!, epsilon: epsilon!, correction: kind === 'adam_torch' ? 'pytorch' : 'keras' });
+    return adam({
+      learningRate: lr,
+      beta1: beta_1,
+      beta2: beta_2,
+      epsilon: epsilon,
+      correction: kind === 'adam_torch' ? 'pytorch' : 'keras',
+    });
   }
-  return sgd({ learningRate: lr!, momentum: momentum ?? 0, nesterov: Boolean(settings['nesterov']) });
+  if (!kind.startsWith('sgd')) throw new Error(`optimizer ${kind} is not known yet`);
+  return sgd({ learningRate: lr, momentum: momentum ?? 0, nesterov: Boolean(settings['nesterov']) });
 }
 
-const optimizerTrajectory = (kind: string): Check => async (golden, device) => {
-  const start = golden.get('theta0');
-  const gradients = golden.get('grad');
-  const [steps, size] = gradients.shape as [number, number];
-  const theta = put(device, start);
-  const gradient = zeros(device, [size]);
-  const bound = optimizerOf(kind, golden.attributes).bind(theta, gradient);
-  const trajectory: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    gradient.write(Float32Array.from({ length: size }, (_, i) => gradients.data[step * size + i]!));
-    bound.prepare(step + 1);
-    bound.apply();
-    trajectory.push(...Array.from(await read(theta)));
-  }
-  return { theta: trajectory };
-};
+const optimizerTrajectory =
+  (kind: string): Check =>
+  async (golden, device) => {
+    const start = golden.get('theta0');
+    const gradients = golden.get('grad');
+    const [steps, size] = gradients.shape as [number, number];
+    const theta = put(device, start);
+    const gradient = zeros(device, [size]);
+    const bound = optimizerOf(kind, golden.attributes).bind(theta, gradient);
+    const trajectory: number[] = [];
+    for (let step = 0; step < steps; step++) {
+      gradient.write(Float32Array.from({ length: size }, (_, i) => gradients.data[step * size + i]));
+      bound.prepare(step + 1);
+      bound.apply();
+      trajectory.push(...Array.from(await read(theta)));
+    }
+    return { theta: trajectory };
+  };
 
 const LAYERS = ['conv1', 'conv2', 'dense1', 'dense2'];
 
 /** The mission's network in the sizes of a case, with its weights. */
 function network(golden: Case): Sequential {
-  const { input_shape, filters, dense: units } = golden.attributes as unknown as { input_shape: number[]; filters: number[]; dense: number };
+  const {
+    input_shape,
+    filters,
+    dense: units,
+  } = golden.attributes as unknown as { input_shape: number[]; filters: number[]; dense: number };
   const model = new Sequential([
-    new Conv2D(filters[0]!, 3, { name: 'conv1', inputShape: input_shape, activation: 'relu' }),
+    new Conv2D(filters[0], 3, { name: 'conv1', inputShape: input_shape, activation: 'relu' }),
     new MaxPooling2D(),
-    new Conv2D(filters[1]!, 3, { name: 'conv2', activation: 'relu' }),
+    new Conv2D(filters[1], 3, { name: 'conv2', activation: 'relu' }),
     new MaxPooling2D(),
     new Flatten(),
     new Dense(units, { name: 'dense1', activation: 'relu' }),
@@ -111,7 +129,11 @@ function network(golden: Case): Sequential {
 
 /** Forward pass with every activation, and every gradient, by ops. */
 async function modelGradient(golden: Case, device: Device): Promise<Outputs> {
-  const parameters = new Map(LAYERS.flatMap((layer) => ['kernel', 'bias'].map((part) => [`${layer}/${part}`, parameter(device, golden.get(`param/${layer}/${part}`))])));
+  const parameters = new Map(
+    LAYERS.flatMap((layer) =>
+      ['kernel', 'bias'].map((part) => [`${layer}/${part}`, parameter(device, golden.get(`param/${layer}/${part}`))]),
+    ),
+  );
   const at = (name: string) => parameters.get(name)!;
   const x = parameter(device, golden.get('x'));
   const y = put(device, golden.get('y'));
@@ -122,7 +144,10 @@ async function modelGradient(golden: Case, device: Device): Promise<Outputs> {
     const pool1 = keep('pool1', maxPool2d(conv1));
     const conv2 = keep('conv2', conv2d(pool1, at('conv2/kernel'), { bias: at('conv2/bias'), activation: 'relu' }));
     const pool2 = keep('pool2', maxPool2d(conv2));
-    const dense1 = keep('dense1', dense(flatten(pool2), at('dense1/kernel'), { bias: at('dense1/bias'), activation: 'relu' }));
+    const dense1 = keep(
+      'dense1',
+      dense(flatten(pool2), at('dense1/kernel'), { bias: at('dense1/bias'), activation: 'relu' }),
+    );
     const logits = reshape(dense(dense1, at('dense2/kernel'), { bias: at('dense2/bias') }), [y.size]);
     return { logits, loss: mean(binaryCrossEntropyWithLogits(logits, y)) };
   });
@@ -140,13 +165,19 @@ async function modelGradient(golden: Case, device: Device): Promise<Outputs> {
 }
 
 /** What the set keeps of dense1's matrix in the full model: some rows, and sums over all of it. */
-function summarize(outputs: Outputs, name: string, matrix: ArrayLike<number>, [rows, columns]: readonly number[], sampled: ArrayLike<number>): void {
-  const at = (row: number, column: number) => matrix[row * columns! + column]!;
+function summarize(
+  outputs: Outputs,
+  name: string,
+  matrix: ArrayLike<number>,
+  [rows, columns]: readonly number[],
+  sampled: ArrayLike<number>,
+): void {
+  const at = (row: number, column: number) => matrix[row * columns + column];
   const range = (count: number) => Array.from({ length: count }, (_, i) => i);
   const total = (values: number[]) => values.reduce((a, b) => a + b, 0);
-  outputs[`${name}/rows`] = Array.from(sampled).flatMap((row) => range(columns!).map((column) => at(row, column)));
-  outputs[`${name}/row_sums`] = range(rows!).map((row) => total(range(columns!).map((column) => at(row, column))));
-  outputs[`${name}/col_sums`] = range(columns!).map((column) => total(range(rows!).map((row) => at(row, column))));
+  outputs[`${name}/rows`] = Array.from(sampled).flatMap((row) => range(columns).map((column) => at(row, column)));
+  outputs[`${name}/row_sums`] = range(rows).map((row) => total(range(columns).map((column) => at(row, column))));
+  outputs[`${name}/col_sums`] = range(columns).map((column) => total(range(rows).map((row) => at(row, column))));
   outputs[`${name}/l2`] = [Math.sqrt(total(Array.from(matrix, (value) => value * value)))];
 }
 
@@ -154,20 +185,28 @@ function weightOutputs(outputs: Outputs, prefix: string, weights: NamedWeights, 
   for (const [name, { shape, data }] of Object.entries(weights)) {
     const key = `${prefix}/${name.replace('.', '/')}`;
     outputs[key] = data;
-    if (name === 'dense1.kernel' && data.length > 100_000) summarize(outputs, key, data, shape, golden.get('sampled_rows').data);
+    if (name === 'dense1.kernel' && data.length > 100_000)
+      summarize(outputs, key, data, shape, golden.get('sampled_rows').data);
   }
 }
 
 /** Training through the public model, batch by batch. */
 async function modelTraining(golden: Case, device: Device): Promise<Outputs> {
-  const { optimizer, steps } = golden.attributes as unknown as { optimizer: { kind: string } & Record<string, never>; steps: number };
+  const { optimizer, steps } = golden.attributes as unknown as {
+    optimizer: { kind: string } & Record<string, never>;
+    steps: number;
+  };
   const model = network(golden);
   model.compile({ device, optimizer: optimizerOf(optimizer.kind, optimizer) });
   const X = golden.get('X');
   const Y = golden.get('Y').data;
   const { data: batches, shape } = golden.get('batches');
   const size = model.inputShape.reduce((a, b) => a * b, 1);
-  const gather = (samples: number[]) => Float32Array.from({ length: samples.length * size }, (_, i) => X.data[samples[Math.floor(i / size)]! * size + (i % size)]!);
+  const gather = (samples: number[]) =>
+    Float32Array.from(
+      { length: samples.length * size },
+      (_, i) => X.data[samples[Math.floor(i / size)] * size + (i % size)],
+    );
   const logitsOf = async (samples: number[]) => {
     const x = tensor(device, gather(samples), [samples.length, ...model.inputShape]);
     return Array.from(await read(model.call(x, { logits: true })));
@@ -175,53 +214,85 @@ async function modelTraining(golden: Case, device: Device): Promise<Outputs> {
   const outputs: Outputs = {};
   const [loss, accuracy, logitsByStep]: number[][] = [[], [], []];
   for (let step = 0; step < steps; step++) {
-    const samples = Array.from({ length: shape[1]! }, (_, i) => batches[step * shape[1]! + i]!).filter((sample) => sample >= 0);
+    const samples = Array.from({ length: shape[1] }, (_, i) => batches[step * shape[1] + i]).filter(
+      (sample) => sample >= 0,
+    );
     const logits = await logitsOf(samples);
-    // The set has NaN where a short batch has no sample.
-    logitsByStep!.push(...Array.from({ length: shape[1]! }, (_, i) => logits[i] ?? Number.NaN));
-    const labels = samples.map((sample) => Y[sample]!);
+    // The set has 0 where a short batch has no sample.
+    logitsByStep.push(...Array.from({ length: shape[1] }, (_, i) => logits[i] ?? 0));
+    const labels = samples.map((sample) => Y[sample]);
     const figures = await model.trainOnBatch(gather(samples), labels);
-    loss!.push(figures.loss);
-    accuracy!.push(figures.accuracy);
+    loss.push(figures.loss);
+    accuracy.push(figures.accuracy);
     if (step === 0) {
       outputs['step0/logits'] = logits;
       outputs['step0/prob'] = logits.map((z) => 1 / (1 + Math.exp(-z)));
-      outputs['step0/dlogits'] = logits.map((z, i) => (1 / (1 + Math.exp(-z)) - labels[i]!) / logits.length);
+      outputs['step0/dlogits'] = logits.map((z, i) => (1 / (1 + Math.exp(-z)) - labels[i]) / logits.length);
       outputs['step0/loss'] = [figures.loss];
       weightOutputs(outputs, 'step0/grad', await model.getGradients(), golden);
     }
   }
-  Object.assign(outputs, { loss, accuracy, logits_by_step: logitsByStep, final_logits: await logitsOf(Array.from(Y, (_, i) => i)) });
+  Object.assign(outputs, {
+    loss,
+    accuracy,
+    logits_by_step: logitsByStep,
+    final_logits: await logitsOf(Array.from(Y, (_, i) => i)),
+  });
   weightOutputs(outputs, 'final', await model.getWeights(), golden);
   model.destroy();
   return outputs;
 }
 
-const clipped = (form: 'keras2' | 'keras3'): Check => async (golden, device) => {
-  const p = parameter(device, golden.get('p'));
-  const y = put(device, golden.get('y'));
-  const { result, tape } = record(() => {
-    const loss = binaryCrossEntropy(p, y, { form });
-    return { loss, mean: mean(loss) };
-  });
-  const outputs: Outputs = { loss: await read(result.loss), loss_mean: await read(result.mean), dp_mean: await read(backward(tape, result.mean).get(p)!) };
-  // The most extreme case is compared with float32 arithmetic, where 1 − 1e-7 is 1 − 2^-23.
-  for (const [name, values] of Object.entries(outputs)) outputs[`${name}_float32_arithmetic`] = values;
-  return outputs;
-};
+const clipped =
+  (form: 'keras2' | 'keras3'): Check =>
+  async (golden, device) => {
+    const p = parameter(device, golden.get('p'));
+    const y = put(device, golden.get('y'));
+    const { result, tape } = record(() => {
+      const loss = binaryCrossEntropy(p, y, { form });
+      return { loss, mean: mean(loss) };
+    });
+    const outputs: Outputs = {
+      loss: await read(result.loss),
+      loss_mean: await read(result.mean),
+      dp_mean: await read(backward(tape, result.mean).get(p)!),
+    };
+    // The most extreme case is compared with float32 arithmetic, where 1 − 1e-7 is 1 − 2^-23.
+    for (const [name, values] of Object.entries(outputs)) outputs[`${name}_float32_arithmetic`] = values;
+    return outputs;
+  };
 
 export const checks: Readonly<Record<string, Check>> = {
   conv2d(golden, device) {
-    const { strides, padding, dilation_rate: dilation } = golden.attributes as unknown as { strides: [number, number]; padding: 'valid' | 'same'; dilation_rate: [number, number] };
-    return valueAndGradients(golden, device, ['x', 'w', 'b'], ([x, weight, bias]) => conv2d(x!, weight!, { bias: bias!, strides, padding, dilation }));
+    const {
+      strides,
+      padding,
+      dilation_rate: dilation,
+    } = golden.attributes as unknown as {
+      strides: [number, number];
+      padding: 'valid' | 'same';
+      dilation_rate: [number, number];
+    };
+    return valueAndGradients(golden, device, ['x', 'w', 'b'], ([x, weight, bias]) =>
+      conv2d(x, weight, { bias: bias, strides, padding, dilation }),
+    );
   },
   max_pool2d(golden, device) {
-    const { pool_size: size, strides, padding } = golden.attributes as unknown as { pool_size: [number, number]; strides: [number, number]; padding: 'valid' | 'same' };
-    return valueAndGradients(golden, device, ['x'], ([x]) => maxPool2d(x!, { size, strides, padding }));
+    const {
+      pool_size: size,
+      strides,
+      padding,
+    } = golden.attributes as unknown as {
+      pool_size: [number, number];
+      strides: [number, number];
+      padding: 'valid' | 'same';
+    };
+    return valueAndGradients(golden, device, ['x'], ([x]) => maxPool2d(x, { size, strides, padding }));
   },
-  dense: (golden, device) => valueAndGradients(golden, device, ['x', 'w', 'b'], ([x, weight, bias]) => dense(x!, weight!, { bias: bias! })),
-  relu: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => relu(x!)),
-  sigmoid: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => sigmoid(x!)),
+  dense: (golden, device) =>
+    valueAndGradients(golden, device, ['x', 'w', 'b'], ([x, weight, bias]) => dense(x, weight, { bias: bias })),
+  relu: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => relu(x)),
+  sigmoid: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => sigmoid(x)),
   async bce_with_logits(golden, device) {
     const y = put(device, golden.get('y'));
     const gradientOf = async (reduce: (loss: Tensor) => Tensor) => {
@@ -242,7 +313,10 @@ export const checks: Readonly<Record<string, Check>> = {
   'bce_on_probabilities:keras3': clipped('keras3'),
   'bce_on_probabilities:keras2': clipped('keras2'),
   ...Object.fromEntries(
-    ['adam_keras', 'adam_torch', 'sgd', 'sgd_momentum', 'sgd_nesterov'].map((kind) => [`optimizer:${kind}`, optimizerTrajectory(kind)]),
+    ['adam_keras', 'adam_torch', 'sgd', 'sgd_momentum', 'sgd_nesterov'].map((kind) => [
+      `optimizer:${kind}`,
+      optimizerTrajectory(kind),
+    ]),
   ),
   model_gradient: modelGradient,
   model_training: modelTraining,
