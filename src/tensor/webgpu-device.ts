@@ -36,6 +36,9 @@ const COMPUTE_STAGE = 0x4;
 /** Milliseconds; a wrong guess of the work's length costs no more. */
 const LONGEST_NAP = 200;
 
+/** Buffers for reading above this size (whole models) are not kept. */
+const LARGEST_STAGING = 2 ** 20;
+
 const DEFAULT_BUDGET = 4 * 2 ** 30;
 
 export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
@@ -80,6 +83,8 @@ export class WebGpuDevice extends Device {
   readonly #modules = new Map<string, GPUShaderModule>();
   /** Compilation reports that have not come in yet. */
   readonly #compiling = new Set<Promise<void>>();
+  /** Buffers for reading that are free, by size: a training reads its figures again and again. */
+  readonly #staging = new Map<number, GPUBuffer[]>();
   readonly #maximumBinding: number;
   /** Milliseconds that a submit takes, as far as known; and the submits that were not waited for yet: see `#wait`. */
   #millisecondsOfSubmit = 0;
@@ -160,16 +165,17 @@ export class WebGpuDevice extends Device {
 
   protected async readBuffer(view: BufferView): Promise<ArrayBuffer> {
     const size = Math.ceil(view.bytes / 4) * 4;
-    const staging = this.#device.createBuffer({ size, usage: USAGE.copyDestination | USAGE.mapRead });
+    const usage = USAGE.copyDestination | USAGE.mapRead;
+    const staging = this.#staging.get(size)?.pop() ?? this.#device.createBuffer({ size, usage });
     const encoder = this.#device.createCommandEncoder();
     encoder.copyBufferToBuffer((view.buffer as WebGpuBuffer).gpu, view.offset, staging, 0, size);
     this.#device.queue.submit([encoder.finish()]);
-    try {
-      await this.#wait(() => staging.mapAsync(MAP_READ));
-      return staging.getMappedRange().slice(0, view.bytes);
-    } finally {
-      staging.destroy();
-    }
+    await this.#wait(() => staging.mapAsync(MAP_READ));
+    const bytes = staging.getMappedRange().slice(0, view.bytes);
+    staging.unmap();
+    if (size > LARGEST_STAGING) staging.destroy();
+    else this.#staging.set(size, [...(this.#staging.get(size) ?? []), staging]);
+    return bytes;
   }
 
   /**
