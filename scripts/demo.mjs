@@ -33,7 +33,7 @@ const runs = `${folder}/runs`;
 
 beltnet('synth', pictures, '--count', '800', '--seed', '0');
 const augmentation = ['--shear', '0.2', '--zoom', '0.2', '--horizontal-flip'];
-beltnet('train', pictures, '--epochs', '10', ...augmentation, '--alert-class', 'gap', '--out', runs);
+beltnet('train', pictures, '--epochs', '6', ...augmentation, '--alert-class', 'gap', '--out', runs);
 const model = `${runs}/${readdirSync(join(root, runs))[0]}/model.safetensors`;
 beltnet('evaluate', model, pictures);
 beltnet('predict', model, ...somePictures(pictures, 3));
