@@ -32,7 +32,7 @@ const pictures = `${folder}/belt`;
 const runs = `${folder}/runs`;
 
 beltnet('synth', pictures, '--count', '800', '--seed', '0');
-const augmentation = ['--shear', '0.2', '--zoom', '0.2', '--horizontal-flip'];
+const augmentation = ['--shear', '10deg', '--zoom', '0.2', '--horizontal-flip'];
 beltnet('train', pictures, '--epochs', '6', ...augmentation, '--alert-class', 'gap', '--out', runs);
 const model = `${runs}/${readdirSync(join(root, runs))[0]}/model.safetensors`;
 beltnet('evaluate', model, pictures);
