@@ -5,7 +5,7 @@ import type { BoundOptimizer, Optimizer } from '../optim/optimizer.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { ArraySource, type BatchSource } from './batch-source.js';
+import { ArraySource } from './batch-source.js';
 import type { Batches } from './batches.js';
 import {
   evaluateBatches,
@@ -142,10 +142,10 @@ export class Sequential {
   }
 
   /**
-   * Puts the model on a device and makes it ready to train. Compiling again keeps the weights and starts the
-   * optimizer anew; read them with `getWeights` before moving to another device.
+   * Puts the model on a device and makes it ready to train. Compiling again on the same device keeps the weights and
+   * starts the optimizer anew.
    *
-   * @throws UsageError when the loss does not fit the last layer
+   * @throws UsageError when the loss does not fit the last layer, or the model is on another device
    */
   compile({ device, optimizer = 'adam', loss = 'binaryCrossentropy' }: CompileOptions): this {
     const last = this.#layers.at(-1);
@@ -157,16 +157,11 @@ export class Sequential {
       );
     }
     const resolvedOptimizer = optimizer === 'adam' ? adam() : optimizer;
-    const parameters = this.#parameters();
-    const weights = this.#weights ?? initialWeights(parameters, this.seed);
-    this.#release();
-    const arena = new ParameterArena(device, parameters);
-    arena.write(weights);
+    const arena = this.#placeWeights(device);
     const bound = resolvedOptimizer.bind(arena.values, arena.gradients);
     const layerTensors = this.#layers.map((layer) => arena.ofLayer(layer.name));
     const steps = new Steps(device, (x, logits) => this.#forward(x, layerTensors, logits), resolvedLoss, bound);
     this.#step = 0;
-    this.#weights = weights;
     this.#compiled = {
       device,
       optimizer: resolvedOptimizer,
@@ -178,6 +173,25 @@ export class Sequential {
       arrays: new Map(),
     };
     return this;
+  }
+
+  /** The arena of the weights on the device: the one that is there, or a new one with given or initial weights. */
+  #placeWeights(device: Device): ParameterArena {
+    if (this.#compiled) {
+      if (this.#compiled.device !== device) {
+        throw new UsageError(
+          `compile: the model is on ${this.#compiled.device.description.name}; to move it, take getWeights(), ` +
+            'destroy() the model, and setWeights() before compile()',
+        );
+      }
+      const { arena } = this.#compiled;
+      this.#releaseTraining();
+      return arena;
+    }
+    const parameters = this.#parameters();
+    const arena = new ParameterArena(device, parameters);
+    arena.write(this.#weights ?? initialWeights(parameters, this.seed));
+    return arena;
   }
 
   #forward(x: Tensor, layerTensors: readonly Record<string, Tensor>[], logits: boolean): Tensor {
@@ -306,20 +320,20 @@ export class Sequential {
     this.#weights = weights;
   }
 
-  #release(): void {
+  /** Frees all that belongs to training; the weights stay. */
+  #releaseTraining(): void {
     if (!this.#compiled) return;
-    const { arena, bound, steps, arrays } = this.#compiled;
+    const { bound, steps, arrays } = this.#compiled;
     for (const source of arrays.values()) source.destroy();
     steps.destroy();
     bound.destroy();
-    arena.destroy();
-    this.#compiled = null;
   }
 
-  /** Frees the model's memory on the device. */
+  /** Frees the model's memory on the device; its weights are gone. Compiled again it starts from its seed, or from `setWeights`. */
   destroy(): void {
-    this.#release();
+    this.#releaseTraining();
+    this.#compiled?.arena.destroy();
+    this.#compiled = null;
+    this.#weights = null;
   }
 }
-
-export type { BatchSource };

@@ -93,7 +93,7 @@ export function formatTape(tape: readonly TapeRecord[]): string {
 }
 
 /**
- * Gradients of `output` with respect to every tensor on the tape that requires one and was not computed by it.
+ * Gradients of `output` with respect to every tensor on the tape that requires one, whether it was given or computed.
  * A tensor with a `gradient` place gets it there.
  *
  * @param seed gradient of the loss with respect to `output`; 1 when `output` is a scalar loss

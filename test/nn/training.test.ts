@@ -121,6 +121,26 @@ describe.each(['webgpu', 'cpu'] as const)('training on %s', (kind) => {
     model.destroy();
   });
 
+  test('compiling again keeps the weights and starts the optimizer anew', async () => {
+    const model = network().compile({ device });
+    await model.fit(flow(), { epochs: 1 });
+    const trained = await model.getWeights();
+    model.compile({ device, optimizer: adam({ learningRate: 0.5 }) });
+    expect(await model.getWeights()).toEqual(trained);
+    await model.fit(flow(), { epochs: 1, stepsPerEpoch: 1 });
+    // The first step of Adam moves every weight that has a gradient by the learning rate.
+    const { data } = (await model.getWeights())['dense_1.bias'];
+    expect(Math.abs(data[0] - trained['dense_1.bias'].data[0])).toBeCloseTo(0.5, 3);
+    const other = await openTestDevice(kind);
+    expect(() => model.compile({ device: other })).toThrow(
+      'to move it, take getWeights(), destroy() the model, and setWeights() before compile()',
+    );
+    model.destroy();
+    model.setWeights(trained);
+    expect(await model.compile({ device: other }).getWeights()).toEqual(trained);
+    other.destroy();
+  });
+
   test('a signal stops it after the current step', async () => {
     const model = network().compile({ device });
     const stop = new AbortController();
