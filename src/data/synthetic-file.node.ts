@@ -12,10 +12,7 @@ export interface PictureFile extends BeltPictureOptions {
 /** A picture's own draws have the label as their second index (0, 1); that of the encoding follows. */
 const QUALITY_ADDRESS = 2;
 
-/**
- * Makes a picture and writes it, in a JPEG quality from 70 to 95. The file isn't forced to the disk: a power failure may
- * lose pictures, but they can be made again, and hundreds of waits would take longer than making them.
- */
+/** Makes a picture and writes it, in a JPEG quality from 70 to 95; it is on the disk when the promise resolves. */
 export async function writePicture({ path, ...options }: PictureFile): Promise<void> {
   const { width, height, data } = beltPicture(options);
   const pixels = new Uint8Array(width * height * 4); // RGBA, as the encoder wants it; it ignores alpha
@@ -26,5 +23,5 @@ export async function writePicture({ path, ...options }: PictureFile): Promise<v
   }
   const address = QUALITY_ADDRESS + (options.label === 'gap' ? 0 : 1);
   const quality = 70 + new Random(options.seed, RandomStream.synthetic, options.index, address).integer(26);
-  await writeFile(path, jpegJs.encode({ width, height, data: pixels }, quality).data, { flag: 'wx' });
+  await writeFile(path, jpegJs.encode({ width, height, data: pixels }, quality).data, { flag: 'wx', flush: true });
 }
