@@ -7,7 +7,7 @@ import {
   type DeviceName,
   type OpenDeviceOptions,
 } from './tensor/open-device.js';
-import { openGpu } from './tensor/dawn.node.js';
+import { destroyAtExit, openGpu } from './tensor/dawn.node.js';
 import type { Device } from './tensor/device.js';
 import type { AdapterDescription } from './tensor/webgpu-device.js';
 
@@ -34,7 +34,8 @@ async function gpuFor(name: DeviceName): Promise<GPU | null> {
 
 /** As in browsers, with Dawn's adapters. @throws NoDeviceError when 'webgpu' is asked for and there is no adapter */
 export async function chooseDevice(name: DeviceName = 'auto'): Promise<DeviceChoice> {
-  return chooseFrom(name, await gpuFor(name));
+  const choice = await chooseFrom(name, await gpuFor(name));
+  return { ...choice, open: async (options) => destroyAtExit(await choice.open(options)) };
 }
 
 export async function openDevice(name: DeviceName = 'auto', options: OpenDeviceOptions = {}): Promise<Device> {

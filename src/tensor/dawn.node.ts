@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import type { Device } from './device.js';
 
 /** Software Vulkan that comes with Debian's chromium; used when there is no other driver and a GPU is asked for. */
 const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -54,4 +55,20 @@ export async function openGpu({ software = true }: { software?: boolean } = {}):
     return opened;
   }
   return gpu;
+}
+
+const openDevices = new Set<WeakRef<Device>>();
+
+/**
+ * A GPU that is at work while the process ends crashes it (a segmentation fault in one of nine second Ctrl-Cs on a busy
+ * machine), so devices are destroyed before, however the end comes.
+ */
+export function destroyAtExit<Opened extends Device>(device: Opened): Opened {
+  if (openDevices.size === 0) {
+    process.on('exit', () => {
+      for (const reference of openDevices) reference.deref()?.destroy();
+    });
+  }
+  openDevices.add(new WeakRef(device));
+  return device;
 }
