@@ -58,7 +58,9 @@ export abstract class Device {
   /** The first failure that the device reported; every later use throws it. */
   protected failure: BeltnetError | null = null;
 
-  #pool: MemoryPool = new Map();
+  readonly #eagerPool: MemoryPool = new Map();
+  /** Where memory comes from now: the eager pool, or a recording's while it is made. */
+  #pool = this.#eagerPool;
   #scopes: Set<Scoped>[] = [];
   #queue: Launch[] = [];
   #recording = false;
@@ -115,10 +117,10 @@ export abstract class Device {
     else storage.pool.set(storage.buffer.bytes, [storage.buffer]);
   }
 
-  /** Returns the memory of free buffers (not of recorded steps) to the system. */
+  /** Returns the memory of free buffers to the system; those of recorded steps are not free, even between runs. */
   trim(): void {
     this.flush();
-    this.#emptyPool(this.#pool);
+    this.#emptyPool(this.#eagerPool);
   }
 
   #emptyPool(pool: MemoryPool): void {

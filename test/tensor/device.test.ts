@@ -118,6 +118,24 @@ describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
     small.destroy();
   });
 
+  test('when memory is short while recording, earlier recordings keep theirs', async () => {
+    const options = { memoryBudget: 2 ** 20 };
+    const small = kind === 'cpu' ? await CpuDevice.open(options) : await WebGpuDevice.open(await getAdapter(), options);
+    const x = tensor(small, new Float32Array(20_000).fill(1));
+    const y = zeros(small, [20_000]);
+    const pool = new Map();
+    const quadruple = () => void launch(addKernel, [add(x, x), add(x, x)], null, [y]);
+    const first = small.record(pool, quadruple);
+    emptyTensor(small, [150_000]).destroy(); // free, but allocated: the next recording needs its place
+    const second = small.record(pool, () => void add(emptyTensor(small, [50_000]), emptyTensor(small, [50_000])));
+    small.replay(first);
+    small.replay(second);
+    small.replay(first);
+    expect((await y.read()).every((value) => value === 4)).toBe(true);
+    expect(() => small.record(pool, () => void emptyTensor(small, [150_000]))).toThrow(OutOfMemoryError);
+    small.destroy();
+  });
+
   test('a destroyed device says so', async () => {
     const gone = await openTestDevice(kind);
     const x = tensor(gone, [1]);
