@@ -108,9 +108,8 @@ async function decodeInWorkers(
       execArgv: [], // flags of this process, like --input-type, would stop a worker
       ...(resourceLimits && { resourceLimits }),
     });
-    worker.on('message', note);
     workers.push(worker);
-    ends.push(endOf(worker, () => paths[positions[slot]]));
+    ends.push(endOf(worker, note, () => paths[positions[slot]]));
   }
   try {
     await Promise.all(ends);
@@ -121,8 +120,15 @@ async function decodeInWorkers(
 }
 
 /** Settles when the worker is gone: well, if it came to the end of its work. */
-function endOf(worker: Worker, currentFile: () => string | undefined): Promise<void> {
+function endOf(worker: Worker, note: Note, currentFile: () => string | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    worker.on('message', (result: DecodeResult) => {
+      try {
+        note(result);
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error))); // of the caller's onProgress
+      }
+    });
     const fail = (what: string, cause?: Error) => {
       const file = currentFile();
       const message =

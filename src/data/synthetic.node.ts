@@ -164,7 +164,13 @@ async function writeInWorkers(
 /** Settles when the worker is gone: well, if it came to the end of its work. */
 function endOf(worker: Worker, note: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    worker.on('message', note);
+    worker.on('message', () => {
+      try {
+        note();
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error))); // of the caller's onProgress
+      }
+    });
     worker.once('error', reject);
     worker.once('exit', (code) =>
       code === 0 ? resolve() : reject(new Error(`a thread that makes belt pictures ended with code ${code}`)),

@@ -52,6 +52,14 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
     }
   });
 
+  test('a callback that throws ends it with its error', async () => {
+    const onProgress = () => {
+      throw new Error('of the caller');
+    };
+    const list = listClassFolders(fivePictures({}));
+    await expect(loadDataset(list, { size, workers, onProgress })).rejects.toThrow('of the caller');
+  });
+
   test('skips bad files and names them', async () => {
     const folder = fivePictures({
       'a/0.png': 'no picture',

@@ -1,5 +1,5 @@
 /** The belt pictures: what a class promises, that no simple figure gives the class away, and the folder of files. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -285,13 +285,27 @@ describe('a set of files', () => {
     'a folder that vanishes is the disk’s fault, and nothing unfinished stays (%d threads)',
     async (workers) => {
       const directory = join(folder, `vanishing-${workers}`);
-      const onProgress = () => rmSync(join(directory, '.unfinished'), { recursive: true, force: true });
+      let gone = false;
+      const onProgress = () => {
+        // At one blow: removing file by file would race with the threads that write them.
+        if (!gone) renameSync(join(directory, '.unfinished'), `${directory}-gone`);
+        gone = true;
+      };
       const made = synthesize(directory, { ...small, count: 40, workers, onProgress });
       await expect(made).rejects.toThrow(DiskError);
       await expect(made).rejects.toThrow(/pictures cannot be written: ENOENT.*choose another folder/);
       expect(readdirSync(directory)).toEqual([]);
     },
   );
+
+  test.each([0, 2])('a callback that throws ends it with its error (%d threads)', async (workers) => {
+    const directory = join(folder, `thrown-${workers}`);
+    const onProgress = () => {
+      throw new Error('of the caller');
+    };
+    await expect(synthesize(directory, { ...small, count: 40, workers, onProgress })).rejects.toThrow('of the caller');
+    expect(readdirSync(directory)).toEqual([]);
+  });
 
   test.each([0, 2])('a signal stops it, and nothing unfinished stays (%d threads)', async (workers) => {
     const directory = join(folder, `stopped-${workers}`);
