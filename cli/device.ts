@@ -32,7 +32,7 @@ export async function withDevice<Result>(
   }
 }
 
-/** "cpu (WebAssembly SIMD, 1 thread): no GPU adapter was found" */
+/** "cpu (WebAssembly SIMD, 1 thread): no hardware GPU adapter was found" */
 export function describeDevice({ name, reason }: Pick<DeviceFacts, 'name' | 'reason'>): string {
   return `${name}: ${reason}`;
 }

@@ -21,11 +21,6 @@ export class Output {
     eraseProgress();
     process.stdout.write(`${JSON.stringify(value)}\n`);
   }
-
-  /** Something that both should know. */
-  note(line: string): void {
-    note(line);
-  }
 }
 
 /** A line on stderr. */

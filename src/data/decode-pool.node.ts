@@ -1,13 +1,12 @@
 /** Decodes many files: in worker threads, or right here where starting threads would take longer than the work. */
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { DataError, UsageError } from '../errors.js';
 import type { DecodeResult, DecodeWorkerData } from './decode-worker.node.js';
 import { readPicture } from './read-picture.node.js';
 import { checkSize, type Interpolation, type Size } from './resize.js';
+import { builtWorker, endOf } from './worker-thread.node.js';
 
 export interface DecodeAllOptions {
   readonly size: Size;
@@ -61,7 +60,13 @@ export async function decodeAll(
   const pictures =
     workers === 0
       ? await decodeHere(paths, options, note)
-      : await decodeInWorkers(paths, options, note, Math.min(workers, paths.length), program ?? builtWorker());
+      : await decodeInWorkers(
+          paths,
+          options,
+          note,
+          Math.min(workers, paths.length),
+          program ?? { file: builtWorker('decode-worker.node') },
+        );
   const firstError = errors.find((error) => error !== null) ?? null;
   if (options.stopOnError && firstError !== null) throw new DataError(firstError);
   return { pictures, errors };
@@ -109,7 +114,13 @@ async function decodeInWorkers(
       ...(resourceLimits && { resourceLimits }),
     });
     workers.push(worker);
-    ends.push(endOf(worker, note, () => paths[positions[slot]]));
+    ends.push(
+      endOf(
+        worker,
+        (result) => note(result as DecodeResult),
+        (what, cause) => workerFailure(paths[positions[slot]], what, cause),
+      ),
+    );
   }
   try {
     await Promise.all(ends);
@@ -119,27 +130,12 @@ async function decodeInWorkers(
   return new Uint8Array(pictures);
 }
 
-/** Settles when the worker is gone: well, if it came to the end of its work. */
-function endOf(worker: Worker, note: Note, currentFile: () => string | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    worker.on('message', (result: DecodeResult) => {
-      try {
-        note(result);
-      } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error))); // of the caller's onProgress
-      }
-    });
-    const fail = (what: string, cause?: Error) => {
-      const file = currentFile();
-      const message =
-        file === undefined
-          ? `a worker thread ${what} before its first file; try fewer workers, or none`
-          : `${file}: the thread that decoded this file ${what}; try fewer workers, or remove the file`;
-      reject(new DataError(message, { cause }));
-    };
-    worker.once('error', (error) => fail(`failed: ${error.message}`, error));
-    worker.once('exit', (code) => (code === 0 ? resolve() : fail(`ended with code ${code}`)));
-  });
+function workerFailure(file: string | undefined, what: string, cause?: Error): DataError {
+  const message =
+    file === undefined
+      ? `a worker thread ${what} before its first file; try fewer workers, or none`
+      : `${file}: the thread that decoded this file ${what}; try fewer workers, or remove the file`;
+  return new DataError(message, { cause });
 }
 
 function allocate<T>(Memory: new (bytes: number) => T, count: number, { width, height }: Size): T {
@@ -152,16 +148,4 @@ function allocate<T>(Memory: new (bytes: number) => T, count: number, { width, h
       `${count} pictures of ${width}×${height} pixels need ${gigabytes} GB of memory, more than there is; choose a smaller size`,
     );
   }
-}
-
-/** Node cannot run TypeScript in a worker thread: when this module is run from its source, the built worker is taken. */
-function builtWorker(): WorkerProgram {
-  if (import.meta.url.endsWith('.js')) return { file: new URL('./decode-worker.node.js', import.meta.url) };
-  const file = new URL('../../dist/src/data/decode-worker.node.js', import.meta.url);
-  if (!existsSync(file)) {
-    throw new UsageError(
-      `worker threads need the built package, ${fileURLToPath(file)} is missing; run: npm run build`,
-    );
-  }
-  return { file };
 }

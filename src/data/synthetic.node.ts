@@ -1,14 +1,13 @@
 /** Belt pictures as a folder of JPEG files, in the layout that training reads: training_set/ and test_set/, gap/ and ok/. */
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { DiskError, UsageError } from '../errors.js';
 import { type BeltLabel, checkBeltSize, checkWhole } from './synthetic.js';
 import { type PictureFile, writePicture } from './synthetic-file.node.js';
 import type { SyntheticWorkerData } from './synthetic-worker.node.js';
+import { builtWorker, endOf } from './worker-thread.node.js';
 
 export interface SynthesizeOptions {
   /** Pictures in all, half of them of each class. Default 800. */
@@ -147,13 +146,13 @@ async function writeInWorkers(
       };
       // The JPEG encoder makes so much garbage that a young generation of the usual size takes half of the time. Flags of
       // this process are not handed on: some, like --input-type, stop a worker.
-      const worker = new Worker(builtWorker(), {
+      const worker = new Worker(builtWorker('synthetic-worker.node'), {
         workerData,
         execArgv: [],
         resourceLimits: { maxYoungGenerationSizeMb: 128 },
       });
       workers.push(worker);
-      return endOf(worker, note);
+      return endOf(worker, note, workerFailure);
     });
     await Promise.race([Promise.all(ends), stopped]);
   } finally {
@@ -161,27 +160,6 @@ async function writeInWorkers(
   }
 }
 
-/** Settles when the worker is gone: well, if it came to the end of its work. */
-function endOf(worker: Worker, note: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    worker.on('message', () => {
-      try {
-        note();
-      } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error))); // of the caller's onProgress
-      }
-    });
-    worker.once('error', reject);
-    worker.once('exit', (code) =>
-      code === 0 ? resolve() : reject(new Error(`a thread that makes belt pictures ended with code ${code}`)),
-    );
-  });
-}
-
-/** Node cannot run TypeScript in a worker thread: when this module is run from its source, the built worker is taken. */
-function builtWorker(): URL {
-  if (import.meta.url.endsWith('.js')) return new URL('./synthetic-worker.node.js', import.meta.url);
-  const file = new URL('../../dist/src/data/synthetic-worker.node.js', import.meta.url);
-  if (existsSync(file)) return file;
-  throw new UsageError(`worker threads need the built package, ${fileURLToPath(file)} is missing; run: npm run build`);
-}
+/** A worker's own error says what happened; a worker that just ended has none. */
+const workerFailure = (what: string, cause?: Error): Error =>
+  cause ?? new Error(`a thread that makes belt pictures ${what}`);

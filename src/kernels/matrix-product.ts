@@ -6,6 +6,7 @@ import { ShapeError } from '../errors.js';
 import { defineKernel, dispatchThreads, ENTRY, type OperandShapes } from '../tensor/kernel.js';
 import { formatShape } from '../tensor/shape.js';
 import { activate, BUSY_THREADS, partialSums, type FusedActivation } from './partial-sums.js';
+import { BLOCK_DEPTH, BLOCK_ROWS, ceil8, EDGE_BYTES, floats } from './wasm-blocks.js';
 
 export interface MatrixProductAttributes {
   readonly transposeA?: boolean;
@@ -127,11 +128,10 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
   wasm(shapes, attributes) {
     const { M, N, K, aRow, aColumn, bRow, bColumn } = productShape(shapes, attributes);
     const relu = Number(attributes.activation === 'relu');
-    const depth = 256; // BLOCK_DEPTH of wasm/matrix.ts; its scratch is one edge tile and one block of A
     return {
-      scratch: [K * Math.ceil(N / 8) * 8 * 4, 128 + 64 * depth * 4],
+      scratch: [floats(K * ceil8(N)), EDGE_BYTES + floats(BLOCK_ROWS * BLOCK_DEPTH)],
       steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [packed, scratch]) => [
-        { function: 'packColumns', arguments: [packed, b, bRow, bColumn, K, N, depth] },
+        { function: 'packColumns', arguments: [packed, b, bRow, bColumn, K, N, BLOCK_DEPTH] },
         { function: 'matrixProduct', arguments: [a, aRow, aColumn, packed, c, M, N, K, bias, relu, scratch] },
       ],
     };

@@ -57,8 +57,8 @@ export class PictureSource implements BatchSource {
     this.#hostPictures = new Uint8Array(this.#resident ? 0 : this.#pictures.size);
   }
 
-  /** Puts the inputs of step `step` on the device; returns the number of samples in it. */
-  load(step: number): number {
+  /** Puts the inputs of step `step` on the device; returns which samples they are. */
+  load(step: number): Uint32Array {
     const { pictures, labels } = this.#batches;
     const { indices, transforms } = this.#batches.batch(step);
     const size = sizeOf(this.sampleShape);
@@ -76,7 +76,7 @@ export class PictureSource implements BatchSource {
     } else {
       this.#pictures.write(this.#hostPictures);
     }
-    return indices.length;
+    return indices;
   }
 
   batch(count: number): Tensor {

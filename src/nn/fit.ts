@@ -142,7 +142,7 @@ export async function fitBatches(
         steps,
         stepsPerEpoch,
         signal,
-        (index) => steps.train(source, source.load(first + index), nextStep()),
+        (index) => steps.train(source, source.load(first + index).length, nextStep()),
         (figures, index) => {
           checkFinite(figures, epoch, index + 1);
           running.add(figures);
@@ -200,7 +200,7 @@ async function measure(
     steps,
     count,
     signal,
-    (index) => steps.evaluate(source, source.load(round * count + index)),
+    (index) => steps.evaluate(source, source.load(round * count + index).length),
     (figures) => running.add(figures),
   );
   return done < count ? null : running.metrics;
@@ -229,8 +229,8 @@ export async function predictBatches(device: Device, steps: Steps, batches: Batc
   const source = new PictureSource(device, batches);
   try {
     for (let step = 0; step < batches.stepsPerPass; step++) {
-      const { indices } = batches.batch(step);
-      const scores = await steps.predict(source, source.load(step));
+      const indices = source.load(step);
+      const scores = await steps.predict(source, indices.length);
       indices.forEach((sample, i) => (result[sample] = scores[i]!));
     }
     return result;

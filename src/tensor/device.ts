@@ -2,7 +2,7 @@
  * What the two devices share: memory pool and scopes, the queue of launches, recording and replaying of steps.
  * A launch is a kernel bound to its buffers. Launches run in the order in which they were queued.
  */
-import { DeviceError, OutOfMemoryError, UsageError, type BeltnetError } from '../errors.js';
+import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
 import type { BufferView, DeviceBuffer, KernelCall } from './kernel.js';
 
 /** A kernel bound to buffers, ready to run any number of times. */
@@ -56,7 +56,7 @@ export abstract class Device {
   readonly memoryBudget: number;
   readonly statistics: DeviceStatistics = { buffersCreated: 0, bytesAllocated: 0, peakBytes: 0, submits: 0 };
   /** The first failure that the device reported; every later use throws it. */
-  protected failure: BeltnetError | null = null;
+  protected failure: DeviceError | null = null;
 
   readonly #eagerPool: MemoryPool = new Map();
   /** Where memory comes from now: the eager pool, or a recording's while it is made. */
@@ -136,12 +136,6 @@ export abstract class Device {
   /** Notes a new tensor in the innermost scope, which will destroy it. */
   track(item: Scoped): void {
     this.#scopes.at(-1)?.add(item);
-  }
-
-  /** Takes a tensor out of all scopes: it lives until it is destroyed by hand. */
-  keep<Item extends Scoped>(item: Item): Item {
-    for (const scope of this.#scopes) scope.delete(item);
-    return item;
   }
 
   /**
@@ -251,9 +245,9 @@ export abstract class Device {
     if (this.failure) throw this.failure;
   }
 
-  /** Remembers the first failure; `cause` may be the driver's text. */
-  protected fail(error: BeltnetError | Error): void {
-    this.failure ??= error instanceof DeviceError ? error : new DeviceError(error.message);
+  /** Remembers the first failure. */
+  protected fail(error: DeviceError): void {
+    this.failure ??= error;
   }
 }
 

@@ -120,9 +120,9 @@ export interface WeightGradientAttributes {
 }
 
 const weightGradientShape = (
-  { inputs: [x, dz], outputs: [dw] }: OperandShapes,
+  { inputs: [x], outputs: [dw] }: OperandShapes,
   { window }: WeightGradientAttributes,
-): ConvolutionShape => convolutionShape(x, dw ?? [...window.size, x[3], dz[3]], window);
+): ConvolutionShape => convolutionShape(x, dw, window);
 
 /** x, dz → dw. */
 export const conv2dWeightGradient = defineKernel<WeightGradientAttributes>({

@@ -1,15 +1,8 @@
 /** Convolution on the CPU device: matrix products over windows (`wasm/window.ts`). */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../partial-sums.js';
+import { BLOCK_DEPTH, BLOCK_ROWS, ceil8, EDGE_BYTES, floats } from '../wasm-blocks.js';
 import type { ConvolutionShape } from './convolution-shape.js';
-
-/** Bytes of the constants in `wasm/matrix.ts`. */
-const EDGE_BYTES = 128;
-const BLOCK_ROWS = 64;
-const BLOCK_DEPTH = 256;
-
-const ceil8 = (count: number): number => Math.ceil(count / 8) * 8;
-const floats = (count: number): number => count * 4;
 
 /** A picture with a border (and gaps between its pixels), in which every window lies inside. */
 interface PaddedPicture {
