@@ -11,6 +11,12 @@ import { augmentKernel } from './augment.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from './batch-metrics.js';
 import { biasForward, columnSumsKernel } from './bias.js';
 import { clippedForms, logitsForward, logitsGradient } from './binary-cross-entropy.js';
+import {
+  conv2dMaxPool2dForward,
+  conv2dMaxPool2dInputGradient,
+  conv2dMaxPool2dWeightGradient,
+  NO_PLACE,
+} from './conv2d/conv2d-max-pool2d.js';
 import { conv2dForward, conv2dInputGradient, conv2dWeightGradient } from './conv2d/conv2d.js';
 import { matrixProduct } from './matrix-product.js';
 import { maxPool2dForward, maxPool2dGradient } from './max-pool2d.js';
@@ -83,6 +89,19 @@ function convolutionSample(random: Random) {
   const weight: Shape = [...window.size, x[3], channels(random)];
   return { window, x, weight, y: [x[0], outputHeight, outputWidth, weight[3]] };
 }
+
+function pooledConvolutionSample(random: Random) {
+  const { window, x, weight, y } = convolutionSample(random);
+  // A large window may leave a single row; the next random numbers give another.
+  if (y[1] < 2 || y[2] < 2) return pooledConvolutionSample(random);
+  return { window, x, weight, pooled: [y[0], Math.floor(y[1] / 2), Math.floor(y[2] / 2), y[3]] };
+}
+
+const wholeNumbers = (random: Random, shape: Shape): SampleTensor => ({
+  shape,
+  dtype: 'float32',
+  values: Float32Array.from({ length: sizeOf(shape) }, () => random.integer(7) - 3),
+});
 
 const elementwise = (
   kernel: Kernel<null>,
@@ -160,6 +179,41 @@ export const kernels: readonly RegisteredKernel[] = [
     sample(random) {
       const { window, x, y } = convolutionSample(random);
       return { inputs: [floats(random, x), floats(random, y)], attributes: { window } };
+    },
+  },
+  {
+    // Small integers: sums are exact, so that ties are, and no rounding moves a maximum to another place.
+    kernel: conv2dMaxPool2dForward,
+    roundings: 0,
+    sample(random) {
+      const { window, x, weight } = pooledConvolutionSample(random);
+      const bias = random.integer(2) ? [wholeNumbers(random, [weight[3]])] : [];
+      return {
+        inputs: [wholeNumbers(random, x), wholeNumbers(random, weight), ...bias],
+        attributes: { window, activation: random.integer(2) ? 'relu' : 'linear' },
+      };
+    },
+  },
+  {
+    kernel: conv2dMaxPool2dInputGradient,
+    roundings: 64,
+    sample(random) {
+      const { window, x, weight, pooled } = pooledConvolutionSample(random);
+      return {
+        inputs: [floats(random, pooled), integers(random, pooled, NO_PLACE + 1), floats(random, weight)],
+        attributes: { window, xShape: x },
+      };
+    },
+  },
+  {
+    kernel: conv2dMaxPool2dWeightGradient,
+    roundings: 128,
+    sample(random) {
+      const { window, x, pooled } = pooledConvolutionSample(random);
+      return {
+        inputs: [floats(random, x), floats(random, pooled), integers(random, pooled, NO_PLACE + 1)],
+        attributes: { window },
+      };
     },
   },
   {

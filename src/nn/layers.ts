@@ -1,5 +1,6 @@
 /** Layers, with Keras' names and defaults. A layer describes itself; its parameters live in the model's arena. */
 import { ShapeError, UsageError } from '../errors.js';
+import { conv2dMaxPool2d } from '../kernels/conv2d/conv2d-max-pool2d.js';
 import { conv2d } from '../kernels/conv2d/conv2d.js';
 import { dense } from '../kernels/dense.js';
 import { flatten } from '../kernels/flatten.js';
@@ -55,6 +56,11 @@ export abstract class Layer {
 
   /** x [N, …input] → [N, …output]; `activation` is the layer's own, or 'linear' for the logits of a last layer. */
   abstract call(x: Tensor, parameters: Readonly<Record<string, Tensor>>, activation: Activation): Tensor;
+
+  /** This layer and the next in one pass, where there is a kernel for the two; else null. */
+  callFused(_next: Layer, _x: Tensor, _parameters: Readonly<Record<string, Tensor>>): Tensor | null {
+    return null;
+  }
 
   abstract config(): LayerConfig;
 }
@@ -127,11 +133,17 @@ export class Conv2D extends Layer {
   }
 
   call(x: Tensor, { kernel, bias }: Readonly<Record<string, Tensor>>, activation: Activation): Tensor {
+    return finish(conv2d(x, kernel, this.#options(bias, activation)), activation);
+  }
+
+  override callFused(next: Layer, x: Tensor, { kernel, bias }: Readonly<Record<string, Tensor>>): Tensor | null {
+    if (!(next instanceof MaxPooling2D && next.halves) || this.activation === 'sigmoid') return null;
+    return conv2dMaxPool2d(x, kernel, this.#options(bias, this.activation));
+  }
+
+  #options(bias: Tensor | undefined, activation: Activation) {
     const { strides, padding, dilationRate: dilation } = this;
-    return finish(
-      conv2d(x, kernel, { ...(bias && { bias }), strides, padding, dilation, activation: fused(activation) }),
-      activation,
-    );
+    return { ...(bias && { bias }), strides, padding, dilation, activation: fused(activation) } as const;
   }
 
   config(): LayerConfig {
@@ -171,6 +183,11 @@ export class MaxPooling2D extends Layer {
       padding,
     });
     return [outputHeight, outputWidth, input[2]];
+  }
+
+  /** Windows of 2×2 side by side: what convolutions can do in the same pass. */
+  get halves(): boolean {
+    return [...this.poolSize, ...this.strides].every((length) => length === 2) && this.padding === 'valid';
   }
 
   call(x: Tensor): Tensor {

@@ -195,10 +195,15 @@ export class Sequential {
   }
 
   #forward(x: Tensor, layerTensors: readonly Record<string, Tensor>[], logits: boolean): Tensor {
-    return this.#layers.reduce((value, layer, index) => {
-      const last = index === this.#layers.length - 1;
-      return layer.call(value, layerTensors[index], last && logits ? 'linear' : layer.activation);
-    }, x);
+    let value = x;
+    for (let index = 0; index < this.#layers.length; index++) {
+      const layer = this.#layers[index];
+      const next = this.#layers[index + 1];
+      const fused = next && layer.callFused(next, value, layerTensors[index]);
+      if (fused) index++; // the next layer is done as well
+      value = fused ?? layer.call(value, layerTensors[index], !next && logits ? 'linear' : layer.activation);
+    }
+    return value;
   }
 
   #require(method: string): Compiled {

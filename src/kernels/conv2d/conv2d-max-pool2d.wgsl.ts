@@ -1,0 +1,119 @@
+/** Convolution with 2×2 max pooling on the WebGPU device: the convolution's shaders over a scratch copy of z or dz. */
+import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
+import { columnSumsKernel } from '../bias.js';
+import { IS_NAN } from '../math.js';
+import { activate, type FusedActivation } from '../partial-sums.js';
+import { forwardDispatches, inputGradientDispatches, weightGradientDispatches } from './conv2d.wgsl.js';
+import type { ConvolutionShape } from './convolution-shape.js';
+
+const SIZES = /* wgsl */ `
+override HEIGHT: u32;          // of z, and so on
+override WIDTH: u32;
+override POOLED_HEIGHT: u32;
+override POOLED_WIDTH: u32;
+override CHANNELS: u32;
+`;
+
+function sizes({ outputHeight, outputWidth, outputChannels }: ConvolutionShape): Record<string, number> {
+  return {
+    HEIGHT: outputHeight,
+    WIDTH: outputWidth,
+    POOLED_HEIGHT: Math.floor(outputHeight / 2),
+    POOLED_WIDTH: Math.floor(outputWidth / 2),
+    CHANNELS: outputChannels,
+  };
+}
+
+const poolShader = (activation: FusedActivation): string => /* wgsl */ `
+@group(0) @binding(0) var<storage, read> z: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> places: array<u32>;
+${SIZES}
+${IS_NAN}
+${ENTRY}
+  let k = index % CHANNELS;
+  let j = index / CHANNELS % POOLED_WIDTH;
+  let i = index / CHANNELS / POOLED_WIDTH % POOLED_HEIGHT;
+  let n = index / CHANNELS / POOLED_WIDTH / POOLED_HEIGHT;
+  let start = ((n * HEIGHT + 2u * i) * WIDTH + 2u * j) * CHANNELS + k;
+  var best = z[start];
+  var place = 0u;
+  for (var other = 1u; other < 4u; other++) {
+    let value = z[start + ((other >> 1u) * WIDTH + (other & 1u)) * CHANNELS];
+    if (value > best || isNan(value)) {
+      best = value;
+      place = other;
+    }
+  }
+  y[index] = ${activate(activation, 'best')};
+  places[index] = ${activation === 'relu' ? 'select(place, 4u, best <= 0.0)' : 'place'};
+}`;
+
+const EXPAND = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+@group(0) @binding(1) var<storage, read> places: array<u32>;
+@group(0) @binding(2) var<storage, read_write> dz: array<f32>;
+${SIZES}
+${ENTRY}
+  let k = index % CHANNELS;
+  let column = index / CHANNELS % WIDTH;
+  let row = index / CHANNELS / WIDTH % HEIGHT;
+  let n = index / CHANNELS / WIDTH / HEIGHT;
+  let i = row / 2u;
+  let j = column / 2u;
+  let at = ((n * POOLED_HEIGHT + min(i, POOLED_HEIGHT - 1u)) * POOLED_WIDTH + min(j, POOLED_WIDTH - 1u)) * CHANNELS + k;
+  let won = i < POOLED_HEIGHT && j < POOLED_WIDTH && places[at] == (row & 1u) * 2u + (column & 1u);
+  dz[index] = select(0.0, dy[at], won);
+}`;
+
+const convolved = ({ batch, outputHeight, outputWidth, outputChannels }: ConvolutionShape): number =>
+  batch * outputHeight * outputWidth * outputChannels;
+
+const expand = (shape: ConvolutionShape, dy: BufferView, places: BufferView, dz: BufferView): Dispatch =>
+  dispatchThreads(EXPAND, convolved(shape), [dy, places, dz], sizes(shape));
+
+/** x, w, b? → y, places */
+export function pooledForwardDispatches(
+  shape: ConvolutionShape,
+  activation: FusedActivation,
+  bias: boolean,
+): Plan<BufferView, Dispatch> {
+  const convolution = forwardDispatches(shape, 'linear', bias);
+  const { POOLED_HEIGHT, POOLED_WIDTH } = sizes(shape);
+  const pooled = shape.batch * POOLED_HEIGHT * POOLED_WIDTH * shape.outputChannels;
+  return {
+    scratch: [convolved(shape) * 4],
+    steps: ({ inputs, outputs }, [z]) => [
+      ...convolution.steps({ inputs, outputs: [z] }, []),
+      dispatchThreads(poolShader(activation), pooled, [z, ...outputs], sizes(shape)),
+    ],
+  };
+}
+
+/** dy, places, w → dx */
+export function pooledInputGradientDispatches(shape: ConvolutionShape): Plan<BufferView, Dispatch> {
+  const gradient = inputGradientDispatches(shape);
+  return {
+    scratch: [convolved(shape) * 4, ...(gradient.scratch ?? [])],
+    steps: ({ inputs: [dy, places, weight], outputs }, [dz, ...scratch]) => [
+      expand(shape, dy, places, dz),
+      ...gradient.steps({ inputs: [dz, weight], outputs }, scratch),
+    ],
+  };
+}
+
+/** x, dy, places → dw, db */
+export function pooledWeightGradientDispatches(shape: ConvolutionShape): Plan<BufferView, Dispatch> {
+  const gradient = weightGradientDispatches(shape);
+  const dzShape = [shape.batch, shape.outputHeight, shape.outputWidth, shape.outputChannels];
+  const sums = columnSumsKernel.wgsl({ inputs: [dzShape], outputs: [[shape.outputChannels]] }, null);
+  const inner = gradient.scratch?.length ?? 0;
+  return {
+    scratch: [convolved(shape) * 4, ...(gradient.scratch ?? []), ...(sums.scratch ?? [])],
+    steps: ({ inputs: [x, dy, places], outputs: [dw, db] }, [dz, ...scratch]) => [
+      expand(shape, dy, places, dz),
+      ...gradient.steps({ inputs: [x, dz], outputs: [dw] }, scratch.slice(0, inner)),
+      ...sums.steps({ inputs: [dz], outputs: [db] }, scratch.slice(inner)),
+    ],
+  };
+}
