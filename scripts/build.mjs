@@ -5,15 +5,22 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { root, runNode, tool } from './steps.mjs';
 
 const generated = join(root, 'src/tensor/wasm.generated.ts');
 
 const flags = ['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--importMemory', '--noExportMemory'];
-/** The same kernels twice: for a memory that worker threads share, and for where SharedArrayBuffer is missing. */
+/**
+ * The same kernels four times: for a memory that worker threads share and for where SharedArrayBuffer is missing, each with
+ * fused multiply-add (relaxed SIMD) and for engines without it.
+ */
+const shared = ['--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
 const builds = {
-  shared: [...flags, '--enable', 'simd,threads', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
+  shared: [...flags, '--enable', 'simd,threads', ...shared],
+  sharedRelaxed: [...flags, '--enable', 'simd,relaxed-simd,threads', ...shared],
   unshared: [...flags, '--enable', 'simd', '--initialMemory', '1'],
+  unsharedRelaxed: [...flags, '--enable', 'simd,relaxed-simd', '--initialMemory', '1'],
 };
 
 /** Names the sources, the flags and the compiler; an equal stamp means that there is nothing to do. */
@@ -42,6 +49,8 @@ async function compileWasm(name) {
 
 /** The kernels work on memory that others laid out: they import it, nothing else, and bring no data of their own. */
 function checkWasm(binary, name) {
+  // Node 20 knows relaxed SIMD, newer ones have it without the flag.
+  setFlagsFromString('--experimental-wasm-relaxed-simd');
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(binary)).map(
     (entry) => `${entry.module}.${entry.name}`,
   );
@@ -76,7 +85,9 @@ async function buildWasm() {
   for (const name of Object.keys(builds)) {
     lines.push(`  ${name}: '${Buffer.from(await compileWasm(name)).toString('base64')}',\n`);
   }
-  const type = '{ readonly shared: string; readonly unshared: string }';
+  const type = `Readonly<Record<${Object.keys(builds)
+    .map((name) => `'${name}'`)
+    .join(' | ')}, string>>`;
   mkdirSync(join(root, 'src/tensor'), { recursive: true });
   writeFileSync(generated, `${stampLine}export const wasmBinaries: ${type} = {\n${lines.join('')}};\n`);
 }

@@ -7,6 +7,7 @@ import {
   type DeviceName,
   type OpenDeviceOptions,
 } from './tensor/open-device.js';
+import { openNodeCpuDevice } from './tensor/cpu-thread.node.js';
 import { destroyAtExit, openGpu } from './tensor/dawn.node.js';
 import type { Device } from './tensor/device.js';
 import type { AdapterDescription } from './tensor/webgpu-device.js';
@@ -35,7 +36,11 @@ async function gpuFor(name: DeviceName): Promise<GPU | null> {
 /** As in browsers, with Dawn's adapters. @throws NoDeviceError when 'webgpu' is asked for and there is no adapter */
 export async function chooseDevice(name: DeviceName = 'auto'): Promise<DeviceChoice> {
   const choice = await chooseFrom(name, await gpuFor(name));
-  return { ...choice, open: async (options) => destroyAtExit(await choice.open(options)) };
+  const open =
+    choice.kind === 'cpu'
+      ? (options?: OpenDeviceOptions) => openNodeCpuDevice(options)
+      : async (options?: OpenDeviceOptions) => destroyAtExit(await choice.open(options));
+  return { ...choice, open };
 }
 
 export async function openDevice(name: DeviceName = 'auto', options: OpenDeviceOptions = {}): Promise<Device> {

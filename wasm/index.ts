@@ -1,5 +1,6 @@
-// What the CPU device calls. Arguments are addresses (bytes), counts and strides (elements).
-export { packColumns, matrixProduct } from './matrix';
-export { pad, windowProduct, windowGradient, turnWeight } from './window';
+// What the CPU device calls. Arguments are addresses (bytes), counts and strides (elements); `part` comes first.
+export { productOfRows, productOfSlice, productOfDots } from './matrix';
+export { pad, windowOffsets, packWeights, turnWeights, convolve, convolveAndPool, convolutionWeightGradient } from './convolution';
+export { pooledWeightGradient, finishPooledWeightGradient, exchangeWeights, pooledInputGradient, crop } from './pooled-gradient';
 export { maxPool, maxPoolGradient } from './pool';
-export { relu, reluGradient, columnSums, adam } from './vector';
+export { relu, reluGradient, columnSums, sumSlices, adam } from './vector';

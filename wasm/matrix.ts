@@ -1,43 +1,40 @@
-// Packed matrix product in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript.
+// Matrix products in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript.
 //
-// B is packed once into panels of 8 columns, A block by block into panels of 4 rows, so that the inner loop reads both
-// in order: per k it loads 8 values of B and 4 of A for 32 multiply-adds. The 4×8 tile of C stays in 8 registers
-// (a 6×8 tile spills and is slower). The order of additions depends on the shapes alone.
-// All addresses are bytes, all strides and counts are elements.
+// The tile of C that a loop works on is 4×8: per k it loads 8 values of B and 4 of A for 32 multiply-adds and keeps the
+// tile in 8 registers (a 6×8 tile spills and is slower). B is packed into panels [depth, 8], so that the loop reads it in
+// order; A is read where it lies, by strides, so that a transposed matrix needs no copy. The order of additions depends on
+// the shapes alone. All addresses are bytes, all strides and counts elements, unless the name says bytes.
+import { multiplyAdd, partEnd } from './range';
 
 const TILE_ROWS: i32 = 4;
 const TILE_COLUMNS: i32 = 8;
-/** Rows of A that are packed at a time: with 256 values of depth, 64 KiB. */
-export const BLOCK_ROWS: i32 = 64;
-/** Depth that is multiplied at a time; the panel of B (8 KiB) then stays in the first-level cache. */
-export const BLOCK_DEPTH: i32 = 256;
-/** Bytes at the start of `scratch` for one 4×8 tile at the edge of C. */
+/** Depth that is multiplied at a time: with a panel of B it stays in the first-level cache. */
+const BLOCK_DEPTH: i32 = 64;
+/** Bytes of scratch memory a part: a tile at the edge of C, and a panel of B. */
 export const EDGE_BYTES: usize = 128;
+const SCRATCH_BYTES: usize = EDGE_BYTES + ((BLOCK_DEPTH * TILE_COLUMNS) << 2);
 
-// @ts-ignore: decorator
-@inline
-function multiplyAdd(sum: v128, a: v128, b: v128): v128 {
-  return f32x4.add(sum, f32x4.mul(a, b));
-}
-
-/** c[4,8] = (accumulate ? c : 0) + a[depth,4]ᵀ · b[depth,8]; rows of c lie `stride` bytes apart. */
-function multiplyTile(depth: i32, a: usize, b: usize, c: usize, stride: usize, accumulate: bool): void {
+/** c[4,8] = (accumulate ? c : 0) + a[4,depth] · b[depth,8]. a0 … a3 are the rows of a; rows of c lie `stride` bytes apart. */
+function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, columnBytes: usize, b: usize, c: usize, stride: usize, accumulate: bool): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
   for (let k = 0; k < depth; k++) {
     const b0 = v128.load(b), b1 = v128.load(b, 16);
-    let value = v128.load32_splat(a);
+    let value = v128.load32_splat(a0);
     c00 = multiplyAdd(c00, value, b0);
     c01 = multiplyAdd(c01, value, b1);
-    value = v128.load32_splat(a, 4);
+    value = v128.load32_splat(a1);
     c10 = multiplyAdd(c10, value, b0);
     c11 = multiplyAdd(c11, value, b1);
-    value = v128.load32_splat(a, 8);
+    value = v128.load32_splat(a2);
     c20 = multiplyAdd(c20, value, b0);
     c21 = multiplyAdd(c21, value, b1);
-    value = v128.load32_splat(a, 12);
+    value = v128.load32_splat(a3);
     c30 = multiplyAdd(c30, value, b0);
     c31 = multiplyAdd(c31, value, b1);
-    a += 16;
+    a0 += columnBytes;
+    a1 += columnBytes;
+    a2 += columnBytes;
+    a3 += columnBytes;
     b += 32;
   }
   storeRow(c, c00, c01, accumulate);
@@ -57,25 +54,7 @@ function storeRow(c: usize, low: v128, high: v128, accumulate: bool): void {
   v128.store(c, high, 16);
 }
 
-/** C[rows,columns] (+)= packed A · packed B over one block of depth. `edge` is room for a tile that C does not hold whole. */
-export function multiplyBlock(a: usize, b: usize, c: usize, stride: i32, rows: i32, columns: i32, depth: i32, accumulate: bool, edge: usize): void {
-  const strideBytes = <usize>stride << 2;
-  for (let column = 0; column < columns; column += TILE_COLUMNS) {
-    let panel = a;
-    for (let row = 0; row < rows; row += TILE_ROWS) {
-      const target = c + ((<usize>row * stride + column) << 2);
-      if (row + TILE_ROWS <= rows && column + TILE_COLUMNS <= columns) {
-        multiplyTile(depth, panel, b, target, strideBytes, accumulate);
-      } else {
-        multiplyTile(depth, panel, b, edge, TILE_COLUMNS << 2, false);
-        copyEdge(target, strideBytes, edge, min(TILE_ROWS, rows - row), min(TILE_COLUMNS, columns - column), accumulate);
-      }
-      panel += (<usize>depth * TILE_ROWS) << 2;
-    }
-    b += (<usize>depth * TILE_COLUMNS) << 2;
-  }
-}
-
+/** Adds to (or sets) the part of a row-major target that a tile at its edge covers. */
 function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, columns: i32, accumulate: bool): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
@@ -87,117 +66,143 @@ function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, columns:
   }
 }
 
-/** c = relu?(c + bias) on rows × columns; bias 0 means none. relu keeps NaN, as `x <= 0 ? 0 : x` does. */
-export function finishBlock(c: usize, stride: i32, rows: i32, columns: i32, bias: usize, relu: bool): void {
-  if (!bias && !relu) return;
-  const zero = f32x4.splat(0);
-  for (let row = 0; row < rows; row++) {
-    let column = 0;
-    for (; column + 4 <= columns; column += 4) {
-      const offset = <usize>column << 2;
-      let value = v128.load(c + offset);
-      if (bias) value = f32x4.add(value, v128.load(bias + offset));
-      if (relu) value = v128.andnot(value, f32x4.le(value, zero));
-      v128.store(c + offset, value);
-    }
-    for (; column < columns; column++) {
-      const offset = <usize>column << 2;
-      let value = load<f32>(c + offset);
-      if (bias) value += load<f32>(bias + offset);
-      if (relu && value <= 0) value = 0;
-      store<f32>(c + offset, value);
-    }
-    c += <usize>stride << 2;
+/** A tile of which `rows` × `columns` belong to C: the others go to `edge`, EDGE_BYTES of scratch memory. */
+export function multiplyInto(
+  c: usize, stride: usize, rows: i32, columns: i32, depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, columnBytes: usize, panel: usize, accumulate: bool, edge: usize,
+): void {
+  if (rows == TILE_ROWS && columns == TILE_COLUMNS) {
+    multiplyTile(depth, a0, a1, a2, a3, columnBytes, panel, c, stride, accumulate);
+  } else {
+    multiplyTile(depth, a0, a1, a2, a3, columnBytes, panel, edge, TILE_COLUMNS << 2, false);
+    copyEdge(c, stride, edge, rows, columns, accumulate);
   }
 }
 
-/**
- * Packs B[K,N], element (k, n) at b + k·rowStride + n·columnStride, for products in blocks of `blockDepth`:
- * block by block, panel by panel, [depth, 8] each, the last panel filled up with zeros. Takes K · ceil8(N) floats.
- */
-export function packColumns(packed: usize, b: usize, rowStride: i32, columnStride: i32, K: i32, N: i32, blockDepth: i32): void {
-  for (let start = 0; start < K; start += blockDepth) {
-    const end = min(start + blockDepth, K);
+/** panel[depth, 8] = b[depth, columns ≤ 8] filled up with zeros; element (k, n) lies at b + k · rowBytes + n · columnBytes. */
+export function packPanel(panel: usize, b: usize, rowBytes: usize, columnBytes: usize, depth: i32, columns: i32): void {
+  const whole = columnBytes == 4 && columns == TILE_COLUMNS;
+  for (let k = 0; k < depth; k++) {
+    if (whole) {
+      v128.store(panel, v128.load(b));
+      v128.store(panel, v128.load(b, 16), 16);
+    } else {
+      for (let n = 0; n < TILE_COLUMNS; n++) {
+        store<f32>(panel + (<usize>n << 2), n < columns ? load<f32>(b + <usize>n * columnBytes) : 0);
+      }
+    }
+    b += rowBytes;
+    panel += TILE_COLUMNS << 2;
+  }
+}
+
+/** C[rows, N] = A[rows, K] · B[K, N] for K from `first` to `end`; a and c point at their first row, b at row 0. */
+function multiplyRows(
+  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, bColumnBytes: usize, c: usize, rows: i32, N: i32, first: i32, end: i32, scratch: usize,
+): void {
+  const stride = <usize>N << 2;
+  const panel = scratch + EDGE_BYTES;
+  for (let k = first; k < end; k += BLOCK_DEPTH) {
+    const depth = min(BLOCK_DEPTH, end - k);
+    const block = a + <usize>k * columnBytes;
     for (let column = 0; column < N; column += TILE_COLUMNS) {
-      const whole = columnStride == 1 && column + TILE_COLUMNS <= N;
-      for (let k = start; k < end; k++) {
-        const source = b + ((<usize>k * rowStride + <usize>column * columnStride) << 2);
-        if (whole) {
-          v128.store(packed, v128.load(source));
-          v128.store(packed, v128.load(source, 16), 16);
-        } else {
-          for (let i = 0; i < TILE_COLUMNS; i++) {
-            const value = column + i < N ? load<f32>(source + ((<usize>i * columnStride) << 2)) : 0;
-            store<f32>(packed + (<usize>i << 2), value);
-          }
-        }
-        packed += TILE_COLUMNS << 2;
+      const columns = min(TILE_COLUMNS, N - column);
+      packPanel(panel, b + <usize>k * bRowBytes + <usize>column * bColumnBytes, bRowBytes, bColumnBytes, depth, columns);
+      for (let row = 0; row < rows; row += TILE_ROWS) {
+        const last = rows - 1; // rows beyond it repeat it; their products are thrown away
+        const a0 = block + <usize>row * rowBytes;
+        const a1 = block + <usize>min(row + 1, last) * rowBytes;
+        const a2 = block + <usize>min(row + 2, last) * rowBytes;
+        const a3 = block + <usize>min(row + 3, last) * rowBytes;
+        const target = c + <usize>row * stride + (<usize>column << 2);
+        multiplyInto(target, stride, min(TILE_ROWS, rows - row), columns, depth, a0, a1, a2, a3, columnBytes, panel, k > first, scratch);
       }
     }
   }
 }
 
-/** Writes four rows of four values as columns: packed[k][row]. */
+/** Rows [part · chunk, …) of C = A · B. `scratch` takes SCRATCH_BYTES a part. */
+export function productOfRows(
+  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, c: usize, M: i32, N: i32, K: i32, chunk: i32, scratch: usize,
+): void {
+  const first = part * chunk;
+  multiplyRows(
+    a + ((<usize>first * aRow) << 2), aRow << 2, aColumn << 2, b, bRow << 2, bColumn << 2, c + ((<usize>first * N) << 2),
+    partEnd(part, chunk, M) - first, N, 0, K, scratch + <usize>part * SCRATCH_BYTES,
+  );
+}
+
+/** slices[part, M, N] = A[M, slice of K] · B[slice of K, N]: for products of few elements and great depth. Then `sumSlices`. */
+export function productOfSlice(
+  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, slices: usize, M: i32, N: i32, K: i32, chunk: i32, scratch: usize,
+): void {
+  multiplyRows(
+    a, aRow << 2, aColumn << 2, b, bRow << 2, bColumn << 2, slices + ((<usize>part * M * N) << 2),
+    M, N, part * chunk, partEnd(part, chunk, K), scratch + <usize>part * SCRATCH_BYTES,
+  );
+}
+
+/** c[2,4] of C = A · Bᵀ: both are read along their rows, and the lanes of each sum are added at the end. */
+function multiplyDots(depth: i32, a0: usize, a1: usize, b0: usize, b1: usize, b2: usize, b3: usize, c0: usize, c1: usize): void {
+  let c00 = f32x4.splat(0), c01 = c00, c02 = c00, c03 = c00, c10 = c00, c11 = c00, c12 = c00, c13 = c00;
+  let offset: usize = 0;
+  const whole = <usize>(depth & -4) << 2;
+  for (; offset < whole; offset += 16) {
+    const x0 = v128.load(a0 + offset), x1 = v128.load(a1 + offset);
+    let value = v128.load(b0 + offset);
+    c00 = multiplyAdd(c00, x0, value);
+    c10 = multiplyAdd(c10, x1, value);
+    value = v128.load(b1 + offset);
+    c01 = multiplyAdd(c01, x0, value);
+    c11 = multiplyAdd(c11, x1, value);
+    value = v128.load(b2 + offset);
+    c02 = multiplyAdd(c02, x0, value);
+    c12 = multiplyAdd(c12, x1, value);
+    value = v128.load(b3 + offset);
+    c03 = multiplyAdd(c03, x0, value);
+    c13 = multiplyAdd(c13, x1, value);
+  }
+  let row0 = sumLanes(c00, c01, c02, c03), row1 = sumLanes(c10, c11, c12, c13);
+  for (; offset < <usize>depth << 2; offset += 4) {
+    let column = f32x4.splat(load<f32>(b0 + offset));
+    column = f32x4.replace_lane(column, 1, load<f32>(b1 + offset));
+    column = f32x4.replace_lane(column, 2, load<f32>(b2 + offset));
+    column = f32x4.replace_lane(column, 3, load<f32>(b3 + offset));
+    row0 = multiplyAdd(row0, column, v128.load32_splat(a0 + offset));
+    row1 = multiplyAdd(row1, column, v128.load32_splat(a1 + offset));
+  }
+  v128.store(c0, row0);
+  v128.store(c1, row1);
+}
+
+/** [Σ lanes of a, of b, of c, of d] */
 // @ts-ignore: decorator
 @inline
-export function storeTransposed(packed: usize, r0: v128, r1: v128, r2: v128, r3: v128): void {
-  const low01 = i32x4.shuffle(r0, r1, 0, 4, 1, 5);
-  const high01 = i32x4.shuffle(r0, r1, 2, 6, 3, 7);
-  const low23 = i32x4.shuffle(r2, r3, 0, 4, 1, 5);
-  const high23 = i32x4.shuffle(r2, r3, 2, 6, 3, 7);
-  v128.store(packed, i64x2.shuffle(low01, low23, 0, 2));
-  v128.store(packed, i64x2.shuffle(low01, low23, 1, 3), 16);
-  v128.store(packed, i64x2.shuffle(high01, high23, 0, 2), 32);
-  v128.store(packed, i64x2.shuffle(high01, high23, 1, 3), 48);
+function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
+  return f32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
 }
 
-/** Packs rows × depth of A, element (m, k) at a + m·rowStride + k·columnStride, into panels [depth, 4] filled up with zeros. */
-function packRows(packed: usize, a: usize, rowStride: i32, columnStride: i32, rows: i32, depth: i32): void {
-  const rowBytes = <usize>rowStride << 2, columnBytes = <usize>columnStride << 2;
-  for (let row = 0; row < rows; row += TILE_ROWS) {
-    let source = a + <usize>row * rowBytes;
-    let k = 0;
-    if (row + TILE_ROWS <= rows) {
-      if (columnStride == 1) {
-        for (; k + 4 <= depth; k += 4) {
-          storeTransposed(packed, v128.load(source), v128.load(source + rowBytes), v128.load(source + 2 * rowBytes), v128.load(source + 3 * rowBytes));
-          source += 16;
-          packed += 64;
-        }
-      } else if (rowStride == 1) {
-        for (; k < depth; k++) {
-          v128.store(packed, v128.load(source));
-          source += columnBytes;
-          packed += 16;
-        }
+/** Columns [part · chunk, …) of C = A[M,K] · B[N,K]ᵀ. `scratch` takes SCRATCH_BYTES a part. */
+export function productOfDots(part: i32, a: usize, b: usize, c: usize, M: i32, N: i32, K: i32, chunk: i32, scratch: usize): void {
+  const rowBytes = <usize>K << 2, stride = <usize>N << 2;
+  const end = partEnd(part, chunk, N);
+  const edge = scratch + <usize>part * SCRATCH_BYTES;
+  for (let column = part * chunk; column < end; column += 4) {
+    const columns = min(4, end - column);
+    const b0 = b + <usize>column * rowBytes;
+    const b1 = b + <usize>min(column + 1, end - 1) * rowBytes;
+    const b2 = b + <usize>min(column + 2, end - 1) * rowBytes;
+    const b3 = b + <usize>min(column + 3, end - 1) * rowBytes;
+    for (let row = 0; row < M; row += 2) {
+      const a0 = a + <usize>row * rowBytes;
+      const target = c + <usize>row * stride + (<usize>column << 2);
+      if (columns == 4 && row + 2 <= M) {
+        multiplyDots(K, a0, a0 + rowBytes, b0, b1, b2, b3, target, target + stride);
+      } else {
+        multiplyDots(K, a0, row + 1 < M ? a0 + rowBytes : a0, b0, b1, b2, b3, edge, edge + (TILE_COLUMNS << 2));
+        copyEdge(target, stride, edge, min(2, M - row), columns, false);
       }
-    }
-    for (; k < depth; k++) {
-      for (let i = 0; i < TILE_ROWS; i++) {
-        store<f32>(packed + (<usize>i << 2), row + i < rows ? load<f32>(source + <usize>i * rowBytes) : 0);
-      }
-      source += columnBytes;
-      packed += 16;
-    }
-  }
-}
-
-/**
- * C[M,N] = relu?(A[M,K] · B[K,N] + bias[N]), B packed in blocks of BLOCK_DEPTH, A given by strides so that a transposed
- * matrix needs no copy. `scratch` takes EDGE_BYTES + 4 · BLOCK_ROWS · BLOCK_DEPTH bytes.
- */
-export function matrixProduct(a: usize, rowStride: i32, columnStride: i32, packedB: usize, c: usize, M: i32, N: i32, K: i32, bias: usize, relu: bool, scratch: usize): void {
-  const packedA = scratch + EDGE_BYTES;
-  const paddedColumns = (N + TILE_COLUMNS - 1) & -TILE_COLUMNS;
-  for (let k = 0; k < K; k += BLOCK_DEPTH) {
-    const depth = min(BLOCK_DEPTH, K - k);
-    const b = packedB + ((<usize>k * paddedColumns) << 2);
-    for (let m = 0; m < M; m += BLOCK_ROWS) {
-      const rows = min(BLOCK_ROWS, M - m);
-      const target = c + ((<usize>m * N) << 2);
-      packRows(packedA, a + ((<usize>m * rowStride + <usize>k * columnStride) << 2), rowStride, columnStride, rows, depth);
-      multiplyBlock(packedA, b, target, N, rows, N, depth, k > 0, scratch);
-      if (k + depth == K) finishBlock(target, N, rows, N, bias, relu);
     }
   }
 }

@@ -6,7 +6,7 @@ import { DataError, UsageError } from '../errors.js';
 import type { DecodeResult, DecodeWorkerData } from './decode-worker.node.js';
 import { readPicture } from './read-picture.node.js';
 import { checkSize, type Interpolation, type Size } from './resize.js';
-import { builtWorker, endOf } from './worker-thread.node.js';
+import { builtWorker, endOf } from '../worker-thread.node.js';
 
 export interface DecodeAllOptions {
   readonly size: Size;
@@ -65,7 +65,7 @@ export async function decodeAll(
           options,
           note,
           Math.min(workers, paths.length),
-          program ?? { file: builtWorker('decode-worker.node') },
+          program ?? { file: builtWorker('data/decode-worker.node') },
         );
   const firstError = errors.find((error) => error !== null) ?? null;
   if (options.stopOnError && firstError !== null) throw new DataError(firstError);

@@ -7,7 +7,7 @@ import { DiskError, UsageError } from '../errors.js';
 import { type BeltLabel, checkBeltSize, checkWhole } from './synthetic.js';
 import { type PictureFile, writePicture } from './synthetic-file.node.js';
 import type { SyntheticWorkerData } from './synthetic-worker.node.js';
-import { builtWorker, endOf } from './worker-thread.node.js';
+import { builtWorker, endOf } from '../worker-thread.node.js';
 
 export interface SynthesizeOptions {
   /** Pictures in all, half of them of each class. Default 800. */
@@ -146,7 +146,7 @@ async function writeInWorkers(
       };
       // The JPEG encoder makes so much garbage that a young generation of the usual size takes half of the time. Flags of
       // this process are not handed on: some, like --input-type, stop a worker.
-      const worker = new Worker(builtWorker('synthetic-worker.node'), {
+      const worker = new Worker(builtWorker('data/synthetic-worker.node'), {
         workerData,
         execArgv: [],
         resourceLimits: { maxYoungGenerationSizeMb: 128 },

@@ -8,6 +8,7 @@
  */
 import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
 import { sizeOf } from '../tensor/shape.js';
+import { splitElements } from '../tensor/parts.js';
 
 export interface AdamAttributes {
   readonly beta1: number;
@@ -59,11 +60,14 @@ export const adamUpdate = defineKernel<AdamAttributes>({
       EPSILON: epsilon,
     }),
   wasm({ inputs: [gradients] }, { beta1, beta2, epsilon }) {
+    const count = sizeOf(gradients);
+    const { parts, chunk } = splitElements(count);
     return {
       steps: ({ inputs, outputs }) => [
         {
           function: 'adam',
-          arguments: [...inputs, ...outputs, sizeOf(gradients), beta1, beta2, 1 - beta1, 1 - beta2, epsilon],
+          parts,
+          arguments: [...inputs, ...outputs, count, chunk, beta1, beta2, 1 - beta1, 1 - beta2, epsilon],
         },
       ],
     };

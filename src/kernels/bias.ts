@@ -8,6 +8,8 @@ import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../tensor/ker
 import { formatShape, sizeOf } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { BUSY_THREADS, partialSums } from './partial-sums.js';
+import { split } from '../tensor/parts.js';
+import { floats, sumSlicesCall } from './wasm-parts.js';
 
 const ADD_BIAS = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -82,10 +84,13 @@ export const columnSumsKernel = defineKernel<null>({
   },
   wasm({ inputs: [x] }) {
     const channels = x.at(-1)!;
+    const rows = sizeOf(x) / channels;
+    const { parts, chunk } = split(rows, 1024);
     return {
-      scratch: [channels * 4],
-      steps: ({ inputs: [from], outputs: [sums] }, [block]) => [
-        { function: 'columnSums', arguments: [from, sums, sizeOf(x) / channels, channels, block] },
+      scratch: [floats(parts * channels), floats(parts * channels)],
+      steps: ({ inputs: [from], outputs: [sums] }, [blocks, slices]) => [
+        { function: 'columnSums', parts, arguments: [from, slices, rows, channels, chunk, blocks] },
+        sumSlicesCall(slices, parts, sums, 1, channels),
       ],
     };
   },

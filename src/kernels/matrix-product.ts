@@ -6,7 +6,8 @@ import { ShapeError } from '../errors.js';
 import { defineKernel, dispatchThreads, ENTRY, type OperandShapes } from '../tensor/kernel.js';
 import { formatShape } from '../tensor/shape.js';
 import { activate, BUSY_THREADS, partialSums, type FusedActivation } from './partial-sums.js';
-import { BLOCK_DEPTH, BLOCK_ROWS, ceil8, EDGE_BYTES, floats } from './wasm-blocks.js';
+import { split } from '../tensor/parts.js';
+import { EDGE_BYTES, floats, PANEL_BYTES, sumSlicesCall } from './wasm-parts.js';
 
 export interface MatrixProductAttributes {
   readonly transposeA?: boolean;
@@ -127,12 +128,29 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
   },
   wasm(shapes, attributes) {
     const { M, N, K, aRow, aColumn, bRow, bColumn } = productShape(shapes, attributes);
-    const relu = Number(attributes.activation === 'relu');
+    const { transposeA, transposeB, activation = 'linear' } = attributes;
+    const dots = transposeB && !transposeA; // rows with rows: neither need be packed
+    // Few elements of great depth, as a dense layer's output, are split by depth, others by rows (or columns).
+    const byDepth = !dots && M * N < 8 * K;
+    const { parts, chunk } = dots ? split(N, 16, 4) : byDepth ? split(K, 64, 64) : split(M, 16, 4);
+    const scratch = parts * (EDGE_BYTES + PANEL_BYTES);
+    const strides = (a: number, b: number): number[] => [a, aRow, aColumn, b, bRow, bColumn];
+    if (byDepth) {
+      return {
+        scratch: [scratch, floats(parts * M * N)],
+        steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [edges, slices]) => [
+          { function: 'productOfSlice', parts, arguments: [...strides(a, b), slices, M, N, K, chunk, edges] },
+          sumSlicesCall(slices, parts, c, M, N, { bias, activation }),
+        ],
+      };
+    }
     return {
-      scratch: [floats(K * ceil8(N)), EDGE_BYTES + floats(BLOCK_ROWS * BLOCK_DEPTH)],
-      steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [packed, scratch]) => [
-        { function: 'packColumns', arguments: [packed, b, bRow, bColumn, K, N, BLOCK_DEPTH] },
-        { function: 'matrixProduct', arguments: [a, aRow, aColumn, packed, c, M, N, K, bias, relu, scratch] },
+      scratch: [scratch],
+      steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [edges]) => [
+        dots
+          ? { function: 'productOfDots', parts, arguments: [a, b, c, M, N, K, chunk, edges] }
+          : { function: 'productOfRows', parts, arguments: [...strides(a, b), c, M, N, K, chunk, edges] },
+        ...(bias || activation !== 'linear' ? [sumSlicesCall(c, 1, c, M, N, { bias, activation })] : []),
       ],
     };
   },

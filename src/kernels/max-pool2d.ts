@@ -9,6 +9,7 @@ import { defineKernel, ENTRY, type OperandShapes, planThreads } from '../tensor/
 import { sizeOf, type Shape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { IS_NAN } from './math.js';
+import { split } from '../tensor/parts.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from './window.js';
 
 /** Constants of both shaders. */
@@ -140,20 +141,17 @@ export const maxPool2dForward = defineKernel<PoolAttributes>({
   wgsl: ({ inputs: [x], outputs: [y] }, { window }) => planThreads(FORWARD, sizeOf(y), constants(x, window)),
   wasm({ inputs: [x] }, { window }) {
     const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
+    const [batch, ...picture] = x;
+    const lines = batch * outputHeight;
+    const { parts, chunk } = split(lines);
     return {
       steps: ({ inputs, outputs }) => [
         {
           function: 'maxPool',
+          parts,
           arguments: [
-            ...inputs,
-            ...outputs,
-            ...x,
-            outputHeight,
-            outputWidth,
-            ...window.size,
-            ...window.strides,
-            top,
-            left,
+            ...[...inputs, ...outputs, lines, ...picture, outputHeight, outputWidth],
+            ...[...window.size, ...window.strides, top, left, chunk],
           ],
         },
       ],
@@ -185,7 +183,8 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
       steps: ({ inputs, outputs }) => [
         {
           function: 'maxPoolGradient',
-          arguments: [...inputs, ...outputs, batch, height * width, dy[1] * dy[2], channels],
+          parts: batch,
+          arguments: [...inputs, ...outputs, height * width, dy[1] * dy[2], channels],
         },
       ],
     };

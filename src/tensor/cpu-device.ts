@@ -2,7 +2,15 @@
  * The CPU device: buffers are ranges of one WebAssembly memory; a kernel runs in the WebAssembly module where it has
  * functions there, else as its plain-TypeScript twin.
  */
-import { DeviceError, OutOfMemoryError } from '../errors.js';
+import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
+import {
+  functionNames,
+  startWebThread,
+  ThreadTeam,
+  type NumberedCall,
+  type StartThread,
+  type WasmFunction,
+} from './cpu-threads.js';
 import { alignUp, Device, type DeviceDescription, type Launch } from './device.js';
 import type { BufferView, DeviceBuffer, KernelCall, Numbers } from './kernel.js';
 import { wasmBinaries } from './wasm.generated.js';
@@ -11,43 +19,81 @@ interface CpuBuffer extends DeviceBuffer {
   readonly address: number;
 }
 
-interface CpuLaunch extends Launch {
-  run(): void;
-}
+/** A kernel as calls into the module, or as its twin, which only the opening thread can run. */
+type CpuLaunch = { readonly calls: readonly NumberedCall[] } | { readonly twin: () => void };
 
-type WasmFunction = (...numbers: number[]) => void;
+export interface CpuDeviceOptions {
+  memoryBudget?: number;
+  /** Threads that work together, this one included; results do not depend on it. Default: one per processor core, at most 8. */
+  threads?: number;
+  /** How to start another thread; by default a web worker. */
+  startThread?: StartThread;
+}
 
 const PAGE = 65536;
 /** The first page belongs to the WebAssembly module; address 0 means "no array" to its functions. */
 const HEAP_START = PAGE;
 const MAXIMUM_PAGES = 65536; // 4 GiB, what 32-bit WebAssembly can address
+/** Vector loads may reach beyond the last buffer; their lanes are thrown away, but the memory must be there. */
+const OVERREACH = 256;
+/** Threads without being told: the mission's steps are too small for more. */
+export const MOST_THREADS = 8;
 
 const address = (view: BufferView): number => (view.buffer as CpuBuffer).address + view.offset;
 
+/** The module, with fused multiply-add where the engine has it. */
+async function compile(shared: boolean): Promise<{ module: WebAssembly.Module; relaxed: boolean }> {
+  const decode = (text: string) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const fused = decode(shared ? wasmBinaries.sharedRelaxed : wasmBinaries.unsharedRelaxed);
+  if (WebAssembly.validate(fused)) return { module: await WebAssembly.compile(fused), relaxed: true };
+  const plain = decode(shared ? wasmBinaries.shared : wasmBinaries.unshared);
+  return { module: await WebAssembly.compile(plain), relaxed: false };
+}
+
+/** Processor cores, as far as the engine tells. */
+const cores = (): number => (typeof navigator === 'undefined' ? 1 : (navigator.hardwareConcurrency ?? 1));
+
 export class CpuDevice extends Device {
-  readonly description: DeviceDescription = { kind: 'cpu', name: 'cpu (WebAssembly SIMD, 1 thread)', hardware: true };
+  readonly description: DeviceDescription;
   readonly #memory: WebAssembly.Memory;
-  readonly #functions: Record<string, WasmFunction>;
+  readonly #functions: readonly WasmFunction[];
+  readonly #functionIndices: ReadonlyMap<string, number>;
+  readonly #startTeam: () => ThreadTeam | null;
+  /** Started by the first recorded step: a few single operations are not worth it. */
+  #team: ThreadTeam | null | undefined;
   /** Ranges that were given back by `destroyBuffer`, by size; the heap itself only grows. */
   readonly #freeRanges = new Map<number, number[]>();
   #heapEnd = HEAP_START;
 
-  private constructor(memory: WebAssembly.Memory, functions: Record<string, WasmFunction>, memoryBudget: number) {
+  private constructor(
+    memory: WebAssembly.Memory,
+    module: WebAssembly.Module,
+    instance: WebAssembly.Instance,
+    relaxed: boolean,
+    { memoryBudget = MAXIMUM_PAGES * PAGE, threads = 1, startThread = startWebThread }: CpuDeviceOptions,
+  ) {
     super(memoryBudget);
     this.#memory = memory;
-    this.#functions = functions;
+    const names = functionNames(module);
+    this.#functions = names.map((name) => instance.exports[name] as WasmFunction);
+    this.#functionIndices = new Map(names.map((name, index) => [name, index]));
+    this.#startTeam = () =>
+      threads > 1 ? new ThreadTeam({ module, memory }, this.#functions, threads - 1, startThread) : null;
+    const name = `cpu (WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`;
+    this.description = { kind: 'cpu', name, hardware: true };
   }
 
   /** Compiles the WebAssembly module. @throws DeviceError where WebAssembly or its SIMD is missing */
-  static async open({ memoryBudget = MAXIMUM_PAGES * PAGE }: { memoryBudget?: number } = {}): Promise<CpuDevice> {
+  static async open(options: CpuDeviceOptions = {}): Promise<CpuDevice> {
     const shared = typeof SharedArrayBuffer !== 'undefined';
+    const { threads = Math.min(MOST_THREADS, cores()) } = options;
+    if (!Number.isInteger(threads) || threads < 1)
+      throw new UsageError(`cpu: threads expects a whole number of at least 1, got ${threads}`);
     try {
       const memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared });
-      const bytes = Uint8Array.from(atob(shared ? wasmBinaries.shared : wasmBinaries.unshared), (letter) =>
-        letter.charCodeAt(0),
-      );
-      const { instance } = await WebAssembly.instantiate(bytes, { env: { memory } });
-      return new CpuDevice(memory, instance.exports as Record<string, WasmFunction>, memoryBudget);
+      const { module, relaxed } = await compile(shared);
+      const instance = await WebAssembly.instantiate(module, { env: { memory } });
+      return new CpuDevice(memory, module, instance, relaxed, { ...options, threads: shared ? threads : 1 });
     } catch (error) {
       throw new DeviceError(
         `cpu: this JavaScript engine cannot run the WebAssembly SIMD kernels (${(error as Error).message}); use Node 20 or a current browser`,
@@ -59,7 +105,7 @@ export class CpuDevice extends Device {
     const range = this.#freeRanges.get(bytes)?.pop();
     if (range !== undefined) return { bytes, address: range };
     const start = this.#heapEnd;
-    const missing = Math.ceil((start + bytes - this.#memory.buffer.byteLength) / PAGE);
+    const missing = Math.ceil((start + bytes + OVERREACH - this.#memory.buffer.byteLength) / PAGE);
     if (missing > 0) {
       try {
         this.#memory.grow(missing);
@@ -101,15 +147,11 @@ export class CpuDevice extends Device {
         { inputs: inputs.map(address), outputs: outputs.map(address) },
         (plan.scratch ?? []).map((bytes) => address(scratch(bytes))),
       );
-      return {
-        run: () => {
-          for (const call of calls) this.#functions[call.function](...call.arguments);
-        },
-      };
+      return { calls: calls.map((call) => ({ ...call, function: this.#indexOf(kernel.name, call.function) })) };
     }
     return {
       // Arrays are made at each run: a growing memory replaces its buffer.
-      run: () =>
+      twin: () =>
         kernel.twin({ inputs: inputs.map(this.#array), outputs: outputs.map(this.#array) }, shapes, attributes),
     };
   }
@@ -119,8 +161,36 @@ export class CpuDevice extends Device {
     return new TypedArray(this.#memory.buffer, address(view), view.bytes / TypedArray.BYTES_PER_ELEMENT);
   };
 
-  protected run(launches: readonly Launch[]): void {
-    for (const launch of launches as readonly CpuLaunch[]) launch.run();
+  #indexOf(kernel: string, name: string): number {
+    const index = this.#functionIndices.get(name);
+    if (index === undefined)
+      throw new DeviceError(`cpu: ${kernel} calls '${name}', which the WebAssembly module lacks`);
+    return index;
+  }
+
+  protected run(launches: readonly Launch[], recorded: boolean): void {
+    if (recorded && this.#team === undefined) this.#team = this.#startTeam();
+    let calls: NumberedCall[] = [];
+    for (const launch of launches as readonly CpuLaunch[]) {
+      if ('calls' in launch) {
+        calls.push(...launch.calls);
+      } else {
+        this.#call(calls);
+        calls = [];
+        launch.twin();
+      }
+    }
+    this.#call(calls);
+  }
+
+  #call(calls: readonly NumberedCall[]): void {
+    if (this.#team && calls.some(({ parts }) => parts > 1)) {
+      this.#team.run(calls);
+      return;
+    }
+    for (const { function: index, parts, arguments: values } of calls) {
+      for (let part = 0; part < parts; part++) this.#functions[index](part, ...values);
+    }
   }
 
   finish(): Promise<void> {
@@ -129,6 +199,8 @@ export class CpuDevice extends Device {
   }
 
   destroy(): void {
+    this.#team?.stop();
+    this.#team = null;
     this.fail(new DeviceError('cpu: the device was destroyed'));
   }
 }

@@ -76,7 +76,8 @@ export abstract class Device {
   protected abstract readBuffer(view: BufferView): Promise<ArrayBuffer>;
   /** Binds a kernel to its operands. `scratch` gives memory that only this launch uses while it runs. */
   protected abstract prepare<Attributes>(call: KernelCall<Attributes>, scratch: (bytes: number) => BufferView): Launch;
-  protected abstract run(launches: readonly Launch[]): void;
+  /** @param recorded whether they are a recorded step, which will run often */
+  protected abstract run(launches: readonly Launch[], recorded: boolean): void;
   /** Resolves when all submitted work is done; rejects with the failure if there was one. */
   abstract finish(): Promise<void>;
   abstract destroy(): void;
@@ -182,13 +183,13 @@ export abstract class Device {
     if (this.#recording || this.#queue.length === 0) return;
     const launches = this.#queue;
     this.#queue = [];
-    this.#submit(launches);
+    this.#submit(launches, false);
   }
 
-  #submit(launches: readonly Launch[]): void {
+  #submit(launches: readonly Launch[], recorded: boolean): void {
     this.check();
     this.statistics.submits++;
-    this.run(launches);
+    this.run(launches, recorded);
   }
 
   write(view: BufferView, data: ArrayBufferView): void {
@@ -233,7 +234,7 @@ export abstract class Device {
   /** Runs a recorded step: one submit, no allocation. */
   replay(recording: Recording): void {
     this.flush();
-    this.#submit(recording.launches);
+    this.#submit(recording.launches, true);
   }
 
   /** Frees the memory of the recordings made with `pool`; they must not run again. */

@@ -9,6 +9,7 @@ import {
   planThreads,
   type WasmCall,
 } from './kernel.js';
+import { splitElements } from './parts.js';
 import { formatShape, sameShape, sizeOf } from './shape.js';
 
 export interface ElementwiseDefinition {
@@ -20,7 +21,7 @@ export interface ElementwiseDefinition {
   /** WGSL functions that the expression calls. */
   readonly functions?: string;
   readonly twin: (a: number, b: number, c: number) => number;
-  /** WebAssembly function of (addresses of the inputs and the output, count), if there is one. */
+  /** WebAssembly function of (part, addresses of the inputs and the output, count, chunk), if there is one. */
   readonly wasm?: string;
 }
 
@@ -58,9 +59,14 @@ ${ENTRY}
     },
     wgsl: ({ outputs: [shape] }) => planThreads(code, sizeOf(shape)),
     ...(wasm && {
-      wasm: ({ outputs: [shape] }: OperandShapes): Plan<number, WasmCall> => ({
-        steps: ({ inputs, outputs }) => [{ function: wasm, arguments: [...inputs, ...outputs, sizeOf(shape)] }],
-      }),
+      wasm({ outputs: [shape] }: OperandShapes): Plan<number, WasmCall> {
+        const { parts, chunk } = splitElements(sizeOf(shape));
+        return {
+          steps: ({ inputs, outputs }) => [
+            { function: wasm, parts, arguments: [...inputs, ...outputs, sizeOf(shape), chunk] },
+          ],
+        };
+      },
     }),
   });
 }

@@ -50,9 +50,13 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 
-/** One call of an exported function of the WebAssembly module; addresses and integers only, so that it can be sent to a worker. */
+/**
+ * A call of an exported function of the WebAssembly module: once for each part 0 … parts − 1, which is its first argument,
+ * in any order and on any thread. Addresses and numbers only, so that other threads can be told of it.
+ */
 export interface WasmCall {
   readonly function: string;
+  readonly parts: number;
   readonly arguments: readonly number[];
 }
 

@@ -9,6 +9,8 @@ export type DeviceName = 'auto' | 'webgpu' | 'cpu';
 export interface OpenDeviceOptions {
   /** Most bytes of tensors at a time; default 4 GiB. */
   memoryBudget?: number;
+  /** Threads of the cpu device; default one per processor core, at most 8. Results do not depend on it. */
+  threads?: number;
 }
 
 export interface DeviceChoice {

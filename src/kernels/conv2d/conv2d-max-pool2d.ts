@@ -20,6 +20,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import type { FusedActivation } from '../partial-sums.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../window.js';
 import { conv2dForward, conv2dInputGradient, conv2dWeightGradient, type Conv2dAttributes } from './conv2d.js';
+import { pooledForwardCalls, pooledInputGradientCalls, pooledWeightGradientCalls } from './conv2d-max-pool2d.wasm.js';
 import {
   pooledForwardDispatches,
   pooledInputGradientDispatches,
@@ -97,6 +98,8 @@ export const conv2dMaxPool2dForward = defineKernel<Conv2dAttributes>({
   },
   wgsl: ({ inputs: [x, weight, bias] }, { window, activation }) =>
     pooledForwardDispatches(convolutionShape(x, weight, window), activation, bias !== undefined),
+  wasm: ({ inputs: [x, weight] }, { window, activation }) =>
+    pooledForwardCalls(convolutionShape(x, weight, window), activation),
 });
 
 export interface PooledInputGradientAttributes {
@@ -115,6 +118,8 @@ export const conv2dMaxPool2dInputGradient = defineKernel<PooledInputGradientAttr
   },
   wgsl: ({ inputs: [, , weight] }, { window, xShape }) =>
     pooledInputGradientDispatches(convolutionShape(xShape, weight, window)),
+  wasm: ({ inputs: [, , weight] }, { window, xShape }) =>
+    pooledInputGradientCalls(convolutionShape(xShape, weight, window)),
 });
 
 export interface PooledWeightGradientAttributes {
@@ -143,6 +148,7 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
     for (let at = 0; at < dz.length; at++) db[at % db.length] += dz[at];
   },
   wgsl: (shapes, attributes) => pooledWeightGradientDispatches(weightGradientShape(shapes, attributes)),
+  wasm: (shapes, attributes) => pooledWeightGradientCalls(weightGradientShape(shapes, attributes)),
 });
 
 const conv2dMaxPool2dOp = defineOp<Conv2dAttributes>({

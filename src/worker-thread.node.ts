@@ -1,18 +1,18 @@
-/** What the two kinds of worker threads, for decoding and for belt pictures, share. */
+/** What all kinds of worker threads share. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
-import { UsageError } from '../errors.js';
+import { UsageError } from './errors.js';
 
 /**
- * The program of a worker, a file beside this one. Node cannot run TypeScript in a worker thread: when this module is run
- * from its source, the built worker is taken.
+ * The program of a worker, a file of the built package such as 'data/decode-worker.node'. Node cannot run TypeScript in a
+ * worker thread: when this module is run from its source, the built worker is taken.
  *
  * @throws UsageError when it has not been built
  */
 export function builtWorker(name: string): URL {
   if (import.meta.url.endsWith('.js')) return new URL(`./${name}.js`, import.meta.url);
-  const file = new URL(`../../dist/src/data/${name}.js`, import.meta.url);
+  const file = new URL(`../dist/src/${name}.js`, import.meta.url);
   if (existsSync(file)) return file;
   throw new UsageError(`worker threads need the built package, ${fileURLToPath(file)} is missing; run: npm run build`);
 }

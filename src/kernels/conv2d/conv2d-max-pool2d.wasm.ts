@@ -1,0 +1,127 @@
+/** Convolution with 2×2 max pooling on the CPU device: `wasm/convolution.ts` forward, `wasm/pooled-gradient.ts` backward. */
+import type { Plan, WasmCall } from '../../tensor/kernel.js';
+import type { FusedActivation } from '../partial-sums.js';
+import { split } from '../../tensor/parts.js';
+import { ceil8, EDGE_BYTES, floats } from '../wasm-parts.js';
+import type { WindowAttributes } from '../window.js';
+import { padCalls, packWeightsCall, paddedPicture, windowDepth, windowOffsetsCall } from './conv2d.wasm.js';
+import type { ConvolutionShape } from './convolution-shape.js';
+
+/** Pixels of y whose gradients are sorted into lists at a time: they fit into a second-level cache. */
+const PIECE = 32;
+/** Slices of a batch whose weight gradients are summed on their own. */
+const MOST_SLICES = 16;
+/** Words of an entry of a list, and places of a pooling window with the one for what relu cut off. */
+const ENTRY = 2;
+const PLACES = 5;
+
+/** The window as the functions in `wasm/pooled-gradient.ts` take it. */
+const windowArguments = ({ size, strides, dilation }: WindowAttributes): number[] => [...size, ...strides, ...dilation];
+
+const pooledSize = ({ outputHeight, outputWidth }: ConvolutionShape): [number, number] => [
+  Math.floor(outputHeight / 2),
+  Math.floor(outputWidth / 2),
+];
+
+/** x, w, b? → y, places */
+export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedActivation): Plan<number, WasmCall> {
+  const { batch, inputChannels, outputChannels, window } = shape;
+  const depth = windowDepth(shape);
+  const padded = paddedPicture(shape);
+  const [pooledHeight, pooledWidth] = pooledSize(shape);
+  const lines = batch * pooledHeight;
+  const { parts, chunk } = split(lines);
+  return {
+    scratch: [floats(depth * ceil8(outputChannels)), floats(depth), parts * EDGE_BYTES, padded.bytes],
+    steps: ({ inputs: [x, weight, bias = 0], outputs }, [packedWeight, offsets, scratch, paddedX]) => [
+      windowOffsetsCall(offsets, padded.width, inputChannels, window),
+      packWeightsCall(packedWeight, weight, depth, outputChannels),
+      ...padCalls(shape, padded, x, paddedX),
+      {
+        function: 'convolveAndPool',
+        parts,
+        arguments: [
+          ...[padded.needed ? paddedX : x, padded.height, padded.width, inputChannels, packedWeight, ...outputs],
+          ...[lines, pooledHeight, pooledWidth, outputChannels],
+          ...[offsets, depth, ...window.strides],
+          ...[bias, Number(activation === 'relu'), chunk, scratch],
+        ],
+      },
+    ],
+  };
+}
+
+/** dy, places, w → dx */
+export function pooledInputGradientCalls(shape: ConvolutionShape): Plan<number, WasmCall> {
+  const { batch, height, width, inputChannels, outputChannels, top, left, window } = shape;
+  const depth = windowDepth(shape);
+  const padded = paddedPicture(shape);
+  return {
+    scratch: [
+      floats(depth * outputChannels),
+      floats(batch * PLACES * (1 + ENTRY * (outputChannels + 1))),
+      padded.bytes,
+    ],
+    steps: ({ inputs: [dy, places, weight], outputs: [dx] }, [exchanged, scratch, paddedDx]) => [
+      { function: 'exchangeWeights', parts: outputChannels, arguments: [exchanged, weight, depth, outputChannels] },
+      {
+        function: 'pooledInputGradient',
+        parts: batch,
+        arguments: [
+          ...[dy, places, exchanged, padded.needed ? paddedDx : dx, padded.height, padded.width, inputChannels],
+          ...[...pooledSize(shape), outputChannels],
+          ...windowArguments(window),
+          scratch,
+        ],
+      },
+      ...(padded.needed
+        ? [
+            {
+              function: 'crop',
+              parts: batch,
+              arguments: [paddedDx, dx, height, width, inputChannels, padded.height, padded.width, top, left],
+            },
+          ]
+        : []),
+    ],
+  };
+}
+
+/** x, dy, places → dw, db */
+export function pooledWeightGradientCalls(shape: ConvolutionShape): Plan<number, WasmCall> {
+  const { batch, inputChannels, outputChannels, window } = shape;
+  const [height, width] = window.size;
+  const padded = paddedPicture(shape);
+  const [pooledHeight, pooledWidth] = pooledSize(shape);
+  const linesOfPiece = Math.min(pooledHeight, Math.max(1, Math.floor(PIECE / pooledWidth)));
+  const chunk = Math.ceil(batch / MOST_SLICES);
+  const parts = Math.ceil(batch / chunk);
+  const ceil4 = (count: number): number => Math.ceil(count / 4) * 4;
+  const kernel =
+    window.dilation[1] === 1 ? height * ceil4(width * inputChannels) : height * width * ceil4(inputChannels);
+  return {
+    scratch: [
+      floats(parts * outputChannels * (kernel + 1)),
+      floats(parts * (PLACES + outputChannels * (1 + ENTRY * (linesOfPiece * pooledWidth + 1)))),
+      padded.bytes,
+    ],
+    steps: ({ inputs: [x, dy, places], outputs: [dw, db] }, [slices, scratch, paddedX]) => [
+      ...padCalls(shape, padded, x, paddedX),
+      {
+        function: 'pooledWeightGradient',
+        parts,
+        arguments: [
+          ...[padded.needed ? paddedX : x, padded.height, padded.width, inputChannels, dy, places, slices],
+          ...[batch, pooledHeight, pooledWidth, outputChannels],
+          ...windowArguments(window),
+          ...[chunk, linesOfPiece, scratch],
+        ],
+      },
+      {
+        function: 'finishPooledWeightGradient',
+        parts: outputChannels,
+        arguments: [slices, parts, dw, db, inputChannels, outputChannels, height, width, window.dilation[1]],
+      },
+    ],
+  };
+}

@@ -1,0 +1,274 @@
+// Convolution without copies of the windows (no im2col): four windows × 8 output channels at a time, the values read where
+// they lie in the picture. AssemblyScript. Pictures are NHWC; windows must lie inside them: `pad` makes a copy with a border
+// of zeros where a convolution needs one. Each function does one part of the work (see range.ts); a "line" is one row of
+// output pixels, counted over the whole batch.
+//
+// A window has `depth` = kernelHeight · kernelWidth · C values; `offsets` says how many bytes each lies behind the first.
+import { EDGE_BYTES, multiplyInto, packPanel } from './matrix';
+import { multiplyAdd, partEnd } from './range';
+
+const CHANNELS: i32 = 8;
+/** Bytes of scratch memory a part: a tile of 4 windows × 8 channels. */
+const TILE_BYTES: usize = 128;
+
+/**
+ * Picture `part` of target[N, targetHeight, targetWidth, C] = zeros with source[N, H, W, C] laid into it: pixel (y, x) goes to
+ * (top + y · stretchHeight, left + x · stretchWidth). Stretching (transposed stride) is what input gradients need.
+ */
+export function pad(
+  part: i32, target: usize, source: usize, height: i32, width: i32, channels: i32,
+  targetHeight: i32, targetWidth: i32, top: i32, left: i32, stretchHeight: i32, stretchWidth: i32,
+): void {
+  const pixelBytes = <usize>channels << 2;
+  const pictureBytes = <usize>(targetHeight * targetWidth) * pixelBytes;
+  target += <usize>part * pictureBytes;
+  source += <usize>(part * height * width) * pixelBytes;
+  memory.fill(target, 0, pictureBytes);
+  for (let y = 0; y < height; y++) {
+    let to = target + <usize>((top + y * stretchHeight) * targetWidth + left) * pixelBytes;
+    if (stretchWidth == 1) {
+      memory.copy(to, source, <usize>width * pixelBytes);
+      source += <usize>width * pixelBytes;
+      continue;
+    }
+    for (let x = 0; x < width; x++) {
+      memory.copy(to, source, pixelBytes);
+      source += pixelBytes;
+      to += <usize>stretchWidth * pixelBytes;
+    }
+  }
+}
+
+/** offsets[depth], counted over [kernelHeight, kernelWidth, C]. */
+export function windowOffsets(
+  part: i32, offsets: usize, width: i32, channels: i32, kernelHeight: i32, kernelWidth: i32, dilationHeight: i32, dilationWidth: i32,
+): void {
+  for (let row = 0; row < kernelHeight; row++) {
+    for (let column = 0; column < kernelWidth; column++) {
+      for (let c = 0; c < channels; c++) {
+        store<i32>(offsets, ((row * dilationHeight * width + column * dilationWidth) * channels + c) << 2);
+        offsets += 4;
+      }
+    }
+  }
+}
+
+/** packed[ceil(K / 8), R, 8] = w[R, K], the last panel filled up with zeros; part: a panel. */
+export function packWeights(part: i32, packed: usize, weights: usize, R: i32, K: i32): void {
+  const column = part * CHANNELS;
+  packPanel(packed + ((<usize>column * R) << 2), weights + (<usize>column << 2), K << 2, 4, R, min(CHANNELS, K - column));
+}
+
+/** turned[taps, K, C]: w[taps, C, K] with its taps in reverse order (180° for a rectangle) and its channels exchanged; part: a tap. */
+export function turnWeights(part: i32, turned: usize, weights: usize, taps: i32, inputChannels: i32, outputChannels: i32): void {
+  const size = inputChannels * outputChannels;
+  turned += <usize>(part * size) << 2;
+  const source = weights + ((<usize>(taps - 1 - part) * size) << 2);
+  for (let k = 0; k < outputChannels; k++) {
+    for (let c = 0; c < inputChannels; c++) {
+      store<f32>(turned, load<f32>(source + ((<usize>c * outputChannels + k) << 2)));
+      turned += 4;
+    }
+  }
+}
+
+/**
+ * Four windows · panel[depth, 8]. The windows start at p0 … p3. Writes the 4×8 products to `tile`, or, to pool
+ * them, the maxima of the four rows after adding a bias, relu'd or not, and 32 bytes behind them their places.
+ * Not inlined: within more loops the engine spills its registers, at three times the time.
+ */
+function multiplyWindows(
+  p0: usize, p1: usize, p2: usize, p3: usize, panel: usize, tile: usize, offsets: usize, depth: i32, pool: bool, bias: usize, relu: bool,
+): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
+    const offset = <usize>load<u32>(offsets);
+    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
+    let value = v128.load32_splat(p0 + offset);
+    c00 = multiplyAdd(c00, value, b0);
+    c01 = multiplyAdd(c01, value, b1);
+    value = v128.load32_splat(p1 + offset);
+    c10 = multiplyAdd(c10, value, b0);
+    c11 = multiplyAdd(c11, value, b1);
+    value = v128.load32_splat(p2 + offset);
+    c20 = multiplyAdd(c20, value, b0);
+    c21 = multiplyAdd(c21, value, b1);
+    value = v128.load32_splat(p3 + offset);
+    c30 = multiplyAdd(c30, value, b0);
+    c31 = multiplyAdd(c31, value, b1);
+    panel += 32;
+  }
+  if (pool) {
+    // Of channels beyond the last, what lies behind the bias does no harm: they are thrown away.
+    poolFour(c00, c10, c20, c30, bias ? v128.load(bias) : f32x4.splat(0), relu, tile);
+    poolFour(c01, c11, c21, c31, bias ? v128.load(bias, 16) : f32x4.splat(0), relu, tile + 16);
+    return;
+  }
+  v128.store(tile, c00);
+  v128.store(tile, c01, 16);
+  v128.store(tile, c10, 32);
+  v128.store(tile, c11, 48);
+  v128.store(tile, c20, 64);
+  v128.store(tile, c21, 80);
+  v128.store(tile, c30, 96);
+  v128.store(tile, c31, 112);
+}
+
+/** The maximum of four vectors and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. */
+// @ts-ignore: decorator
+@inline
+function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, bias: v128, relu: bool, to: usize): void {
+  v0 = f32x4.add(v0, bias);
+  v1 = f32x4.add(v1, bias);
+  v2 = f32x4.add(v2, bias);
+  v3 = f32x4.add(v3, bias);
+  let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
+  let best = v128.bitselect(v1, v0, better);
+  let place = v128.and(better, i32x4.splat(1));
+  better = v128.or(f32x4.gt(v2, best), f32x4.ne(v2, v2));
+  best = v128.bitselect(v2, best, better);
+  place = v128.bitselect(i32x4.splat(2), place, better);
+  better = v128.or(f32x4.gt(v3, best), f32x4.ne(v3, v3));
+  best = v128.bitselect(v3, best, better);
+  place = v128.bitselect(i32x4.splat(3), place, better);
+  if (relu) {
+    const cut = f32x4.le(best, f32x4.splat(0));
+    best = v128.andnot(best, cut);
+    place = v128.bitselect(i32x4.splat(4), place, cut);
+  }
+  v128.store(to, best);
+  v128.store(to, place, 32);
+}
+
+/** y[lines, OW, K] = relu?(windows · w + bias), for lines [part · chunk, …). `scratch` takes TILE_BYTES a part. */
+export function convolve(
+  part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, lines: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
+  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32, scratch: usize,
+): void {
+  const stepBytes = (<usize>strideWidth * channels) << 2;
+  const panelBytes = (<usize>depth * CHANNELS) << 2;
+  const pixelBytes = <usize>outputChannels << 2;
+  const tile = scratch + <usize>part * TILE_BYTES;
+  const end = partEnd(part, chunk, lines);
+  for (let line = part * chunk; line < end; line++) {
+    const n = line / outputHeight, i = line % outputHeight;
+    const start = x + ((<usize>(n * height + i * strideHeight) * width * channels) << 2);
+    const target = y + <usize>(line * outputWidth) * pixelBytes;
+    for (let k = 0; k < outputChannels; k += CHANNELS) {
+      const panel = packedWeights + <usize>(k / CHANNELS) * panelBytes;
+      const columns = min(CHANNELS, outputChannels - k);
+      for (let j = 0; j < outputWidth; j += 4) {
+        const last = outputWidth - 1; // pixels beyond it repeat it; their products are thrown away
+        const p0 = start + <usize>j * stepBytes;
+        const p1 = start + <usize>min(j + 1, last) * stepBytes;
+        const p2 = start + <usize>min(j + 2, last) * stepBytes;
+        const p3 = start + <usize>min(j + 3, last) * stepBytes;
+        multiplyWindows(p0, p1, p2, p3, panel, tile, offsets, depth, false, 0, false);
+        let to = target + <usize>j * pixelBytes + (<usize>k << 2);
+        for (let pixel = 0; pixel < min(4, outputWidth - j); pixel++) {
+          finishPixel(to, tile + (<usize>pixel << 5), columns, bias ? bias + (<usize>k << 2) : 0, relu);
+          to += pixelBytes;
+        }
+      }
+    }
+  }
+}
+
+/** to[channels ≤ 8] = relu?(values + bias); bias 0 means none. relu keeps NaN, as `x <= 0 ? 0 : x` does. */
+// @ts-ignore: decorator
+@inline
+function finishPixel(to: usize, values: usize, channels: i32, bias: usize, relu: bool): void {
+  const zero = f32x4.splat(0);
+  let c = 0;
+  for (; c + 4 <= channels; c += 4) {
+    const offset = <usize>c << 2;
+    let value = v128.load(values + offset);
+    if (bias) value = f32x4.add(value, v128.load(bias + offset));
+    if (relu) value = v128.andnot(value, f32x4.le(value, zero));
+    v128.store(to + offset, value);
+  }
+  for (; c < channels; c++) {
+    const offset = <usize>c << 2;
+    let value = load<f32>(values + offset);
+    if (bias) value += load<f32>(bias + offset);
+    if (relu && value <= 0) value = 0;
+    store<f32>(to + offset, value);
+  }
+}
+
+/**
+ * y[lines, PW, K] = relu?(max over 2×2 of windows · w + bias) and places, 2p + q of the maximum or 4 where relu cuts it, for lines
+ * [part · chunk, …): the four windows of a tile are the four pixels of a pooling window. `scratch` takes TILE_BYTES a part.
+ */
+export function convolveAndPool(
+  part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, places: usize, lines: i32, pooledHeight: i32, pooledWidth: i32, outputChannels: i32,
+  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32, scratch: usize,
+): void {
+  const right = (<usize>strideWidth * channels) << 2, down = (<usize>strideHeight * width * channels) << 2;
+  const panelBytes = (<usize>depth * CHANNELS) << 2;
+  const pixelBytes = <usize>outputChannels << 2;
+  const tile = scratch + <usize>part * TILE_BYTES;
+  const end = partEnd(part, chunk, lines);
+  for (let line = part * chunk; line < end; line++) {
+    const n = line / pooledHeight, i = line % pooledHeight;
+    const start = x + ((<usize>(n * height + 2 * i * strideHeight) * width * channels) << 2);
+    const target = <usize>(line * pooledWidth) * pixelBytes;
+    for (let k = 0; k < outputChannels; k += CHANNELS) {
+      const panel = packedWeights + <usize>(k / CHANNELS) * panelBytes;
+      const columns = min(CHANNELS, outputChannels - k);
+      const channelBytes = <usize>k << 2;
+      for (let j = 0; j < pooledWidth; j++) {
+        const p0 = start + <usize>(2 * j) * right;
+        multiplyWindows(
+          p0, p0 + right, p0 + down, p0 + down + right, panel, tile, offsets, depth,
+          true, bias ? bias + channelBytes : 0, relu,
+        );
+        const to = target + <usize>j * pixelBytes + channelBytes;
+        copyChannels(y + to, tile, columns);
+        copyChannels(places + to, tile + 32, columns);
+      }
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function copyChannels(to: usize, values: usize, channels: i32): void {
+  if (channels == CHANNELS) {
+    v128.store(to, v128.load(values));
+    v128.store(to, v128.load(values, 16), 16);
+  } else {
+    memory.copy(to, values, <usize>channels << 2);
+  }
+}
+
+/**
+ * slices[part, depth, K] = windows(x)ᵀ · dz over the lines [part · chunk, …): the weight gradient of those lines; then `sumSlices`. `scratch` takes EDGE_BYTES + 32 · outputWidth bytes a part.
+ */
+export function convolutionWeightGradient(
+  part: i32, x: usize, height: i32, width: i32, channels: i32, dz: usize, slices: usize, lines: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
+  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, chunk: i32, scratch: usize,
+): void {
+  const pixelBytes = <usize>outputChannels << 2, stepBytes = (<usize>strideWidth * channels) << 2;
+  const slice = slices + <usize>(part * depth) * pixelBytes;
+  const edge = scratch + <usize>part * (EDGE_BYTES + (<usize>(CHANNELS * outputWidth) << 2));
+  const panel = edge + EDGE_BYTES;
+  const first = part * chunk, end = partEnd(part, chunk, lines);
+  for (let line = first; line < end; line++) {
+    const n = line / outputHeight, i = line % outputHeight;
+    const start = x + ((<usize>(n * height + i * strideHeight) * width * channels) << 2);
+    for (let k = 0; k < outputChannels; k += CHANNELS) {
+      const columns = min(CHANNELS, outputChannels - k);
+      packPanel(panel, dz + <usize>(line * outputWidth) * pixelBytes + (<usize>k << 2), pixelBytes, 4, outputWidth, columns);
+      for (let r = 0; r < depth; r += 4) {
+        const last = depth - 1; // values beyond it repeat it; their products are thrown away
+        const a0 = start + <usize>load<u32>(offsets + (<usize>r << 2));
+        const a1 = start + <usize>load<u32>(offsets + (<usize>min(r + 1, last) << 2));
+        const a2 = start + <usize>load<u32>(offsets + (<usize>min(r + 2, last) << 2));
+        const a3 = start + <usize>load<u32>(offsets + (<usize>min(r + 3, last) << 2));
+        const target = slice + <usize>r * pixelBytes + (<usize>k << 2);
+        multiplyInto(target, pixelBytes, min(4, depth - r), columns, outputWidth, a0, a1, a2, a3, stepBytes, panel, line > first, edge);
+      }
+    }
+  }
+}
