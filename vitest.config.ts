@@ -32,9 +32,17 @@ export default defineConfig({
       {
         extends: true,
         resolve: { alias: { beltnet: source('src/index.ts') } },
+        // Pages get shared memory, and with it threads, only when they are isolated from others.
+        server: {
+          headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+        },
         test: {
           name: 'browser',
-          include: ['test/kernels/**/*.test.ts', 'test/tensor/random.test.ts', 'test/**/*.browser.test.ts'],
+          include: [
+            'test/kernels/**/*.test.ts',
+            'test/tensor/{random,cpu-threads}.test.ts',
+            'test/**/*.browser.test.ts',
+          ],
           globalSetup: 'test/setup/machine-browser.ts',
           setupFiles: ['test/setup/note-devices.ts'],
           browser: {

@@ -28,6 +28,8 @@ export interface CpuDeviceOptions {
   threads?: number;
   /** How to start another thread; by default a web worker. */
   startThread?: StartThread;
+  /** False: no fused multiply-add even where the engine has it, for the same bits as where it has not. Default true. */
+  relaxedSimd?: boolean;
 }
 
 const PAGE = 65536;
@@ -41,11 +43,14 @@ export const MOST_THREADS = 8;
 
 const address = (view: BufferView): number => (view.buffer as CpuBuffer).address + view.offset;
 
-/** The module, with fused multiply-add where the engine has it. */
-async function compile(shared: boolean): Promise<{ module: WebAssembly.Module; relaxed: boolean }> {
+/** The module, with fused multiply-add where the engine has it and it is not unwanted. */
+async function compile(
+  shared: boolean,
+  relaxedSimd: boolean,
+): Promise<{ module: WebAssembly.Module; relaxed: boolean }> {
   const decode = (text: string) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const fused = decode(shared ? wasmBinaries.sharedRelaxed : wasmBinaries.unsharedRelaxed);
-  if (WebAssembly.validate(fused)) return { module: await WebAssembly.compile(fused), relaxed: true };
+  const fused = relaxedSimd ? decode(shared ? wasmBinaries.sharedRelaxed : wasmBinaries.unsharedRelaxed) : null;
+  if (fused && WebAssembly.validate(fused)) return { module: await WebAssembly.compile(fused), relaxed: true };
   const plain = decode(shared ? wasmBinaries.shared : wasmBinaries.unshared);
   return { module: await WebAssembly.compile(plain), relaxed: false };
 }
@@ -86,12 +91,12 @@ export class CpuDevice extends Device {
   /** Compiles the WebAssembly module. @throws DeviceError where WebAssembly or its SIMD is missing */
   static async open(options: CpuDeviceOptions = {}): Promise<CpuDevice> {
     const shared = typeof SharedArrayBuffer !== 'undefined';
-    const { threads = Math.min(MOST_THREADS, cores()) } = options;
+    const { threads = Math.min(MOST_THREADS, cores()), relaxedSimd = true } = options;
     if (!Number.isInteger(threads) || threads < 1)
       throw new UsageError(`cpu: threads expects a whole number of at least 1, got ${threads}`);
     try {
       const memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared });
-      const { module, relaxed } = await compile(shared);
+      const { module, relaxed } = await compile(shared, relaxedSimd);
       const instance = await WebAssembly.instantiate(module, { env: { memory } });
       return new CpuDevice(memory, module, instance, relaxed, { ...options, threads: shared ? threads : 1 });
     } catch (error) {
@@ -191,6 +196,11 @@ export class CpuDevice extends Device {
     for (const { function: index, parts, arguments: values } of calls) {
       for (let part = 0; part < parts; part++) this.#functions[index](part, ...values);
     }
+  }
+
+  /** Parts of recorded steps that other threads have done: 0 says that they never came. */
+  get helpedParts(): number {
+    return this.#team?.helped ?? 0;
   }
 
   finish(): Promise<void> {

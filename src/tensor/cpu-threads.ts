@@ -43,6 +43,7 @@ const HELPERS = 1; // threads that may be reading the program
 const NEXT = 2; // next part that nobody has taken
 const DONE = 3; // parts that are done
 const FAILED = 4; // parts that threw
+const HELPED = 5; // parts that helpers have done since the beginning
 const WORDS = 16;
 const STOPPED = -1;
 /** Numbers that a program may have. */
@@ -76,15 +77,15 @@ const maySleep = ((): boolean => {
   }
 })();
 
-/** Takes parts of the open program until none is left. Program: calls, parts in all, then each call: function, parts, count, arguments. */
-function workThrough(words: Int32Array, program: Float64Array, functions: readonly WasmFunction[]): void {
+/** Takes parts of the open program until none is left; returns how many. Program: calls, parts in all, then each call: function, parts, count, arguments. */
+function workThrough(words: Int32Array, program: Float64Array, functions: readonly WasmFunction[]): number {
   const all = program[1];
   let at = 2;
   let first = 0;
   let values: number[] | null = null;
-  for (;;) {
+  for (let taken = 0; ; taken++) {
     const ticket = Atomics.add(words, NEXT, 1);
-    if (ticket >= all) return;
+    if (ticket >= all) return taken;
     while (ticket >= first + program[at + 1]) {
       first += program[at + 1];
       at += 3 + program[at + 2];
@@ -117,7 +118,8 @@ export async function serve({ module, memory, board }: ThreadData): Promise<void
     if (state === STOPPED) return;
     Atomics.add(words, HELPERS, 1);
     // Only now is it certain that nobody writes another program, if the state is still the same.
-    if (state % 2 === 1 && Atomics.load(words, STATE) === state) workThrough(words, program, functions);
+    if (state % 2 === 1 && Atomics.load(words, STATE) === state)
+      Atomics.add(words, HELPED, workThrough(words, program, functions));
     Atomics.sub(words, HELPERS, 1);
   }
 }
@@ -187,6 +189,11 @@ export class ThreadTeam {
     Atomics.store(words, STATE, (state + 2) & 0x3ffffffe);
     if (Atomics.load(words, FAILED) > 0) throw new Error(`${Atomics.load(words, FAILED)} parts of a step failed`);
     return next;
+  }
+
+  /** Parts that other threads have done so far. */
+  get helped(): number {
+    return Atomics.load(this.#words, HELPED);
   }
 
   stop(): void {

@@ -11,6 +11,8 @@ export interface OpenDeviceOptions {
   memoryBudget?: number;
   /** Threads of the cpu device; default one per processor core, at most 8. Results do not depend on it. */
   threads?: number;
+  /** False: the cpu device does without fused multiply-add, for the same bits as in engines that lack it. Default true. */
+  relaxedSimd?: boolean;
 }
 
 export interface DeviceChoice {

@@ -1,4 +1,6 @@
-/** Before each test file in Node: the product's own GPU object, where test/support/gpu.ts finds it. */
+/** Before each test file in Node: the product's own GPU object and CPU device, where test/support finds them. */
+import { openNodeCpuDevice } from '../../src/tensor/cpu-thread.node.js';
 import { openGpu } from '../../src/tensor/dawn.node.js';
 
 globalThis.beltnetTestGpu = (await openGpu()) ?? undefined;
+globalThis.beltnetTestCpu = openNodeCpuDevice;

@@ -1,13 +1,29 @@
 /** The devices that kernels are tested on: WebGPU (Dawn in Node, or the browser's) and the CPU device. */
-import { CpuDevice } from '../../src/tensor/cpu-device.js';
+import { CpuDevice, type CpuDeviceOptions } from '../../src/tensor/cpu-device.js';
 import type { Device } from '../../src/tensor/device.js';
 import { WebGpuDevice } from '../../src/tensor/webgpu-device.js';
 import { noteDevice } from './devices.js';
-import { getAdapter } from './gpu.js';
+import { getAdapter, inBrowser } from './gpu.js';
 
-export async function openTestDevice(kind: 'webgpu' | 'cpu'): Promise<Device> {
-  noteDevice(kind);
-  return kind === 'cpu' ? CpuDevice.open() : WebGpuDevice.open(await getAdapter());
+declare global {
+  var beltnetTestCpu: ((options?: CpuDeviceOptions) => Promise<CpuDevice>) | undefined;
 }
 
-export const openTestDevices = (): Promise<Device[]> => Promise.all([openTestDevice('webgpu'), openTestDevice('cpu')]);
+/** As a user's program opens it: in Node with worker threads. */
+export function openTestCpu(options: CpuDeviceOptions = {}): Promise<CpuDevice> {
+  noteDevice('cpu');
+  if (inBrowser) return CpuDevice.open(options);
+  if (!globalThis.beltnetTestCpu)
+    throw new Error('the set-up file of the vitest project provides the CPU device of Node');
+  return globalThis.beltnetTestCpu(options);
+}
+
+export async function openTestDevice(kind: 'webgpu' | 'cpu'): Promise<Device> {
+  if (kind === 'cpu') return openTestCpu();
+  noteDevice(kind);
+  return WebGpuDevice.open(await getAdapter());
+}
+
+/** All of them, the CPU device also without fused multiply-add. */
+export const openTestDevices = (): Promise<Device[]> =>
+  Promise.all([openTestDevice('webgpu'), openTestDevice('cpu'), openTestCpu({ relaxedSimd: false })]);

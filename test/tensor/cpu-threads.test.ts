@@ -1,0 +1,106 @@
+/** The CPU device's threads: same bits for any number of them, in any order of arrival, with helpers that are gone. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { DeviceError, UsageError } from '../../src/errors.js';
+import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers.js';
+import type { NamedWeights } from '../../src/nn/parameters.js';
+import { Sequential } from '../../src/nn/sequential.js';
+import type { CpuDevice, CpuDeviceOptions } from '../../src/tensor/cpu-device.js';
+import { Random, RandomStream } from '../../src/tensor/random.js';
+import { openTestCpu } from '../support/open-devices.js';
+
+const SIZE = 20;
+const BATCH = 6;
+
+const open: CpuDevice[] = [];
+afterEach(() => {
+  for (const device of open.splice(0)) device.destroy();
+});
+
+async function openCpu(options: CpuDeviceOptions): Promise<CpuDevice> {
+  const device = await openTestCpu(options);
+  open.push(device);
+  return device;
+}
+
+/** Weights and losses after some steps of a network in which every heavy kernel has several parts. */
+async function train(device: CpuDevice, steps: number): Promise<{ losses: number[]; weights: NamedWeights }> {
+  const model = new Sequential(
+    [
+      new Conv2D(12, 3, { inputShape: [SIZE, SIZE, 3], activation: 'relu' }),
+      new MaxPooling2D(),
+      new Conv2D(8, 3, { activation: 'relu', padding: 'same' }),
+      new MaxPooling2D({ poolSize: 3, strides: 2 }),
+      new Flatten(),
+      new Dense(40, { activation: 'relu' }),
+      new Dense(1, { activation: 'sigmoid' }),
+    ],
+    { seed: 3 },
+  );
+  model.compile({ device });
+  const random = new Random(5, RandomStream.synthetic);
+  const x = Float32Array.from({ length: BATCH * SIZE * SIZE * 3 }, () => random.uniform(0, 1));
+  const y = Array.from({ length: BATCH }, (_, i) => i % 2);
+  const losses: number[] = [];
+  for (let step = 0; step < steps; step++) losses.push((await model.trainOnBatch(x, y)).loss);
+  const weights = await model.getWeights();
+  model.destroy();
+  return { losses, weights };
+}
+
+describe('threads of the CPU device', () => {
+  test('same bits for 1, 2, 3 and 7 threads', async () => {
+    const [alone, ...teams] = await Promise.all(
+      [1, 2, 3, 7].map(async (threads) => train(await openCpu({ threads }), 12)),
+    );
+    expect(alone.losses.at(-1)).toBeLessThan(alone.losses[0]);
+    for (const team of teams) {
+      expect(team.losses).toEqual(alone.losses);
+      expect(team.weights).toEqual(alone.weights);
+    }
+  });
+
+  test('thousands of steps in succession, more threads than cores', async () => {
+    const alone = await train(await openCpu({ threads: 1 }), 400);
+    const team = await train(await openCpu({ threads: 5 }), 400);
+    expect(team.losses).toEqual(alone.losses);
+  });
+
+  test('the other threads really help', async () => {
+    const device = await openCpu({ threads: 2 });
+    for (let round = 0; round < 200 && device.helpedParts === 0; round++) {
+      await train(device, 20);
+      await new Promise((resolve) => setTimeout(resolve, 5)); // a page starts workers only when it is idle
+    }
+    expect(device.helpedParts).toBeGreaterThan(0);
+  });
+
+  test('helpers that never come or die at once change nothing', async () => {
+    const alone = await train(await openCpu({ threads: 1 }), 3);
+    let started = 0;
+    const startThread = () => {
+      started++;
+      return null;
+    };
+    const deserted = await train(await openCpu({ threads: 4, startThread }), 3);
+    expect(started).toBe(3);
+    expect(deserted).toEqual(alone);
+  });
+
+  test('with and without fused multiply-add: the same to within float32 rounding', async () => {
+    const fused = await openCpu({ threads: 2 });
+    const plain = await openCpu({ threads: 2, relaxedSimd: false });
+    expect(fused.description.name).toContain('fused multiply-add');
+    expect(plain.description.name).not.toContain('fused multiply-add');
+    const [a, b] = [await train(fused, 3), await train(plain, 3)];
+    // Three steps of Adam on sums of up to some hundred products: 2^-24 each, amplified by few small second moments.
+    a.losses.forEach((loss, step) => expect(Math.abs(loss - b.losses[step])).toBeLessThan(1e-4));
+  });
+
+  test('a destroyed device says so; a thread count that is none is refused', async () => {
+    const device = await openCpu({ threads: 2 });
+    await train(device, 2);
+    device.destroy();
+    expect(() => device.allocate(4)).toThrow(DeviceError);
+    for (const threads of [0, 1.5, -2, NaN]) await expect(openTestCpu({ threads })).rejects.toThrow(UsageError);
+  });
+});
