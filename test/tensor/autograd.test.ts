@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { addBias } from '../../src/kernels/bias.js';
 import { augment } from '../../src/kernels/augment.js';
 import { binaryCrossEntropy, binaryCrossEntropyWithLogits } from '../../src/kernels/binary-cross-entropy.js';
+import { conv2dMaxPool2d } from '../../src/kernels/conv2d/conv2d-max-pool2d.js';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
 import { dense } from '../../src/kernels/dense.js';
 import { flatten, reshape } from '../../src/kernels/flatten.js';
@@ -88,6 +89,15 @@ const cases: Record<string, Differentiable> = {
     shapes: [[1, 6, 6, 2], [3, 3, 2, 3], [3]],
     compute: ([x, w, bias]) => conv2d(x, w, { bias, activation: 'relu' }),
     draw: apart,
+  },
+  'conv2dMaxPool2d, relu': {
+    shapes: [[2, 7, 8, 3], [3, 2, 3, 4], [4]],
+    compute: ([x, w, bias]) => conv2dMaxPool2d(x, w, { bias, activation: 'relu' }),
+    draw: apart,
+  },
+  'conv2dMaxPool2d, same, strides and dilation': {
+    shapes: [[1, 9, 11, 2], [3, 3, 2, 3], [3]],
+    compute: ([x, w, bias]) => conv2dMaxPool2d(x, w, { bias, padding: 'same', strides: [2, 1], dilation: [1, 2] }),
   },
   dense: { shapes: [[4, 6], [6, 5], [5]], compute: ([x, w, bias]) => dense(x, w, { bias }) },
   'dense, fused relu': {

@@ -1,0 +1,79 @@
+/** The fused op against the two that it replaces, on every device, and what it makes of NaN and of ties. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { conv2dMaxPool2d } from '../../src/kernels/conv2d/conv2d-max-pool2d.js';
+import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
+import { maxPool2d } from '../../src/kernels/max-pool2d.js';
+import { backward, record } from '../../src/tensor/autograd.js';
+import type { Device } from '../../src/tensor/device.js';
+import { Random, RandomStream } from '../../src/tensor/random.js';
+import { sizeOf, type Shape } from '../../src/tensor/shape.js';
+import { tensor, type Tensor } from '../../src/tensor/tensor.js';
+import { openTestDevices } from '../support/open-devices.js';
+
+let devices: Device[] = [];
+beforeAll(async () => {
+  devices = await openTestDevices();
+});
+afterAll(() => {
+  for (const device of devices) device.destroy();
+});
+
+type Options = NonNullable<Parameters<typeof conv2dMaxPool2d>[2]>;
+
+/** Output and gradients of x, weight and bias, for a random upstream gradient. */
+async function outcome(
+  device: Device,
+  compute: (x: Tensor, weight: Tensor, bias: Tensor) => Tensor,
+  shapes: readonly Shape[],
+): Promise<Float32Array[]> {
+  const random = new Random(11, RandomStream.synthetic);
+  const draw = (shape: Shape): Tensor =>
+    tensor(
+      device,
+      Float32Array.from({ length: sizeOf(shape) }, () => random.uniform(-1, 1)),
+      shape,
+    );
+  const inputs = shapes.map((shape) => Object.assign(draw(shape), { requiresGradient: true })) as [
+    Tensor,
+    Tensor,
+    Tensor,
+  ];
+  const { result, tape } = record(() => compute(...inputs));
+  const gradients = backward(tape, result, draw(result.shape));
+  return Promise.all([result, ...inputs.map((input) => gradients.get(input)!)].map((item) => item.read()));
+}
+
+describe('conv2dMaxPool2d', () => {
+  test.each<[string, Shape[], Options]>([
+    ['the mission', [[3, 21, 18, 3], [3, 3, 3, 32], [32]], { activation: 'relu' }],
+    ['many channels', [[2, 13, 16, 32], [3, 3, 32, 32], [32]], { activation: 'relu' }],
+    ['odd channels, same padding', [[2, 9, 12, 5], [3, 2, 5, 7], [7]], { activation: 'relu', padding: 'same' }],
+    ['strides and dilation', [[1, 19, 23, 2], [2, 3, 2, 9], [9]], { strides: [2, 1], dilation: [1, 3] }],
+    ['one pixel left', [[1, 4, 5, 1], [3, 3, 1, 1], [1]], {}],
+  ])('equals maxPool2d(conv2d(x)): %s', async (_, shapes, options) => {
+    for (const device of devices) {
+      const fused = await outcome(device, (x, w, bias) => conv2dMaxPool2d(x, w, { ...options, bias }), shapes);
+      const apart = await outcome(device, (x, w, bias) => maxPool2d(conv2d(x, w, { ...options, bias })), shapes);
+      fused.forEach((values, which) => {
+        const largest = Math.max(...apart[which].map(Math.abs), 1);
+        const worst = Math.max(...values.map((value, i) => Math.abs(value - apart[which][i])));
+        // Sums of at most some hundred products in another order: far fewer than 64 roundings of the largest value.
+        expect(worst, `${device.description.name}, result ${which}`).toBeLessThanOrEqual(64 * 2 ** -24 * largest);
+      });
+    }
+  });
+
+  test('NaN is not lost, and the first of equal maxima gets the gradient', async () => {
+    for (const device of devices) {
+      const weight = tensor(device, [1], [1, 1, 1, 1]);
+      const x = tensor(device, [1, 1, 0, NaN, 1, 1, 0, 0], [1, 2, 4, 1]);
+      x.requiresGradient = true;
+      const { result, tape } = record(() => conv2dMaxPool2d(x, weight, { activation: 'relu' }));
+      expect([...(await result.read())]).toEqual([1, NaN]);
+      const gradient = await backward(tape, result, tensor(device, [5, 7], [1, 1, 2, 1]))
+        .get(x)!
+        .read();
+      expect([...gradient]).toEqual([5, 0, 0, 7, 0, 0, 0, 0]);
+    }
+  });
+});
