@@ -1,0 +1,13 @@
+/** One training step on batches in memory: forward, backward, Adam. */
+import { measureInTurns } from '../interleaved.mjs';
+
+export const trainStep = {
+  id: 'train-step',
+  title: 'Training step, ms',
+  async run(context, device, save) {
+    const candidates = context.peers.filter((peer) => peer.device === device && peer.trains !== false);
+    for (const batch of context.batches ?? [10, 32, 128]) {
+      await save(await measureInTurns(context, 'train-step', 'step', { batch }, candidates));
+    }
+  },
+};

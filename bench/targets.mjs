@@ -1,0 +1,64 @@
+/** What this project sets out to reach, as ratios of medians in one run, or in units. */
+import { ours } from './peers.mjs';
+
+const medianOf = (cells, measure, batch, peer) =>
+  cells.find((cell) => cell.measure === measure && cell.one.batch === batch && cell.peer === peer)?.median ?? NaN;
+
+/** Beltnet's time over that of the quickest of these peers; NaN unless all were measured. */
+const against = (measure, batch, device, others) => (cells) =>
+  medianOf(cells, measure, batch, ours[device]) /
+  Math.min(...others.map((peer) => medianOf(cells, measure, batch, peer)));
+
+const one = (measure, peer) => (cells) =>
+  cells.find((cell) => cell.measure === measure && cell.peer === peer)?.median ?? NaN;
+
+const step = (batch, least, aim) => ({
+  text: `cpu training step / the better of PyTorch channels_last and Keras, batch ${batch}`,
+  value: against('train-step', batch, 'cpu', ['pytorch-channels-last', 'keras']),
+  ...{ least, aim },
+});
+const stepDefault = (batch, least, aim) => ({
+  text: `cpu training step / PyTorch in its default layout, batch ${batch}`,
+  value: against('train-step', batch, 'cpu', ['pytorch']),
+  ...{ least, aim },
+});
+const infer = (batch, least, aim) => ({
+  text: `cpu inference / PyTorch channels_last, batch ${batch}`,
+  value: against('inference', batch, 'cpu', ['pytorch-channels-last']),
+  ...{ least, aim },
+});
+
+export const targets = [
+  ...[step(10, 1.2, 0.7), step(32, 1.2, 0.7), step(128, 1.5, 0.8)],
+  ...[stepDefault(10, 0.8, 0.4), stepDefault(32, 0.7, 0.4), stepDefault(128, 0.6, 0.4)],
+  ...[infer(1, 1.5, 1), infer(32, 2, 1.2)],
+  {
+    ...{ text: 'cpu inference of one picture', least: 1, aim: 1, unit: ' ms' },
+    value: (cells) => medianOf(cells, 'inference', 1, ours.cpu),
+  },
+  {
+    ...{ text: 'webgpu training step / jax-js webgpu, batch 32', least: 0.25, aim: 0.15 },
+    value: against('train-step', 32, 'webgpu', ['jax-webgpu']),
+  },
+  {
+    ...{ text: 'webgpu training step / tfjs webgpu, batch 32', least: 0.12, aim: 0.07 },
+    value: against('train-step', 32, 'webgpu', ['tfjs-webgpu']),
+  },
+  {
+    ...{ text: 'webgpu training step / PyTorch CUDA, batch 32', least: 1, aim: 0.3 },
+    value: against('train-step', 32, 'webgpu', ['pytorch-cuda']),
+  },
+  {
+    ...{ text: 'webgpu training step / PyTorch CUDA, batch 512', least: 2, aim: 1 },
+    value: against('train-step', 512, 'webgpu', ['pytorch-cuda']),
+  },
+  {
+    ...{ text: '`beltnet train`, start to first step, cached data', least: 0.6, aim: 0.3, unit: ' s' },
+    value: one('start-up', 'beltnet-train'),
+  },
+  {
+    ...{ text: '`beltnet train`, peak memory', least: 400, aim: 250, unit: ' MB' },
+    value: one('memory', 'beltnet-train'),
+  },
+  { ...{ text: '`npm run demo`', least: 30, aim: 15, unit: ' s' }, value: one('demo', 'beltnet-demo') },
+];
