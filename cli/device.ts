@@ -14,17 +14,24 @@ export interface DeviceFacts extends DeviceDescription {
   readonly adapter: AdapterDescription | null;
 }
 
+/** How a command says what to compute on. */
+export interface DeviceOptions {
+  readonly device: DeviceName;
+  /** Of the cpu device. */
+  readonly threads?: number;
+}
+
 /**
  * Opens a device for as long as `work` takes; an open one would keep Node from ending.
  *
  * @throws NoDeviceError when there is none of that name
  */
 export async function withDevice<Result>(
-  name: DeviceName,
+  { device: name, threads }: DeviceOptions,
   work: (device: Device, facts: DeviceFacts) => Promise<Result>,
 ): Promise<Result> {
   const choice = await chooseDevice(name);
-  const device = await choice.open();
+  const device = await choice.open(threads === undefined ? {} : { threads });
   try {
     return await work(device, { ...device.description, reason: choice.reason, adapter: choice.adapter });
   } finally {
@@ -32,7 +39,7 @@ export async function withDevice<Result>(
   }
 }
 
-/** "cpu (WebAssembly SIMD, 1 thread): no hardware GPU adapter was found" */
+/** "cpu (WebAssembly SIMD, 2 threads): no hardware GPU adapter was found" */
 export function describeDevice({ name, reason }: Pick<DeviceFacts, 'name' | 'reason'>): string {
   return `${name}: ${reason}`;
 }

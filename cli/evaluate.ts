@@ -1,24 +1,16 @@
 /** `beltnet evaluate`: a model's loss, accuracy and mistakes on labelled pictures. */
 import { DataError } from '../src/errors.js';
-import {
-  imageDataGenerator,
-  resolveSplits,
-  type DataFlow,
-  type DeviceName,
-  type FileList,
-  type ModelInfo,
-} from '../src/index.node.js';
+import { imageDataGenerator, resolveSplits, type DataFlow, type FileList, type ModelInfo } from '../src/index.node.js';
 import { loadAndReport } from './data.js';
-import { describeDevice, withDevice } from './device.js';
+import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { figure } from './epoch-log.js';
 import { compileModel, judge, openModel } from './model-file.js';
 import { count, Output, table } from './terminal.js';
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends DeviceOptions {
   readonly batch: number;
   readonly split?: number;
   readonly seed: number;
-  readonly device: DeviceName;
   readonly workers?: number;
   readonly onBad: 'skip' | 'fail';
   readonly json?: boolean;
@@ -34,7 +26,7 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
   const files = validation ?? training;
   checkClasses(files, info, opened.path);
 
-  return withDevice(options.device, async (device, facts) => {
+  return withDevice(options, async (device, facts) => {
     compileModel(opened, device);
     const { interpolation, rescale } = info.preprocessing;
     const loading = { size, interpolation, onBad: options.onBad, workers: options.workers };

@@ -1,19 +1,11 @@
 /** `beltnet predict`: what a model makes of pictures. One result a picture, sorted by path; bad files are named, never dropped. */
-import {
-  DataFlow,
-  loadPictures,
-  type Dataset,
-  type DeviceName,
-  type LoadedPicture,
-  type ModelInfo,
-} from '../src/index.node.js';
-import { withDevice } from './device.js';
+import { DataFlow, loadPictures, type Dataset, type LoadedPicture, type ModelInfo } from '../src/index.node.js';
+import { withDevice, type DeviceOptions } from './device.js';
 import { compileModel, judge, openModel, type OpenedModel, type Verdict } from './model-file.js';
 import { note, Output, printable, showProgress, table } from './terminal.js';
 
-export interface PredictOptions {
+export interface PredictOptions extends DeviceOptions {
   readonly batch: number;
-  readonly device: DeviceName;
   readonly workers?: number;
   readonly json?: boolean;
   readonly csv?: boolean;
@@ -47,7 +39,7 @@ async function predictPictures(
   const { model, info, size } = opened;
   const dataset = unlabelled(pictures, info, size);
   if (dataset.files.length === 0) return pictures.filter((picture) => 'error' in picture);
-  return withDevice(options.device, async (device) => {
+  return withDevice(options, async (device) => {
     compileModel(opened, device);
     const { rescale } = info.preprocessing;
     const probabilities = await model.predict(

@@ -23,6 +23,7 @@ import type { TrainOptions } from './train.js';
 import { version } from './version.js';
 
 const LARGEST_BATCH = 65536;
+const MOST_THREADS = 64;
 const MOST_WORKERS = 256;
 const MOST_PICTURES = 200_000;
 
@@ -65,6 +66,14 @@ const common = {
     }),
   device: () =>
     choice('--device <name>', 'what to compute on; auto takes a hardware GPU, else the CPU', ['auto', 'webgpu', 'cpu']),
+  threads: () =>
+    option(
+      '--threads <n>',
+      'threads of the cpu device; same results with any number (default: one per core, at most 8)',
+      {
+        parser: (name) => wholeNumber(name, 1, MOST_THREADS),
+      },
+    ),
   workers: () =>
     option('--workers <n>', 'threads that decode pictures (default: one per processor core)', {
       parser: (name) => wholeNumber(name, 0, MOST_WORKERS),
@@ -147,6 +156,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(common.seed('decides initial weights, order, augmentation and split'))
     .addOption(new Option('--alert-class <name>', 'class that raises the alert (default: the second by name)'))
     .addOption(common.device())
+    .addOption(common.threads())
     .addOption(common.workers())
     .addOption(option('--out <dir>', 'folder of all runs', { parser: folder, default: 'runs', written: 'runs' }))
     .addOption(
@@ -175,6 +185,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(common.seed('of that split'))
     .addOption(common.batch())
     .addOption(common.device())
+    .addOption(common.threads())
     .addOption(common.workers())
     .addOption(common.onBad())
     .addOption(jsonOption('one JSON object on stdout'))
@@ -190,6 +201,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .argument('<paths...>', 'pictures, folders (with all pictures in them) and patterns with *')
     .addOption(common.batch())
     .addOption(common.device())
+    .addOption(common.threads())
     .addOption(common.workers())
     .addOption(
       jsonOption('one JSON object a picture: file, class, probability, probabilities, alert; or file, error').conflicts(

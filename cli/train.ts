@@ -6,12 +6,11 @@ import {
   imageDataGenerator,
   resolveSplits,
   saveModel,
-  type DeviceName,
   type Interpolation,
   type ModelInfo,
 } from '../src/index.node.js';
 import { describeClasses, describeSet, loadAndReport } from './data.js';
-import { describeDevice, withDevice } from './device.js';
+import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { epochLine, ProgressLine } from './epoch-log.js';
 import { stopInOrder } from './interrupt.js';
 import { checkMemory, conveyorNetwork } from './network.js';
@@ -20,7 +19,7 @@ import { openRun, type Run } from './run.js';
 import { count, note, Output, quoted, showProgress } from './terminal.js';
 import { versions } from './version.js';
 
-export interface TrainOptions {
+export interface TrainOptions extends DeviceOptions {
   readonly size: PictureSize;
   readonly batch: number;
   readonly epochs: number;
@@ -36,7 +35,6 @@ export interface TrainOptions {
   readonly lr: number;
   readonly seed: number;
   readonly alertClass?: string;
-  readonly device: DeviceName;
   readonly workers?: number;
   readonly out: string;
   readonly name?: string;
@@ -62,7 +60,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
   }
   const { classNames } = splits.training;
   const alertClass = resolveAlertClass(classNames, options.alertClass);
-  return withDevice(options.device, async (device, facts) => {
+  return withDevice(options, async (device, facts) => {
     checkMemory(model, size, device);
     const run = await openRun(options.out, options.name);
 
