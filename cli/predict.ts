@@ -8,7 +8,7 @@ import {
   type ModelInfo,
 } from '../src/index.node.js';
 import { withDevice } from './device.js';
-import { compileModel, judge, openModel, type OpenedModel, type Verdict } from './model-file.js';
+import { classProbabilities, compileModel, judge, openModel, type OpenedModel, type Verdict } from './model-file.js';
 import { note, Output, printable, showProgress, table } from './terminal.js';
 
 export interface PredictOptions {
@@ -50,9 +50,8 @@ async function predictPictures(
   return withDevice(options.device, async (device) => {
     compileModel(opened, device);
     const { rescale } = info.preprocessing;
-    const probabilities = await model.predict(
-      new DataFlow(dataset, { shuffle: false, batchSize: options.batch, rescale }),
-    );
+    const flow = new DataFlow(dataset, { shuffle: false, batchSize: options.batch, rescale });
+    const probabilities = classProbabilities(opened, await model.predict(flow));
     let next = 0;
     return pictures.map((picture) =>
       'error' in picture ? picture : { file: picture.file, ...judge(probabilities[next++], info) },

@@ -57,9 +57,37 @@ export { sumOfSquares } from './kernels/sum-of-squares.js';
 export { swish } from './kernels/swish.js';
 export { tanh } from './kernels/tanh.js';
 
-export { Conv2D, Dense, Flatten, Layer, MaxPooling2D } from './nn/layers.js';
-export { Sequential, type CompileOptions } from './nn/sequential.js';
-export { binaryCrossentropy, type Loss } from './nn/losses.js';
+export type { Activation as ActivationName } from './nn/activation.js';
+export { Layer, type CallContext, type LayerConfig, type LayerOptions } from './nn/layer.js';
+export { Conv2D, Dense, Flatten, MaxPooling2D, type Regularizer } from './nn/layers.js';
+export {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  halfQuadratic,
+  meanSquaredError,
+  type Loss,
+} from './nn/losses.js';
+export { accuracy, averagePrecision, classScores, confusionMatrix, rocAuc, type ClassScores } from './nn/metrics.js';
+export { Model, type CompileOptions, type ModelConfig } from './nn/model.js';
+export {
+  Activation,
+  Add,
+  AveragePooling2D,
+  BatchNormalization,
+  Concatenate,
+  Dropout,
+  ELU,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  LeakyReLU,
+  Multiply,
+  ReLU,
+  Reshape,
+  Softmax,
+  ZeroPadding2D,
+} from './nn/more-layers.js';
+export { Sequential } from './nn/sequential.js';
+export { input, type SymbolicTensor } from './nn/symbolic.js';
 export type { BatchPlan, Batches } from './nn/batches.js';
 export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/fit.js';
 export type { NamedWeights } from './nn/parameters.js';

@@ -3,7 +3,7 @@
  * gradient rule or a sample cannot exist. Sizes are odd on purpose (channels not a multiple of 4, one picture, uneven
  * strides). The entries of simple ops stand in their files.
  */
-import { addKernel, copyKernel, onesLikeKernel } from '../tensor/elementwise.js';
+import { addKernel, copyKernel, onesLikeKernel, zerosLikeKernel } from '../tensor/elementwise.js';
 import type { Kernel } from '../tensor/kernel.js';
 import type { Random } from '../tensor/random.js';
 import { sizeOf, type Shape } from '../tensor/shape.js';
@@ -104,6 +104,7 @@ const exact = { roundings: 0, because: 'values are copied' };
 export const kernels: readonly RegisteredKernel[] = [
   elementwise(copyKernel, 1, exact),
   elementwise(onesLikeKernel, 1, exact),
+  elementwise(zerosLikeKernel, 1, exact),
   elementwise(addKernel, 2, { roundings: 1, because: 'one operation' }),
   elementwise(reluForward, 1, exact),
   elementwise(reluGradientKernel, 2, exact),
@@ -296,11 +297,12 @@ export const kernels: readonly RegisteredKernel[] = [
     because: 'values are copied, counts are whole',
     sample(random) {
       const count = between(random, 1, 40);
+      const units = between(random, 1, 4);
       return {
         inputs: [
           floats(random, []),
-          floats(random, [count], -2, 2),
-          labels(random, count),
+          floats(random, [count, units], -2, 2),
+          labels(random, count, Math.max(2, units)),
           integers(random, [1], METRIC_ROWS),
         ],
         attributes: { threshold: 0 },

@@ -81,3 +81,5 @@ export const copyKernel = elementwiseKernel({ name: 'copy', wgsl: 'a', twin: (a)
 
 /** Ones in the shape of the input: the gradient of a loss with respect to itself. */
 export const onesLikeKernel = elementwiseKernel({ name: 'onesLike', wgsl: '1.0', twin: () => 1, inputs: 1 });
+
+export const zerosLikeKernel = elementwiseKernel({ name: 'zerosLike', wgsl: '0.0', twin: () => 0, inputs: 1 });

@@ -83,7 +83,7 @@ describe('errors', () => {
       "binaryCrossentropy expects the model to end in one sigmoid unit, got Dense [1] with linear; end with new Dense(1, { activation: 'sigmoid' })",
     );
     expect(() => mission().compile({ device, loss: 'hinge' as never })).toThrow(
-      "compile: loss expects 'binaryCrossentropy', got 'hinge'",
+      'compile: loss expects one of binaryCrossentropy, binary_crossentropy, categoricalCrossentropy',
     );
     const model = new Sequential([
       new Flatten({ inputShape: [2, 2, 1] }),
