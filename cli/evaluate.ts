@@ -1,10 +1,20 @@
 /** `beltnet evaluate`: a model's loss, accuracy and mistakes on labelled pictures. */
 import { DataError } from '../src/errors.js';
-import { imageDataGenerator, resolveSplits, type DataFlow, type FileList, type ModelInfo } from '../src/index.node.js';
+import {
+  averagePrecision,
+  classScores,
+  confusionMatrix,
+  imageDataGenerator,
+  resolveSplits,
+  rocAuc,
+  type DataFlow,
+  type FileList,
+  type ModelInfo,
+} from '../src/index.node.js';
 import { loadAndReport } from './data.js';
 import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { figure } from './epoch-log.js';
-import { compileModel, judge, openModel } from './model-file.js';
+import { classProbabilities, compileModel, judge, openModel } from './model-file.js';
 import { count, Output, table } from './terminal.js';
 
 export interface EvaluateOptions extends DeviceOptions {
@@ -33,7 +43,7 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
     const dataset = await loadAndReport(files, loading, output);
     const flow = imageDataGenerator({ rescale }).flow(dataset, { batchSize, shuffle: false });
     const { loss } = await model.evaluate(flow);
-    const tally = tallyUp(flow, await model.predict(flow), info);
+    const tally = tallyUp(flow, classProbabilities(opened, await model.predict(flow)), info);
 
     const part = split === undefined ? '' : ` (the ${split} that --split and --seed ${seed} keep for validation)`;
     const { className: alertClass, threshold } = info.alert;
@@ -41,7 +51,10 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
       ...{ model: opened.path, data: files.name, ...(split !== undefined && { split, seed }) },
       ...{ pictures: flow.sampleCount, loss, accuracy: tally.correct / flow.sampleCount },
       classes: Object.fromEntries(tally.classes.map(({ name, ...counts }) => [name, counts])),
-      alert: { class: alertClass, threshold, missed: tally.missed, falseAlarms: tally.falseAlarms },
+      alert: {
+        ...{ class: alertClass, threshold, missed: tally.missed, falseAlarms: tally.falseAlarms },
+        ...{ rocAuc: tally.rocAuc, averagePrecision: tally.averagePrecision },
+      },
       ...{ skipped: dataset.skipped, device: facts },
     });
     for (const line of [
@@ -55,13 +68,22 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
       ]),
       '',
       ...table([
-        ['class', 'correct', 'of'],
-        ...tally.classes.map(({ name, correct, pictures }) => [name, correct, pictures]),
+        ['class', 'correct', 'of', 'precision', 'recall', 'F1'],
+        ...tally.classes.map(({ name, correct, pictures, ...scores }) => [
+          ...[name, correct, pictures],
+          ...[scores.precision, scores.recall, scores.f1].map((value) => value.toFixed(4)),
+        ]),
+      ]),
+      '',
+      ...table([
+        ['taken for', ...info.classNames],
+        ...tally.classes.map(({ name, takenFor }) => [name, ...info.classNames.map((other) => takenFor[other])]),
       ]),
       '',
       `Alert '${alertClass}' from probability ${threshold}: ` +
         `${tally.missed} of ${count(tally.alertPictures, 'picture')} missed, ` +
         `${count(tally.falseAlarms, 'false alarm')} on the other ${flow.sampleCount - tally.alertPictures}`,
+      `At every threshold: ROC-AUC ${tally.rocAuc.toFixed(4)}, average precision ${tally.averagePrecision.toFixed(4)}`,
     ]) {
       output.say(line);
     }
@@ -78,32 +100,48 @@ function checkClasses(files: FileList, { classNames }: ModelInfo, path: string):
 }
 
 interface Tally {
-  readonly classes: readonly { name: string; pictures: number; correct: number; takenFor: Record<string, number> }[];
+  readonly classes: readonly {
+    readonly name: string;
+    readonly pictures: number;
+    readonly correct: number;
+    readonly takenFor: Readonly<Record<string, number>>;
+    readonly precision: number;
+    readonly recall: number;
+    readonly f1: number;
+  }[];
   readonly correct: number;
   /** Pictures of the alert's class, and those of them that raised no alert. */
   readonly alertPictures: number;
   readonly missed: number;
-  /** Alerts on pictures of the other class. */
+  /** Alerts on pictures of the other classes. */
   readonly falseAlarms: number;
+  /** How well the probability of the alert's class tells its pictures from the others; NaN when all are of one kind. */
+  readonly rocAuc: number;
+  readonly averagePrecision: number;
 }
 
-/** Counts what the model made of each class, from the probabilities of class 1. */
-function tallyUp({ labels }: DataFlow, probabilities: Float32Array, info: ModelInfo): Tally {
-  const verdicts = Array.from(probabilities, (p, index) => ({ label: labels[index], ...judge(p, info) }));
-  const alertLabel = info.classNames.indexOf(info.alert.className);
-  const howMany = (fits: (verdict: (typeof verdicts)[number]) => boolean): number => verdicts.filter(fits).length;
-  const taken = (label: number, name: string): number =>
-    howMany((one) => one.label === label && one.className === name);
+/** Counts what the model made of each class, from the probabilities of the classes. */
+function tallyUp({ labels }: DataFlow, probabilities: readonly number[][], info: ModelInfo): Tally {
+  const { classNames, alert } = info;
+  const verdicts = probabilities.map((each) => judge(each, info));
+  const predicted = verdicts.map(({ className }) => classNames.indexOf(className));
+  const matrix = confusionMatrix(labels, predicted, classNames.length);
+  const alertLabel = classNames.indexOf(alert.className);
+  const isAlert = Float32Array.from(labels, (label) => Number(label === alertLabel));
+  const scores = probabilities.map((each) => each[alertLabel]);
+  const howMany = (fits: (verdict: (typeof verdicts)[number], sample: number) => boolean): number =>
+    verdicts.filter(fits).length;
   return {
-    classes: info.classNames.map((name, label) => ({
-      name,
-      pictures: howMany((one) => one.label === label),
-      correct: taken(label, name),
-      takenFor: Object.fromEntries(info.classNames.map((other) => [other, taken(label, other)])),
+    classes: classScores(matrix).map(({ precision, recall, f1, support }, label) => ({
+      ...{ name: classNames[label], pictures: support, correct: matrix[label][label] },
+      takenFor: Object.fromEntries(classNames.map((other, index) => [other, matrix[label][index]])),
+      ...{ precision, recall, f1 },
     })),
-    correct: howMany((one) => one.className === info.classNames[one.label]),
-    alertPictures: howMany((one) => one.label === alertLabel),
-    missed: howMany((one) => one.label === alertLabel && !one.alert),
-    falseAlarms: howMany((one) => one.label !== alertLabel && one.alert),
+    correct: matrix.reduce((sum, row, label) => sum + row[label], 0),
+    alertPictures: isAlert.reduce((sum, one) => sum + one, 0),
+    missed: howMany((verdict, sample) => isAlert[sample] === 1 && !verdict.alert),
+    falseAlarms: howMany((verdict, sample) => isAlert[sample] === 0 && verdict.alert),
+    rocAuc: rocAuc(isAlert, scores),
+    averagePrecision: averagePrecision(isAlert, scores),
   };
 }

@@ -2,11 +2,11 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelFileError, UsageError } from '../src/errors.js';
-import { loadModel, type Device, type ModelInfo, type Sequential, type Size } from '../src/index.node.js';
+import { loadModel, type Device, type Model, type ModelInfo, type Size } from '../src/index.node.js';
 
 export interface OpenedModel {
   readonly path: string;
-  readonly model: Sequential;
+  readonly model: Model;
   readonly info: ModelInfo;
   /** Of the pictures that it takes. */
   readonly size: Size;
@@ -33,7 +33,7 @@ function isFolder(path: string): boolean {
   }
 }
 
-/** Puts the model on a device. @throws ModelFileError when it does not end in one sigmoid unit */
+/** Puts the model on a device. @throws ModelFileError when it does not end in one sigmoid unit or a softmax */
 export function compileModel({ path, model }: OpenedModel, device: Device): void {
   try {
     model.compile({ device });
@@ -43,7 +43,7 @@ export function compileModel({ path, model }: OpenedModel, device: Device): void
   }
 }
 
-/** What the sigmoid's p, the probability of class 1, says about a picture. */
+/** What a model says about a picture. */
 export interface Verdict {
   readonly className: string;
   /** Of that class. */
@@ -52,14 +52,21 @@ export interface Verdict {
   readonly alert: boolean;
 }
 
-/** The more probable class (a tie goes to class 0, as in the accuracy), and whether the alert's class reaches its threshold. */
-export function judge(p: number, { classNames, alert }: ModelInfo): Verdict {
-  const values = [1 - p, p];
-  const predicted = p > 0.5 ? 1 : 0;
+/** What `model.predict` gives, as the probabilities of all classes for each picture: of one sigmoid unit, 1 − p and p. */
+export function classProbabilities({ model }: OpenedModel, predicted: Float32Array): number[][] {
+  const { units } = model;
+  return Array.from({ length: predicted.length / units }, (_, n) =>
+    units === 1 ? [1 - predicted[n], predicted[n]] : [...predicted.subarray(n * units, (n + 1) * units)],
+  );
+}
+
+/** The most probable class (a tie goes to the first, as in the accuracy), and whether the alert's class reaches its threshold. */
+export function judge(probabilities: readonly number[], { classNames, alert }: ModelInfo): Verdict {
+  const predicted = probabilities.indexOf(Math.max(...probabilities));
   return {
     className: classNames[predicted],
-    probability: values[predicted],
-    probabilities: Object.fromEntries(classNames.map((name, index) => [name, values[index]])),
-    alert: values[classNames.indexOf(alert.className)] >= alert.threshold,
+    probability: probabilities[predicted],
+    probabilities: Object.fromEntries(classNames.map((name, index) => [name, probabilities[index]])),
+    alert: probabilities[classNames.indexOf(alert.className)] >= alert.threshold,
   };
 }

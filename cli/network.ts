@@ -7,17 +7,16 @@ import { count } from './terminal.js';
 /** Smallest side that leaves the second pooling layer a pixel to give. */
 const SHORTEST_SIDE = 10;
 
-/**
- * Two convolutions with pooling, a hidden layer, one sigmoid.
- *
- * @throws UsageError for pictures too small
- */
-export function conveyorNetwork({ width, height }: PictureSize, seed: number): Sequential {
-  if (Math.min(width, height) < SHORTEST_SIDE) {
-    throw new UsageError(
-      `--size: expected at least ${SHORTEST_SIDE}x${SHORTEST_SIDE}, which the network's convolutions need, got ${width}x${height}`,
-    );
-  }
+/** @throws UsageError for pictures too small for the network */
+export function checkSize({ width, height }: PictureSize): void {
+  if (Math.min(width, height) >= SHORTEST_SIDE) return;
+  throw new UsageError(
+    `--size: expected at least ${SHORTEST_SIDE}x${SHORTEST_SIDE}, which the network's convolutions need, got ${width}x${height}`,
+  );
+}
+
+/** Two convolutions with pooling, a hidden layer, one sigmoid for two classes or a softmax over more. */
+export function conveyorNetwork({ width, height }: PictureSize, seed: number, classes: number): Sequential {
   const model = new Sequential([], { seed });
   model.add(new Conv2D(32, [3, 3], { inputShape: [height, width, 3], activation: 'relu' }));
   model.add(new MaxPooling2D({ poolSize: [2, 2] }));
@@ -25,7 +24,7 @@ export function conveyorNetwork({ width, height }: PictureSize, seed: number): S
   model.add(new MaxPooling2D({ poolSize: [2, 2] }));
   model.add(new Flatten());
   model.add(new Dense(128, { activation: 'relu' }));
-  model.add(new Dense(1, { activation: 'sigmoid' }));
+  model.add(classes === 2 ? new Dense(1, { activation: 'sigmoid' }) : new Dense(classes, { activation: 'softmax' }));
   return model;
 }
 

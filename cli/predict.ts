@@ -1,7 +1,7 @@
 /** `beltnet predict`: what a model makes of pictures. One result a picture, sorted by path; bad files are named, never dropped. */
 import { DataFlow, loadPictures, type Dataset, type LoadedPicture, type ModelInfo } from '../src/index.node.js';
 import { withDevice, type DeviceOptions } from './device.js';
-import { compileModel, judge, openModel, type OpenedModel, type Verdict } from './model-file.js';
+import { classProbabilities, compileModel, judge, openModel, type OpenedModel, type Verdict } from './model-file.js';
 import { note, Output, printable, showProgress, table } from './terminal.js';
 
 export interface PredictOptions extends DeviceOptions {
@@ -42,9 +42,8 @@ async function predictPictures(
   return withDevice(options, async (device) => {
     compileModel(opened, device);
     const { rescale } = info.preprocessing;
-    const probabilities = await model.predict(
-      new DataFlow(dataset, { shuffle: false, batchSize: options.batch, rescale }),
-    );
+    const flow = new DataFlow(dataset, { shuffle: false, batchSize: options.batch, rescale });
+    const probabilities = classProbabilities(opened, await model.predict(flow));
     let next = 0;
     return pictures.map((picture) =>
       'error' in picture ? picture : { file: picture.file, ...judge(probabilities[next++], info) },

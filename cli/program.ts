@@ -98,7 +98,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
 
   program
     .command('train')
-    .description('Train the network on a folder of pictures, one subfolder for each of two classes.')
+    .description('Train the network on a folder of pictures, one subfolder for each class.')
     .argument(
       '<dir>',
       'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split)',

@@ -3,6 +3,7 @@ import { UsageError } from '../src/errors.js';
 import {
   adam,
   binaryCrossentropy,
+  categoricalCrossentropy,
   imageDataGenerator,
   resolveSplits,
   saveModel,
@@ -13,7 +14,7 @@ import { describeClasses, describeSet, loadAndReport } from './data.js';
 import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { epochLine, ProgressLine } from './epoch-log.js';
 import { stopInOrder } from './interrupt.js';
-import { checkMemory, conveyorNetwork } from './network.js';
+import { checkMemory, checkSize, conveyorNetwork } from './network.js';
 import { shearNote, shearRange, type Angle, type PictureSize, type Profile } from './options.js';
 import { openRun, type Run } from './run.js';
 import { count, note, Output, quoted, showProgress } from './terminal.js';
@@ -49,7 +50,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
   const { size, batch: batchSize, epochs, split, horizontalFlip = false, rescale, profile, seed } = options;
   const output = new Output(options);
   const shear = shearRange(options.shear, profile);
-  const model = conveyorNetwork(size, seed);
+  checkSize(size);
 
   // What there is to train on, before anything is decoded
   const splits = resolveSplits(directory, { seed, ...(split !== undefined && { split }) });
@@ -59,6 +60,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     );
   }
   const { classNames } = splits.training;
+  const model = conveyorNetwork(size, seed, classNames.length);
   const alertClass = resolveAlertClass(classNames, options.alertClass);
   return withDevice(options, async (device, facts) => {
     checkMemory(model, size, device);
@@ -76,10 +78,13 @@ export async function train(directory: string, options: TrainOptions): Promise<n
 
     // Model
     const optimizer = adam({ learningRate: options.lr, epsilon: profile === 'keras-2' ? 1e-7 : 1e-8 });
-    const loss = binaryCrossentropy({ form: profile === 'keras-2' ? 'logits' : 'keras3' });
+    const loss =
+      classNames.length === 2
+        ? binaryCrossentropy({ form: profile === 'keras-2' ? 'logits' : 'keras3' })
+        : categoricalCrossentropy();
     model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
     const info: ModelInfo = {
-      classNames: [classNames[0], classNames[1]],
+      classNames,
       preprocessing: { interpolation: options.resize, rescale },
       alert: { className: alertClass, threshold: ALERT_THRESHOLD },
     };
@@ -166,14 +171,14 @@ function resolveAlertClass(classNames: readonly string[], given: string | undefi
   if (given === undefined) return classNames[1];
   if (classNames.includes(given)) return given;
   throw new UsageError(
-    `--alert-class: expected one of the classes ${classNames.map((name) => `'${name}'`).join(' and ')}, got '${given}'`,
+    `--alert-class: expected one of the classes ${classNames.map((name) => `'${name}'`).join(', ')}, got '${given}'`,
   );
 }
 
 function noteAlertClass(classNames: readonly string[]): void {
   note(
     `note: '${classNames[1]}' raises the alert, since it is class 1 by name and --alert-class was not given; ` +
-      `if it should be '${classNames[0]}', add --alert-class ${quoted(classNames[0])}`,
+      `if it should be ${classNames.length > 2 ? 'another, such as ' : ''}'${classNames[0]}', add --alert-class ${quoted(classNames[0])}`,
   );
 }
 

@@ -13,6 +13,7 @@ const allowed = {
   'src/optim': ['src/kernels', 'src/tensor'],
   'src/nn': ['src/optim', 'src/kernels', 'src/tensor'],
   'src/data': ['src/tensor/random'],
+  'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': ['src/nn', 'src/optim', 'src/tensor/shape'],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],

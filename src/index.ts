@@ -29,24 +29,78 @@ export { emptyTensor, launch, tensor, Tensor, zeros } from './tensor/tensor.js';
 export { backward, defineOp, formatTape, noGrad, record, type Op, type TapeRecord } from './tensor/autograd.js';
 export { philox4x32, Random, RandomStream } from './tensor/random.js';
 
-export { addBias } from './kernels/bias.js';
+export { add, multiply, squaredDifference } from './kernels/arithmetic.js';
 export { augment } from './kernels/augment.js';
+export { averagePool2d } from './kernels/average-pool2d.js';
+export { batchNorm, batchNormInference, type MovingStatistics } from './kernels/batch-norm.js';
+export { addBias } from './kernels/bias.js';
 export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './kernels/binary-cross-entropy.js';
+export { concat } from './kernels/concat.js';
 export { conv2d } from './kernels/conv2d/conv2d.js';
 export { dense } from './kernels/dense.js';
+export { dropout } from './kernels/dropout.js';
+export { elu } from './kernels/elu.js';
 export { flatten, reshape } from './kernels/flatten.js';
+export { gelu } from './kernels/gelu.js';
+export { classWeights, oneHot, smoothLabels } from './kernels/labels.js';
+export { leakyRelu } from './kernels/leaky-relu.js';
 export { maxPool2d } from './kernels/max-pool2d.js';
-export { mean, sum } from './kernels/reduce.js';
+export { crop, pad, type Paddings } from './kernels/pad.js';
+export { globalMaxPool2d, max } from './kernels/reduce-max.js';
+export { globalAveragePool2d, mean, sum, type ReduceOptions } from './kernels/reduce.js';
 export { relu } from './kernels/relu.js';
 export { sigmoid } from './kernels/sigmoid.js';
+export { softmaxCrossEntropy } from './kernels/softmax-cross-entropy.js';
+export { softmax } from './kernels/softmax.js';
+export { halfSquaredErrors, meanSquaredErrors } from './kernels/squared-errors.js';
+export { sumOfSquares } from './kernels/sum-of-squares.js';
+export { swish } from './kernels/swish.js';
+export { tanh } from './kernels/tanh.js';
 
-export { Conv2D, Dense, Flatten, Layer, MaxPooling2D } from './nn/layers.js';
-export { Sequential, type CompileOptions } from './nn/sequential.js';
-export { binaryCrossentropy, type Loss } from './nn/losses.js';
+export type { Activation as ActivationName } from './nn/activation.js';
+export { Layer, type CallContext, type LayerConfig, type LayerOptions } from './nn/layer.js';
+export { Conv2D, Dense, Flatten, MaxPooling2D, type Regularizer } from './nn/layers.js';
+export {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  halfQuadratic,
+  meanSquaredError,
+  type Loss,
+} from './nn/losses.js';
+export { accuracy, averagePrecision, classScores, confusionMatrix, rocAuc, type ClassScores } from './nn/metrics.js';
+export { Model, type CompileOptions, type ModelConfig } from './nn/model.js';
+export {
+  Activation,
+  Add,
+  AveragePooling2D,
+  BatchNormalization,
+  Concatenate,
+  Dropout,
+  ELU,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  LeakyReLU,
+  Multiply,
+  ReLU,
+  Reshape,
+  Softmax,
+  ZeroPadding2D,
+} from './nn/more-layers.js';
+export { Sequential } from './nn/sequential.js';
+export { input, type SymbolicTensor } from './nn/symbolic.js';
 export type { BatchPlan, Batches } from './nn/batches.js';
 export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/fit.js';
 export type { NamedWeights } from './nn/parameters.js';
-export { adam, type AdamOptions } from './optim/adam.js';
+export { adam, adamW, type AdamOptions, type AdamWOptions } from './optim/adam.js';
+export { rmsprop, type RmspropOptions } from './optim/rmsprop.js';
+export {
+  constant,
+  cosineDecay,
+  exponentialDecay,
+  piecewiseConstantDecay,
+  reduceOnPlateau,
+  type Schedule,
+} from './optim/schedules.js';
 export { sgd, type SgdOptions } from './optim/sgd.js';
 export type { Optimizer } from './optim/optimizer.js';
 

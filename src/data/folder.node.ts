@@ -44,6 +44,9 @@ const trainingFolders = ['training_set', 'train'];
 /** Where several are there, the first: pictures kept for a last test should not steer the training. */
 const validationFolders = ['val', 'validation', 'test_set', 'test'];
 
+/** Labels are kept as bytes. */
+const MOST_CLASSES = 256;
+
 /** What a walk through a folder finds. */
 export interface FoundPictures {
   readonly paths: string[];
@@ -94,9 +97,9 @@ export function findPictures(directory: string): FoundPictures {
 }
 
 /**
- * Lists the pictures of a folder that has one folder per class (exactly two for now), with classes sorted by name.
+ * Lists the pictures of a folder that has one folder per class (two at least), with classes sorted by name.
  *
- * @throws DataError when the folder is missing, is a file, has other than two class folders or a class without pictures
+ * @throws DataError when the folder is missing, is a file, has fewer than two or more than 256 class folders, or a class without pictures
  */
 export function listClassFolders(given: string): FileList {
   const directory = withSlashes(given);
@@ -131,11 +134,11 @@ function checkClassFolders(directory: string, classNames: readonly string[]): vo
         `a split data set; give one of them, for example ${directory}/${classNames[0]}`,
     );
   }
-  if (classNames.length !== 2) {
-    const received = classNames.length === 0 ? 'none' : `${classNames.length}: ${classNames.join(', ')}`;
+  if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
+    const received = classNames.length === 0 ? 'none' : `${classNames.length}: ${classNames.slice(0, 5).join(', ')}`;
     throw new DataError(
-      `${directory}: expected exactly two class folders (more classes are not supported yet), received ${received}; ` +
-        `put each picture into one of two folders named after its class, such as ok/ and gap/`,
+      `${directory}: expected 2 to ${MOST_CLASSES} class folders, received ${received}; ` +
+        `put each picture into a folder named after its class, such as ok/ and gap/`,
     );
   }
 }

@@ -1,5 +1,5 @@
 /** `imageDataGenerator` with Keras' `flow_from_directory`. */
-import { UsageError } from '../errors.js';
+import { DataError, UsageError } from '../errors.js';
 import type { DataFlow } from './batches.js';
 import { listClassFolders } from './folder.node.js';
 import {
@@ -17,8 +17,8 @@ export interface FlowFromDirectoryOptions {
   readonly targetSize?: readonly [number, number];
   /** Default 32. */
   readonly batchSize?: number;
-  /** Only `binary` so far. */
-  readonly classMode?: 'binary';
+  /** `categorical` (the default) for any number of classes, `binary` for two. Labels are class indices in both. */
+  readonly classMode?: 'binary' | 'categorical';
   /** Default true. */
   readonly shuffle?: boolean;
   /** Default 0. */
@@ -53,13 +53,19 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Nod
     ...generator,
     async flowFromDirectory(directory, flowOptions = {}) {
       checkOptionNames('flowFromDirectory', flowOptions, supportedFlowOptions);
-      const { targetSize = [256, 256], classMode = 'binary', interpolation = 'nearest', onMessage } = flowOptions;
+      const { targetSize = [256, 256], classMode = 'categorical', interpolation = 'nearest', onMessage } = flowOptions;
       const { batchSize = 32, shuffle = true, seed = 0 } = flowOptions;
-      if (classMode !== 'binary') {
-        throw new UsageError(`classMode: expected 'binary' (the only one so far), received '${String(classMode)}'`);
+      if (classMode !== 'binary' && classMode !== 'categorical') {
+        throw new UsageError(`classMode: expected 'binary' or 'categorical', received '${String(classMode)}'`);
       }
       const [height, width] = targetSize;
-      const dataset = await loadDataset(listClassFolders(directory), { size: { width, height }, interpolation });
+      const files = listClassFolders(directory);
+      if (classMode === 'binary' && files.classNames.length !== 2) {
+        throw new DataError(
+          `${directory}: expected two class folders, received ${files.classNames.length}; use classMode: 'categorical'`,
+        );
+      }
+      const dataset = await loadDataset(files, { size: { width, height }, interpolation });
       for (const { error } of dataset.skipped) onMessage?.(`Skipped: ${error}`);
       onMessage?.(`Found ${dataset.labels.length} images belonging to ${dataset.classNames.length} classes.`);
       return generator.flow(dataset, { batchSize, shuffle, seed });

@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises';
 import { ModelFileError } from '../errors.js';
 import { writeFileAtomically } from '../files.node.js';
-import type { Sequential } from '../nn/sequential.js';
+import type { Model } from '../nn/model.js';
 import { decodeModel, encodeModel, type ModelInfo } from './model.js';
 
 /** Writes the model: to a temporary name, then renamed. @throws DiskError when it cannot be written */
-export async function saveModel(path: string, model: Sequential, info: ModelInfo): Promise<void> {
+export async function saveModel(path: string, model: Model, info: ModelInfo): Promise<void> {
   await writeFileAtomically(path, await encodeModel(model, info));
 }
 
@@ -14,7 +14,7 @@ export async function saveModel(path: string, model: Sequential, info: ModelInfo
  * @returns the model, not yet compiled
  * @throws ModelFileError when the file is missing, damaged or of another kind
  */
-export async function loadModel(path: string): Promise<{ model: Sequential; info: ModelInfo }> {
+export async function loadModel(path: string): Promise<{ model: Model; info: ModelInfo }> {
   let bytes: Uint8Array;
   try {
     bytes = await readFile(path);

@@ -3,14 +3,35 @@
  * that is needed to predict: architecture, classes, preprocessing and what raises the alert.
  */
 import { BeltnetError, ModelFileError } from '../errors.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D, type Layer } from '../nn/layers.js';
+import { activationNames } from '../nn/activation.js';
+import type { Layer } from '../nn/layer.js';
+import { Conv2D, Dense, Flatten, MaxPooling2D } from '../nn/layers.js';
+import { Model, type ModelConfig } from '../nn/model.js';
+import {
+  Activation,
+  Add,
+  AveragePooling2D,
+  BatchNormalization,
+  Concatenate,
+  Dropout,
+  ELU,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  LeakyReLU,
+  Multiply,
+  ReLU,
+  Reshape,
+  Softmax,
+  ZeroPadding2D,
+} from '../nn/more-layers.js';
 import type { NamedWeights } from '../nn/parameters.js';
 import { Sequential } from '../nn/sequential.js';
+import { input } from '../nn/symbolic.js';
 import { readSafetensors, toFloat32, writeSafetensors } from './safetensors.js';
 
 export interface ModelInfo {
-  /** Class index → name; index 1 is the one whose probability the sigmoid gives. */
-  readonly classNames: readonly [string, string];
+  /** Class index → name; of two classes, index 1 is the one whose probability a sigmoid gives. */
+  readonly classNames: readonly string[];
   readonly preprocessing: {
     /** How pictures are resized to the model's input. */
     readonly interpolation: 'nearest' | 'bilinear' | 'box';
@@ -26,14 +47,16 @@ export interface ModelInfo {
 }
 
 const FORMAT = 'beltnet-model';
-const VERSION = '1';
+/** A row of layers, and a graph. Versions of beltnet that know rows only refuse a graph by its version. */
+const VERSIONS = { row: '1', graph: '2' };
 
 /** The file's bytes: equal for equal weights and info. */
-export async function encodeModel(model: Sequential, info: ModelInfo): Promise<Uint8Array> {
+export async function encodeModel(model: Model, info: ModelInfo): Promise<Uint8Array> {
+  const architecture: ModelConfig = model.config();
   return writeSafetensors(await model.getWeights(), {
     format: FORMAT,
-    version: VERSION,
-    architecture: JSON.stringify(model.config()),
+    version: architecture.nodes ? VERSIONS.graph : VERSIONS.row,
+    architecture: JSON.stringify(architecture),
     classes: JSON.stringify(info.classNames),
     preprocessing: JSON.stringify(info.preprocessing),
     alert: JSON.stringify(info.alert),
@@ -45,16 +68,16 @@ export async function encodeModel(model: Sequential, info: ModelInfo): Promise<U
  * @returns the model, not yet compiled
  * @throws ModelFileError when the file is damaged, of another kind, or contradicts itself
  */
-export function decodeModel(bytes: Uint8Array, name: string): { model: Sequential; info: ModelInfo } {
+export function decodeModel(bytes: Uint8Array, name: string): { model: Model; info: ModelInfo } {
   const { tensors, metadata } = readSafetensors(bytes, name);
   if (metadata.format !== FORMAT) {
     throw new ModelFileError(
       `${name}: expected a model written by beltnet, got safetensors with format '${metadata.format ?? 'none'}'; train one with "beltnet train"`,
     );
   }
-  if (metadata.version !== VERSION) {
+  if (!Object.values(VERSIONS).includes(metadata.version ?? '')) {
     throw new ModelFileError(
-      `${name}: expected model format version ${VERSION}, got '${metadata.version ?? 'none'}'; use the beltnet version that wrote it`,
+      `${name}: expected model format version ${Object.values(VERSIONS).join(' or ')}, got '${metadata.version ?? 'none'}'; use the beltnet version that wrote it`,
     );
   }
   const field = (key: string): unknown => {
@@ -71,8 +94,13 @@ export function decodeModel(bytes: Uint8Array, name: string): { model: Sequentia
     [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: toFloat32(tensor) }]),
   );
   try {
-    const model = buildModel(field('architecture'));
+    const model = buildModel(field('architecture'), metadata.version === VERSIONS.graph);
     model.setWeights(weights);
+    const classes = Math.max(2, model.units);
+    if (classes !== info.classNames.length)
+      throw new ModelFileError(
+        `${name}: expected as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
+      );
     return { model, info };
   } catch (error) {
     if (error instanceof ModelFileError || !(error instanceof BeltnetError)) throw error;
@@ -87,8 +115,8 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
   const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
   expect(
-    Array.isArray(classes) && classes.length === 2 && classes.every(isText) && classes[0] !== classes[1],
-    'two class names',
+    Array.isArray(classes) && classes.length >= 2 && classes.every(isText) && new Set(classes).size === classes.length,
+    'two or more different class names',
     classes,
   );
   expect(
@@ -111,8 +139,8 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
 }
 
 /** The model of an architecture from a file: every option is checked by type here, by value in the layers. */
-function buildModel(architecture: unknown): Sequential {
-  const { inputShape, layers } = (architecture ?? {}) as { inputShape?: unknown; layers?: unknown };
+function buildModel(architecture: unknown, isGraph: boolean): Model {
+  const { inputShape, layers, nodes } = (architecture ?? {}) as Record<'inputShape' | 'layers' | 'nodes', unknown>;
   const isCount = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1 << 16;
   if (!Array.isArray(inputShape) || inputShape.length !== 3 || !inputShape.every(isCount)) {
@@ -122,11 +150,34 @@ function buildModel(architecture: unknown): Sequential {
   }
   if (!Array.isArray(layers) || layers.length === 0)
     throw new ModelFileError('expected a list of layers in the architecture');
-  const model = new Sequential();
-  for (const [index, config] of layers.entries()) {
-    model.add(buildLayer(config, index === 0 ? inputShape : undefined));
+  if (!isGraph) {
+    return new Sequential(layers.map((config, index) => buildLayer(config, index === 0 ? inputShape : undefined)));
   }
-  return model;
+  return buildGraph(
+    inputShape,
+    layers.map((config) => buildLayer(config, undefined)),
+    nodes,
+  );
+}
+
+function buildGraph(inputShape: number[], layers: readonly Layer[], nodes: unknown): Model {
+  if (!Array.isArray(nodes) || nodes.length === 0)
+    throw new ModelFileError(
+      `expected a list of nodes in the architecture of a graph, got ${JSON.stringify(nodes)?.slice(0, 60) ?? 'nothing'}`,
+    );
+  const byName = new Map(layers.map((layer) => [layer.name, layer]));
+  const values = [input({ shape: inputShape })];
+  for (const node of nodes as unknown[]) {
+    const { layer: name, inputs } = (node ?? {}) as { layer?: unknown; inputs?: unknown };
+    const layer = byName.get(name as string);
+    const known = (value: unknown): boolean => Number.isInteger(value) && (value as number) in values;
+    if (!layer || !Array.isArray(inputs) || !inputs.every(known))
+      throw new ModelFileError(
+        `expected nodes with the name of a layer and earlier values, got ${JSON.stringify(node)?.slice(0, 120)}`,
+      );
+    values.push(layer.apply(inputs.map((value: number) => values[value])));
+  }
+  return new Model({ inputs: values[0], outputs: values[values.length - 1] });
 }
 
 function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
@@ -158,21 +209,85 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
     name: typeof options['name'] === 'string' ? options['name'] : refuse('name', 'a text'),
     ...(inputShape && { inputShape }),
   };
-  const activation = () => oneOf('activation', ['linear', 'relu', 'sigmoid']);
+  const number = (key: string): number =>
+    Number.isFinite(options[key]) ? (options[key] as number) : refuse(key, 'a number');
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+  const regularizer = (): { kernelRegularizer?: { l2: number } } => {
+    const value = options['kernelRegularizer'];
+    if (value === undefined || value === null) return {};
+    return isObject(value) && Number.isFinite(value['l2'])
+      ? { kernelRegularizer: { l2: value['l2'] as number } }
+      : refuse('kernelRegularizer', 'an object with l2');
+  };
+  const shape = (key: string): number[] => {
+    const value = options[key];
+    const good =
+      Array.isArray(value) &&
+      value.length <= 8 &&
+      value.every((length) => Number.isInteger(length) && length >= 1 && length <= 1 << 20);
+    return good ? (value as number[]) : refuse(key, 'up to 8 positive integers');
+  };
+  const frame = (): [[number, number], [number, number]] => {
+    const value = options['padding'];
+    const isPair = (each: unknown): boolean =>
+      Array.isArray(each) &&
+      each.length === 2 &&
+      each.every((side) => Number.isInteger(side) && side >= 0 && side <= 1 << 12);
+    return Array.isArray(value) && value.length === 2 && value.every(isPair)
+      ? (value as [[number, number], [number, number]])
+      : refuse('padding', 'two pairs of integers');
+  };
+  const activation = () => oneOf('activation', activationNames);
   const padding = () => oneOf('padding', ['valid', 'same']);
+  const pooling = () => ({ ...common, poolSize: pair('poolSize'), strides: pair('strides'), padding: padding() });
   switch (options['kind']) {
     case 'Conv2D':
       return new Conv2D(count('filters'), pair('kernelSize'), {
         ...{ ...common, strides: pair('strides'), padding: padding(), dilationRate: pair('dilationRate') },
-        ...{ activation: activation(), useBias: flag('useBias') },
+        ...{ activation: activation(), useBias: flag('useBias'), ...regularizer() },
       });
     case 'MaxPooling2D':
-      return new MaxPooling2D({ ...common, poolSize: pair('poolSize'), strides: pair('strides'), padding: padding() });
+      return new MaxPooling2D(pooling());
+    case 'AveragePooling2D':
+      return new AveragePooling2D(pooling());
     case 'Flatten':
       return new Flatten(common);
     case 'Dense':
-      return new Dense(count('units'), { ...common, activation: activation(), useBias: flag('useBias') });
+      return new Dense(count('units'), {
+        ...{ ...common, activation: activation(), useBias: flag('useBias'), ...regularizer() },
+      });
+    case 'Activation':
+      return new Activation(activation(), common);
+    case 'ReLU':
+      return new ReLU(common);
+    case 'LeakyReLU':
+      return new LeakyReLU({ ...common, negativeSlope: number('negativeSlope') });
+    case 'ELU':
+      return new ELU({ ...common, alpha: number('alpha') });
+    case 'Softmax':
+      return new Softmax(common);
+    case 'Dropout':
+      return new Dropout(number('rate'), common);
+    case 'BatchNormalization':
+      return new BatchNormalization({
+        ...{ ...common, momentum: number('momentum'), epsilon: number('epsilon') },
+        ...{ center: flag('center'), scale: flag('scale'), unbiasedVariance: flag('unbiasedVariance') },
+      });
+    case 'GlobalAveragePooling2D':
+      return new GlobalAveragePooling2D(common);
+    case 'GlobalMaxPooling2D':
+      return new GlobalMaxPooling2D(common);
+    case 'ZeroPadding2D':
+      return new ZeroPadding2D({ ...common, padding: frame() });
+    case 'Reshape':
+      return new Reshape(shape('targetShape'), common);
+    case 'Add':
+      return new Add(common);
+    case 'Multiply':
+      return new Multiply(common);
+    case 'Concatenate':
+      return new Concatenate({ ...common, axis: number('axis') });
     default:
-      return refuse('kind', 'Conv2D, MaxPooling2D, Flatten or Dense');
+      return refuse('kind', 'the name of a layer that this version of beltnet has');
   }
 }

@@ -2,7 +2,8 @@
  * Figures of one batch, left on the device in a row of a table that is read every so often:
  * [mean loss, correct answers, samples, values that are not finite].
  *
- * An answer is correct when (score > threshold) equals (label > ½): a tie goes to class 0, as Keras' rounding does.
+ * With one score a sample an answer is correct when (score > threshold) equals (label > ½): a tie goes to class 0, as
+ * Keras' rounding does. With one a class, when the label is the place of the (first) largest.
  */
 import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
 import { sizeOf } from '../tensor/shape.js';
@@ -26,14 +27,20 @@ const BATCH_METRICS = /* wgsl */ `
 @group(0) @binding(3) var<storage, read> row: array<u32>;
 @group(0) @binding(4) var<storage, read_write> table: array<f32>;
 override SAMPLES: u32;
+override UNITS: u32;
 override THRESHOLD: f32;
 ${NOT_FINITE}
 ${ENTRY}
   var correct = 0.0;
   var bad = notFinite(loss[0]);
   for (var i = 0u; i < SAMPLES; i++) {
-    correct += select(0.0, 1.0, (scores[i] > THRESHOLD) == (labels[i] > 0.5));
-    bad += notFinite(scores[i]);
+    var best = 0u;
+    for (var unit = 0u; unit < UNITS; unit++) {
+      bad += notFinite(scores[i * UNITS + unit]);
+      if (scores[i * UNITS + unit] > scores[i * UNITS + best]) { best = unit; }
+    }
+    if (UNITS == 1u) { best = select(0u, 1u, scores[i] > THRESHOLD); }
+    correct += select(0.0, 1.0, best == u32(labels[i] + 0.5));
   }
   let start = row[0] * ${METRICS}u;
   table[start] = loss[0];
@@ -42,7 +49,7 @@ ${ENTRY}
   table[start + 3u] = bad;
 }`;
 
-/** loss [], scores [n], labels [n], row [1] uint32 → table [rows,4], of which one row is written */
+/** loss [], scores [n] or [n,units], labels [n], row [1] uint32 → table [rows,4], of which one row is written */
 export const batchMetrics = defineKernel<BatchMetricsAttributes>({
   name: 'batchMetrics',
   inPlace: true,
@@ -50,12 +57,18 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
   twin({ inputs: [loss, scores, labels, row], outputs: [table] }, _, { threshold }) {
     let correct = 0;
     let bad = Number.isFinite(loss[0]) ? 0 : 1;
-    for (let i = 0; i < scores.length; i++) {
-      if (scores[i] > threshold === labels[i] > 0.5) correct++;
-      if (!Number.isFinite(scores[i])) bad++;
+    const units = scores.length / labels.length;
+    for (let i = 0; i < scores.length; i++) if (!Number.isFinite(scores[i])) bad++;
+    for (let i = 0; i < labels.length; i++) {
+      let best = 0;
+      for (let unit = 1; unit < units; unit++) if (scores[i * units + unit] > scores[i * units + best]) best = unit;
+      if (units === 1) best = scores[i] > threshold ? 1 : 0;
+      if (best === Math.floor(labels[i] + 0.5)) correct++;
     }
-    [loss[0], correct, scores.length, bad].forEach((value, column) => (table[row[0] * METRICS + column] = value));
+    [loss[0], correct, labels.length, bad].forEach((value, column) => (table[row[0] * METRICS + column] = value));
   },
-  wgsl: ({ inputs: [, scores] }, { threshold }) =>
-    planThreads(BATCH_METRICS, 1, { SAMPLES: sizeOf(scores), THRESHOLD: threshold }),
+  wgsl: ({ inputs: [, scores, labels] }, { threshold }) =>
+    planThreads(BATCH_METRICS, 1, {
+      ...{ SAMPLES: labels[0], UNITS: sizeOf(scores) / labels[0], THRESHOLD: threshold },
+    }),
 });

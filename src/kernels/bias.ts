@@ -101,7 +101,7 @@ export function columnSums(x: Tensor, into?: Tensor | null): Tensor {
   return launch(columnSumsKernel, [x], null, [into])[0];
 }
 
-const addBiasOp = defineOp<null>({
+export const addBiasOp = defineOp<null>({
   name: 'addBias',
   forward: (inputs) => launch(biasForward, inputs, null),
   backward: ({ dy, needs, into }) => [dy, needs[1] && columnSums(dy, into[1])],

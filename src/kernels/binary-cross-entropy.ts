@@ -33,7 +33,7 @@ export const logitsGradient = elementwiseKernel({
   twin: (dLoss, z, y) => dLoss * (sigmoidOf(z) - y),
 });
 
-const logitsOp = defineOp<null>({
+export const logitsOp = defineOp<null>({
   name: 'binaryCrossEntropyWithLogits',
   forward: (inputs) => launch(logitsForward, inputs, null),
   backward: ({ dy, inputs: [z, y] }) => [launch(logitsGradient, [dy, z, y], null)[0], null],

@@ -15,7 +15,7 @@ export interface DenseAttributes {
   readonly activation: FusedActivation;
 }
 
-const denseOp = defineOp<DenseAttributes>({
+export const denseOp = defineOp<DenseAttributes>({
   name: 'dense',
   forward(inputs, attributes) {
     const [x, weight] = inputs;

@@ -4,7 +4,7 @@ import { defineOp } from '../tensor/autograd.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { viewOf, type Tensor } from '../tensor/tensor.js';
 
-const reshapeOp = defineOp<{ shape: Shape }>({
+export const reshapeOp = defineOp<{ shape: Shape }>({
   name: 'reshape',
   forward: ([x], { shape }) => [viewOf(x, shape)],
   backward: ({ dy, inputs: [x] }) => [viewOf(dy, x.shape)],

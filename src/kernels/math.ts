@@ -82,3 +82,90 @@ fn logarithm(x: f32) -> f32 {
   return fma(n, 0.693145752, fma(n, 1.42860677e-6, 2.0 * fma(p * q, s, s)));
 }
 `;
+
+/**
+ * tanh(x): an odd polynomial below 0.625, else 1 − 2/(e^2x + 1). Within 2 ulp; NaN stays NaN. Uses EXP.
+ * Source of the coefficients: Moshier, Cephes, tanhf.
+ */
+export const TANH = /* wgsl */ `
+fn hyperbolicTangent(x: f32) -> f32 {
+  let q = x * x;
+  var p = fma(q, -5.70498872745e-3, 2.06390887954e-2);
+  p = fma(p, q, -5.37397155531e-2);
+  p = fma(p, q, 1.33314422036e-1);
+  p = fma(p, q, -3.33332819422e-1);
+  let far = 1.0 - 2.0 / (exponential(2.0 * abs(x)) + 1.0);
+  return select(select(far, -far, x < 0.0), fma(p * q, x, x), abs(x) < 0.625);
+}
+`;
+
+/**
+ * Φ(x) = ½·erfc(−x/√2), the normal distribution's probability of a value below x. With t = |x|/√2: for t < 1 by a
+ * polynomial of erf, beyond by one of e^t²·erfc(t), so that the left tail keeps its digits; NaN stays NaN. Within
+ * 3·2^-24 of the largest value, and 40·2^-24 relative in the tail (the rounding of t² in the exponent). Uses EXP.
+ * Source of the coefficients: Moshier, Cephes, erff and erfcf.
+ */
+export const NORMAL = /* wgsl */ `
+fn normalProbability(x: f32) -> f32 {
+  let t = abs(x) * 0.70710678;
+  let q = t * t;
+  var e = fma(q, 7.853861353153693e-5, -8.010193625184903e-4);
+  e = fma(e, q, 5.188327685732524e-3);
+  e = fma(e, q, -2.685381193529856e-2);
+  e = fma(e, q, 1.128358514861418e-1);
+  e = fma(e, q, -3.761262582423300e-1);
+  let half = 0.5 * t * fma(e, q, 1.128379165726710);
+  let near = select(0.5 + half, 0.5 - half, x < 0.0);
+  let y = 1.0 / max(q, 1.0);
+  var m = fma(y, 2.326819970068386e-2, -1.387039388740657e-1);   // 1 ≤ t < 2
+  m = fma(m, y, 3.687424674597105e-1);
+  m = fma(m, y, -5.824733027278666e-1);
+  m = fma(m, y, 6.210004621745983e-1);
+  m = fma(m, y, -4.944515323274145e-1);
+  m = fma(m, y, 3.404879937665872e-1);
+  m = fma(m, y, -2.741127028184656e-1);
+  m = fma(m, y, 5.638259427386472e-1);
+  var r = fma(y, -1.047766399936249e+1, 1.297719955372516e+1);   // 2 ≤ t
+  r = fma(r, y, -7.495518717768503);
+  r = fma(r, y, 2.921019019210786);
+  r = fma(r, y, -1.015265279202700);
+  r = fma(r, y, 4.218463358204948e-1);
+  r = fma(r, y, -2.820767439740514e-1);
+  r = fma(r, y, 5.641895067754075e-1);
+  let tail = 0.5 * exponential(-min(q, 104.0)) / max(t, 1.0) * select(r, m, t < 2.0);
+  if ((bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u) { return x; }
+  return select(select(1.0 - tail, tail, x < 0.0), near, t < 1.0);
+}
+`;
+
+/** The twin of NORMAL, in float64: Φ(x) by the series of erf with positive terms only, beyond by erfc's continued fraction. */
+export function normalProbability(x: number): number {
+  const t = Math.abs(x) * Math.SQRT1_2;
+  if (t < 3) {
+    let term = t;
+    let sum = t;
+    for (let n = 1; term > sum * 1e-17; n++) {
+      term *= (2 * t * t) / (2 * n + 1);
+      sum += term;
+    }
+    const half = (Math.exp(-t * t) * sum) / Math.sqrt(Math.PI);
+    return x < 0 ? 0.5 - half : 0.5 + half;
+  }
+  let fraction = t;
+  for (let n = 60; n >= 1; n--) fraction = t + n / 2 / fraction;
+  const tail = Math.exp(-t * t) / (2 * Math.sqrt(Math.PI) * fraction);
+  return x < 0 ? tail : 1 - tail; // NaN came past both comparisons and stays
+}
+
+/** e^x − 1 for x ≤ 0: Taylor polynomial of degree 8 above −½, where e^x − 1 would lose digits. Within 2 ulp. Uses EXP. */
+export const EXPM1 = /* wgsl */ `
+fn exponentialMinusOne(x: f32) -> f32 {
+  var p = fma(x, 2.48015873e-5, 1.98412698e-4);
+  p = fma(p, x, 1.38888889e-3);
+  p = fma(p, x, 8.33333333e-3);
+  p = fma(p, x, 4.16666667e-2);
+  p = fma(p, x, 1.66666667e-1);
+  p = fma(p, x, 0.5);
+  return select(exponential(x) - 1.0, fma(p * x, x, x), x > -0.5);
+}
+`;

@@ -191,7 +191,7 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
   },
 });
 
-const maxPool2dOp = defineOp<PoolAttributes>({
+export const maxPool2dOp = defineOp<PoolAttributes>({
   name: 'maxPool2d',
   forward: (inputs, attributes) => launch(maxPool2dForward, inputs, attributes),
   backward: ({ dy, inputs: [x], outputs: [, indices], attributes: { window }, into }) =>

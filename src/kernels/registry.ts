@@ -1,86 +1,67 @@
 /**
- * Every kernel, with inputs to try it on: what the tests walk through, so that a kernel without a twin, WGSL or a
- * sample cannot exist. Sizes are odd on purpose (channels not a multiple of 4, one picture, uneven strides).
+ * Every kernel and every op, with inputs to try it on: what the checks walk through, so that one without a twin, WGSL, a
+ * gradient rule or a sample cannot exist. Sizes are odd on purpose (channels not a multiple of 4, one picture, uneven
+ * strides). The entries of simple ops stand in their files.
  */
-import { copyKernel, addKernel, onesLikeKernel } from '../tensor/elementwise.js';
+import { addKernel, copyKernel, onesLikeKernel, zerosLikeKernel } from '../tensor/elementwise.js';
 import type { Kernel } from '../tensor/kernel.js';
 import type { Random } from '../tensor/random.js';
-import { sizeOf, type DType, type Shape } from '../tensor/shape.js';
+import { sizeOf, type Shape } from '../tensor/shape.js';
 import { adamUpdate } from './adam.js';
+import { arithmeticKernels, arithmeticOps } from './arithmetic.js';
 import { augmentKernel } from './augment.js';
+import { averagePool2dKernels, averagePool2dOps } from './average-pool2d.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from './batch-metrics.js';
-import { biasForward, columnSumsKernel } from './bias.js';
-import { clippedForms, logitsForward, logitsGradient } from './binary-cross-entropy.js';
+import { batchNormKernels, batchNormOps } from './batch-norm.js';
+import { addBiasOp, biasForward, columnSumsKernel } from './bias.js';
+import { clippedForms, logitsForward, logitsGradient, logitsOp } from './binary-cross-entropy.js';
+import { concatKernels, concatOps } from './concat.js';
 import {
   conv2dMaxPool2dForward,
   conv2dMaxPool2dInputGradient,
+  conv2dMaxPool2dOp,
   conv2dMaxPool2dWeightGradient,
   NO_PLACE,
 } from './conv2d/conv2d-max-pool2d.js';
-import { conv2dForward, conv2dInputGradient, conv2dWeightGradient } from './conv2d/conv2d.js';
+import { conv2dForward, conv2dInputGradient, conv2dOp, conv2dWeightGradient } from './conv2d/conv2d.js';
+import { denseOp } from './dense.js';
+import { dropoutKernels, dropoutOps } from './dropout.js';
+import { eluKernels, eluOps } from './elu.js';
+import { reshapeOp } from './flatten.js';
+import { geluKernels, geluOps } from './gelu.js';
+import { labelKernels, labelOps } from './labels.js';
+import { leakyReluKernels, leakyReluOps } from './leaky-relu.js';
 import { matrixProduct } from './matrix-product.js';
-import { maxPool2dForward, maxPool2dGradient } from './max-pool2d.js';
-import { broadcastScaled, scaledSum } from './reduce.js';
-import { reluForward, reluGradientKernel } from './relu.js';
+import { maxPool2dForward, maxPool2dGradient, maxPool2dOp } from './max-pool2d.js';
+import { padKernels, padOps } from './pad.js';
+import { reduceMaxKernels, reduceMaxOps } from './reduce-max.js';
+import { reduceKernels, reduceOps } from './reduce.js';
+import { reluForward, reluGradientKernel, reluOp } from './relu.js';
+import { rmspropKernels } from './rmsprop.js';
+import {
+  allDifferent,
+  anyShape,
+  apartFromZero,
+  between,
+  channels,
+  elementwise,
+  floats,
+  integers,
+  labels,
+  randomWindow,
+  unary,
+  wholeNumbers,
+} from './samples.js';
+import type { RegisteredKernel, RegisteredOp, SampleTensor } from './samples.js';
+import { scaleInPlaceKernels } from './scale-in-place.js';
 import { sgdUpdate } from './sgd.js';
-import { sigmoidForward, sigmoidGradient } from './sigmoid.js';
-import { windowGeometry, type WindowAttributes } from './window.js';
-
-export interface SampleTensor {
-  readonly shape: Shape;
-  readonly dtype: DType;
-  readonly values: Float32Array | Uint32Array | Uint8Array;
-}
-
-export interface Sample {
-  readonly inputs: readonly SampleTensor[];
-  readonly attributes: unknown;
-  /** Content of outputs that the kernel updates in place. */
-  readonly inPlace?: readonly SampleTensor[];
-}
-
-export interface RegisteredKernel {
-  readonly kernel: Kernel<never>;
-  /** One input to try; other random numbers give other shapes. */
-  sample(random: Random): Sample;
-  /**
-   * Error that one output may have, in units of float32 rounding (2^-24) of its largest value: the number of rounded
-   * additions and multiplications that lead to it, or fewer where they do not add up.
-   */
-  readonly roundings: number;
-}
-
-const floats = (random: Random, shape: Shape, low = -1, high = 1): SampleTensor => ({
-  shape,
-  dtype: 'float32',
-  values: Float32Array.from({ length: sizeOf(shape) }, () => random.uniform(low, high)),
-});
-
-const integers = (random: Random, shape: Shape, limit: number): SampleTensor => ({
-  shape,
-  dtype: 'uint32',
-  values: Uint32Array.from({ length: sizeOf(shape) }, () => random.integer(limit)),
-});
-
-const between = (random: Random, low: number, high: number): number => low + random.integer(high - low + 1);
-const labels = (random: Random, count: number): SampleTensor => ({
-  shape: [count],
-  dtype: 'float32',
-  values: Float32Array.from({ length: count }, () => random.integer(2)),
-});
-
-function randomWindow(random: Random, dilated: boolean): WindowAttributes {
-  const pair = (high: number): [number, number] => [between(random, 1, high), between(random, 1, high)];
-  return {
-    size: pair(4),
-    strides: pair(3),
-    dilation: dilated ? pair(2) : [1, 1],
-    padding: random.integer(2) ? 'same' : 'valid',
-  };
-}
-
-/** Channel counts that take the vector paths as often as the others. */
-const channels = (random: Random): number => (random.integer(2) ? 4 * between(random, 1, 3) : between(random, 1, 7));
+import { sigmoidForward, sigmoidGradient, sigmoidOp } from './sigmoid.js';
+import { softmaxCrossEntropyKernels, softmaxCrossEntropyOps } from './softmax-cross-entropy.js';
+import { softmaxKernels, softmaxOps } from './softmax.js';
+import { sumOfSquaresKernels, sumOfSquaresOps } from './sum-of-squares.js';
+import { swishKernels, swishOps } from './swish.js';
+import { tanhKernels, tanhOps } from './tanh.js';
+import { windowGeometry } from './window.js';
 
 function convolutionSample(random: Random) {
   const window = randomWindow(random, true);
@@ -97,37 +78,17 @@ function pooledConvolutionSample(random: Random) {
   return { window, x, weight, pooled: [y[0], Math.floor(y[1] / 2), Math.floor(y[2] / 2), y[3]] };
 }
 
-const wholeNumbers = (random: Random, shape: Shape): SampleTensor => ({
-  shape,
-  dtype: 'float32',
-  values: Float32Array.from({ length: sizeOf(shape) }, () => random.integer(7) - 3),
-});
-
-const elementwise = (
-  kernel: Kernel<null>,
-  inputs: number,
-  roundings: number,
-  low = -4,
-  high = 4,
-): RegisteredKernel => ({
-  kernel,
-  roundings,
-  sample(random) {
-    const shape = [between(random, 1, 300)];
-    return { inputs: Array.from({ length: inputs }, () => floats(random, shape, low, high)), attributes: null };
-  },
-});
-
 /** Losses: scores of every size, and labels. */
 const loss = (
   kernel: Kernel<null>,
   withUpstream: boolean,
-  roundings: number,
+  because: string,
   low: number,
   high: number,
 ): RegisteredKernel => ({
   kernel,
-  roundings,
+  roundings: 8,
+  because,
   sample(random) {
     const count = between(random, 1, 80);
     const scores = floats(random, [count], low, high);
@@ -138,24 +99,28 @@ const loss = (
   },
 });
 
+const exact = { roundings: 0, because: 'values are copied' };
+
 export const kernels: readonly RegisteredKernel[] = [
-  elementwise(copyKernel, 1, 0),
-  elementwise(onesLikeKernel, 1, 0),
-  elementwise(addKernel, 2, 1),
-  elementwise(reluForward, 1, 0),
-  elementwise(reluGradientKernel, 2, 0),
-  elementwise(sigmoidForward, 1, 4, -30, 30),
-  elementwise(sigmoidGradient, 2, 4, 0, 1),
-  loss(logitsForward, false, 8, -30, 30),
-  loss(logitsGradient, true, 8, -30, 30),
+  elementwise(copyKernel, 1, exact),
+  elementwise(onesLikeKernel, 1, exact),
+  elementwise(zerosLikeKernel, 1, exact),
+  elementwise(addKernel, 2, { roundings: 1, because: 'one operation' }),
+  elementwise(reluForward, 1, exact),
+  elementwise(reluGradientKernel, 2, exact),
+  elementwise(sigmoidForward, 1, { roundings: 4, because: 'own e^x, a sum, a quotient' }, { low: -30, high: 30 }),
+  elementwise(sigmoidGradient, 2, { roundings: 4, because: 'three operations' }, { low: 0, high: 1 }),
+  loss(logitsForward, false, 'own e^x and log(1 + x), four operations', -30, 30),
+  loss(logitsGradient, true, 'own e^x, four operations', -30, 30),
   // Between 0.001 and 0.999: nearer to the ends 1 − q loses digits in float32 by nature; the golden cases cover them.
-  loss(clippedForms.keras3.forward, false, 8, 0.001, 0.999),
-  loss(clippedForms.keras2.forward, false, 8, 0.001, 0.999),
-  loss(clippedForms.keras3.gradient, true, 8, 0.001, 0.999),
-  loss(clippedForms.keras2.gradient, true, 8, 0.001, 0.999),
+  loss(clippedForms.keras3.forward, false, 'own log twice, five operations', 0.001, 0.999),
+  loss(clippedForms.keras2.forward, false, 'own log twice, seven operations', 0.001, 0.999),
+  loss(clippedForms.keras3.gradient, true, 'two quotients, four operations', 0.001, 0.999),
+  loss(clippedForms.keras2.gradient, true, 'two quotients, six operations', 0.001, 0.999),
   {
     kernel: conv2dForward,
     roundings: 64,
+    because: 'up to 192 products of both signs (16 taps, 12 channels)',
     sample(random) {
       const { window, x, weight } = convolutionSample(random);
       const bias = random.integer(2) ? [floats(random, [weight[3]])] : [];
@@ -168,6 +133,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: conv2dInputGradient,
     roundings: 64,
+    because: 'up to 192 products of both signs (16 taps, 12 channels)',
     sample(random) {
       const { window, x, weight, y } = convolutionSample(random);
       return { inputs: [floats(random, y), floats(random, weight)], attributes: { window, xShape: x } };
@@ -176,6 +142,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: conv2dWeightGradient,
     roundings: 128,
+    because: 'up to 756 products of both signs (3 pictures of 12×21)',
     sample(random) {
       const { window, x, y } = convolutionSample(random);
       return { inputs: [floats(random, x), floats(random, y)], attributes: { window } };
@@ -185,6 +152,7 @@ export const kernels: readonly RegisteredKernel[] = [
     // Small integers: sums are exact, so that ties are, and no rounding moves a maximum to another place.
     kernel: conv2dMaxPool2dForward,
     roundings: 0,
+    because: 'sums of small whole numbers are exact',
     sample(random) {
       const { window, x, weight } = pooledConvolutionSample(random);
       const bias = random.integer(2) ? [wholeNumbers(random, [weight[3]])] : [];
@@ -197,6 +165,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: conv2dMaxPool2dInputGradient,
     roundings: 64,
+    because: 'up to 192 products of both signs',
     sample(random) {
       const { window, x, weight, pooled } = pooledConvolutionSample(random);
       return {
@@ -208,6 +177,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: conv2dMaxPool2dWeightGradient,
     roundings: 128,
+    because: 'up to 180 products of both signs',
     sample(random) {
       const { window, x, pooled } = pooledConvolutionSample(random);
       return {
@@ -219,6 +189,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: matrixProduct,
     roundings: 64,
+    because: 'up to 300 products of both signs',
     sample(random) {
       const M = between(random, 1, 70);
       const K = between(random, 1, 300);
@@ -235,6 +206,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: biasForward,
     roundings: 1,
+    because: 'one operation',
     sample(random) {
       const count = between(random, 1, 9);
       return { inputs: [floats(random, [between(random, 1, 40), count]), floats(random, [count])], attributes: null };
@@ -243,6 +215,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: columnSumsKernel,
     roundings: 64,
+    because: 'up to 600 values of both signs',
     sample: (random) => ({
       inputs: [floats(random, [between(random, 1, 20), between(random, 1, 30), between(random, 1, 9)])],
       attributes: null,
@@ -251,6 +224,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: maxPool2dForward,
     roundings: 0,
+    because: 'values are copied',
     sample(random) {
       const { window, x } = poolSample(random);
       // Few different values, so that ties are common.
@@ -261,30 +235,16 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: maxPool2dGradient,
     roundings: 16,
+    because: 'up to 16 values added',
     sample(random) {
       const { window, x, indices } = poolSample(random);
       return { inputs: [floats(random, indices.shape), indices], attributes: { window, xShape: x } };
     },
   },
   {
-    kernel: scaledSum,
-    roundings: 64,
-    sample: (random) => ({
-      inputs: [floats(random, [between(random, 1, 5000)])],
-      attributes: { scale: random.uniform(0.1, 2) },
-    }),
-  },
-  {
-    kernel: broadcastScaled,
-    roundings: 2,
-    sample: (random) => ({
-      inputs: [floats(random, [])],
-      attributes: { scale: random.uniform(0.1, 2), shape: [between(random, 1, 90), 3] },
-    }),
-  },
-  {
     kernel: adamUpdate,
     roundings: 8,
+    because: 'a root, a quotient, ten other operations',
     sample(random) {
       const shape = [between(random, 1, 300)];
       return {
@@ -300,6 +260,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: sgdUpdate,
     roundings: 4,
+    because: 'five operations',
     sample(random) {
       const shape = [between(random, 1, 300)];
       return {
@@ -311,8 +272,8 @@ export const kernels: readonly RegisteredKernel[] = [
   },
   {
     kernel: augmentKernel,
-    // The coordinate is rounded at about 2^-20 pixels, and neighbouring pixels may be a whole range apart.
     roundings: 64,
+    because: 'a coordinate is rounded near 2^-20 pixels, and neighbouring pixels may be a whole range apart',
     sample(random) {
       const shape = [between(random, 1, 4), between(random, 3, 9), between(random, 3, 9), between(random, 1, 4)];
       const batch = between(random, 1, 5);
@@ -333,13 +294,15 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: batchMetrics,
     roundings: 0,
+    because: 'values are copied, counts are whole',
     sample(random) {
       const count = between(random, 1, 40);
+      const units = between(random, 1, 4);
       return {
         inputs: [
           floats(random, []),
-          floats(random, [count], -2, 2),
-          labels(random, count),
+          floats(random, [count, units], -2, 2),
+          labels(random, count, Math.max(2, units)),
           integers(random, [1], METRIC_ROWS),
         ],
         attributes: { threshold: 0 },
@@ -347,6 +310,25 @@ export const kernels: readonly RegisteredKernel[] = [
       };
     },
   },
+  ...tanhKernels,
+  ...leakyReluKernels,
+  ...eluKernels,
+  ...geluKernels,
+  ...swishKernels,
+  ...softmaxKernels,
+  ...averagePool2dKernels,
+  ...batchNormKernels,
+  ...dropoutKernels,
+  ...arithmeticKernels,
+  ...concatKernels,
+  ...padKernels,
+  ...reduceKernels,
+  ...reduceMaxKernels,
+  ...softmaxCrossEntropyKernels,
+  ...sumOfSquaresKernels,
+  ...labelKernels,
+  ...rmspropKernels,
+  ...scaleInPlaceKernels,
 ];
 
 function poolSample(random: Random) {
@@ -364,3 +346,85 @@ function poolSample(random: Random) {
   });
   return { window, x, indices: { shape, dtype: 'uint32', values } satisfies SampleTensor };
 }
+
+/** Probabilities and labels; not so near to 0 and 1 that a difference would lose its digits. */
+const clippedOp = (form: 'keras2' | 'keras3'): RegisteredOp => ({
+  op: clippedForms[form].op,
+  roundings: 16,
+  because: 'own log twice, ten operations',
+  constants: [1],
+  sample: (random) => ({ inputs: [floats(random, [12], 0.05, 0.95), labels(random, 12)], attributes: null }),
+});
+
+const products = { roundings: 64, because: 'up to 192 products of both signs' };
+
+/** Every op, with inputs to try it on. */
+export const ops: readonly RegisteredOp[] = [
+  {
+    ...{ op: conv2dOp, ...products, roundings: 128 },
+    sample(random) {
+      const { window, x, weight } = convolutionSample(random);
+      // Whole numbers and a bias of ½: no sum is at the kink of a fused relu.
+      const bias = { ...wholeNumbers(random, [weight[3]]), values: new Float32Array(weight[3]).fill(0.5) };
+      return {
+        inputs: [wholeNumbers(random, x), wholeNumbers(random, weight), bias],
+        attributes: { window, activation: random.integer(2) ? 'relu' : 'linear' },
+      };
+    },
+  },
+  {
+    ...{ op: conv2dMaxPool2dOp, ...products },
+    sample(random) {
+      const { window, x, weight } = pooledConvolutionSample(random);
+      return { inputs: [floats(random, x), floats(random, weight)], attributes: { window, activation: 'linear' } };
+    },
+  },
+  {
+    ...{ op: denseOp, ...products },
+    sample(random) {
+      const [rows, inner, columns] = [between(random, 1, 9), between(random, 1, 90), channels(random)];
+      const inputs = [floats(random, [rows, inner]), floats(random, [inner, columns]), floats(random, [columns])];
+      return { inputs, attributes: { activation: 'linear' } };
+    },
+  },
+  {
+    ...{ op: addBiasOp, roundings: 16, because: 'one operation; up to 125 values added for the bias' },
+    sample(random) {
+      const shape = anyShape(random);
+      return { inputs: [floats(random, shape), floats(random, [shape.at(-1)!])], attributes: null };
+    },
+  },
+  {
+    ...{ op: maxPool2dOp, roundings: 16, because: 'values are copied; up to 16 added in the gradient' },
+    sample(random) {
+      const { window, x } = poolSample(random);
+      return { inputs: [allDifferent(random, x)], attributes: { window } };
+    },
+  },
+  unary(reluOp, exact, { values: apartFromZero }),
+  unary(sigmoidOp, { roundings: 8, because: 'own e^x, then y·(1 − y) of a rounded y' }),
+  unary(reshapeOp, exact, { attributes: (_, shape) => ({ shape: [sizeOf(shape)] }) }),
+  {
+    ...{ op: logitsOp, roundings: 16, because: 'own e^x and log(1 + x), eight operations', constants: [1] },
+    sample: (random) => ({ inputs: [floats(random, [12], -5, 5), labels(random, 12)], attributes: null }),
+  },
+  clippedOp('keras2'),
+  clippedOp('keras3'),
+  ...tanhOps,
+  ...leakyReluOps,
+  ...eluOps,
+  ...geluOps,
+  ...swishOps,
+  ...softmaxOps,
+  ...averagePool2dOps,
+  ...batchNormOps,
+  ...dropoutOps,
+  ...arithmeticOps,
+  ...concatOps,
+  ...padOps,
+  ...reduceOps,
+  ...reduceMaxOps,
+  ...softmaxCrossEntropyOps,
+  ...sumOfSquaresOps,
+  ...labelOps,
+];

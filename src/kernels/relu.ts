@@ -28,7 +28,7 @@ export function reluGradient(dy: Tensor, y: Tensor): Tensor {
   return launch(reluGradientKernel, [dy, y], null)[0];
 }
 
-const reluOp = defineOp<null>({
+export const reluOp = defineOp<null>({
   name: 'relu',
   forward: (inputs) => launch(reluForward, inputs, null),
   backward: ({ dy, outputs: [y] }) => [reluGradient(dy, y)],

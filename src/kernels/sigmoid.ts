@@ -26,7 +26,7 @@ export const sigmoidGradient = elementwiseKernel({
   twin: (dy, y) => dy * y * (1 - y),
 });
 
-const sigmoidOp = defineOp<null>({
+export const sigmoidOp = defineOp<null>({
   name: 'sigmoid',
   forward: (inputs) => launch(sigmoidForward, inputs, null),
   backward: ({ dy, outputs: [y] }) => launch(sigmoidGradient, [dy, y], null),

@@ -55,3 +55,19 @@ export function windowGeometry(
   }
   return { outputHeight: rows.count, outputWidth: columns.count, top: rows.before, left: columns.before };
 }
+
+/** Values of WINDOW_CONSTANTS, for shaders that pool. */
+export function windowConstants(op: string, x: Shape, window: WindowAttributes): Record<string, number> {
+  const { outputHeight, outputWidth, top, left } = windowGeometry(op, x, window);
+  return {
+    ...{ HEIGHT: x[1], WIDTH: x[2], CHANNELS: x[3], OUTPUT_HEIGHT: outputHeight, OUTPUT_WIDTH: outputWidth },
+    ...{ WINDOW_HEIGHT: window.size[0], WINDOW_WIDTH: window.size[1] },
+    ...{ STRIDE_HEIGHT: window.strides[0], STRIDE_WIDTH: window.strides[1], TOP: top, LEFT: left },
+  };
+}
+
+export const WINDOW_CONSTANTS = Object.keys(
+  windowConstants('', [1, 1, 1, 1], { size: [1, 1], strides: [1, 1], dilation: [1, 1], padding: 'valid' }),
+)
+  .map((name) => `override ${name}: u32;`)
+  .join('\n');

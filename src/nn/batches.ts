@@ -11,7 +11,7 @@ export interface BatchPlan {
 export interface Batches {
   /** All pictures, [N,H,W,C], row-major */
   readonly pictures: Uint8Array;
-  /** Class of each picture, [N], 0 or 1 */
+  /** Class index of each picture, [N] */
   readonly labels: Float32Array;
   readonly pictureShape: readonly [height: number, width: number, channels: number];
   readonly sampleCount: number;

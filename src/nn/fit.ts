@@ -166,6 +166,7 @@ export async function fitBatches(
         ...(valued && { valLoss: valued.loss, valAccuracy: valued.accuracy }),
       };
       logs.push(log);
+      steps.observe(log.valLoss ?? log.loss);
       await onEpoch?.(log);
     }
     return { epochs: logs, interrupted: signal?.aborted ?? false };
@@ -224,14 +225,20 @@ export async function evaluateBatches(
   }
 }
 
-export async function predictBatches(device: Device, steps: Steps, batches: Batches): Promise<Float32Array> {
-  const result = new Float32Array(batches.sampleCount);
+/** @returns [N, units], in the order of the set */
+export async function predictBatches(
+  device: Device,
+  steps: Steps,
+  batches: Batches,
+  units: number,
+): Promise<Float32Array> {
+  const result = new Float32Array(batches.sampleCount * units);
   const source = new PictureSource(device, batches);
   try {
     for (let step = 0; step < batches.stepsPerPass; step++) {
       const indices = source.load(step);
       const scores = await steps.predict(source, indices.length);
-      indices.forEach((sample, i) => (result[sample] = scores[i]!));
+      indices.forEach((sample, i) => result.set(scores.subarray(i * units, (i + 1) * units), sample * units));
     }
     return result;
   } finally {

@@ -1,84 +1,43 @@
-/** Layers, with Keras' names and defaults. A layer describes itself; its parameters live in the model's arena. */
+/** Convolutions, pooling, dense layers and changes of shape, with Keras' names and defaults. */
 import { ShapeError, UsageError } from '../errors.js';
 import { conv2dMaxPool2d } from '../kernels/conv2d/conv2d-max-pool2d.js';
 import { conv2d } from '../kernels/conv2d/conv2d.js';
 import { dense } from '../kernels/dense.js';
 import { flatten } from '../kernels/flatten.js';
 import { maxPool2d } from '../kernels/max-pool2d.js';
-import { sigmoid } from '../kernels/sigmoid.js';
 import { windowGeometry, type Padding, type Pair } from '../kernels/window.js';
-import type { Random } from '../tensor/random.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { afterFused, checkActivation, fusedPart, type Activation } from './activation.js';
 import { glorotUniform } from './initializers.js';
+import { Layer } from './layer.js';
+import type { CallContext, LayerConfig, LayerOptions, LayerTensors, ParameterDescription } from './layer.js';
 
-export type Activation = 'linear' | 'relu' | 'sigmoid';
+export const pair = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
 
-export interface ParameterDescription {
-  /** 'kernel' or 'bias'; the full name is `layer.kernel`. */
-  readonly name: string;
-  readonly shape: Shape;
-  initialize(random: Random): Float32Array;
-}
-
-/** A layer as JSON: what model files hold. */
-export interface LayerConfig {
-  readonly kind: string;
-  readonly name: string;
-  readonly [option: string]: unknown;
-}
-
-/** Options that every layer takes. Shapes are without the batch axis. */
-export interface LayerOptions {
-  name?: string;
-  /** Shape of the model's input [H,W,C]; for the first layer. */
-  inputShape?: Shape;
-}
-
-export abstract class Layer {
-  abstract readonly kind: string;
-  readonly activation: Activation = 'linear';
-  readonly inputShape: Shape | null;
-  /** Given by the model when it is empty: `conv2d`, `conv2d_1`, … */
-  name: string;
-
-  constructor({ name = '', inputShape }: LayerOptions) {
-    this.name = name;
-    this.inputShape = inputShape ?? null;
-  }
-
-  /** @throws ShapeError when the layer cannot follow such an input */
-  abstract outputShape(input: Shape): Shape;
-
-  parameters(_input: Shape): readonly ParameterDescription[] {
-    return [];
-  }
-
-  /** x [N, …input] → [N, …output]; `activation` is the layer's own, or 'linear' for the logits of a last layer. */
-  abstract call(x: Tensor, parameters: Readonly<Record<string, Tensor>>, activation: Activation): Tensor;
-
-  /** This layer and the next in one pass, where there is a kernel for the two; else null. */
-  callFused(_next: Layer, _x: Tensor, _parameters: Readonly<Record<string, Tensor>>): Tensor | null {
-    return null;
-  }
-
-  abstract config(): LayerConfig;
-}
-
-const pair = (value: number | Pair): Pair => (typeof value === 'number' ? [value, value] : value);
-
-function checkCount(layer: string, option: string, value: number): void {
+export function checkCount(layer: string, option: string, value: number): void {
   if (!Number.isInteger(value) || value < 1)
     throw new UsageError(`${layer}: ${option} expects an integer of at least 1, got ${value}`);
 }
 
-/** relu is fused into the kernels; sigmoid is a pass of its own. */
-const fused = (activation: Activation) => (activation === 'relu' ? 'relu' : 'linear');
-const finish = (y: Tensor, activation: Activation): Tensor => (activation === 'sigmoid' ? sigmoid(y) : y);
+/** L2 regularization of a kernel: `l2` times Σ w² is added to the loss, as Keras' `l2(…)` does. */
+export interface Regularizer {
+  readonly l2: number;
+}
 
-function weights(kernel: Shape, useBias: boolean): ParameterDescription[] {
+/** @throws UsageError unless it is a number of at least 0 */
+function checkRegularizer(layer: string, regularizer: Regularizer | null): Regularizer | null {
+  if (regularizer !== null && !(regularizer.l2 >= 0 && regularizer.l2 < Infinity))
+    throw new UsageError(`${layer}: kernelRegularizer expects an l2 of at least 0, got ${regularizer.l2}`);
+  return regularizer;
+}
+
+function weights(kernel: Shape, useBias: boolean, regularizer: Regularizer | null): ParameterDescription[] {
   const described: ParameterDescription[] = [
-    { name: 'kernel', shape: kernel, initialize: (random) => glorotUniform(kernel, random) },
+    {
+      ...{ name: 'kernel', shape: kernel, initialize: (random) => glorotUniform(kernel, random) },
+      ...(regularizer && { l2: regularizer.l2 }),
+    },
   ];
   if (useBias)
     described.push({ name: 'bias', shape: [kernel.at(-1)!], initialize: () => new Float32Array(kernel.at(-1)!) });
@@ -91,6 +50,7 @@ export interface Conv2DOptions extends LayerOptions {
   dilationRate?: number | Pair;
   activation?: Activation;
   useBias?: boolean;
+  kernelRegularizer?: Regularizer | null;
 }
 
 /** Convolution of [H,W,C] with `filters` windows of `kernelSize` → [OH,OW,filters]. */
@@ -103,6 +63,7 @@ export class Conv2D extends Layer {
   readonly padding: Padding;
   readonly dilationRate: Pair;
   readonly useBias: boolean;
+  readonly kernelRegularizer: Regularizer | null;
 
   constructor(filters: number, kernelSize: number | Pair, options: Conv2DOptions = {}) {
     super(options);
@@ -113,8 +74,9 @@ export class Conv2D extends Layer {
     this.strides = pair(strides);
     this.padding = padding;
     this.dilationRate = pair(dilationRate);
-    this.activation = activation;
+    this.activation = checkActivation('Conv2D', activation);
     this.useBias = useBias;
+    this.kernelRegularizer = checkRegularizer('Conv2D', options.kernelRegularizer ?? null);
   }
 
   outputShape(input: Shape): Shape {
@@ -129,26 +91,28 @@ export class Conv2D extends Layer {
   }
 
   override parameters(input: Shape): readonly ParameterDescription[] {
-    return weights([...this.kernelSize, input[2], this.filters], this.useBias);
+    return weights([...this.kernelSize, input[2], this.filters], this.useBias, this.kernelRegularizer);
   }
 
-  call(x: Tensor, { kernel, bias }: Readonly<Record<string, Tensor>>, activation: Activation): Tensor {
-    return finish(conv2d(x, kernel, this.#options(bias, activation)), activation);
+  call([x]: readonly Tensor[], { kernel, bias }: LayerTensors, { activation }: CallContext): Tensor {
+    return afterFused(conv2d(x, kernel, this.#options(bias, activation)), activation);
   }
 
-  override callFused(next: Layer, x: Tensor, { kernel, bias }: Readonly<Record<string, Tensor>>): Tensor | null {
-    if (!(next instanceof MaxPooling2D && next.halves) || this.activation === 'sigmoid') return null;
+  override callFused(next: Layer, x: Tensor, { kernel, bias }: LayerTensors): Tensor | null {
+    const whole = this.activation === fusedPart(this.activation);
+    if (!(next instanceof MaxPooling2D && next.halves) || !whole) return null;
     return conv2dMaxPool2d(x, kernel, this.#options(bias, this.activation));
   }
 
   #options(bias: Tensor | undefined, activation: Activation) {
     const { strides, padding, dilationRate: dilation } = this;
-    return { ...(bias && { bias }), strides, padding, dilation, activation: fused(activation) } as const;
+    return { ...(bias && { bias }), strides, padding, dilation, activation: fusedPart(activation) } as const;
   }
 
   config(): LayerConfig {
     const { kind, name, filters, kernelSize, strides, padding, dilationRate, activation, useBias } = this;
-    return { kind, name, filters, kernelSize, strides, padding, dilationRate, activation, useBias };
+    const regularizer = this.kernelRegularizer && { kernelRegularizer: this.kernelRegularizer };
+    return { kind, name, filters, kernelSize, strides, padding, dilationRate, activation, useBias, ...regularizer };
   }
 }
 
@@ -190,7 +154,7 @@ export class MaxPooling2D extends Layer {
     return [...this.poolSize, ...this.strides].every((length) => length === 2) && this.padding === 'valid';
   }
 
-  call(x: Tensor): Tensor {
+  call([x]: readonly Tensor[]): Tensor {
     return maxPool2d(x, { size: this.poolSize, strides: this.strides, padding: this.padding });
   }
 
@@ -212,7 +176,7 @@ export class Flatten extends Layer {
     return [sizeOf(input)];
   }
 
-  call(x: Tensor): Tensor {
+  call([x]: readonly Tensor[]): Tensor {
     return flatten(x);
   }
 
@@ -224,6 +188,7 @@ export class Flatten extends Layer {
 export interface DenseOptions extends LayerOptions {
   activation?: Activation;
   useBias?: boolean;
+  kernelRegularizer?: Regularizer | null;
 }
 
 /** Fully connected: [in] → [units]. */
@@ -232,14 +197,16 @@ export class Dense extends Layer {
   override readonly activation: Activation;
   readonly units: number;
   readonly useBias: boolean;
+  readonly kernelRegularizer: Regularizer | null;
 
   constructor(units: number, options: DenseOptions = {}) {
     super(options);
     const { activation = 'linear', useBias = true } = options;
     checkCount('Dense', 'units', units);
     this.units = units;
-    this.activation = activation;
+    this.activation = checkActivation('Dense', activation);
     this.useBias = useBias;
+    this.kernelRegularizer = checkRegularizer('Dense', options.kernelRegularizer ?? null);
   }
 
   outputShape(input: Shape): Shape {
@@ -251,15 +218,15 @@ export class Dense extends Layer {
   }
 
   override parameters(input: Shape): readonly ParameterDescription[] {
-    return weights([input[0], this.units], this.useBias);
+    return weights([input[0], this.units], this.useBias, this.kernelRegularizer);
   }
 
-  call(x: Tensor, { kernel, bias }: Readonly<Record<string, Tensor>>, activation: Activation): Tensor {
-    return finish(dense(x, kernel, { ...(bias && { bias }), activation: fused(activation) }), activation);
+  call([x]: readonly Tensor[], { kernel, bias }: LayerTensors, { activation }: CallContext): Tensor {
+    return afterFused(dense(x, kernel, { ...(bias && { bias }), activation: fusedPart(activation) }), activation);
   }
 
   config(): LayerConfig {
-    const { kind, name, units, activation, useBias } = this;
-    return { kind, name, units, activation, useBias };
+    const { kind, name, units, activation, useBias, kernelRegularizer } = this;
+    return { kind, name, units, activation, useBias, ...(kernelRegularizer && { kernelRegularizer }) };
   }
 }

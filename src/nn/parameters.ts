@@ -1,13 +1,14 @@
 /**
- * The parameter arena: all parameters of a model in one buffer, their gradients in another, so that an optimizer step
- * is one launch and a checkpoint one read.
+ * The parameter arena: all trainable parameters of a model in one buffer, their gradients in another, so that an optimizer
+ * step is one launch and a checkpoint one read. What training moves without a gradient (running statistics) is in a
+ * third: WebGPU does not let a kernel write to a buffer that it also reads parameters from.
  */
 import { ShapeError } from '../errors.js';
 import { ALIGNMENT, type Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { viewOf, zeros, type Tensor } from '../tensor/tensor.js';
-import type { ParameterDescription } from './layers.js';
+import type { ParameterDescription } from './layer.js';
 
 export interface NamedWeights {
   readonly [name: string]: { readonly shape: Shape; readonly data: Float32Array };
@@ -51,27 +52,54 @@ export function checkWeights(parameters: readonly NamedParameter[], weights: Nam
     throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${known.join(', ')}`);
 }
 
+interface Place {
+  readonly fullName: string;
+  readonly shape: Shape;
+  /** In elements, from the start of its arena. */
+  readonly offset: number;
+  readonly value: Tensor;
+  /** Null for what is not trained. */
+  readonly gradient: Tensor | null;
+}
+
+/** Where each parameter begins, and the size of all. */
+function layOut(parameters: readonly NamedParameter[]): { offsets: number[]; size: number } {
+  let size = 0;
+  const offsets = parameters.map(({ shape }) => {
+    const offset = size;
+    size += Math.ceil(sizeOf(shape) / ALIGNED_FLOATS) * ALIGNED_FLOATS;
+    return offset;
+  });
+  return { offsets, size };
+}
+
 export class ParameterArena {
   readonly values: Tensor;
   readonly gradients: Tensor;
-  readonly #places: { fullName: string; shape: Shape; offset: number; value: Tensor; gradient: Tensor }[] = [];
+  readonly #state: Tensor;
+  /** In the order of the model. */
+  readonly #places: readonly Place[];
 
   constructor(device: Device, parameters: readonly NamedParameter[]) {
-    let size = 0;
-    const offsets = parameters.map(({ shape }) => {
-      const offset = size;
-      size += Math.ceil(sizeOf(shape) / ALIGNED_FLOATS) * ALIGNED_FLOATS;
-      return offset;
-    });
-    this.values = zeros(device, [size]);
-    this.gradients = zeros(device, [size]);
-    parameters.forEach(({ fullName, shape }, index) => {
-      const offset = offsets[index];
+    const trained = parameters.filter(({ trainable = true }) => trainable);
+    const others = parameters.filter(({ trainable = true }) => !trainable);
+    const [first, second] = [layOut(trained), layOut(others)];
+    this.values = zeros(device, [first.size]);
+    this.gradients = zeros(device, [first.size]);
+    this.#state = zeros(device, [second.size]);
+    this.#places = parameters.map((parameter) => {
+      const { fullName, shape } = parameter;
+      const index = trained.indexOf(parameter);
+      if (index < 0) {
+        const offset = second.offsets[others.indexOf(parameter)];
+        return { fullName, shape, offset, value: viewOf(this.#state, shape, offset), gradient: null };
+      }
+      const offset = first.offsets[index];
       const value = viewOf(this.values, shape, offset);
       const gradient = viewOf(this.gradients, shape, offset);
       value.requiresGradient = true;
       value.gradient = gradient;
-      this.#places.push({ fullName, shape, offset, value, gradient });
+      return { fullName, shape, offset, value, gradient };
     });
   }
 
@@ -87,28 +115,34 @@ export class ParameterArena {
 
   /** Puts values into all parameters; they must fit (`checkWeights`). */
   write(weights: NamedWeights): void {
-    const all = new Float32Array(this.values.size);
-    for (const { fullName, offset } of this.#places) all.set(weights[fullName].data, offset);
-    this.values.write(all);
+    const [values, state] = [new Float32Array(this.values.size), new Float32Array(this.#state.size)];
+    for (const { fullName, offset, gradient } of this.#places)
+      (gradient ? values : state).set(weights[fullName].data, offset);
+    this.values.write(values);
+    this.#state.write(state);
   }
 
-  /** Values (or gradients, after a step) of all parameters, in one read. */
+  /** Values of all parameters, or gradients (after a step) of the trained ones. */
   async read(what: 'values' | 'gradients' = 'values'): Promise<NamedWeights> {
     const all = await this[what].read();
+    const state = this.#state.size > 0 ? await this.#state.read() : new Float32Array(0);
     return Object.fromEntries(
-      this.#places.map(({ fullName, shape, offset }) => [
-        fullName,
-        { shape, data: all.slice(offset, offset + sizeOf(shape)) },
-      ]),
+      this.#places
+        .filter(({ gradient }) => what === 'values' || gradient)
+        .map(({ fullName, shape, offset, gradient }) => [
+          fullName,
+          { shape, data: (gradient ? all : state).slice(offset, offset + sizeOf(shape)) },
+        ]),
     );
   }
 
   destroy(): void {
     for (const { value, gradient } of this.#places) {
       value.destroy();
-      gradient.destroy();
+      gradient?.destroy();
     }
     this.values.destroy();
     this.gradients.destroy();
+    this.#state.destroy();
   }
 }

@@ -4,10 +4,12 @@
  *
  *   training:   batch → layers → loss → mean → gradients → optimizer → metrics row
  *   evaluating: batch → layers → loss → mean → metrics row
- *   predicting: batch → layers → sigmoid → scores
+ *   predicting: batch → layers → scores
  */
+import { add, multiply } from '../kernels/arithmetic.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from '../kernels/batch-metrics.js';
 import { reshape } from '../kernels/flatten.js';
+import { classWeights } from '../kernels/labels.js';
 import { mean } from '../kernels/reduce.js';
 import type { BoundOptimizer } from '../optim/optimizer.js';
 import { backward, noGrad, record } from '../tensor/autograd.js';
@@ -26,40 +28,60 @@ export interface BatchMetrics {
   readonly notFinite: number;
 }
 
-/** The model's layers as a function: x [n, …] → the last layer's values [n, units], before its sigmoid if `logits`. */
-export type Forward = (x: Tensor, logits: boolean) => Tensor;
+/** How the layers are to be called. */
+export interface ForwardOptions {
+  /** The last layer's values before its activation. */
+  readonly logits: boolean;
+  readonly training: boolean;
+  /** [1] uint32: the number of the training step. */
+  readonly step: Tensor;
+}
+
+/** What the steps need to know of a compiled model. */
+export interface StepsOptions {
+  /** The layers as a function: x [n, …] → the last layer's values [n, units]. */
+  readonly forward: (x: Tensor, options: ForwardOptions) => Tensor;
+  readonly units: number;
+  readonly loss: Loss;
+  readonly optimizer: BoundOptimizer;
+  /** Weights of the classes in the training's loss [K], or null. */
+  readonly classWeights: Tensor | null;
+  /** What regularization adds to the loss, a scalar; null for nothing. */
+  readonly penalty: () => Tensor | null;
+  /** True when layers draw random numbers by the step's number. */
+  readonly stochastic: boolean;
+}
 
 export type StepKind = 'train' | 'evaluate' | 'predict';
 
 export class Steps {
   readonly #device: Device;
-  readonly #forward: Forward;
-  readonly #loss: Loss;
-  readonly #optimizer: BoundOptimizer;
+  readonly #options: StepsOptions;
   /** Recordings never run at the same time, so that they share their memory. */
   readonly #pool: MemoryPool = new Map();
   readonly #recordings = new Map<BatchSource, Map<string, Recording>>();
   readonly #table: Tensor;
   readonly #row: Tensor;
   readonly #hostRow = new Uint32Array(1);
+  readonly #step: Tensor;
   /** Where predicting steps leave their scores, by batch size. */
   readonly #scores = new Map<number, Tensor>();
   /** Rows of the table written since the last read. */
   #written = 0;
   #nextRow = 0;
 
-  constructor(device: Device, forward: Forward, loss: Loss, optimizer: BoundOptimizer) {
+  constructor(device: Device, options: StepsOptions) {
     this.#device = device;
-    this.#forward = forward;
-    this.#loss = loss;
-    this.#optimizer = optimizer;
+    this.#options = options;
     this.#table = zeros(device, [METRIC_ROWS, METRICS]);
     this.#row = tensor(device, new Uint32Array(1));
+    this.#step = tensor(device, new Uint32Array(1));
   }
 
   /** Runs one training step on what was loaded into the source; `step` counts from 1 over the whole training. */
   train(source: BatchSource, count: number, step: number): void {
-    this.#optimizer.prepare(step);
+    this.#options.optimizer.prepare(step);
+    if (this.#options.stochastic) this.#step.write(Uint32Array.of(step));
     this.#measured('train', source, count);
   }
 
@@ -75,10 +97,15 @@ export class Steps {
     this.#run(kind, source, count);
   }
 
-  /** Probabilities of the loaded batch, [n]. */
+  /** Tells the optimizer's schedule the loss of an epoch. */
+  observe(loss: number): void {
+    this.#options.optimizer.observe(loss);
+  }
+
+  /** Probabilities of the loaded batch, [n, units]. */
   async predict(source: BatchSource, count: number): Promise<Float32Array> {
     let scores = this.#scores.get(count);
-    if (!scores) this.#scores.set(count, (scores = zeros(this.#device, [count])));
+    if (!scores) this.#scores.set(count, (scores = zeros(this.#device, [count, this.#options.units])));
     this.#run('predict', source, count);
     return scores.read();
   }
@@ -115,27 +142,30 @@ export class Steps {
 
   /** The step itself, as an ordinary computation. */
   #queue(kind: StepKind, source: BatchSource, count: number): void {
+    const { forward, units, loss, optimizer, classWeights: weights, penalty } = this.#options;
     const x = source.batch(count);
+    const step = this.#step;
     if (kind === 'predict') {
-      const probabilities = noGrad(() => this.#forward(x, false));
-      launch(copyKernel, [reshape(probabilities, [count])], null, [this.#scores.get(count)]);
+      const probabilities = noGrad(() => forward(x, { logits: false, training: false, step }));
+      launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scores.get(count)]);
       return;
     }
+    const training = kind === 'train';
     const labels = viewOf(source.labels, [count]);
     const computeLoss = () => {
-      const scores = reshape(this.#forward(x, this.#loss.onLogits), [count]);
-      return { scores, loss: mean(this.#loss.perSample(scores, labels)) };
+      const scores = reshape(forward(x, { logits: loss.onLogits, training, step }), [count, units]);
+      const each = loss.perSample(scores, labels);
+      const average = mean(training && weights ? multiply(each, classWeights(labels, weights)) : each);
+      const extra = penalty();
+      return { scores, loss: extra ? add(average, extra) : average };
     };
     const { result, tape } = record(computeLoss);
-    launch(
-      batchMetrics,
-      [result.loss, result.scores, labels, this.#row],
-      { threshold: this.#loss.onLogits ? 0 : 0.5 },
-      [this.#table],
-    );
-    if (kind === 'train') {
+    launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
+      this.#table,
+    ]);
+    if (training) {
       backward(tape, result.loss);
-      this.#optimizer.apply();
+      optimizer.apply();
     }
   }
 
@@ -150,5 +180,7 @@ export class Steps {
     for (const scores of this.#scores.values()) scores.destroy();
     this.#table.destroy();
     this.#row.destroy();
+    this.#step.destroy();
+    this.#options.classWeights?.destroy();
   }
 }

@@ -1,11 +1,10 @@
-/** Adam (Kingma and Ba, arXiv:1412.6980), as Keras and as PyTorch compute it. */
-import { UsageError } from '../errors.js';
+/** Adam (Kingma and Ba, arXiv:1412.6980), as Keras and as PyTorch compute it, and AdamW (Loshchilov and Hutter, arXiv:1711.05101). */
 import { adamUpdate } from '../kernels/adam.js';
-import { launch, zeros } from '../tensor/tensor.js';
-import type { Optimizer } from './optimizer.js';
+import { scaleInPlace } from '../kernels/scale-in-place.js';
+import { launch } from '../tensor/tensor.js';
+import { checkFraction, checkPositive, defineOptimizer, type Optimizer, type OptimizerOptions } from './optimizer.js';
 
-export interface AdamOptions {
-  learningRate?: number;
+export interface AdamOptions extends OptimizerOptions {
   beta1?: number;
   beta2?: number;
   /** Default 1e-7, Keras' since 2.3; Keras 2.1.2 and PyTorch have 1e-8. */
@@ -14,57 +13,60 @@ export interface AdamOptions {
   correction?: 'keras' | 'pytorch';
 }
 
+type Settings = Required<Omit<AdamOptions, keyof OptimizerOptions>>;
+
+const DEFAULTS: Settings = { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, correction: 'keras' };
+
 /** α and s of the update (see kernels/adam.ts) at step t = 1, 2, …, in float64. */
 export function adamStep(
   step: number,
-  { learningRate, beta1, beta2, correction }: Required<AdamOptions>,
+  learningRate: number,
+  { beta1, beta2, correction }: Omit<Settings, 'epsilon'>,
 ): [number, number] {
   const first = 1 - beta1 ** step;
   const second = Math.sqrt(1 - beta2 ** step);
   return correction === 'keras' ? [(learningRate * second) / first, 1] : [learningRate / first, 1 / second];
 }
 
+function settingsOf(name: string, options: Partial<Settings>): Settings {
+  const { beta1, beta2, epsilon, correction } = { ...DEFAULTS, ...options };
+  checkPositive(name, { epsilon });
+  checkFraction(name, { beta1, beta2 });
+  return { beta1, beta2, epsilon, correction };
+}
+
 /**
- * @throws UsageError when the learning rate is not a positive number or a β is not in [0, 1)
+ * @throws UsageError when the learning rate or ε is not a positive number or a β is not in [0, 1)
  */
 export function adam(options: AdamOptions = {}): Optimizer {
-  const settings: Required<AdamOptions> = {
-    learningRate: 1e-3,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-7,
-    correction: 'keras',
-    ...options,
-  };
-  const { learningRate, beta1, beta2, epsilon } = settings;
-  if (!(learningRate > 0 && learningRate < Infinity))
-    throw new UsageError(`adam: learningRate expects a positive number, got ${learningRate}`);
-  if (!(epsilon > 0)) throw new UsageError(`adam: epsilon expects a positive number, got ${epsilon}`);
-  for (const beta of [beta1, beta2]) {
-    if (!(beta >= 0 && beta < 1))
-      throw new UsageError(`adam: beta1 and beta2 expect numbers from 0 up to 1, got ${beta1} and ${beta2}`);
-  }
-  return {
-    name: 'adam',
-    config: { ...settings },
-    bind(parameters, gradients) {
-      const { device, shape } = parameters;
-      const means = zeros(device, shape);
-      const squares = zeros(device, shape);
-      const step = zeros(device, [2]);
-      const values = new Float32Array(2);
-      return {
-        prepare(count) {
-          values.set(adamStep(count, settings));
-          step.write(values);
-        },
-        apply() {
-          launch(adamUpdate, [gradients, step], { beta1, beta2, epsilon }, [parameters, means, squares]);
-        },
-        destroy() {
-          for (const item of [means, squares, step]) item.destroy();
-        },
-      };
+  const settings = settingsOf('adam', options);
+  return defineOptimizer({
+    ...{ name: 'adam', options, config: { ...settings }, slots: 2 },
+    stepValues: (step, learningRate) => [adamStep(step, learningRate, settings)],
+    update({ parameters, gradients, slots, step }) {
+      launch(adamUpdate, [gradients, step[0]], settings, [parameters, ...slots]);
     },
-  };
+  });
+}
+
+export interface AdamWOptions extends AdamOptions {
+  /** Every parameter shrinks by learningRate · weightDecay before each step. Default 0.004, Keras'; PyTorch has 0.01. */
+  weightDecay?: number;
+}
+
+/**
+ * Adam with weight decay that does not go through its means: θ ← θ·(1 − lr·wd), then a step of Adam.
+ * @throws UsageError as `adam` does, and for a weight decay outside of [0, 1)
+ */
+export function adamW({ weightDecay = 0.004, ...options }: AdamWOptions = {}): Optimizer {
+  const settings = settingsOf('adamW', options);
+  checkFraction('adamW', { weightDecay });
+  return defineOptimizer({
+    ...{ name: 'adamW', options, config: { ...settings, weightDecay }, slots: 2 },
+    stepValues: (step, learningRate) => [adamStep(step, learningRate, settings), [1 - learningRate * weightDecay]],
+    update({ parameters, gradients, slots, step }) {
+      launch(scaleInPlace, [step[1]], { size: parameters.size }, [parameters]);
+      launch(adamUpdate, [gradients, step[0]], settings, [parameters, ...slots]);
+    },
+  });
 }

@@ -39,10 +39,12 @@ export interface TapeRecord {
 
 let activeTape: TapeRecord[] | null = null;
 
-/** Makes an op callable: runs it, and records it when a tape is active and an input requires a gradient. */
-export function defineOp<Attributes>(
-  op: Op<Attributes>,
-): Op<Attributes> & { apply(inputs: readonly Tensor[], attributes: Attributes): Tensor } {
+/** An op that can be called: `apply` runs it, and records it when a tape is active and an input requires a gradient. */
+export interface DefinedOp<Attributes = unknown> extends Op<Attributes> {
+  apply(inputs: readonly Tensor[], attributes: Attributes): Tensor;
+}
+
+export function defineOp<Attributes>(op: Op<Attributes>): DefinedOp<Attributes> {
   return {
     ...op,
     apply(inputs, attributes) {

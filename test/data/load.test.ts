@@ -249,11 +249,20 @@ describe('flowFromDirectory', () => {
     expect(messages[0]).toMatch(/^Skipped: .*0.png: expected a PNG or JPEG/);
   });
 
+  test('takes any number of classes, unless two are asked for', async () => {
+    const folder = fivePictures({ 'c/6.png': numbered(6) });
+    const flow = await imageDataGenerator().flowFromDirectory(folder, { targetSize: [3, 4] });
+    expect(flow.classIndices).toEqual({ a: 0, b: 1, c: 2 });
+    await expect(imageDataGenerator().flowFromDirectory(folder, { classMode: 'binary' })).rejects.toThrow(
+      "expected two class folders, received 3; use classMode: 'categorical'",
+    );
+  });
+
   test('refuses other class modes and unknown options', async () => {
     const generator = imageDataGenerator();
-    const categorical = { classMode: 'categorical' as 'binary' };
-    await expect(generator.flowFromDirectory('x', categorical)).rejects.toThrow(UsageError);
-    await expect(generator.flowFromDirectory('x', categorical)).rejects.toThrow(/^classMode: expected 'binary'/);
+    const sparse = { classMode: 'sparse' as 'binary' };
+    await expect(generator.flowFromDirectory('x', sparse)).rejects.toThrow(UsageError);
+    await expect(generator.flowFromDirectory('x', sparse)).rejects.toThrow(/^classMode: expected 'binary' or/);
     await expect(generator.flowFromDirectory('x', { target_size: [1, 1] } as object)).rejects.toThrow(/'target_size'/);
   });
 });

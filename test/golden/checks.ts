@@ -2,24 +2,34 @@
  * How each op of the golden set is computed with beltnet: `checks[op]` gets a case's tensors and a device and returns
  * outputs by the names of the set.
  */
+import { averagePool2d } from '../../src/kernels/average-pool2d.js';
+import { batchMoments, batchNorm, batchNormInference } from '../../src/kernels/batch-norm.js';
 import { binaryCrossEntropy, binaryCrossEntropyWithLogits } from '../../src/kernels/binary-cross-entropy.js';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
 import { dense } from '../../src/kernels/dense.js';
 import { flatten, reshape } from '../../src/kernels/flatten.js';
+import { oneHot } from '../../src/kernels/labels.js';
+import { leakyRelu } from '../../src/kernels/leaky-relu.js';
 import { maxPool2d } from '../../src/kernels/max-pool2d.js';
-import { mean, sum } from '../../src/kernels/reduce.js';
+import { globalMaxPool2d } from '../../src/kernels/reduce-max.js';
+import { globalAveragePool2d, mean, sum } from '../../src/kernels/reduce.js';
 import { relu } from '../../src/kernels/relu.js';
 import { sigmoid } from '../../src/kernels/sigmoid.js';
+import { softmaxCrossEntropy } from '../../src/kernels/softmax-cross-entropy.js';
+import { softmax } from '../../src/kernels/softmax.js';
+import { tanh } from '../../src/kernels/tanh.js';
+import { halfSquaredErrors, meanSquaredErrors } from '../../src/kernels/squared-errors.js';
 import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers.js';
 import type { NamedWeights } from '../../src/nn/parameters.js';
 import { Sequential } from '../../src/nn/sequential.js';
-import { adam } from '../../src/optim/adam.js';
+import { adam, adamW } from '../../src/optim/adam.js';
 import type { Optimizer } from '../../src/optim/optimizer.js';
+import { rmsprop } from '../../src/optim/rmsprop.js';
 import { sgd } from '../../src/optim/sgd.js';
 import { backward, record } from '../../src/tensor/autograd.js';
 import type { Device } from '../../src/tensor/device.js';
 import { ReferenceDevice } from '../../src/tensor/reference-device.js';
-import { tensor, zeros, type Tensor } from '../../src/tensor/tensor.js';
+import { launch, tensor, zeros, type Tensor } from '../../src/tensor/tensor.js';
 
 export interface GoldenTensor {
   readonly shape: readonly number[];
@@ -30,6 +40,12 @@ export interface Case {
   readonly attributes: Readonly<Record<string, never>>;
   /** Tensor by its name within the case: `x`, `param/conv1/kernel`, … */
   get(name: string): GoldenTensor;
+}
+
+interface PoolAttributes {
+  readonly pool_size: [number, number];
+  readonly strides: [number, number];
+  readonly padding: 'valid' | 'same';
 }
 
 export type Outputs = Record<string, ArrayLike<number>>;
@@ -65,15 +81,17 @@ async function valueAndGradients(
 
 /** The optimizer of a case, by the set's names. */
 function optimizerOf(kind: string, settings: Readonly<Record<string, number>>): Optimizer {
-  const { lr, beta_1, beta_2, epsilon, momentum } = settings;
+  const { lr, beta_1, beta_2, epsilon, momentum, rho } = settings;
   if (kind.startsWith('adam')) {
-    return adam({
-      learningRate: lr,
-      beta1: beta_1,
-      beta2: beta_2,
-      epsilon: epsilon,
-      correction: kind === 'adam_torch' ? 'pytorch' : 'keras',
-    });
+    const options = {
+      ...{ learningRate: lr, beta1: beta_1, beta2: beta_2, epsilon },
+      correction: kind.endsWith('_torch') ? 'pytorch' : 'keras',
+    } as const;
+    return kind.startsWith('adamw') ? adamW({ ...options, weightDecay: settings['weight_decay'] }) : adam(options);
+  }
+  if (kind.startsWith('rmsprop')) {
+    const epsilonInside = kind.startsWith('rmsprop_keras');
+    return rmsprop({ learningRate: lr, rho, epsilon, momentum: momentum ?? 0, epsilonInside });
   }
   if (!kind.startsWith('sgd')) throw new Error(`optimizer ${kind} is not known yet`);
   return sgd({ learningRate: lr, momentum: momentum ?? 0, nesterov: Boolean(settings['nesterov']) });
@@ -262,6 +280,80 @@ const clipped =
     return outputs;
   };
 
+/** Values of `compute`, and the gradient of its mean with respect to x. */
+async function lossAndGradient(x: Tensor, compute: (x: Tensor) => Tensor) {
+  const { result, tape } = record(() => {
+    const loss = compute(x);
+    return { loss, mean: mean(loss) };
+  });
+  const gradient = await read(backward(tape, result.mean).get(x)!);
+  return { loss: await read(result.loss), mean: await read(result.mean), gradient };
+}
+
+const squaredErrors: Check = async (golden, device) => {
+  const a = () => parameter(device, golden.get('a'));
+  const y = put(device, golden.get('y'));
+  const squared = await lossAndGradient(a(), (value) => meanSquaredErrors(value, y));
+  const half = await lossAndGradient(a(), (value) => halfSquaredErrors(value, y));
+  const summed = a();
+  const { result, tape } = record(() => sum(halfSquaredErrors(summed, y)));
+  return {
+    ...{ per_sample: squared.loss, loss: squared.mean, da: squared.gradient },
+    ...{ half_per_sample: half.loss, half_mean: half.mean, half_da_mean: half.gradient },
+    half_da_sum: await read(backward(tape, result).get(summed)!),
+  };
+};
+
+const sigmoidHalfQuadratic: Check = async (golden, device) => {
+  const z = parameter(device, golden.get('z'));
+  const y = put(device, golden.get('y'));
+  const { loss, mean: average, gradient } = await lossAndGradient(z, (value) => halfSquaredErrors(sigmoid(value), y));
+  return { a: await read(sigmoid(z)), half_per_sample: loss, half_mean: average, dz_mean: gradient };
+};
+
+const categorical: Check = async (golden, device) => {
+  const given = golden.get('z');
+  const { shape } = given;
+  const hard = oneHot(put(device, golden.get('labels')), { classes: shape[1] });
+  const of = (targets: Tensor) => lossAndGradient(parameter(device, given), (z) => softmaxCrossEntropy(z, targets));
+  const [label, soft] = [await of(hard), await of(put(device, golden.get('soft')))];
+  // log softmax is minus the loss of each class.
+  const all = await Promise.all(
+    Array.from({ length: shape[1] }, async (_, k) => {
+      const targets = oneHot(tensor(device, new Float32Array(shape[0]).fill(k)), { classes: shape[1] });
+      return read(softmaxCrossEntropy(put(device, given), targets));
+    }),
+  );
+  return {
+    ...{ loss: label.loss, loss_mean: label.mean, dz_mean: label.gradient },
+    ...{ soft_loss: soft.loss, soft_loss_mean: soft.mean, soft_dz_mean: soft.gradient },
+    log_softmax: Array.from(given.data, (_, i) => -all[i % shape[1]][Math.floor(i / shape[1])]),
+  };
+};
+
+const batchNormalization: Check = async (golden, device) => {
+  const { momentum, epsilon } = golden.attributes as unknown as { momentum: number; epsilon: number };
+  const moved = async (unbiased: boolean) => {
+    const [movingMean, variance] = ['moving_mean', 'moving_var'].map((name) => put(device, golden.get(name)));
+    const outputs = await valueAndGradients(golden, device, ['x', 'gamma', 'beta'], ([x, gamma, beta]) =>
+      batchNorm(x, gamma, beta, { epsilon, moving: { mean: movingMean, variance, momentum, unbiased } }),
+    );
+    return { outputs, mean: await read(movingMean), variance: await read(variance) };
+  };
+  const [biased, unbiased] = [await moved(false), await moved(true)];
+  const inference = await valueAndGradients(golden, device, ['x', 'gamma', 'beta'], ([x, gamma, beta]) => {
+    const [movingMean, variance] = ['moving_mean', 'moving_var'].map((name) => put(device, golden.get(name)));
+    return batchNormInference(x, gamma, beta, movingMean, variance, { epsilon });
+  });
+  const [batchMean, batchVariance] = launch(batchMoments, [put(device, golden.get('x'))], null);
+  return {
+    ...biased.outputs,
+    ...{ batch_mean: await read(batchMean), batch_var: await read(batchVariance) },
+    ...{ new_moving_mean: biased.mean, new_moving_var: biased.variance, new_moving_var_unbiased: unbiased.variance },
+    ...{ y_inference: inference['y'], dx_inference: inference['dx'], dgamma_inference: inference['dgamma'] },
+  };
+};
+
 export const checks: Readonly<Record<string, Check>> = {
   conv2d(golden, device) {
     const {
@@ -278,17 +370,26 @@ export const checks: Readonly<Record<string, Check>> = {
     );
   },
   max_pool2d(golden, device) {
-    const {
-      pool_size: size,
-      strides,
-      padding,
-    } = golden.attributes as unknown as {
-      pool_size: [number, number];
-      strides: [number, number];
-      padding: 'valid' | 'same';
-    };
+    const { pool_size: size, strides, padding } = golden.attributes as unknown as PoolAttributes;
     return valueAndGradients(golden, device, ['x'], ([x]) => maxPool2d(x, { size, strides, padding }));
   },
+  average_pool2d(golden, device) {
+    const { pool_size: size, strides, padding } = golden.attributes as unknown as PoolAttributes;
+    return valueAndGradients(golden, device, ['x'], ([x]) => averagePool2d(x, { size, strides, padding }));
+  },
+  global_average_pool2d: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => globalAveragePool2d(x)),
+  global_max_pool2d: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => globalMaxPool2d(x)),
+  batch_norm: batchNormalization,
+  tanh: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => tanh(x)),
+  leaky_relu: (golden, device) =>
+    valueAndGradients(golden, device, ['x'], ([x]) =>
+      leakyRelu(x, { negativeSlope: golden.attributes['negative_slope'] }),
+    ),
+  softmax: (golden, device) =>
+    valueAndGradients(golden, device, ['x'], ([x]) => softmax(x, { axis: golden.attributes['axis'] })),
+  softmax_cross_entropy: categorical,
+  mse_and_half_quadratic: squaredErrors,
+  sigmoid_then_half_quadratic: sigmoidHalfQuadratic,
   dense: (golden, device) =>
     valueAndGradients(golden, device, ['x', 'w', 'b'], ([x, weight, bias]) => dense(x, weight, { bias: bias })),
   relu: (golden, device) => valueAndGradients(golden, device, ['x'], ([x]) => relu(x)),
@@ -313,10 +414,10 @@ export const checks: Readonly<Record<string, Check>> = {
   'bce_on_probabilities:keras3': clipped('keras3'),
   'bce_on_probabilities:keras2': clipped('keras2'),
   ...Object.fromEntries(
-    ['adam_keras', 'adam_torch', 'sgd', 'sgd_momentum', 'sgd_nesterov'].map((kind) => [
-      `optimizer:${kind}`,
-      optimizerTrajectory(kind),
-    ]),
+    [
+      ...['adam_keras', 'adam_torch', 'adamw_keras', 'adamw_torch', 'sgd', 'sgd_momentum', 'sgd_nesterov'],
+      ...['rmsprop_keras', 'rmsprop_keras_momentum', 'rmsprop_eps_outside', 'rmsprop_torch'],
+    ].map((kind) => [`optimizer:${kind}`, optimizerTrajectory(kind)]),
   ),
   model_gradient: modelGradient,
   model_training: modelTraining,

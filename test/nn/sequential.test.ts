@@ -83,7 +83,7 @@ describe('errors', () => {
       "binaryCrossentropy expects the model to end in one sigmoid unit, got Dense [1] with linear; end with new Dense(1, { activation: 'sigmoid' })",
     );
     expect(() => mission().compile({ device, loss: 'hinge' as never })).toThrow(
-      "compile: loss expects 'binaryCrossentropy', got 'hinge'",
+      'compile: loss expects one of binaryCrossentropy, binary_crossentropy, categoricalCrossentropy',
     );
     const model = new Sequential([
       new Flatten({ inputShape: [2, 2, 1] }),
@@ -103,11 +103,11 @@ describe('errors', () => {
 
 describe('adam', () => {
   test('both placements of ε agree with the formulas', () => {
-    const settings = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
-    const [alpha, scale] = adamStep(3, { ...settings, correction: 'keras' });
+    const settings = { beta1: 0.9, beta2: 0.999 };
+    const [alpha, scale] = adamStep(3, 0.1, { ...settings, correction: 'keras' });
     expect(alpha).toBeCloseTo((0.1 * Math.sqrt(1 - 0.999 ** 3)) / (1 - 0.9 ** 3), 15);
     expect(scale).toBe(1);
-    const [torchAlpha, torchScale] = adamStep(3, { ...settings, correction: 'pytorch' });
+    const [torchAlpha, torchScale] = adamStep(3, 0.1, { ...settings, correction: 'pytorch' });
     expect(torchAlpha).toBeCloseTo(0.1 / (1 - 0.9 ** 3), 15);
     expect(torchScale).toBeCloseTo(1 / Math.sqrt(1 - 0.999 ** 3), 12);
   });

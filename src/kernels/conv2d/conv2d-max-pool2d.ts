@@ -151,7 +151,7 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
   wasm: (shapes, attributes) => pooledWeightGradientCalls(weightGradientShape(shapes, attributes)),
 });
 
-const conv2dMaxPool2dOp = defineOp<Conv2dAttributes>({
+export const conv2dMaxPool2dOp = defineOp<Conv2dAttributes>({
   name: 'conv2dMaxPool2d',
   forward: (inputs, attributes) => launch(conv2dMaxPool2dForward, inputs, attributes),
   backward({ dy, inputs: [x, weight], outputs: [, places], attributes: { window }, needs, into }) {

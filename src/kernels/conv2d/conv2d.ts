@@ -139,7 +139,7 @@ export const conv2dWeightGradient = defineKernel<WeightGradientAttributes>({
   wasm: (shapes, attributes) => weightGradientCalls(weightGradientShape(shapes, attributes)),
 });
 
-const conv2dOp = defineOp<Conv2dAttributes>({
+export const conv2dOp = defineOp<Conv2dAttributes>({
   name: 'conv2d',
   forward: (inputs, attributes) => launch(conv2dForward, inputs, attributes),
   backward({ dy, inputs: [x, weight], outputs: [y], attributes: { window, activation }, needs, into }) {

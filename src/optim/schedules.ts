@@ -1,0 +1,141 @@
+/** Learning rates that change while training, with Keras' names and formulas. Steps count from 1; formulas from 0, as Keras'. */
+import { UsageError } from '../errors.js';
+
+export interface Schedule {
+  readonly name: string;
+  /** Its settings, for the run's configuration. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** A run of the schedule from its beginning: each compiled model has its own. */
+  start(): ScheduleRun;
+}
+
+export interface ScheduleRun {
+  /** The rate of step 1, 2, … */
+  at(step: number): number;
+  /** Looks at the loss of an epoch. */
+  observe?(loss: number): void;
+}
+
+/** @throws UsageError unless all values are positive numbers */
+function positive(schedule: string, options: Readonly<Record<string, number>>): void {
+  for (const [option, value] of Object.entries(options)) {
+    if (!(value > 0 && value < Infinity))
+      throw new UsageError(`${schedule}: ${option} expects a positive number, got ${value}`);
+  }
+}
+
+const formula = (name: string, config: Schedule['config'], rate: (step: number) => number): Schedule => ({
+  name,
+  config,
+  start: () => ({ at: (step) => rate(step - 1) }),
+});
+
+/** The same rate for ever: what a plain number means. */
+export const constant = (learningRate: number): Schedule => formula('constant', { learningRate }, () => learningRate);
+
+/** Keras' PiecewiseConstantDecay: `values[i]` up to and including step `boundaries[i]` (from 0), the last value after. */
+export function piecewiseConstantDecay(options: {
+  boundaries: readonly number[];
+  values: readonly number[];
+}): Schedule {
+  const { boundaries, values } = options;
+  if (values.length !== boundaries.length + 1)
+    throw new UsageError(
+      `piecewiseConstantDecay: expects one value more than boundaries, got ${values.length} and ${boundaries.length}`,
+    );
+  if (boundaries.some((boundary, i) => i > 0 && !(boundary > boundaries[i - 1])))
+    throw new UsageError(`piecewiseConstantDecay: boundaries expects rising steps, got ${boundaries.join(', ')}`);
+  values.forEach((value, i) => positive('piecewiseConstantDecay', { [`values[${i}]`]: value }));
+  return formula('piecewiseConstantDecay', options, (step) => {
+    const index = boundaries.findIndex((boundary) => step <= boundary);
+    return values[index < 0 ? boundaries.length : index];
+  });
+}
+
+/** rate · decayRate^(step / decaySteps); with `staircase` the exponent is rounded down, which is step decay. */
+export function exponentialDecay(options: {
+  initialLearningRate: number;
+  decaySteps: number;
+  decayRate: number;
+  staircase?: boolean;
+}): Schedule {
+  const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
+  positive('exponentialDecay', { initialLearningRate, decaySteps, decayRate });
+  return formula('exponentialDecay', options, (step) => {
+    const times = step / decaySteps;
+    return initialLearningRate * decayRate ** (staircase ? Math.floor(times) : times);
+  });
+}
+
+/**
+ * Half a cosine from the initial rate down to alpha times it over decaySteps (Loshchilov and Hutter, arXiv:1608.03983);
+ * with `warmupTarget` first a straight line from the initial rate to the target over warmupSteps, then down from there.
+ */
+export function cosineDecay(options: {
+  initialLearningRate: number;
+  decaySteps: number;
+  alpha?: number;
+  warmupTarget?: number;
+  warmupSteps?: number;
+}): Schedule {
+  const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
+  positive('cosineDecay', { decaySteps, ...(warmupTarget === undefined ? { initialLearningRate } : { warmupTarget }) });
+  if (!(initialLearningRate >= 0))
+    throw new UsageError(`cosineDecay: initialLearningRate expects a number of at least 0, got ${initialLearningRate}`);
+  if (!(alpha >= 0 && alpha <= 1))
+    throw new UsageError(`cosineDecay: alpha expects a number from 0 to 1, got ${alpha}`);
+  const warming = warmupTarget === undefined ? 0 : warmupSteps;
+  const top = warmupTarget ?? initialLearningRate;
+  return formula('cosineDecay', options, (step) => {
+    if (step < warming) return initialLearningRate + ((top - initialLearningRate) * step) / warming;
+    const part = Math.min((step - warming) / decaySteps, 1);
+    return top * (alpha + ((1 - alpha) * (1 + Math.cos(Math.PI * part))) / 2);
+  });
+}
+
+/**
+ * Keras' ReduceLROnPlateau: times `factor` when the loss of an epoch (that of validation, if there is one) has not fallen
+ * by minDelta for `patience` epochs; then none for `cooldown` epochs.
+ */
+export function reduceOnPlateau(
+  options: {
+    learningRate?: number;
+    factor?: number;
+    patience?: number;
+    minDelta?: number;
+    cooldown?: number;
+    minLearningRate?: number;
+  } = {},
+): Schedule {
+  const { learningRate = 1e-3, factor = 0.1, patience = 10, minDelta = 1e-4 } = options;
+  const { cooldown = 0, minLearningRate = 0 } = options;
+  positive('reduceOnPlateau', { learningRate, factor, patience });
+  if (factor >= 1) throw new UsageError(`reduceOnPlateau: factor expects a number below 1, got ${factor}`);
+  return {
+    name: 'reduceOnPlateau',
+    config: { learningRate, factor, patience, minDelta, cooldown, minLearningRate },
+    start() {
+      let rate = learningRate;
+      let best = Infinity;
+      let waited = 0;
+      let cooling = 0;
+      return {
+        at: () => rate,
+        observe(loss) {
+          if (cooling > 0) {
+            cooling--;
+            waited = 0;
+          }
+          if (loss < best - minDelta) {
+            best = loss;
+            waited = 0;
+          } else if (cooling === 0 && ++waited >= patience && rate > minLearningRate) {
+            rate = Math.max(rate * factor, minLearningRate);
+            cooling = cooldown;
+            waited = 0;
+          }
+        },
+      };
+    },
+  };
+}
