@@ -8,13 +8,13 @@ import {
   type FileList,
   type ModelInfo,
 } from '../src/index.node.js';
-import { loadAndReport } from './data.js';
+import { loadAndReport, openCache, type CacheOptions } from './data.js';
 import { describeDevice, withDevice } from './device.js';
 import { figure } from './epoch-log.js';
 import { compileModel, judge, openModel } from './model-file.js';
 import { count, Output, table } from './terminal.js';
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends CacheOptions {
   readonly batch: number;
   readonly split?: number;
   readonly seed: number;
@@ -37,7 +37,8 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
   return withDevice(options.device, async (device, facts) => {
     compileModel(opened, device);
     const { interpolation, rescale } = info.preprocessing;
-    const loading = { size, interpolation, onBad: options.onBad, workers: options.workers };
+    const cache = openCache(options, [directory]);
+    const loading = { size, interpolation, onBad: options.onBad, workers: options.workers, cache };
     const dataset = await loadAndReport(files, loading, output);
     const flow = imageDataGenerator({ rescale }).flow(dataset, { batchSize, shuffle: false });
     const { loss } = await model.evaluate(flow);

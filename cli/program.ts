@@ -69,6 +69,16 @@ const common = {
     option('--workers <n>', 'threads that decode pictures (default: one per processor core)', {
       parser: (name) => wholeNumber(name, 0, MOST_WORKERS),
     }),
+  noCache: () => new Option('--no-cache', 'decode all pictures again, and keep none'),
+  cache: () =>
+    option('--cache <dir>', "folder for decoded pictures (default: BELTNET_CACHE, or the system's place)", {
+      parser: folder,
+    }),
+  cacheLimit: () =>
+    option('--cache-limit <gb>', 'room for them; those used least recently go first', {
+      parser: (name) => numberWhere(name, 'a number above 0', (value) => value > 0),
+      default: 10,
+    }),
   onBad: () =>
     choice('--on-bad <what>', 'what to do with a picture that cannot be used: leave it out and name it, or stop', [
       'skip',
@@ -154,6 +164,9 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         parser: folderName,
       }),
     )
+    .addOption(common.noCache())
+    .addOption(common.cache())
+    .addOption(common.cacheLimit())
     .addOption(common.onBad())
     .addOption(jsonOption('one JSON object a line on stdout: start, each epoch, end'))
     .addHelpText(
@@ -176,6 +189,9 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(common.batch())
     .addOption(common.device())
     .addOption(common.workers())
+    .addOption(common.noCache())
+    .addOption(common.cache())
+    .addOption(common.cacheLimit())
     .addOption(common.onBad())
     .addOption(jsonOption('one JSON object on stdout'))
     .addHelpText('after', '\nExample:\n  beltnet evaluate runs/first/model.safetensors belt/test_set\n')

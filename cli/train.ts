@@ -10,7 +10,7 @@ import {
   type Interpolation,
   type ModelInfo,
 } from '../src/index.node.js';
-import { describeClasses, describeSet, loadAndReport } from './data.js';
+import { describeClasses, describeSet, loadAndReport, openCache, type CacheOptions } from './data.js';
 import { describeDevice, withDevice } from './device.js';
 import { epochLine, ProgressLine } from './epoch-log.js';
 import { stopInOrder } from './interrupt.js';
@@ -20,7 +20,7 @@ import { openRun, type Run } from './run.js';
 import { count, note, Output, quoted, showProgress } from './terminal.js';
 import { versions } from './version.js';
 
-export interface TrainOptions {
+export interface TrainOptions extends CacheOptions {
   readonly size: PictureSize;
   readonly batch: number;
   readonly epochs: number;
@@ -69,7 +69,8 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     // Pictures
     const unusual = shearNote(options.shear, profile);
     if (unusual) note(`note: ${unusual}`);
-    const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers };
+    const cache = openCache(options, [directory]);
+    const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
     const augmentation = { shearRange: shear, zoomRange: options.zoom, horizontalFlip, profile };
@@ -79,7 +80,6 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     // Model
     const optimizer = adam({ learningRate: options.lr, epsilon: profile === 'keras-2' ? 1e-7 : 1e-8 });
     const loss = binaryCrossentropy({ form: profile === 'keras-2' ? 'logits' : 'keras3' });
-    model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
     const info: ModelInfo = {
       classNames: [classNames[0], classNames[1]],
       preprocessing: { interpolation: options.resize, rescale },
@@ -97,7 +97,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       parameters: model.countParameters(),
       device: facts,
     };
-    await run.writeConfig({
+    const written = run.writeConfig({
       ...versions(),
       started: new Date().toISOString(),
       ...described,
@@ -113,6 +113,9 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       loss: { name: loss.name, ...loss.config },
       architecture: model.config(),
     });
+    written.catch(() => {}); // awaited below: the disk works while the weights are made
+    model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
+    await written;
     output.emit({ event: 'start', run: run.directory, ...described });
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}`);

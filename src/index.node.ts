@@ -23,7 +23,17 @@ export {
 
 export { decode } from './data/decode.node.js';
 export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';
-export { loadDataset, loadPictures, type LoadedPicture, type LoadOptions } from './data/load.node.js';
+export {
+  loadDataset,
+  loadPictures,
+  streamPictures,
+  type LoadDatasetOptions,
+  type LoadedPicture,
+  type LoadOptions,
+  type PictureStream,
+} from './data/load.node.js';
+export { PictureCache } from './data/cache.node.js';
+export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin } from './data/cache-place.node.js';
 export { synthesize } from './data/synthetic.node.js';
 export { loadModel, saveModel } from './formats/model.node.js';
 export { appendLine, createRunDirectory, writeFileAtomically } from './files.node.js';

@@ -59,7 +59,8 @@ export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile } from './data/augmentation.js';
 export { classCounts, subset, type Dataset } from './data/dataset.js';
 export type { Picture } from './data/picture.js';
-export { resize, type Interpolation, type Size } from './data/resize.js';
+export type { Pictures, PictureStore } from './data/picture-store.js';
+export { crop, prepare, resize, type Interpolation, type Preparation, type Region, type Size } from './data/resize.js';
 export { beltPicture } from './data/synthetic.js';
 
 export { decodeModel, encodeModel, type ModelInfo } from './formats/model.js';

@@ -1,6 +1,7 @@
-/** Pictures of one size with their labels, all in memory. */
+/** Pictures of one size with their labels. */
 import { DataError, UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
+import type { Pictures, PictureStore } from './picture-store.js';
 
 /** A picture that could not be used, and why. */
 export interface SkippedFile {
@@ -8,12 +9,20 @@ export interface SkippedFile {
   readonly error: string;
 }
 
+/** What is known of the files that the pictures of a set were made from; for the audit. */
+export interface PictureRecords {
+  /** SHA-256 of the file's content. */
+  digest(index: number): Uint8Array;
+  /** See picture-facts.ts. */
+  facts(index: number): Uint8Array;
+}
+
 /** N labelled RGB pictures of one size. */
 export interface Dataset {
   /** What messages call it: a folder, or what made it. */
   readonly name: string;
-  /** Values 0…255, [N, height, width, channels] */
-  readonly pictures: Uint8Array;
+  /** Values 0…255, [N, height, width, channels], in memory or on disk. */
+  readonly pictures: Pictures;
   /** Class index of each picture, [N] */
   readonly labels: Uint8Array;
   /** Index → name; sorted, so that the same folders always get the same indices. */
@@ -24,6 +33,7 @@ export interface Dataset {
   readonly files: readonly string[];
   /** Files that were left out. */
   readonly skipped: readonly SkippedFile[];
+  readonly records?: PictureRecords;
 }
 
 /** Pictures a class, in the order of `classNames`. */
@@ -37,28 +47,50 @@ export function classCounts(data: {
 }
 
 /**
- * The pictures at `indices`, copied, in that order.
+ * The pictures at `indices`, in that order. Those in memory are copied.
  *
  * @throws UsageError for an index that the data set does not have
  */
 export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
-  const pictureLength = dataset.pictureShape.reduce((product, side) => product * side, 1);
-  const pictures = new Uint8Array(indices.length * pictureLength);
-  const labels = new Uint8Array(indices.length);
-  const files: string[] = [];
-  for (let target = 0; target < indices.length; target++) {
-    const source = indices[target];
-    if (!(Number.isInteger(source) && source >= 0 && source < dataset.labels.length)) {
+  const chosen = Uint32Array.from(indices);
+  for (const [position, index] of chosen.entries()) {
+    if (index !== indices[position] || index >= dataset.labels.length) {
       throw new UsageError(
-        `subset of ${dataset.name}: expected indices from 0 to ${dataset.labels.length - 1}, received ${source}`,
+        `subset of ${dataset.name}: expected indices from 0 to ${dataset.labels.length - 1}, received ${indices[position]}`,
       );
     }
-    const picture = dataset.pictures.subarray(source * pictureLength, (source + 1) * pictureLength);
-    pictures.set(picture, target * pictureLength);
-    labels[target] = dataset.labels[source];
-    files.push(dataset.files[source]);
   }
-  return { ...dataset, pictures, labels, files };
+  const { pictures, records, ...rest } = dataset;
+  return {
+    ...rest,
+    pictures: pictures instanceof Uint8Array ? gather(dataset, pictures, chosen) : reorder(pictures, chosen),
+    labels: Uint8Array.from(chosen, (index) => dataset.labels[index]),
+    files: Array.from(chosen, (index) => dataset.files[index]),
+    ...(records && {
+      records: { digest: (index) => records.digest(chosen[index]), facts: (index) => records.facts(chosen[index]) },
+    }),
+  };
+}
+
+function gather({ pictureShape }: Dataset, pictures: Uint8Array, indices: Uint32Array): Uint8Array {
+  const length = pictureShape.reduce((product, side) => product * side, 1);
+  const out = new Uint8Array(indices.length * length);
+  for (const [target, source] of indices.entries()) {
+    out.set(pictures.subarray(source * length, (source + 1) * length), target * length);
+  }
+  return out;
+}
+
+function reorder(store: PictureStore, chosen: Uint32Array): PictureStore {
+  return {
+    count: chosen.length,
+    forwardOnly: store.forwardOnly,
+    read: (indices, target) =>
+      store.read(
+        indices.map((index) => chosen[index]),
+        target,
+      ),
+  };
 }
 
 /** Two sets of indices that together hold every sample once, both ascending. */

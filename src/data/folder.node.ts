@@ -2,7 +2,7 @@
  * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
  * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
  */
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { type SkippedFile, split as splitIndices } from './dataset.js';
@@ -62,13 +62,14 @@ export function findPictures(directory: string): FoundPictures {
   const otherFiles: string[] = [];
   const visited = new Set<string>();
   const visit = (folder: string): void => {
-    const names = readFolder(folder);
+    const entries = readEntries(folder);
     const realPath = realpathSync(folder);
     if (visited.has(realPath)) return; // a link that leads back, or a second way to the same pictures
     visited.add(realPath);
-    for (const name of names) {
+    for (const entry of entries) {
+      const { name } = entry;
       const path = `${folder}/${name}`;
-      const kind = fileKind(path);
+      const kind = entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : fileKind(path);
       const extension = extname(name).toLowerCase();
       if (name.startsWith('.')) {
         if (kind === 'folder') found.notes.push(`${path}: ignored, its name starts with a dot`);
@@ -197,13 +198,20 @@ function subfolders(directory: string): string[] {
       kind === 'file' ? 'a file; give the folder that holds the class folders' : `${kind}; check the path`;
     throw new DataError(`${directory}: expected a folder of pictures, received ${received}`);
   }
-  return readFolder(directory).filter((name) => fileKind(`${directory}/${name}`) === 'folder');
+  return readEntries(directory)
+    .filter((entry) => entry.isDirectory() || (!entry.isFile() && fileKind(`${directory}/${entry.name}`) === 'folder'))
+    .map(({ name }) => name);
 }
 
 /** Names in a folder, sorted. @throws DataError when it cannot be read */
 export function readFolder(directory: string): string[] {
+  return readEntries(directory).map(({ name }) => name);
+}
+
+/** What is in a folder, sorted by name; the kinds come with the names, without a look at each file. */
+function readEntries(directory: string): Dirent[] {
   try {
-    return readdirSync(directory).toSorted();
+    return readdirSync(directory, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new DataError(`${directory}: the folder cannot be read (${code ?? message}); check its permissions`);

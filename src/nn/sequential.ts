@@ -14,6 +14,7 @@ import {
   type EvaluateOptions,
   type FitOptions,
   type History,
+  type OnScores,
   type SetMetrics,
 } from './fit.js';
 import type { Layer, LayerConfig } from './layers.js';
@@ -249,11 +250,14 @@ export class Sequential {
     return evaluateBatches(device, steps, batches, options);
   }
 
-  /** Probability of class 1 for every picture, in the order of the set (not of its batches): [N]. */
-  async predict(batches: Batches): Promise<Float32Array> {
+  /**
+   * Probability of class 1 for every picture, in the order of the set (not of its batches): [N].
+   * @param options.onScores takes each step's scores as soon as they are there
+   */
+  async predict(batches: Batches, { onScores }: { onScores?: OnScores } = {}): Promise<Float32Array> {
     this.#checkPictures('predict', batches);
     const { device, steps } = this.#require('predict');
-    return predictBatches(device, steps, batches);
+    return predictBatches(device, steps, batches, onScores);
   }
 
   #checkPictures(method: string, { pictureShape }: Batches): void {
