@@ -2,7 +2,7 @@
 import { DataError } from '../src/errors.js';
 import {
   imageDataGenerator,
-  resolveSplits,
+  openSplits,
   type DataFlow,
   type DeviceName,
   type FileList,
@@ -17,6 +17,7 @@ import { count, Output, table } from './terminal.js';
 export interface EvaluateOptions extends CacheOptions {
   readonly batch: number;
   readonly split?: number;
+  readonly groupBy?: RegExp;
   readonly seed: number;
   readonly device: DeviceName;
   readonly workers?: number;
@@ -26,11 +27,15 @@ export interface EvaluateOptions extends CacheOptions {
 
 /** @returns the exit code */
 export async function evaluate(modelPath: string, directory: string, options: EvaluateOptions): Promise<number> {
-  const { batch: batchSize, seed, split } = options;
+  const { batch: batchSize, seed, split, groupBy } = options;
   const output = new Output(options);
   const opened = await openModel(modelPath);
   const { model, info, size } = opened;
-  const { training, validation } = resolveSplits(directory, { seed, ...(split !== undefined && { split }) });
+  const { training, validation } = await openSplits(directory, {
+    seed,
+    ...(split !== undefined && { split }),
+    ...(groupBy && { groupBy }),
+  });
   const files = validation ?? training;
   checkClasses(files, info, opened.path);
 

@@ -77,6 +77,18 @@ export function factor(option: string): Parser<number> {
   };
 }
 
+/** A regular expression, as `/…/` encloses it. */
+export function regularExpression(option: string): Parser<RegExp> {
+  return (text) => {
+    try {
+      if (text !== '') return new RegExp(text);
+    } catch {
+      // said below
+    }
+    return refuse(option, 'a regular expression, such as "shift-\\d+"', text);
+  };
+}
+
 /** The path of a folder. */
 export function folder(option: string): Parser<string> {
   return (text) => (text === '' ? refuse(option, 'the path of a folder', text) : text);

@@ -21,7 +21,7 @@ const BAD_PICTURES = 3;
 export async function predict(modelPath: string, paths: readonly string[], options: PredictOptions): Promise<number> {
   const opened = await openModel(modelPath);
   const { info, size } = opened;
-  const stream = streamPictures(paths, {
+  const stream = await streamPictures(paths, {
     size,
     interpolation: info.preprocessing.interpolation,
     ...(options.workers !== undefined && { workers: options.workers }),

@@ -14,6 +14,7 @@ import {
   oneOf,
   pictureSize,
   profiles,
+  regularExpression,
   wholeNumber,
   type Parser,
 } from './options.js';
@@ -63,6 +64,12 @@ const common = {
       parser: (name) =>
         numberWhere(name, 'a fraction above 0 and below 1, such as 0.2', (value) => value > 0 && value < 1),
     }),
+  groupBy: () =>
+    option(
+      '--group-by <regex>',
+      "what --split keeps together: pictures with an equal match (its first group, if any) in their paths; a manifest's column 'group' does the same",
+      { parser: regularExpression },
+    ),
   device: () =>
     choice('--device <name>', 'what to compute on; auto takes a hardware GPU, else the CPU', ['auto', 'webgpu', 'cpu']),
   workers: () =>
@@ -102,7 +109,8 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .description('Train the network on a folder of pictures, one subfolder for each of two classes.')
     .argument(
       '<dir>',
-      'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split)',
+      'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split); ' +
+        'or a manifest (.csv or .jsonl: path,label[,group,split]); or a practice set (MNIST, CIFAR, .npy, .npz)',
     )
     .addOption(
       option('--size <WxH>', 'width and height to which pictures are resized', {
@@ -120,6 +128,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       }),
     )
     .addOption(common.split('part of the pictures kept for validation, where there is no folder of such'))
+    .addOption(common.groupBy())
     .addOption(common.batch())
     .addOption(option('--epochs <n>', 'epochs to train', { parser: positive, default: 25 }))
     .addOption(
@@ -185,6 +194,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .argument('<model>', 'model.safetensors, or the folder of a run')
     .argument('<dir>', 'folder with the class folders; of a divided data set its validation or test pictures are taken')
     .addOption(common.split('only the part that train --split keeps for validation'))
+    .addOption(common.groupBy())
     .addOption(common.seed('of that split'))
     .addOption(common.batch())
     .addOption(common.device())

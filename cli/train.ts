@@ -1,10 +1,10 @@
 /** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
-import { UsageError } from '../src/errors.js';
+import { DataError, UsageError } from '../src/errors.js';
 import {
   adam,
   binaryCrossentropy,
   imageDataGenerator,
-  resolveSplits,
+  openSplits,
   saveModel,
   type DeviceName,
   type Interpolation,
@@ -27,6 +27,7 @@ export interface TrainOptions extends CacheOptions {
   readonly stepsPerEpoch?: number;
   readonly validationSteps?: number;
   readonly split?: number;
+  readonly groupBy?: RegExp;
   readonly shear: Angle;
   readonly zoom: number;
   readonly horizontalFlip?: boolean;
@@ -48,19 +49,24 @@ const ALERT_THRESHOLD = 0.5;
 
 /** @returns the exit code */
 export async function train(directory: string, options: TrainOptions): Promise<number> {
-  const { size, batch: batchSize, epochs, split, horizontalFlip = false, rescale, profile, seed } = options;
+  const { size, batch: batchSize, epochs, split, groupBy, horizontalFlip = false, rescale, profile, seed } = options;
   const output = new Output(options);
   const shear = shearRange(options.shear, profile);
   const model = conveyorNetwork(size, seed);
 
   // What there is to train on, before anything is decoded
-  const splits = resolveSplits(directory, { seed, ...(split !== undefined && { split }) });
+  const splits = await openSplits(directory, {
+    seed,
+    ...(split !== undefined && { split }),
+    ...(groupBy && { groupBy }),
+  });
   if (options.validationSteps !== undefined && !splits.validation) {
     throw new UsageError(
       `--validation-steps: ${directory} has no validation pictures; --split 0.2 keeps some for that`,
     );
   }
   const { classNames } = splits.training;
+  checkTwoClasses(directory, classNames);
   const alertClass = resolveAlertClass(classNames, options.alertClass);
   return withDevice(options.device, async (device, facts) => {
     checkMemory(model, size, device);
@@ -102,7 +108,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       started: new Date().toISOString(),
       ...described,
       options: {
-        ...{ ...options, horizontalFlip }, // and, as they turn out:
+        ...{ ...options, horizontalFlip, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
         shear: { ...options.shear, range: shear, rangeUnit: profile === 'keras-2' ? 'deg' : 'rad' },
         stepsPerEpoch: options.stepsPerEpoch ?? trainingFlow.stepsPerPass,
         validationSteps: options.validationSteps ?? validationFlow?.stepsPerPass ?? null,
@@ -161,10 +167,16 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
       return stopCode ?? 130;
     }
-    const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}`;
+    const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
+    const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
     return 0;
   });
+}
+
+function checkTwoClasses(directory: string, { length }: readonly string[]): void {
+  if (length === 2) return;
+  throw new DataError(`${directory}: expected two classes (more are not supported yet), received ${length}`);
 }
 
 function resolveAlertClass(classNames: readonly string[], given: string | undefined): string {

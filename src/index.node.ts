@@ -23,6 +23,7 @@ export {
 
 export { decode } from './data/decode.node.js';
 export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';
+export { listLabelled, openSplits, type SplitOptions } from './data/splits.node.js';
 export {
   loadDataset,
   loadPictures,

@@ -112,9 +112,7 @@ export function split(
   fraction: number,
   seed: number,
 ): SplitIndices {
-  if (!(fraction > 0 && fraction < 1)) {
-    throw new UsageError(`split: expected a fraction above 0 and below 1, such as 0.2, received ${String(fraction)}`);
-  }
+  checkFraction(fraction);
   const samplesOfClass: number[][] = data.classNames.map(() => []);
   for (let index = 0; index < data.labels.length; index++) samplesOfClass[data.labels[index]].push(index);
   const training: number[] = [];
@@ -133,6 +131,67 @@ export function split(
     }
   }
   return { training: training.toSorted(ascending), validation: validation.toSorted(ascending) };
+}
+
+/**
+ * Splits samples so that all samples of a group are on the same side. Groups are taken in random order, each where it brings
+ * the classes nearest to the wanted fraction.
+ *
+ * @throws UsageError for a fraction out of range; DataError when a class cannot be on both sides
+ */
+export function splitByGroup(
+  data: {
+    readonly labels: ArrayLike<number>;
+    readonly classNames: readonly string[];
+    readonly groups: readonly string[];
+  },
+  fraction: number,
+  seed: number,
+): SplitIndices {
+  checkFraction(fraction);
+  const { labels, classNames, groups } = data;
+  const samplesOfGroup = new Map<string, number[]>();
+  for (const [index, group] of groups.entries()) {
+    const samples = samplesOfGroup.get(group);
+    if (samples) samples.push(index);
+    else samplesOfGroup.set(group, [index]);
+  }
+  const names = [...samplesOfGroup.keys()].toSorted();
+  const order = new Random(seed, RandomStream.split).permutation(names.length);
+  const counts = classCounts(data);
+  const wanted = counts.map((count) => count * fraction);
+  const taken = counts.map(() => 0);
+  const validation: number[] = [];
+  for (const position of order) {
+    const samples = samplesOfGroup.get(names[position]) as number[];
+    const here = counts.map((_, label) => samples.filter((index) => labels[index] === label).length);
+    // How much nearer each class comes to its share, in shares: a class of few samples counts as much as one of many.
+    const gain = wanted.reduce((sum, share, label) => {
+      const before = Math.abs(share - taken[label]);
+      const after = Math.abs(share - taken[label] - here[label]);
+      return sum + (before - after) / Math.max(1, counts[label]);
+    }, 0);
+    const leavesSome = counts.every((count, label) => here[label] === 0 || taken[label] + here[label] < count);
+    if (gain <= 0 || !leavesSome) continue;
+    for (const [label, count] of here.entries()) taken[label] += count;
+    validation.push(...samples);
+  }
+  const missing = taken.indexOf(0);
+  if (missing >= 0) {
+    const of = new Set(groups.filter((_, index) => labels[index] === missing)).size;
+    throw new DataError(
+      `class '${classNames[missing]}' has ${of} group(s) that can be split: expected some for training and some for ` +
+        `validation; give smaller groups, or another fraction than ${fraction}`,
+    );
+  }
+  const isValidation = new Set(validation);
+  const training = groups.flatMap((_, index) => (isValidation.has(index) ? [] : [index]));
+  return { training, validation: validation.toSorted(ascending) };
+}
+
+function checkFraction(fraction: number): void {
+  if (fraction > 0 && fraction < 1) return;
+  throw new UsageError(`split: expected a fraction above 0 and below 1, such as 0.2, received ${String(fraction)}`);
 }
 
 function ascending(a: number, b: number): number {

@@ -6,12 +6,17 @@ import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { type SkippedFile, split as splitIndices } from './dataset.js';
+import type { PictureArray } from './picture-array.js';
 
 /** A picture file and the index of its class. */
 export interface LabelledFile {
   /** Folder as given, then '/' separators. */
   readonly path: string;
   readonly label: number;
+  /** What it must not be parted from: a shift, a camera, a day. */
+  readonly group?: string;
+  /** In the list's array, where the pictures are not files of their own. */
+  readonly row?: number;
 }
 
 /** The picture files of all classes. */
@@ -26,6 +31,8 @@ export interface FileList {
   readonly skipped: readonly SkippedFile[];
   /** What else was passed over, one sentence each. */
   readonly notes: readonly string[];
+  /** Pictures of a practice set, in place of files. */
+  readonly array?: PictureArray;
 }
 
 /** Training and validation files, and in words where they come from. */

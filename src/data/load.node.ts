@@ -1,16 +1,20 @@
 /** Files to pictures: a labelled data set to train on, or any pictures to predict. */
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { DataError, UsageError } from '../errors.js';
+import { openArraySet, rowName } from './array-files.node.js';
 import { CachedPictures, PictureCache, type Place, type Shelf } from './cache.node.js';
 import type { Dataset, PictureRecords, SkippedFile } from './dataset.js';
 import { decodeFiles, type DecodeOptions } from './decode-pool.node.js';
 import { expandPaths } from './expand-paths.node.js';
 import { FileDigests } from './file-digests.node.js';
 import type { FileList } from './folder.node.js';
-import { DIGEST_LENGTH, RECORD_LENGTH } from './picture-facts.js';
+import type { PictureArray } from './picture-array.js';
+import { DIGEST_LENGTH, FACTS_LENGTH, RECORD_LENGTH, writeFacts } from './picture-facts.js';
 import type { Picture } from './picture.js';
 import type { Pictures, PictureStore } from './picture-store.js';
 
-import { checkPreparation, type Preparation } from './resize.js';
+import { checkPreparation, prepare, type Preparation } from './resize.js';
 
 export interface LoadOptions extends Preparation {
   /** Worker threads; 0 decodes in this thread. Default: one per processor core, none for fewer than 16 files. */
@@ -76,6 +80,7 @@ interface Loaded {
 type LoadingOptions = LoadDatasetOptions & Pick<DecodeOptions, 'stopOnError'>;
 
 async function load(list: FileList, options: LoadingOptions, cache: PictureCache | null): Promise<Loaded> {
+  if (list.array) return loadArray(list, list.array, options);
   const bytes = list.files.length * options.size.width * options.size.height * 3;
   if (cache && bytes <= cache.limit) {
     const shelf = cache.shelf(options);
@@ -178,6 +183,45 @@ async function loadIntoMemory(list: FileList, options: LoadingOptions): Promise<
   };
 }
 
+/** Nothing is to be decoded here, so nothing is worth keeping from run to run. */
+async function loadArray(list: FileList, array: PictureArray, options: LoadingOptions): Promise<Loaded> {
+  const { files } = list;
+  const length = options.size.width * options.size.height * 3;
+  const picture = (index: number): Picture => array.picture(files[index].row as number);
+  const records: PictureRecords = {
+    digest: (index) => createHash('sha256').update(picture(index).data).digest(),
+    facts(index) {
+      const facts = new Uint8Array(FACTS_LENGTH);
+      writeFacts(picture(index), null, facts);
+      return facts;
+    },
+  };
+  const errors = files.map(() => null);
+  const isSmall = files.length * length <= MOST_IN_MEMORY;
+  const pictures = new Uint8Array(isSmall ? files.length * length : length);
+  const shelf = isSmall ? null : PictureCache.temporary().shelf(options);
+  shelf?.checkRoom(files.length);
+  const places: Place[] = [];
+  for (let index = 0; index < files.length; index++) {
+    const prepared = prepareRow(picture(index), files[index].path, options);
+    if (shelf) places.push(shelf.add(records.digest(index), records.facts(index), prepared));
+    else pictures.set(prepared, index * length);
+    options.onProgress?.(index + 1, files.length);
+    if (index % 1000 === 999) await setImmediate(); // let Ctrl-C and the progress line through
+  }
+  shelf?.finish();
+  return { pictures: shelf ? new CachedPictures(shelf.packs, places, length) : pictures, records, errors };
+}
+
+function prepareRow(picture: Picture, name: string, preparation: Preparation): Uint8Array {
+  try {
+    return prepare(picture, preparation).data;
+  } catch (error) {
+    if (error instanceof RangeError) throw new DataError(`${name}: ${error.message}; choose another region`);
+    throw error;
+  }
+}
+
 function checkEveryClassHasPictures(
   list: FileList,
   good: readonly { readonly label: number }[],
@@ -206,48 +250,89 @@ export interface PictureStream {
   close(): Promise<void>;
 }
 
+/** A picture to predict: a file, or a row of a practice set. */
+interface Item {
+  readonly name: string;
+  readonly picture?: () => Picture;
+  /** Why a folder's listing passed it over. */
+  readonly error?: string;
+}
+
 /**
  * Decodes and resizes files without labels, as fast as they are asked for; never more than a few are in memory.
  *
- * @param paths files, folders (all pictures in them) and patterns with `*`
+ * @param paths files, folders (all pictures in them), patterns with `*`, and practice sets
  * @throws DataError for a folder without pictures or a pattern without a match; UsageError for options out of range
  */
-export function streamPictures(paths: readonly string[], options: LoadOptions): PictureStream {
+export async function streamPictures(paths: readonly string[], options: LoadOptions): Promise<PictureStream> {
   checkPreparation(options);
-  const expanded = expandPaths(paths);
-  const named = new Set(expanded.paths); // a file that was named is read, whatever a folder's listing says of it
-  const errors = new Map(expanded.skipped.flatMap(({ file, error }) => (named.has(file) ? [] : [[file, error]])));
-  const files = [...named, ...errors.keys()].toSorted();
+  const { items, decoded } = await listItems(paths);
+  const errors = new Map<number, string>();
   const { width, height } = options.size;
   const length = width * height * 3;
-  const batches = decodeFiles(expanded.paths, options);
+  const batches = decodeFiles(decoded, options);
   const take = pictureByPicture(batches, length);
+  const readOne = async (index: number): Promise<Uint8Array | null> => {
+    const { name, picture, error } = items[index];
+    if (picture) return prepareRow(picture(), name, options);
+    if (error !== undefined) {
+      errors.set(index, error);
+      return null;
+    }
+    const { value } = await take.next();
+    if (!value) throw new RangeError('pictures are read once, in their order');
+    if (value.error === null) return value.picture;
+    errors.set(index, value.error);
+    return null;
+  };
   const read = async (indices: Uint32Array, target: Uint8Array): Promise<void> => {
     for (const [position, index] of indices.entries()) {
-      const place = target.subarray(position * length, (position + 1) * length);
-      const file = files[index];
-      if (errors.has(file)) {
-        place.fill(0);
-        continue;
-      }
-      const { value } = await take.next();
-      if (!value) throw new RangeError('pictures are read once, in their order');
-      if (value.error !== null) errors.set(file, value.error);
-      if (value.error === null) place.set(value.picture);
-      else place.fill(0);
+      const picture = await readOne(index);
+      if (picture) target.set(picture, position * length);
+      else target.fill(0, position * length, (position + 1) * length);
     }
   };
   let reading = Promise.resolve();
   return {
-    files,
+    files: items.map(({ name }) => name),
     pictures: {
-      count: files.length,
+      count: items.length,
       forwardOnly: true,
       // One read after the other, also when several are asked for at once.
       read: (indices, target) => (reading = reading.then(() => read(indices, target))),
     },
-    errorOf: (index) => errors.get(files[index]) ?? null,
+    errorOf: (index) => errors.get(index) ?? null,
     close: async () => void (await batches.return()),
+  };
+}
+
+/** Sorted by name, each once; the rows of a practice set in their order. And the files among them, to decode. */
+async function listItems(paths: readonly string[]): Promise<{ items: Item[]; decoded: string[] }> {
+  const rows = new Map<string, Item[]>();
+  const others: string[] = [];
+  for (const path of paths) {
+    const set = await openArraySet(path);
+    if (!set) others.push(path);
+    for (const part of [set?.training, set?.test]) {
+      if (!part) continue;
+      const { pictures } = part;
+      const item = (row: number): Item => ({ name: rowName(part, row), picture: () => pictures.picture(row) });
+      rows.set(
+        part.name,
+        Array.from({ length: pictures.count }, (_, row) => item(row)),
+      );
+    }
+  }
+  const expanded = others.length === 0 && paths.length > 0 ? { paths: [], skipped: [] } : expandPaths(others);
+  const named = new Set(expanded.paths); // a file that was named is read, whatever a folder's listing says of it
+  const skipped = new Map(expanded.skipped.flatMap(({ file, error }) => (named.has(file) ? [] : [[file, error]])));
+  const items = [...named, ...skipped.keys(), ...rows.keys()].toSorted().flatMap((name): Item[] => {
+    const error = skipped.get(name);
+    return rows.get(name) ?? [{ name, ...(error !== undefined && { error }) }];
+  });
+  return {
+    items,
+    decoded: items.flatMap(({ name, picture, error }) => (picture || error !== undefined ? [] : [name])),
   };
 }
 
@@ -275,7 +360,7 @@ export type LoadedPicture =
  * @throws as `streamPictures`
  */
 export async function loadPictures(paths: readonly string[], options: LoadOptions): Promise<LoadedPicture[]> {
-  const stream = streamPictures(paths, options);
+  const stream = await streamPictures(paths, options);
   const { width, height } = options.size;
   const results: LoadedPicture[] = [];
   try {
