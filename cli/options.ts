@@ -94,6 +94,11 @@ export function folder(option: string): Parser<string> {
   return (text) => (text === '' ? refuse(option, 'the path of a folder', text) : text);
 }
 
+/** The path of a file. */
+export function filePath(option: string): Parser<string> {
+  return (text) => (text === '' ? refuse(option, 'the path of a file', text) : text);
+}
+
 /** The name of a folder, without a way to it, that every file system takes. */
 export function folderName(option: string): Parser<string> {
   return (text) => {

@@ -3,11 +3,13 @@
  * decoders.
  */
 import { Command, Option } from 'commander';
+import type { AuditOptions } from './audit.js';
 import type { DevicesOptions } from './devices.js';
 import type { EvaluateOptions } from './evaluate.js';
 import {
   angle,
   factor,
+  filePath,
   folder,
   folderName,
   numberWhere,
@@ -101,7 +103,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       'after',
       '\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n' +
         'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
-        '6 device lost or out of memory, 7 NaN loss, 8 disk, 130 Ctrl-C\n',
+        '6 device lost or out of memory, 7 NaN loss, 8 disk, 11 findings (audit --strict), 130 Ctrl-C\n',
     );
 
   program
@@ -230,6 +232,36 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     )
     .action(async (model: string, paths: string[], options: PredictOptions) =>
       finish(await (await import('./predict.js')).predict(model, paths, options)),
+    );
+
+  program
+    .command('audit')
+    .description('Look for what would spoil a training: copies, leaks between sets, wrong labels, bad pictures.')
+    .argument(
+      '<dirs...>',
+      'a divided data set (and folders of pictures to predict beside it), folders with class folders, any folders of pictures, ' +
+        'manifests, practice sets',
+    )
+    .addOption(new Option('--strict', 'exit code 11 when there is a problem or a warning'))
+    .addOption(
+      option('--near <levels>', 'how alike near duplicates are: mean difference of brightness, in levels of 255', {
+        parser: (name) => numberWhere(name, 'a number from 0 to 64', (value) => value >= 0 && value <= 64),
+        default: 2,
+      }),
+    )
+    .addOption(new Option('--no-sheet', 'write no contact sheet'))
+    .addOption(option('--sheet <file>', 'where the contact sheet goes (default: audit.png here)', { parser: filePath }))
+    .addOption(common.noCache())
+    .addOption(common.cache())
+    .addOption(common.cacheLimit())
+    .addOption(common.workers())
+    .addOption(jsonOption('one JSON object on stdout: sets, findings'))
+    .addHelpText(
+      'after',
+      '\nNothing is moved or deleted.\n\nExamples:\n  beltnet audit belt\n  beltnet audit belt/training_set new/ --near 4 --strict\n',
+    )
+    .action(async (directories: string[], options: AuditOptions) =>
+      finish(await (await import('./audit.js')).auditCommand(directories, options)),
     );
 
   program

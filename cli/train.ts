@@ -10,6 +10,7 @@ import {
   type Interpolation,
   type ModelInfo,
 } from '../src/index.node.js';
+import { noteFindings } from './audit.js';
 import { describeClasses, describeSet, loadAndReport, openCache, type CacheOptions } from './data.js';
 import { describeDevice, withDevice } from './device.js';
 import { epochLine, ProgressLine } from './epoch-log.js';
@@ -79,6 +80,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
+    const { sets: audited } = noteFindings(training, validation, directory);
     const augmentation = { shearRange: shear, zoomRange: options.zoom, horizontalFlip, profile };
     const trainingFlow = imageDataGenerator({ ...augmentation, rescale }).flow(training, { batchSize, seed });
     const validationFlow = validation && imageDataGenerator({ rescale }).flow(validation, { batchSize, seed });
@@ -96,7 +98,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const described = {
       data: {
         ...{ directory, layout: splits.layout },
-        ...{ training: describeSet(training), validation: validation && describeSet(validation) },
+        ...{ training: describeSet(training), validation: validation && describeSet(validation), audited },
       },
       classes: trainingFlow.classIndices,
       alert: info.alert,

@@ -197,8 +197,15 @@ function checkSameClasses(training: FileList, validation: FileList): void {
   );
 }
 
-/** Names of the folders in a folder, sorted. */
-function subfolders(directory: string): string[] {
+/** What a folder's name says of the pictures in it. */
+export function roleOf(name: string): 'training' | 'validation' | 'pictures' {
+  const known = basename(name).toLowerCase();
+  if (trainingFolders.includes(known)) return 'training';
+  return validationFolders.includes(known) ? 'validation' : 'pictures';
+}
+
+/** Names of the folders in a folder, sorted. @throws DataError when it cannot be read, or is none */
+export function subfolders(directory: string): string[] {
   const kind = fileKind(directory);
   if (kind !== 'folder') {
     const received =

@@ -70,16 +70,17 @@ export async function loadDataset(list: FileList, options: LoadDatasetOptions): 
 }
 
 /** Pictures and records are those of the files without an error, in their order. */
-interface Loaded {
+export interface Loaded {
   readonly pictures: Pictures;
   readonly records: PictureRecords;
   /** Why a file cannot be used, or null, [files] */
   readonly errors: readonly (string | null)[];
 }
 
-type LoadingOptions = LoadDatasetOptions & Pick<DecodeOptions, 'stopOnError'>;
+export type LoadingOptions = LoadDatasetOptions & Pick<DecodeOptions, 'stopOnError'>;
 
-async function load(list: FileList, options: LoadingOptions, cache: PictureCache | null): Promise<Loaded> {
+/** Decodes and resizes the files of a list, or takes them from the cache; whatever is wrong with a file is in `errors`. */
+export async function load(list: FileList, options: LoadingOptions, cache: PictureCache | null): Promise<Loaded> {
   if (list.array) return loadArray(list, list.array, options);
   const bytes = list.files.length * options.size.width * options.size.height * 3;
   if (cache && bytes <= cache.limit) {
