@@ -12,6 +12,8 @@ import {
   type AuditReport,
   type Dataset,
   type Finding,
+  type FindingKind,
+  type PictureCache,
 } from '../src/index.node.js';
 import { openCache, type CacheOptions } from './data.js';
 import { count, note, Output, quoted, showProgress, table } from './terminal.js';
@@ -102,11 +104,26 @@ function shortened(files: readonly string[], most = MOST_FILES): string[] {
 }
 
 const MOST_NOTES = 5;
+/** What the short form tells: what makes the figures of a training untrue. */
+const told: ReadonlySet<FindingKind> = new Set([
+  'leak',
+  'label conflict',
+  'group leak',
+  'duplicates',
+  'near duplicates',
+  'blank',
+  'imbalance',
+]);
 
 /** The short form, before a training. */
-export function noteFindings(training: Dataset, validation: Dataset | null, directory: string): AuditReport {
-  const report = auditDatasets(training, validation);
-  const findings = report.findings.filter(({ severity, kind }) => severity !== 'note' && kind !== 'unusable');
+export function noteFindings(
+  training: Dataset,
+  validation: Dataset | null,
+  directory: string,
+  cache: PictureCache | null,
+): AuditReport {
+  const report = auditDatasets(training, validation, cache);
+  const findings = report.findings.filter(({ kind }) => told.has(kind));
   for (const { message } of findings.slice(0, MOST_NOTES)) note(`audit: ${message}`);
   const rest = findings.length - MOST_NOTES;
   if (rest > 0) note(`audit: and ${count(rest, 'finding')} more`);

@@ -80,7 +80,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const { sets: audited } = noteFindings(training, validation, directory);
+    const { sets: audited } = noteFindings(training, validation, directory, cache);
     const augmentation = { shearRange: shear, zoomRange: options.zoom, horizontalFlip, profile };
     const trainingFlow = imageDataGenerator({ ...augmentation, rescale }).flow(training, { batchSize, seed });
     const validationFlow = validation && imageDataGenerator({ rescale }).flow(validation, { batchSize, seed });

@@ -1,4 +1,5 @@
 /** The audit of what is on disk: folders in the layouts that training reads, and any others with pictures. */
+import { createHash } from 'node:crypto';
 import { DataError } from '../errors.js';
 import { listArraySet, openArraySet } from './array-files.node.js';
 import { audit, type AuditedPicture, type AuditedSet, type AuditOptions, type AuditReport } from './audit.js';
@@ -136,20 +137,40 @@ const digestText = (digest: Uint8Array): string => Buffer.from(digest).toString(
 /** Above so many pictures the short audit looks for equal files only: near duplicates would take seconds. */
 const MOST_FOR_NEAR = 20_000;
 
-/** The audit of loaded sets, as it is made before a training: nothing is read or decoded again. */
-export function auditDatasets(training: Dataset, validation: Dataset | null): AuditReport {
-  const sets = [training, ...(validation ? [validation] : [])].map((dataset, index): AuditedSet => {
-    const { records } = dataset;
-    const pictures = !records
-      ? []
-      : dataset.files.map((file, at) => ({
-          ...{ file, label: dataset.labels[at] },
-          ...{ digest: digestText(records.digest(at)), facts: readFacts(records.facts(at)) },
-        }));
-    const role = index === 0 ? 'training' : 'validation';
-    const name = training.name === validation?.name ? `${dataset.name} (${role})` : dataset.name;
-    return { name, role, classNames: dataset.classNames, pictures, skipped: dataset.skipped };
-  });
-  const total = sets.reduce((sum, { pictures }) => sum + pictures.length, 0);
-  return audit(sets, total > MOST_FOR_NEAR ? { near: null } : {});
+/** Changes whenever an audit of the same pictures finds something else. */
+const AUDIT_VERSION = 1;
+
+/** The audit of loaded sets, as it is made before a training: nothing is read again, and with a cache nothing computed twice. */
+export function auditDatasets(
+  training: Dataset,
+  validation: Dataset | null,
+  cache: PictureCache | null = null,
+): AuditReport {
+  const datasets = [training, ...(validation ? [validation] : [])];
+  const total = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
+  const make = (): AuditReport =>
+    audit(
+      datasets.map((dataset, index) => auditedSet(dataset, index, training.name === validation?.name)),
+      total > MOST_FOR_NEAR ? { near: null } : {},
+    );
+  if (!cache) return make();
+  const names = datasets.map(({ name, files, classNames, skipped }) => [name, files, classNames, skipped]);
+  const hash = createHash('sha256').update(JSON.stringify([AUDIT_VERSION, names]));
+  for (const { labels, records } of datasets) {
+    hash.update(labels);
+    if (records) for (let index = 0; index < labels.length; index++) hash.update(records.digest(index));
+  }
+  return cache.remember(hash.digest(), make);
+}
+
+function auditedSet(dataset: Dataset, index: number, sameName: boolean): AuditedSet {
+  const { records, files, labels, classNames, skipped } = dataset;
+  const pictures = !records
+    ? []
+    : files.map((file, at) => ({
+        ...{ file, label: labels[at] },
+        ...{ digest: digestText(records.digest(at)), facts: readFacts(records.facts(at)) },
+      }));
+  const role = index === 0 ? 'training' : 'validation';
+  return { name: sameName ? `${dataset.name} (${role})` : dataset.name, role, classNames, pictures, skipped };
 }

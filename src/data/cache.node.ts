@@ -2,13 +2,26 @@
  * Prepared pictures kept on disk from run to run.
  *
  *     CACHE/pictures/KEY/*.pack    pictures of one preparation (KEY names it), found by their files' digests
+ *     CACHE/reports/KEY.json       what was computed from digests: a set's audit
  *     CACHE/files/KEY.json         digests of files by path, size, times and number, so that files need not be read again
  *
  * Nothing here is needed: whatever is missing, damaged or in the way is made again. Runs may share a cache at any time:
  * files appear under their names only when they are complete, and never change afterwards.
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync, unlinkSync, utimesSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
@@ -60,26 +73,52 @@ export class PictureCache {
   }
 
   /**
-   * Makes room: takes away what crashes left, and the packs that were used least recently while the cache is above its
+   * A value that follows from `key` alone: remembered, or made and remembered.
+   *
+   * @param key everything that it depends on, and a version of how it is made
+   */
+  remember<Value>(key: Uint8Array, make: () => Value): Value {
+    const folder = join(this.directory, 'reports');
+    const path = join(folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.json`);
+    try {
+      return JSON.parse(readFileSync(path, 'utf8')) as Value;
+    } catch {
+      // not yet, or damaged
+    }
+    const value = make();
+    const temporary = `${path}.${process.pid}${TEMPORARY_EXTENSION}`;
+    try {
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(temporary, JSON.stringify(value));
+      renameSync(temporary, path);
+    } catch {
+      // no room, no rights: it is made again next time
+    }
+    return value;
+  }
+
+  /**
+   * Makes room: takes away what crashes left, and the files that were used least recently while the cache is above its
    * limit. Runs that have them open go on reading them (where the system forbids that, they stay).
    */
   prune(keep: ReadonlySet<string>): void {
-    const packs: { path: string; bytes: number; used: number }[] = [];
+    const files: { path: string; bytes: number; used: number }[] = [];
     const shelves = join(this.directory, 'pictures');
-    for (const shelf of namesIn(shelves)) {
-      for (const name of namesIn(join(shelves, shelf))) {
-        const path = join(shelves, shelf, name);
-        try {
-          const { size, mtimeMs } = statSync(path);
-          if (name.endsWith(PACK_EXTENSION)) packs.push({ path, bytes: size, used: mtimeMs });
-          else if (name.endsWith(TEMPORARY_EXTENSION) && Date.now() - mtimeMs > ABANDONED_AFTER) unlinkSync(path);
-        } catch {
-          // another run was quicker
-        }
+    const folders = [
+      ...namesIn(shelves).map((shelf) => join(shelves, shelf)),
+      ...['reports', 'files'].map((name) => join(this.directory, name)),
+    ];
+    for (const path of folders.flatMap((folder) => namesIn(folder).map((name) => join(folder, name)))) {
+      try {
+        const { size, mtimeMs } = statSync(path);
+        if (!path.endsWith(TEMPORARY_EXTENSION)) files.push({ path, bytes: size, used: mtimeMs });
+        else if (Date.now() - mtimeMs > ABANDONED_AFTER) unlinkSync(path);
+      } catch {
+        // another run was quicker
       }
     }
-    let total = packs.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const { path, bytes } of packs.toSorted((a, b) => a.used - b.used)) {
+    let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { path, bytes } of files.toSorted((a, b) => a.used - b.used)) {
       if (total <= this.limit) return;
       if (keep.has(path)) continue;
       try {
