@@ -1,7 +1,11 @@
 /** What `train` and `evaluate` share: loading a labelled folder and saying what was found, skipped and passed over. */
+import { UsageError } from '../src/errors.js';
 import {
+  cacheDirectory,
   classCounts,
+  isWithin,
   loadDataset,
+  PictureCache,
   type Dataset,
   type FileList,
   type Interpolation,
@@ -17,6 +21,31 @@ export interface LoadingOptions {
   readonly interpolation: Interpolation;
   readonly onBad: 'skip' | 'fail';
   readonly workers?: number | undefined;
+  readonly cache: PictureCache | null;
+}
+
+/** The options of commands that keep decoded pictures. */
+export interface CacheOptions {
+  /** A folder, or false for none; by default the system's place. */
+  readonly cache: string | boolean;
+  /** In GB. */
+  readonly cacheLimit: number;
+}
+
+/**
+ * @param data the folders of the user's pictures, where nothing is ever written
+ * @throws UsageError for a cache inside of them
+ */
+export function openCache({ cache, cacheLimit }: CacheOptions, data: readonly string[]): PictureCache | null {
+  if (cache === false) return null;
+  const directory = cache === true ? cacheDirectory() : cache;
+  const inside = data.find((folder) => isWithin(directory, folder));
+  if (inside === undefined) return new PictureCache(directory, cacheLimit * 1e9);
+  if (cache === true) {
+    note(`note: ${directory}, where decoded pictures are kept, lies in ${inside}; they are not kept`);
+    return null;
+  }
+  throw new UsageError(`--cache: expected a folder outside of the pictures' own (${inside}), got '${directory}'`);
 }
 
 /** Decodes the pictures of a folder, with a progress line, and says what came of it. */
@@ -30,6 +59,7 @@ export async function loadAndReport(
     ...options,
     ...(workers !== undefined && { workers }),
     onProgress: (done, total) => showProgress(() => `Loading pictures ${done}/${total} ${files.name}`),
+    onNote: (line) => note(`note: ${line}`),
   });
   noteAll(
     dataset.skipped.map(({ error }) => error),

@@ -5,21 +5,22 @@ import {
   classScores,
   confusionMatrix,
   imageDataGenerator,
-  resolveSplits,
+  openSplits,
   rocAuc,
   type DataFlow,
   type FileList,
   type ModelInfo,
 } from '../src/index.node.js';
-import { loadAndReport } from './data.js';
+import { loadAndReport, openCache, type CacheOptions } from './data.js';
 import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { figure } from './epoch-log.js';
 import { classProbabilities, compileModel, judge, openModel } from './model-file.js';
 import { count, Output, table } from './terminal.js';
 
-export interface EvaluateOptions extends DeviceOptions {
+export interface EvaluateOptions extends CacheOptions, DeviceOptions {
   readonly batch: number;
   readonly split?: number;
+  readonly groupBy?: RegExp;
   readonly seed: number;
   readonly workers?: number;
   readonly onBad: 'skip' | 'fail';
@@ -28,18 +29,23 @@ export interface EvaluateOptions extends DeviceOptions {
 
 /** @returns the exit code */
 export async function evaluate(modelPath: string, directory: string, options: EvaluateOptions): Promise<number> {
-  const { batch: batchSize, seed, split } = options;
+  const { batch: batchSize, seed, split, groupBy } = options;
   const output = new Output(options);
   const opened = await openModel(modelPath);
   const { model, info, size } = opened;
-  const { training, validation } = resolveSplits(directory, { seed, ...(split !== undefined && { split }) });
+  const { training, validation } = await openSplits(directory, {
+    seed,
+    ...(split !== undefined && { split }),
+    ...(groupBy && { groupBy }),
+  });
   const files = validation ?? training;
   checkClasses(files, info, opened.path);
 
   return withDevice(options, async (device, facts) => {
     compileModel(opened, device);
     const { interpolation, rescale } = info.preprocessing;
-    const loading = { size, interpolation, onBad: options.onBad, workers: options.workers };
+    const cache = openCache(options, [directory]);
+    const loading = { size, interpolation, onBad: options.onBad, workers: options.workers, cache };
     const dataset = await loadAndReport(files, loading, output);
     const flow = imageDataGenerator({ rescale }).flow(dataset, { batchSize, shuffle: false });
     const { loss } = await model.evaluate(flow);

@@ -77,9 +77,26 @@ export function factor(option: string): Parser<number> {
   };
 }
 
+/** A regular expression, as `/…/` encloses it. */
+export function regularExpression(option: string): Parser<RegExp> {
+  return (text) => {
+    try {
+      if (text !== '') return new RegExp(text);
+    } catch {
+      // said below
+    }
+    return refuse(option, 'a regular expression, such as "shift-\\d+"', text);
+  };
+}
+
 /** The path of a folder. */
 export function folder(option: string): Parser<string> {
   return (text) => (text === '' ? refuse(option, 'the path of a folder', text) : text);
+}
+
+/** The path of a file. */
+export function filePath(option: string): Parser<string> {
+  return (text) => (text === '' ? refuse(option, 'the path of a file', text) : text);
 }
 
 /** The name of a folder, without a way to it, that every file system takes. */

@@ -1,5 +1,5 @@
 /** `beltnet predict`: what a model makes of pictures. One result a picture, sorted by path; bad files are named, never dropped. */
-import { DataFlow, loadPictures, type Dataset, type LoadedPicture, type ModelInfo } from '../src/index.node.js';
+import { DataFlow, streamPictures, type Dataset, type PictureStream } from '../src/index.node.js';
 import { withDevice, type DeviceOptions } from './device.js';
 import { classProbabilities, compileModel, judge, openModel, type OpenedModel, type Verdict } from './model-file.js';
 import { note, Output, printable, showProgress, table } from './terminal.js';
@@ -19,73 +19,71 @@ const BAD_PICTURES = 3;
 /** @returns the exit code: that of bad data if one picture could not be used, though all others were predicted */
 export async function predict(modelPath: string, paths: readonly string[], options: PredictOptions): Promise<number> {
   const opened = await openModel(modelPath);
-  const pictures = await loadPictures(paths, {
-    size: opened.size,
-    interpolation: opened.info.preprocessing.interpolation,
+  const { info, size } = opened;
+  const stream = await streamPictures(paths, {
+    size,
+    interpolation: info.preprocessing.interpolation,
     ...(options.workers !== undefined && { workers: options.workers }),
-    onProgress: (done, total) => showProgress(() => `Loading pictures ${done}/${total}`),
   });
-  const predictions = await predictPictures(opened, pictures, options);
-  print(predictions, options);
-  const bad = predictions.filter((prediction) => 'error' in prediction).length;
+  const printer = printerFor(options);
+  let bad = 0;
+  const take = (indices: Uint32Array, scores: Float32Array): void => {
+    const probabilities = classProbabilities(opened, scores);
+    for (const [i, index] of indices.entries()) {
+      const file = stream.files[index];
+      const error = stream.errorOf(index);
+      if (error !== null) bad++;
+      printer.print(error === null ? { file, ...judge(probabilities[i], info) } : { file, error });
+    }
+    const done = indices[indices.length - 1] + 1;
+    if (!options.json && !options.csv) showProgress(() => `Predicting ${done}/${stream.files.length}`);
+  };
+  try {
+    await withDevice(options, async (device) => {
+      compileModel(opened, device);
+      await opened.model.predict(flowOf(stream, opened, options.batch), { onScores: take });
+    });
+  } finally {
+    await stream.close();
+  }
+  printer.end();
   return bad === 0 ? 0 : BAD_PICTURES;
 }
 
-async function predictPictures(
-  opened: OpenedModel,
-  pictures: readonly LoadedPicture[],
-  options: PredictOptions,
-): Promise<Prediction[]> {
-  const { model, info, size } = opened;
-  const dataset = unlabelled(pictures, info, size);
-  if (dataset.files.length === 0) return pictures.filter((picture) => 'error' in picture);
-  return withDevice(options, async (device) => {
-    compileModel(opened, device);
-    const { rescale } = info.preprocessing;
-    const flow = new DataFlow(dataset, { shuffle: false, batchSize: options.batch, rescale });
-    const probabilities = classProbabilities(opened, await model.predict(flow));
-    let next = 0;
-    return pictures.map((picture) =>
-      'error' in picture ? picture : { file: picture.file, ...judge(probabilities[next++], info) },
-    );
-  });
-}
-
-/** The pictures that could be read, in one piece; nobody asks for their labels. */
-function unlabelled(
-  loaded: readonly LoadedPicture[],
-  info: ModelInfo,
-  { width, height }: OpenedModel['size'],
-): Dataset {
-  const good = loaded.filter((picture) => 'picture' in picture);
-  const length = width * height * 3;
-  const pictures = new Uint8Array(good.length * length);
-  for (const [index, { picture }] of good.entries()) pictures.set(picture.data, index * length);
-  return {
-    ...{ name: 'pictures to predict', pictures, labels: new Uint8Array(good.length), classNames: info.classNames },
-    ...{ pictureShape: [height, width, 3], files: good.map(({ file }) => file), skipped: [] },
+/** Nobody asks for the labels of pictures to predict. */
+function flowOf({ files, pictures }: PictureStream, { info, size }: OpenedModel, batchSize: number): DataFlow {
+  const dataset: Dataset = {
+    ...{ name: 'pictures to predict', pictures, labels: new Uint8Array(files.length), classNames: info.classNames },
+    ...{ pictureShape: [size.height, size.width, 3], files, skipped: [] },
   };
+  return new DataFlow(dataset, { shuffle: false, batchSize, rescale: info.preprocessing.rescale });
 }
 
-function print(predictions: readonly Prediction[], { json, csv }: PredictOptions): void {
-  if (json) {
-    const output = new Output({ json });
-    for (const prediction of predictions) output.emit(asJson(prediction));
-  } else if (csv) {
-    process.stdout.write(
-      `${['file', 'class', 'probability', 'alert', 'error'].join(',')}\n${predictions.map(csvLine).join('')}`,
-    );
-  } else {
-    const rows = predictions.flatMap((one) =>
-      'error' in one
-        ? []
-        : [[one.file, one.className, one.probability.toFixed(4), one.alert ? 'ALERT' : '-'].map(printable)],
-    );
-    const output = new Output();
-    if (rows.length > 0)
-      for (const line of table([['file', 'class', 'probability', 'alert'], ...rows])) output.say(line);
-    for (const one of predictions) if ('error' in one) note(`beltnet: ${one.error}`);
+interface Printer {
+  print(prediction: Prediction): void;
+  end(): void;
+}
+
+/** Programs get each line as soon as it is known; the table for people waits for the widths of its columns. */
+function printerFor({ json, csv }: PredictOptions): Printer {
+  const output = new Output({ json });
+  if (json) return { print: (prediction) => output.emit(asJson(prediction)), end: () => {} };
+  if (csv) {
+    process.stdout.write(`${['file', 'class', 'probability', 'alert', 'error'].join(',')}\n`);
+    return { print: (prediction) => void process.stdout.write(csvLine(prediction)), end: () => {} };
   }
+  const rows = [['file', 'class', 'probability', 'alert']];
+  const errors: string[] = [];
+  return {
+    print(one) {
+      if ('error' in one) errors.push(one.error);
+      else rows.push([one.file, one.className, one.probability.toFixed(4), one.alert ? 'ALERT' : '-'].map(printable));
+    },
+    end() {
+      if (rows.length > 1) for (const line of table(rows)) output.say(line);
+      for (const error of errors) note(`beltnet: ${error}`);
+    },
+  };
 }
 
 function asJson(prediction: Prediction): object {

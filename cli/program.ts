@@ -3,17 +3,20 @@
  * decoders.
  */
 import { Command, Option } from 'commander';
+import type { AuditOptions } from './audit.js';
 import type { DevicesOptions } from './devices.js';
 import type { EvaluateOptions } from './evaluate.js';
 import {
   angle,
   factor,
+  filePath,
   folder,
   folderName,
   numberWhere,
   oneOf,
   pictureSize,
   profiles,
+  regularExpression,
   wholeNumber,
   type Parser,
 } from './options.js';
@@ -64,6 +67,12 @@ const common = {
       parser: (name) =>
         numberWhere(name, 'a fraction above 0 and below 1, such as 0.2', (value) => value > 0 && value < 1),
     }),
+  groupBy: () =>
+    option(
+      '--group-by <regex>',
+      "what --split keeps together: pictures with an equal match (its first group, if any) in their paths; a manifest's column 'group' does the same",
+      { parser: regularExpression },
+    ),
   device: () =>
     choice('--device <name>', 'what to compute on; auto takes a hardware GPU, else the CPU', ['auto', 'webgpu', 'cpu']),
   threads: () =>
@@ -77,6 +86,16 @@ const common = {
   workers: () =>
     option('--workers <n>', 'threads that decode pictures (default: one per processor core)', {
       parser: (name) => wholeNumber(name, 0, MOST_WORKERS),
+    }),
+  noCache: () => new Option('--no-cache', 'decode all pictures again, and keep none'),
+  cache: () =>
+    option('--cache <dir>', "folder for decoded pictures (default: BELTNET_CACHE, or the system's place)", {
+      parser: folder,
+    }),
+  cacheLimit: () =>
+    option('--cache-limit <gb>', 'room for them; those used least recently go first', {
+      parser: (name) => numberWhere(name, 'a number above 0', (value) => value > 0),
+      default: 10,
     }),
   onBad: () =>
     choice('--on-bad <what>', 'what to do with a picture that cannot be used: leave it out and name it, or stop', [
@@ -93,7 +112,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       'after',
       '\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n' +
         'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
-        '6 device lost or out of memory, 7 NaN loss, 8 disk, 130 Ctrl-C\n',
+        '6 device lost or out of memory, 7 NaN loss, 8 disk, 11 findings (audit --strict), 130 Ctrl-C\n',
     );
 
   program
@@ -101,7 +120,8 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .description('Train the network on a folder of pictures, one subfolder for each class.')
     .argument(
       '<dir>',
-      'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split)',
+      'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split); ' +
+        'or a manifest (.csv or .jsonl: path,label[,group,split]); or a practice set (MNIST, CIFAR, .npy, .npz)',
     )
     .addOption(
       option('--size <WxH>', 'width and height to which pictures are resized', {
@@ -119,6 +139,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       }),
     )
     .addOption(common.split('part of the pictures kept for validation, where there is no folder of such'))
+    .addOption(common.groupBy())
     .addOption(common.batch())
     .addOption(option('--epochs <n>', 'epochs to train', { parser: positive, default: 25 }))
     .addOption(
@@ -164,6 +185,9 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         parser: folderName,
       }),
     )
+    .addOption(common.noCache())
+    .addOption(common.cache())
+    .addOption(common.cacheLimit())
     .addOption(common.onBad())
     .addOption(jsonOption('one JSON object a line on stdout: start, each epoch, end'))
     .addHelpText(
@@ -182,11 +206,15 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .argument('<model>', 'model.safetensors, or the folder of a run')
     .argument('<dir>', 'folder with the class folders; of a divided data set its validation or test pictures are taken')
     .addOption(common.split('only the part that train --split keeps for validation'))
+    .addOption(common.groupBy())
     .addOption(common.seed('of that split'))
     .addOption(common.batch())
     .addOption(common.device())
     .addOption(common.threads())
     .addOption(common.workers())
+    .addOption(common.noCache())
+    .addOption(common.cache())
+    .addOption(common.cacheLimit())
     .addOption(common.onBad())
     .addOption(jsonOption('one JSON object on stdout'))
     .addHelpText('after', '\nExample:\n  beltnet evaluate runs/first/model.safetensors belt/test_set\n')
@@ -216,6 +244,36 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     )
     .action(async (model: string, paths: string[], options: PredictOptions) =>
       finish(await (await import('./predict.js')).predict(model, paths, options)),
+    );
+
+  program
+    .command('audit')
+    .description('Look for what would spoil a training: copies, leaks between sets, wrong labels, bad pictures.')
+    .argument(
+      '<dirs...>',
+      'a divided data set (and folders of pictures to predict beside it), folders with class folders, any folders of pictures, ' +
+        'manifests, practice sets',
+    )
+    .addOption(new Option('--strict', 'exit code 11 when there is a problem or a warning'))
+    .addOption(
+      option('--near <levels>', 'how alike near duplicates are: mean difference of brightness, in levels of 255', {
+        parser: (name) => numberWhere(name, 'a number from 0 to 64', (value) => value >= 0 && value <= 64),
+        default: 2,
+      }),
+    )
+    .addOption(new Option('--no-sheet', 'write no contact sheet'))
+    .addOption(option('--sheet <file>', 'where the contact sheet goes (default: audit.png here)', { parser: filePath }))
+    .addOption(common.noCache())
+    .addOption(common.cache())
+    .addOption(common.cacheLimit())
+    .addOption(common.workers())
+    .addOption(jsonOption('one JSON object on stdout: sets, findings'))
+    .addHelpText(
+      'after',
+      '\nNothing is moved or deleted.\n\nExamples:\n  beltnet audit belt\n  beltnet audit belt/training_set new/ --near 4 --strict\n',
+    )
+    .action(async (directories: string[], options: AuditOptions) =>
+      finish(await (await import('./audit.js')).auditCommand(directories, options)),
     );
 
   program

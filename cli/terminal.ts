@@ -78,7 +78,8 @@ export function table(rows: readonly (readonly (string | number)[])[]): string[]
 
 /** "1 picture", "2 pictures". */
 export function count(amount: number, noun: string): string {
-  return `${amount.toLocaleString('en-US')} ${noun}${amount === 1 ? '' : 's'}`;
+  const digits = String(amount).replace(/\B(?=(\d{3})+$)/g, ','); // toLocaleString takes 12 ms the first time
+  return `${digits} ${noun}${amount === 1 ? '' : 's'}`;
 }
 
 /** An argument as it can be pasted into the system's shell. */

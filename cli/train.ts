@@ -5,12 +5,13 @@ import {
   binaryCrossentropy,
   categoricalCrossentropy,
   imageDataGenerator,
-  resolveSplits,
+  openSplits,
   saveModel,
   type Interpolation,
   type ModelInfo,
 } from '../src/index.node.js';
-import { describeClasses, describeSet, loadAndReport } from './data.js';
+import { noteFindings } from './audit.js';
+import { describeClasses, describeSet, loadAndReport, openCache, type CacheOptions } from './data.js';
 import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { epochLine, ProgressLine } from './epoch-log.js';
 import { stopInOrder } from './interrupt.js';
@@ -20,13 +21,14 @@ import { openRun, type Run } from './run.js';
 import { count, note, Output, quoted, showProgress } from './terminal.js';
 import { versions } from './version.js';
 
-export interface TrainOptions extends DeviceOptions {
+export interface TrainOptions extends CacheOptions, DeviceOptions {
   readonly size: PictureSize;
   readonly batch: number;
   readonly epochs: number;
   readonly stepsPerEpoch?: number;
   readonly validationSteps?: number;
   readonly split?: number;
+  readonly groupBy?: RegExp;
   readonly shear: Angle;
   readonly zoom: number;
   readonly horizontalFlip?: boolean;
@@ -47,13 +49,17 @@ const ALERT_THRESHOLD = 0.5;
 
 /** @returns the exit code */
 export async function train(directory: string, options: TrainOptions): Promise<number> {
-  const { size, batch: batchSize, epochs, split, horizontalFlip = false, rescale, profile, seed } = options;
+  const { size, batch: batchSize, epochs, split, groupBy, horizontalFlip = false, rescale, profile, seed } = options;
   const output = new Output(options);
   const shear = shearRange(options.shear, profile);
   checkSize(size);
 
   // What there is to train on, before anything is decoded
-  const splits = resolveSplits(directory, { seed, ...(split !== undefined && { split }) });
+  const splits = await openSplits(directory, {
+    seed,
+    ...(split !== undefined && { split }),
+    ...(groupBy && { groupBy }),
+  });
   if (options.validationSteps !== undefined && !splits.validation) {
     throw new UsageError(
       `--validation-steps: ${directory} has no validation pictures; --split 0.2 keeps some for that`,
@@ -69,9 +75,11 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     // Pictures
     const unusual = shearNote(options.shear, profile);
     if (unusual) note(`note: ${unusual}`);
-    const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers };
+    const cache = openCache(options, [directory]);
+    const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
+    const { sets: audited } = noteFindings(training, validation, directory, cache);
     const augmentation = { shearRange: shear, zoomRange: options.zoom, horizontalFlip, profile };
     const trainingFlow = imageDataGenerator({ ...augmentation, rescale }).flow(training, { batchSize, seed });
     const validationFlow = validation && imageDataGenerator({ rescale }).flow(validation, { batchSize, seed });
@@ -93,19 +101,19 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const described = {
       data: {
         ...{ directory, layout: splits.layout },
-        ...{ training: describeSet(training), validation: validation && describeSet(validation) },
+        ...{ training: describeSet(training), validation: validation && describeSet(validation), audited },
       },
       classes: trainingFlow.classIndices,
       alert: info.alert,
       parameters: model.countParameters(),
       device: facts,
     };
-    await run.writeConfig({
+    const written = run.writeConfig({
       ...versions(),
       started: new Date().toISOString(),
       ...described,
       options: {
-        ...{ ...options, horizontalFlip }, // and, as they turn out:
+        ...{ ...options, horizontalFlip, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
         shear: { ...options.shear, range: shear, rangeUnit: profile === 'keras-2' ? 'deg' : 'rad' },
         stepsPerEpoch: options.stepsPerEpoch ?? trainingFlow.stepsPerPass,
         validationSteps: options.validationSteps ?? validationFlow?.stepsPerPass ?? null,
@@ -116,6 +124,9 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       loss: { name: loss.name, ...loss.config },
       architecture: model.config(),
     });
+    written.catch(() => {}); // awaited below: the disk works while the weights are made
+    model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
+    await written;
     output.emit({ event: 'start', run: run.directory, ...described });
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}`);
@@ -161,7 +172,8 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
       return stopCode ?? 130;
     }
-    const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}`;
+    const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
+    const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
     return 0;
   });

@@ -9,6 +9,7 @@ import {
 } from './tensor/open-device.js';
 import { openNodeCpuDevice } from './tensor/cpu-thread.node.js';
 import { destroyAtExit, openGpu } from './tensor/dawn.node.js';
+import type { Finding } from './data/audit.js';
 import type { Device } from './tensor/device.js';
 import type { AdapterDescription } from './tensor/webgpu-device.js';
 
@@ -23,10 +24,34 @@ export {
 
 export { decode } from './data/decode.node.js';
 export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';
-export { loadDataset, loadPictures, type LoadedPicture, type LoadOptions } from './data/load.node.js';
+export {
+  auditDatasets,
+  auditSets,
+  listSets,
+  type AuditedList,
+  type AuditFoldersOptions,
+} from './data/audit-folders.node.js';
+export { listLabelled, openSplits, type SplitOptions } from './data/splits.node.js';
+export {
+  loadDataset,
+  loadPictures,
+  streamPictures,
+  type LoadDatasetOptions,
+  type LoadedPicture,
+  type LoadOptions,
+  type PictureStream,
+} from './data/load.node.js';
+export { PictureCache } from './data/cache.node.js';
+export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin } from './data/cache-place.node.js';
 export { synthesize } from './data/synthetic.node.js';
 export { loadModel, saveModel } from './formats/model.node.js';
 export { appendLine, createRunDirectory, writeFileAtomically } from './files.node.js';
+
+/** The contact sheet of findings as a PNG; null when none of them has pictures to show. */
+export async function auditSheet(findings: readonly Finding[]): Promise<Uint8Array | null> {
+  const sheet = await import('./data/audit-sheet.node.js'); // with the decoders
+  return sheet.auditSheet(findings);
+}
 
 /** 'cpu' needs no GPU object, and 'auto' no software one: both then start without loading Dawn's driver. */
 async function gpuFor(name: DeviceName): Promise<GPU | null> {

@@ -113,7 +113,27 @@ export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile } from './data/augmentation.js';
 export { classCounts, subset, type Dataset } from './data/dataset.js';
 export type { Picture } from './data/picture.js';
-export { resize, type Interpolation, type Size } from './data/resize.js';
+export {
+  audit,
+  type AuditedPicture,
+  type AuditedSet,
+  type AuditOptions,
+  type AuditReport,
+  type Finding,
+  type FindingKind,
+  type SetSummary,
+} from './data/audit.js';
+export type { PictureFacts } from './data/picture-facts.js';
+export type { Pictures, PictureStore } from './data/picture-store.js';
+export {
+  crop as cropPicture,
+  prepare,
+  resize,
+  type Interpolation,
+  type Preparation,
+  type Region,
+  type Size,
+} from './data/resize.js';
 export { beltPicture } from './data/synthetic.js';
 
 export { decodeModel, encodeModel, type ModelInfo } from './formats/model.js';

@@ -9,6 +9,7 @@ import {
   warpInterpolation,
 } from './augmentation.js';
 import type { Dataset } from './dataset.js';
+import type { Pictures } from './picture-store.js';
 
 /** How a data set is gone through. */
 export interface FlowOptions {
@@ -38,7 +39,7 @@ export interface Batch {
 export class DataFlow {
   readonly name: string;
   /** [sampleCount, height, width, channels] */
-  readonly pictures: Uint8Array;
+  readonly pictures: Pictures;
   /** Class index of each picture as a number to train on, [sampleCount] */
   readonly labels: Float32Array;
   readonly classNames: readonly string[];

@@ -1,6 +1,7 @@
-/** Pictures of one size with their labels, all in memory. */
+/** Pictures of one size with their labels. */
 import { DataError, UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
+import type { Pictures, PictureStore } from './picture-store.js';
 
 /** A picture that could not be used, and why. */
 export interface SkippedFile {
@@ -8,12 +9,20 @@ export interface SkippedFile {
   readonly error: string;
 }
 
+/** What is known of the files that the pictures of a set were made from; for the audit. */
+export interface PictureRecords {
+  /** SHA-256 of the file's content. */
+  digest(index: number): Uint8Array;
+  /** See picture-facts.ts. */
+  facts(index: number): Uint8Array;
+}
+
 /** N labelled RGB pictures of one size. */
 export interface Dataset {
   /** What messages call it: a folder, or what made it. */
   readonly name: string;
-  /** Values 0…255, [N, height, width, channels] */
-  readonly pictures: Uint8Array;
+  /** Values 0…255, [N, height, width, channels], in memory or on disk. */
+  readonly pictures: Pictures;
   /** Class index of each picture, [N] */
   readonly labels: Uint8Array;
   /** Index → name; sorted, so that the same folders always get the same indices. */
@@ -24,6 +33,7 @@ export interface Dataset {
   readonly files: readonly string[];
   /** Files that were left out. */
   readonly skipped: readonly SkippedFile[];
+  readonly records?: PictureRecords;
 }
 
 /** Pictures a class, in the order of `classNames`. */
@@ -37,28 +47,50 @@ export function classCounts(data: {
 }
 
 /**
- * The pictures at `indices`, copied, in that order.
+ * The pictures at `indices`, in that order. Those in memory are copied.
  *
  * @throws UsageError for an index that the data set does not have
  */
 export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
-  const pictureLength = dataset.pictureShape.reduce((product, side) => product * side, 1);
-  const pictures = new Uint8Array(indices.length * pictureLength);
-  const labels = new Uint8Array(indices.length);
-  const files: string[] = [];
-  for (let target = 0; target < indices.length; target++) {
-    const source = indices[target];
-    if (!(Number.isInteger(source) && source >= 0 && source < dataset.labels.length)) {
+  const chosen = Uint32Array.from(indices);
+  for (const [position, index] of chosen.entries()) {
+    if (index !== indices[position] || index >= dataset.labels.length) {
       throw new UsageError(
-        `subset of ${dataset.name}: expected indices from 0 to ${dataset.labels.length - 1}, received ${source}`,
+        `subset of ${dataset.name}: expected indices from 0 to ${dataset.labels.length - 1}, received ${indices[position]}`,
       );
     }
-    const picture = dataset.pictures.subarray(source * pictureLength, (source + 1) * pictureLength);
-    pictures.set(picture, target * pictureLength);
-    labels[target] = dataset.labels[source];
-    files.push(dataset.files[source]);
   }
-  return { ...dataset, pictures, labels, files };
+  const { pictures, records, ...rest } = dataset;
+  return {
+    ...rest,
+    pictures: pictures instanceof Uint8Array ? gather(dataset, pictures, chosen) : reorder(pictures, chosen),
+    labels: Uint8Array.from(chosen, (index) => dataset.labels[index]),
+    files: Array.from(chosen, (index) => dataset.files[index]),
+    ...(records && {
+      records: { digest: (index) => records.digest(chosen[index]), facts: (index) => records.facts(chosen[index]) },
+    }),
+  };
+}
+
+function gather({ pictureShape }: Dataset, pictures: Uint8Array, indices: Uint32Array): Uint8Array {
+  const length = pictureShape.reduce((product, side) => product * side, 1);
+  const out = new Uint8Array(indices.length * length);
+  for (const [target, source] of indices.entries()) {
+    out.set(pictures.subarray(source * length, (source + 1) * length), target * length);
+  }
+  return out;
+}
+
+function reorder(store: PictureStore, chosen: Uint32Array): PictureStore {
+  return {
+    count: chosen.length,
+    forwardOnly: store.forwardOnly,
+    read: (indices, target) =>
+      store.read(
+        indices.map((index) => chosen[index]),
+        target,
+      ),
+  };
 }
 
 /** Two sets of indices that together hold every sample once, both ascending. */
@@ -80,9 +112,7 @@ export function split(
   fraction: number,
   seed: number,
 ): SplitIndices {
-  if (!(fraction > 0 && fraction < 1)) {
-    throw new UsageError(`split: expected a fraction above 0 and below 1, such as 0.2, received ${String(fraction)}`);
-  }
+  checkFraction(fraction);
   const samplesOfClass: number[][] = data.classNames.map(() => []);
   for (let index = 0; index < data.labels.length; index++) samplesOfClass[data.labels[index]].push(index);
   const training: number[] = [];
@@ -101,6 +131,67 @@ export function split(
     }
   }
   return { training: training.toSorted(ascending), validation: validation.toSorted(ascending) };
+}
+
+/**
+ * Splits samples so that all samples of a group are on the same side. Groups are taken in random order, each where it brings
+ * the classes nearest to the wanted fraction.
+ *
+ * @throws UsageError for a fraction out of range; DataError when a class cannot be on both sides
+ */
+export function splitByGroup(
+  data: {
+    readonly labels: ArrayLike<number>;
+    readonly classNames: readonly string[];
+    readonly groups: readonly string[];
+  },
+  fraction: number,
+  seed: number,
+): SplitIndices {
+  checkFraction(fraction);
+  const { labels, classNames, groups } = data;
+  const samplesOfGroup = new Map<string, number[]>();
+  for (const [index, group] of groups.entries()) {
+    const samples = samplesOfGroup.get(group);
+    if (samples) samples.push(index);
+    else samplesOfGroup.set(group, [index]);
+  }
+  const names = [...samplesOfGroup.keys()].toSorted();
+  const order = new Random(seed, RandomStream.split).permutation(names.length);
+  const counts = classCounts(data);
+  const wanted = counts.map((count) => count * fraction);
+  const taken = counts.map(() => 0);
+  const validation: number[] = [];
+  for (const position of order) {
+    const samples = samplesOfGroup.get(names[position]) as number[];
+    const here = counts.map((_, label) => samples.filter((index) => labels[index] === label).length);
+    // How much nearer each class comes to its share, in shares: a class of few samples counts as much as one of many.
+    const gain = wanted.reduce((sum, share, label) => {
+      const before = Math.abs(share - taken[label]);
+      const after = Math.abs(share - taken[label] - here[label]);
+      return sum + (before - after) / Math.max(1, counts[label]);
+    }, 0);
+    const leavesSome = counts.every((count, label) => here[label] === 0 || taken[label] + here[label] < count);
+    if (gain <= 0 || !leavesSome) continue;
+    for (const [label, count] of here.entries()) taken[label] += count;
+    validation.push(...samples);
+  }
+  const missing = taken.indexOf(0);
+  if (missing >= 0) {
+    const of = new Set(groups.filter((_, index) => labels[index] === missing)).size;
+    throw new DataError(
+      `class '${classNames[missing]}' has ${of} group(s) that can be split: expected some for training and some for ` +
+        `validation; give smaller groups, or another fraction than ${fraction}`,
+    );
+  }
+  const isValidation = new Set(validation);
+  const training = groups.flatMap((_, index) => (isValidation.has(index) ? [] : [index]));
+  return { training, validation: validation.toSorted(ascending) };
+}
+
+function checkFraction(fraction: number): void {
+  if (fraction > 0 && fraction < 1) return;
+  throw new UsageError(`split: expected a fraction above 0 and below 1, such as 0.2, received ${String(fraction)}`);
 }
 
 function ascending(a: number, b: number): number {

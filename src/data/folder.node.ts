@@ -2,16 +2,21 @@
  * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
  * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
  */
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { type SkippedFile, split as splitIndices } from './dataset.js';
+import type { PictureArray } from './picture-array.js';
 
 /** A picture file and the index of its class. */
 export interface LabelledFile {
   /** Folder as given, then '/' separators. */
   readonly path: string;
   readonly label: number;
+  /** What it must not be parted from: a shift, a camera, a day. */
+  readonly group?: string;
+  /** In the list's array, where the pictures are not files of their own. */
+  readonly row?: number;
 }
 
 /** The picture files of all classes. */
@@ -26,6 +31,8 @@ export interface FileList {
   readonly skipped: readonly SkippedFile[];
   /** What else was passed over, one sentence each. */
   readonly notes: readonly string[];
+  /** Pictures of a practice set, in place of files. */
+  readonly array?: PictureArray;
 }
 
 /** Training and validation files, and in words where they come from. */
@@ -65,13 +72,14 @@ export function findPictures(directory: string): FoundPictures {
   const otherFiles: string[] = [];
   const visited = new Set<string>();
   const visit = (folder: string): void => {
-    const names = readFolder(folder);
+    const entries = readEntries(folder);
     const realPath = realpathSync(folder);
     if (visited.has(realPath)) return; // a link that leads back, or a second way to the same pictures
     visited.add(realPath);
-    for (const name of names) {
+    for (const entry of entries) {
+      const { name } = entry;
       const path = `${folder}/${name}`;
-      const kind = fileKind(path);
+      const kind = entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : fileKind(path);
       const extension = extname(name).toLowerCase();
       if (name.startsWith('.')) {
         if (kind === 'folder') found.notes.push(`${path}: ignored, its name starts with a dot`);
@@ -192,21 +200,35 @@ function checkSameClasses(training: FileList, validation: FileList): void {
   );
 }
 
-/** Names of the folders in a folder, sorted. */
-function subfolders(directory: string): string[] {
+/** What a folder's name says of the pictures in it. */
+export function roleOf(name: string): 'training' | 'validation' | 'pictures' {
+  const known = basename(name).toLowerCase();
+  if (trainingFolders.includes(known)) return 'training';
+  return validationFolders.includes(known) ? 'validation' : 'pictures';
+}
+
+/** Names of the folders in a folder, sorted. @throws DataError when it cannot be read, or is none */
+export function subfolders(directory: string): string[] {
   const kind = fileKind(directory);
   if (kind !== 'folder') {
     const received =
       kind === 'file' ? 'a file; give the folder that holds the class folders' : `${kind}; check the path`;
     throw new DataError(`${directory}: expected a folder of pictures, received ${received}`);
   }
-  return readFolder(directory).filter((name) => fileKind(`${directory}/${name}`) === 'folder');
+  return readEntries(directory)
+    .filter((entry) => entry.isDirectory() || (!entry.isFile() && fileKind(`${directory}/${entry.name}`) === 'folder'))
+    .map(({ name }) => name);
 }
 
 /** Names in a folder, sorted. @throws DataError when it cannot be read */
 export function readFolder(directory: string): string[] {
+  return readEntries(directory).map(({ name }) => name);
+}
+
+/** What is in a folder, sorted by name; the kinds come with the names, without a look at each file. */
+function readEntries(directory: string): Dirent[] {
   try {
-    return readdirSync(directory).toSorted();
+    return readdirSync(directory, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new DataError(`${directory}: the folder cannot be read (${code ?? message}); check its permissions`);

@@ -1,7 +1,6 @@
 /** `imageDataGenerator` with Keras' `flow_from_directory`. */
 import { DataError, UsageError } from '../errors.js';
 import type { DataFlow } from './batches.js';
-import { listClassFolders } from './folder.node.js';
 import {
   checkOptionNames,
   type ImageDataGenerator,
@@ -10,6 +9,7 @@ import {
 } from './image-data-generator.js';
 import { loadDataset } from './load.node.js';
 import type { Interpolation } from './resize.js';
+import { listLabelled } from './splits.node.js';
 
 /** Keras' options of the same names. */
 export interface FlowFromDirectoryOptions {
@@ -32,7 +32,7 @@ export interface FlowFromDirectoryOptions {
 /** What `imageDataGenerator` returns in Node. */
 export interface NodeImageDataGenerator extends ImageDataGenerator {
   /**
-   * Loads a folder that has one folder per class. Class indices are in `classIndices` of the result.
+   * Loads a folder that has one folder per class, a manifest or a practice set. Class indices are in `classIndices` of the result.
    *
    * @throws UsageError for options out of range; DataError for a folder that cannot be used
    */
@@ -59,7 +59,7 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Nod
         throw new UsageError(`classMode: expected 'binary' or 'categorical', received '${String(classMode)}'`);
       }
       const [height, width] = targetSize;
-      const files = listClassFolders(directory);
+      const files = await listLabelled(directory);
       if (classMode === 'binary' && files.classNames.length !== 2) {
         throw new DataError(
           `${directory}: expected two class folders, received ${files.classNames.length}; use classMode: 'categorical'`,

@@ -1,27 +1,55 @@
-/** One file to one resized picture: what each worker thread does, and the main thread for a few files. */
+/** One file to one prepared picture: what each worker thread does, and the main thread for a few files. */
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { DataError } from '../errors.js';
-import { decode } from './decode.node.js';
+import { decode, pictureFormat } from './decode.node.js';
+import { DIGEST_LENGTH, writeFacts } from './picture-facts.js';
 import type { Picture } from './picture.js';
-import { type Interpolation, resize, type Size } from './resize.js';
+import { type Preparation, prepare } from './resize.js';
 
 const MAXIMUM_FILE_BYTES = 2 ** 30;
 
-/** @throws DataError when the file cannot be read, or holds no picture that can be decoded */
-export function readPicture(path: string, size: Size, interpolation: Interpolation): Picture {
-  let bytes: Uint8Array;
+/**
+ * Reads, decodes and prepares a picture.
+ *
+ * @param record takes the file's digest and facts, RECORD_LENGTH bytes
+ * @param isKnown says of a digest whether its picture is at hand already; it is not decoded then
+ * @returns the picture, or null when it is known
+ * @throws DataError when the file cannot be read, or holds no picture that can be decoded
+ */
+export function readPicture(
+  path: string,
+  preparation: Preparation,
+  record: Uint8Array,
+  isKnown: (digest: Uint8Array) => boolean,
+): Picture | null {
+  const bytes = readBytes(path);
+  const digest = createHash('sha256').update(bytes).digest();
+  record.set(digest);
+  if (isKnown(digest)) return null;
+  const picture = decode(bytes, path);
+  writeFacts(picture, pictureFormat(bytes), record.subarray(DIGEST_LENGTH));
+  try {
+    return prepare(picture, preparation);
+  } catch (error) {
+    if (error instanceof RangeError) throw new DataError(`${path}: ${error.message}; choose another region`);
+    throw error;
+  }
+}
+
+/** @throws DataError naming the file */
+function readBytes(path: string): Uint8Array {
   try {
     const status = statSync(path);
     // Reading a pipe or a device could wait for ever.
     if (!status.isFile()) throw new DataError(`${path}: expected a picture file, received something else`);
     if (status.size > MAXIMUM_FILE_BYTES)
       throw new DataError(`${path}: expected at most 1 GiB, received ${status.size} bytes`);
-    bytes = readFileSync(path);
+    return readFileSync(path);
   } catch (error) {
     if (error instanceof DataError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     const wayOut = code === 'ENOENT' ? 'check the path' : 'check its permissions';
     throw new DataError(`${path}: the file cannot be read (${code ?? message}); ${wayOut}`, { cause: error });
   }
-  return resize(decode(bytes, path), size, interpolation);
 }

@@ -14,6 +14,68 @@ export interface Size {
   readonly height: number;
 }
 
+/** A part of a picture in its own pixels: `x` and `y` are the left upper corner. */
+export interface Region extends Size {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** What is done to every picture of a set before it is used. */
+export interface Preparation {
+  /** Every picture is resized to this. */
+  readonly size: Size;
+  /** Default `nearest`, as in Keras. */
+  readonly interpolation?: Interpolation;
+  /** Only this part of every picture is used. Default: the whole. */
+  readonly region?: Region;
+}
+
+/**
+ * Cuts a picture to its region and resizes it.
+ *
+ * @throws UsageError as `resize`; RangeError in words when the region does not lie within the picture
+ */
+export function prepare(picture: Picture, { size, interpolation = 'nearest', region }: Preparation): Picture {
+  return resize(region ? crop(picture, region) : picture, size, interpolation);
+}
+
+/** @throws RangeError when the region does not lie within the picture */
+export function crop({ width, height, data }: Picture, region: Region): Picture {
+  if (region.x + region.width > width || region.y + region.height > height) {
+    throw new RangeError(
+      `expected a picture that holds the region ${region.width}×${region.height} at ${region.x},${region.y}, ` +
+        `received ${width}×${height} pixels`,
+    );
+  }
+  const out = new Uint8Array(region.width * region.height * 3);
+  for (let row = 0; row < region.height; row++) {
+    const from = ((region.y + row) * width + region.x) * 3;
+    out.set(data.subarray(from, from + region.width * 3), row * region.width * 3);
+  }
+  return { width: region.width, height: region.height, data: out };
+}
+
+/** @throws UsageError unless the preparation can be meant */
+export function checkPreparation({ size, interpolation = 'nearest', region }: Preparation): void {
+  checkSize(size);
+  checkInterpolation(interpolation);
+  if (!region) return;
+  const { x, y, width, height } = region;
+  if (![x, y, width - 1, height - 1].every((value) => Number.isSafeInteger(value) && value >= 0)) {
+    throw new UsageError(
+      `region: expected x and y from 0, width and height from 1, received ${JSON.stringify({ x, y, width, height })}`,
+    );
+  }
+}
+
+function checkInterpolation(interpolation: string): void {
+  if (interpolation === 'nearest' || Object.hasOwn(filters, interpolation)) return;
+  const known = ['nearest', ...Object.keys(filters)].map((name) => `'${name}'`);
+  throw new UsageError(
+    `interpolation: expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}, received '${interpolation}'`,
+  );
+}
+
 /** Output sizes above this are a slip of the pen, not a picture for a network. */
 const MAXIMUM_SIDE = 16384;
 
@@ -39,9 +101,7 @@ const filters: Record<Exclude<Interpolation, 'nearest'>, Filter> = {
  */
 export function resize(picture: Picture, size: Size, interpolation: Interpolation): Picture {
   checkSize(size);
-  if (interpolation !== 'nearest' && !Object.hasOwn(filters, interpolation)) {
-    throw new UsageError(`interpolation: expected 'nearest', 'bilinear' or 'box', received '${interpolation}'`);
-  }
+  checkInterpolation(interpolation);
   if (picture.width === size.width && picture.height === size.height) return picture;
   if (interpolation === 'nearest') return resizeNearest(picture, size);
   // Horizontal first, rounded to uint8 between the passes: both are visible in the result. (Newer Pillows go vertically

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DiskError, UsageError } from '../errors.js';
 import { type BeltLabel, checkBeltSize, checkWhole } from './synthetic.js';
-import { type PictureFile, writePicture } from './synthetic-file.node.js';
+import type { PictureFile } from './synthetic-file.node.js';
 import type { SyntheticWorkerData } from './synthetic-worker.node.js';
 import { builtWorker, endOf } from '../worker-thread.node.js';
 
@@ -121,6 +121,7 @@ function asDiskError(directory: string, error: unknown): unknown {
 }
 
 async function writeHere(pictures: readonly PictureFile[], note: () => void, signal?: AbortSignal): Promise<void> {
+  const { writePicture } = await import('./synthetic-file.node.js'); // the encoder is loaded where it is needed
   for (const picture of pictures) {
     signal?.throwIfAborted();
     await writePicture(picture);

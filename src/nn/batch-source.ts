@@ -7,7 +7,7 @@ import { augment, TRANSFORM_SIZE } from '../kernels/augment.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { emptyTensor, tensor, viewOf, type Tensor } from '../tensor/tensor.js';
-import type { Batches } from './batches.js';
+import type { Batches, BatchPlan, PictureStore } from './batches.js';
 
 /** Pictures above this share of the device's memory budget are sent with each batch instead of kept there. */
 const RESIDENT_SHARE = 0.5;
@@ -23,7 +23,22 @@ export interface BatchSource {
   destroy(): void;
 }
 
-/** Batches of a picture set: gathered, warped and rescaled on the device. */
+/** Steps that are read ahead of the one that the device works on. */
+const READ_AHEAD = 4;
+/** A resident set is put on the device in pieces of this size. */
+const SLAB_BYTES = 8 * 2 ** 20;
+
+/** A step whose pictures are being read. */
+interface Fetched {
+  readonly plan: BatchPlan;
+  readonly pictures: Uint8Array;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Batches of a picture set: gathered, warped and rescaled on the device. A set that fits is put there once. Of a larger
+ * one each step's pictures are sent with it; those in a store are read some steps ahead, so that the device need not wait.
+ */
 export class PictureSource implements BatchSource {
   readonly sampleShape: Shape;
   readonly labels: Tensor;
@@ -35,16 +50,23 @@ export class PictureSource implements BatchSource {
   readonly #hostLabels: Float32Array;
   readonly #hostIndices: Uint32Array;
   readonly #hostTransforms: Float32Array;
-  readonly #hostPictures: Uint8Array;
+  /** Where a step's pictures are put together: one place, or a ring of them. */
+  readonly #hostPictures: Uint8Array[];
+  /** The last reading into each of them; the next one waits for it. */
+  readonly #readings: Promise<void>[];
+  /** By step. */
+  readonly #ahead = new Map<number, Fetched>();
 
-  constructor(device: Device, batches: Batches) {
+  private constructor(device: Device, batches: Batches) {
     const { pictures, pictureShape, sampleCount, batchSize } = batches;
+    const isStored = !(pictures instanceof Uint8Array);
+    const bytes = sampleCount * sizeOf(pictureShape);
     this.#batches = batches;
     this.sampleShape = pictureShape;
-    this.#resident = pictures.length <= Math.min(RESIDENT_BYTES, device.memoryBudget * RESIDENT_SHARE);
-    this.#pictures = this.#resident
-      ? tensor(device, pictures, [sampleCount, ...pictureShape])
-      : emptyTensor(device, [batchSize, ...pictureShape], 'uint8');
+    this.#resident =
+      bytes <= Math.min(RESIDENT_BYTES, device.memoryBudget * RESIDENT_SHARE) && !(isStored && pictures.forwardOnly);
+    const places = this.#resident ? sampleCount : batchSize;
+    this.#pictures = emptyTensor(device, [places, ...pictureShape], 'uint8');
     this.#indices = tensor(
       device,
       Uint32Array.from({ length: batchSize }, (_, i) => i),
@@ -54,28 +76,89 @@ export class PictureSource implements BatchSource {
     this.#hostLabels = new Float32Array(batchSize);
     this.#hostIndices = new Uint32Array(batchSize);
     this.#hostTransforms = new Float32Array(batchSize * TRANSFORM_SIZE);
-    this.#hostPictures = new Uint8Array(this.#resident ? 0 : this.#pictures.size);
+    const rings = this.#resident ? 0 : isStored ? READ_AHEAD + 1 : 1;
+    this.#hostPictures = Array.from({ length: rings }, () => new Uint8Array(this.#pictures.size));
+    this.#readings = this.#hostPictures.map(() => Promise.resolve());
   }
 
-  /** Puts the inputs of step `step` on the device; returns which samples they are. */
-  load(step: number): Uint32Array {
-    const { pictures, labels } = this.#batches;
-    const { indices, transforms } = this.#batches.batch(step);
-    const size = sizeOf(this.sampleShape);
-    for (let i = 0; i < indices.length; i++) {
-      const sample = indices[i];
-      this.#hostLabels[i] = labels[sample]!;
-      if (!this.#resident) this.#hostPictures.set(pictures.subarray(sample * size, (sample + 1) * size), i * size);
+  /** Makes the buffers, and puts the pictures on the device if they fit. */
+  static async open(device: Device, batches: Batches): Promise<PictureSource> {
+    const source = new PictureSource(device, batches);
+    if (!source.#resident) return source;
+    try {
+      if (batches.pictures instanceof Uint8Array) source.#pictures.write(batches.pictures);
+      else await source.#fill(batches.pictures, device);
+    } catch (error) {
+      source.destroy();
+      throw error;
     }
+    return source;
+  }
+
+  async #fill(store: PictureStore, device: Device): Promise<void> {
+    const size = sizeOf(this.sampleShape);
+    const slab = Math.max(1, Math.floor(SLAB_BYTES / size / 4)) * 4; // WebGPU writes whole words
+    const host = new Uint8Array(slab * size);
+    for (let first = 0; first < store.count; first += slab) {
+      const count = Math.min(slab, store.count - first);
+      await store.read(
+        Uint32Array.from({ length: count }, (_, i) => first + i),
+        host,
+      );
+      const { buffer, offset, dtype } = this.#pictures.view;
+      const bytes = Math.ceil((count * size) / 4) * 4;
+      device.write({ buffer, offset: offset + first * size, bytes, dtype }, host.subarray(0, bytes));
+    }
+  }
+
+  /** Puts the inputs of step `step` on the device; gives which samples they are, or a promise when they are still read. */
+  load(step: number): Uint32Array | Promise<Uint32Array> {
+    const { pictures } = this.#batches;
+    if (this.#resident) {
+      const plan = this.#batches.batch(step);
+      this.#hostIndices.set(plan.indices);
+      this.#indices.write(this.#hostIndices);
+      return this.#write(plan);
+    }
+    if (!(pictures instanceof Uint8Array)) return this.#loadFetched(step, pictures);
+    const plan = this.#batches.batch(step);
+    const size = sizeOf(this.sampleShape);
+    for (const [i, sample] of plan.indices.entries()) {
+      this.#hostPictures[0].set(pictures.subarray(sample * size, (sample + 1) * size), i * size);
+    }
+    this.#pictures.write(this.#hostPictures[0]);
+    return this.#write(plan);
+  }
+
+  async #loadFetched(step: number, store: PictureStore): Promise<Uint32Array> {
+    // Steps are asked for in a row; whatever else was read ahead is of no use.
+    for (const other of this.#ahead.keys()) if (other < step || other > step + READ_AHEAD) this.#ahead.delete(other);
+    const { stepsPerPass } = this.#batches;
+    for (let next = step; next <= step + READ_AHEAD; next++) {
+      const isThere = this.#ahead.has(next) || (store.forwardOnly && next >= stepsPerPass);
+      if (!isThere) this.#ahead.set(next, this.#fetch(next, store));
+    }
+    const { plan, pictures, done } = this.#ahead.get(step) as Fetched;
+    await done;
+    this.#pictures.write(pictures);
+    return this.#write(plan);
+  }
+
+  #fetch(step: number, store: PictureStore): Fetched {
+    const plan = this.#batches.batch(step);
+    const place = step % this.#hostPictures.length;
+    const pictures = this.#hostPictures[place];
+    const done = this.#readings[place].then(() => store.read(plan.indices, pictures));
+    this.#readings[place] = done.catch(() => {}); // whoever waits for this step hears of it
+    return { plan, pictures, done };
+  }
+
+  #write({ indices, transforms }: BatchPlan): Uint32Array {
+    const { labels } = this.#batches;
+    for (const [i, sample] of indices.entries()) this.#hostLabels[i] = labels[sample];
     this.labels.write(this.#hostLabels);
     this.#hostTransforms.set(transforms);
     this.#transforms.write(this.#hostTransforms);
-    if (this.#resident) {
-      this.#hostIndices.set(indices);
-      this.#indices.write(this.#hostIndices);
-    } else {
-      this.#pictures.write(this.#hostPictures);
-    }
     return indices;
   }
 

@@ -8,9 +8,18 @@ export interface BatchPlan {
   readonly transforms: Float32Array;
 }
 
+/** Pictures that are read when they are needed, from a disk, say. */
+export interface PictureStore {
+  readonly count: number;
+  /** Each picture is read once, and only forwards. */
+  readonly forwardOnly: boolean;
+  /** Copies pictures [n] into the front of `target`, [n,H,W,C]. */
+  read(indices: Uint32Array, target: Uint8Array): Promise<void>;
+}
+
 export interface Batches {
-  /** All pictures, [N,H,W,C], row-major */
-  readonly pictures: Uint8Array;
+  /** All pictures, [N,H,W,C], row-major, or a store of them */
+  readonly pictures: Uint8Array | PictureStore;
   /** Class index of each picture, [N] */
   readonly labels: Float32Array;
   readonly pictureShape: readonly [height: number, width: number, channels: number];

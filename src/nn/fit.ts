@@ -87,7 +87,7 @@ async function runSteps(
   steps: Steps,
   count: number,
   signal: AbortSignal | undefined,
-  run: (index: number) => void,
+  run: (index: number) => void | Promise<void>,
   onFigures: (figures: BatchMetrics, index: number) => void,
 ): Promise<number> {
   let group = 1;
@@ -96,7 +96,10 @@ async function runSteps(
   while (done < count && !stopped()) {
     const start = performance.now();
     const end = Math.min(count, done + group);
-    for (let index = done; index < end; index++) run(index);
+    for (let index = done; index < end; index++) {
+      const waiting = run(index);
+      if (waiting) await waiting; // only where pictures are still being read
+    }
     for (const [i, figures] of (await steps.readMetrics()).entries()) onFigures(figures, done + i);
     const each = (performance.now() - start) / (end - done);
     done = end;
@@ -104,6 +107,14 @@ async function runSteps(
     await yieldToEventLoop();
   }
   return done;
+}
+
+/** Goes on at once where nothing is to wait for: a promise would cost each step a turn of the event loop. */
+function whenLoaded(
+  loaded: Uint32Array | Promise<Uint32Array>,
+  run: (indices: Uint32Array) => void,
+): void | Promise<void> {
+  return loaded instanceof Promise ? loaded.then(run) : run(loaded);
 }
 
 function checkCounts(counts: Readonly<Record<string, number | undefined>>): void {
@@ -131,8 +142,8 @@ export async function fitBatches(
   } = options;
   checkCounts({ epochs, stepsPerEpoch, validationSteps });
   const logs: EpochLog[] = [];
-  const source = new PictureSource(device, batches);
-  const validation = validationData && new PictureSource(device, validationData);
+  const source = await PictureSource.open(device, batches);
+  const validation = validationData && (await PictureSource.open(device, validationData));
   try {
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const start = performance.now();
@@ -142,7 +153,7 @@ export async function fitBatches(
         steps,
         stepsPerEpoch,
         signal,
-        (index) => steps.train(source, source.load(first + index).length, nextStep()),
+        (index) => whenLoaded(source.load(first + index), ({ length }) => steps.train(source, length, nextStep())),
         (figures, index) => {
           checkFinite(figures, epoch, index + 1);
           running.add(figures);
@@ -201,7 +212,7 @@ async function measure(
     steps,
     count,
     signal,
-    (index) => steps.evaluate(source, source.load(round * count + index).length),
+    (index) => whenLoaded(source.load(round * count + index), ({ length }) => steps.evaluate(source, length)),
     (figures) => running.add(figures),
   );
   return done < count ? null : running.metrics;
@@ -214,7 +225,7 @@ export async function evaluateBatches(
   options: EvaluateOptions,
 ): Promise<SetMetrics> {
   checkCounts({ steps: options.steps });
-  const source = new PictureSource(device, batches);
+  const source = await PictureSource.open(device, batches);
   try {
     const metrics = await measure(steps, source, batches, 0, options);
     if (!metrics) throw options.signal?.reason ?? new UsageError('evaluate: stopped before the end');
@@ -225,20 +236,27 @@ export async function evaluateBatches(
   }
 }
 
+/**
+ * Takes the scores of one step, [n, units]: those of sample `indices[i]` begin at `scores[i · units]`.
+ */
+export type OnScores = (indices: Uint32Array, scores: Float32Array) => void | Promise<void>;
+
 /** @returns [N, units], in the order of the set */
 export async function predictBatches(
   device: Device,
   steps: Steps,
   batches: Batches,
   units: number,
+  onScores?: OnScores,
 ): Promise<Float32Array> {
   const result = new Float32Array(batches.sampleCount * units);
-  const source = new PictureSource(device, batches);
+  const source = await PictureSource.open(device, batches);
   try {
     for (let step = 0; step < batches.stepsPerPass; step++) {
-      const indices = source.load(step);
+      const indices = await source.load(step);
       const scores = await steps.predict(source, indices.length);
       indices.forEach((sample, i) => result.set(scores.subarray(i * units, (i + 1) * units), sample * units));
+      await onScores?.(indices, scores);
     }
     return result;
   } finally {

@@ -15,5 +15,5 @@ export function fans(shape: Shape): { fanIn: number; fanOut: number } {
 export function glorotUniform(shape: Shape, random: Random): Float32Array {
   const { fanIn, fanOut } = fans(shape);
   const limit = Math.sqrt(6 / (fanIn + fanOut));
-  return Float32Array.from({ length: sizeOf(shape) }, () => random.uniform(-limit, limit));
+  return random.fillUniform(new Float32Array(sizeOf(shape)), -limit, limit);
 }

@@ -18,6 +18,7 @@ import {
   type EvaluateOptions,
   type FitOptions,
   type History,
+  type OnScores,
   type SetMetrics,
 } from './fit.js';
 import type { Layer, LayerConfig } from './layer.js';
@@ -412,11 +413,12 @@ export class Model {
   /**
    * What the model gives for every picture, in the order of the set (not of its batches): the probability of class 1 [N],
    * or of each class [N,K], row by row.
+   * @param options.onScores takes each step's scores as soon as they are there
    */
-  async predict(batches: Batches): Promise<Float32Array> {
+  async predict(batches: Batches, { onScores }: { onScores?: OnScores } = {}): Promise<Float32Array> {
     this.#checkPictures('predict', batches);
     const { device, steps } = this.#require('predict');
-    return predictBatches(device, steps, batches, this.units);
+    return predictBatches(device, steps, batches, this.units, onScores);
   }
 
   #checkPictures(method: string, { pictureShape, labels }: Batches): void {

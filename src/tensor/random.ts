@@ -13,13 +13,10 @@ const WEYL_1 = 0xbb67ae85;
 
 /** High 32 bits of the 64-bit product of two unsigned 32-bit integers. */
 function multiplyHigh(a: number, b: number): number {
-  const aLow = a & 0xffff;
-  const aHigh = a >>> 16;
-  const bLow = b & 0xffff;
-  const bHigh = b >>> 16;
-  const middle = aHigh * bLow + ((aLow * bLow) >>> 16); // < 2^32, exact in a double
-  const carry = aLow * bHigh + (middle & 0xffff);
-  return (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(carry / 65536)) >>> 0;
+  // Both products and their sum are below 2^49, exact in a double.
+  const low = a * (b & 0xffff);
+  const high = a * (b >>> 16);
+  return Math.floor((high + Math.floor(low / 65536)) / 65536);
 }
 
 /**
@@ -105,6 +102,20 @@ export class Random {
   /** Uniform in [low, high): 2^24 equally likely values, each exact in float32 when the range is [0, 1). */
   uniform(low = 0, high = 1): number {
     return low + (high - low) * ((this.bits() >>> 8) * 2 ** -24);
+  }
+
+  /** Fills an array with what so many calls of `uniform` would give, several times as fast. */
+  fillUniform(out: Float32Array, low = 0, high = 1): Float32Array {
+    const range = high - low;
+    for (let index = 0; index < out.length; index++) {
+      if (this.#used === 4) {
+        philox4x32(this.#counter, this.#key, this.#block);
+        this.#counter[0]++;
+        this.#used = 0;
+      }
+      out[index] = low + range * ((this.#block[this.#used++] >>> 8) * 2 ** -24);
+    }
+    return out;
   }
 
   /** Uniform integer in [0, limit), by multiplication; the bias is below limit / 2^32. */

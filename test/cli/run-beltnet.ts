@@ -1,11 +1,16 @@
 /** Runs the built command line, as its users do, and makes tiny picture sets for it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makePng } from '../data/make-pictures.js';
 
 const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+/** Decoded pictures are kept here, not in the cache of whoever runs the tests. */
+const cache = mkdtempSync(join(tmpdir(), 'beltnet-test-cache-'));
+process.once('exit', () => rmSync(cache, { recursive: true, force: true }));
 
 export interface Finished {
   readonly code: number | null;
@@ -26,7 +31,8 @@ export interface RunOptions {
 }
 
 export function startBeltnet(args: readonly string[], { cwd, environment = {} }: RunOptions): Running {
-  const child = spawn(process.execPath, [program, ...args], { cwd, env: { ...process.env, ...environment } });
+  const env = { ...process.env, BELTNET_CACHE: cache, ...environment };
+  const child = spawn(process.execPath, [program, ...args], { cwd, env });
   const output = { stdout: '', stderr: '' };
   let wake = (): void => {};
   for (const name of ['stdout', 'stderr'] as const) {

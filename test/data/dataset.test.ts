@@ -11,7 +11,7 @@ test('classCounts counts', () => {
 
 test('subset takes pictures, labels and files in the order of the indices', () => {
   const part = subset(smallDataset([3, 5]), [6, 1]);
-  expect(Array.from(part.pictures)).toEqual([...Array(18).fill(6), ...Array(18).fill(1)]);
+  expect(Array.from(part.pictures as Uint8Array)).toEqual([...Array(18).fill(6), ...Array(18).fill(1)]);
   expect(Array.from(part.labels)).toEqual([1, 0]);
   expect(part.files).toEqual(['picture6', 'picture1']);
   expect(() => subset(smallDataset([3, 5]), [8])).toThrow(UsageError);

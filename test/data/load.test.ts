@@ -2,7 +2,9 @@ import { readdirSync, readFileSync, statSync, symlinkSync, unlinkSync } from 'no
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { decode } from '../../src/data/decode.node.js';
-import { decodeAll } from '../../src/data/decode-pool.node.js';
+import { decodeFiles } from '../../src/data/decode-pool.node.js';
+import type { Dataset } from '../../src/data/dataset.js';
+import type { DecodeResult } from '../../src/data/decode-worker.node.js';
 import { listClassFolders } from '../../src/data/folder.node.js';
 import { imageDataGenerator } from '../../src/data/image-data-generator.node.js';
 import { loadDataset, loadPictures } from '../../src/data/load.node.js';
@@ -23,7 +25,8 @@ function fivePictures(others: Record<string, Uint8Array | string> = {}): string 
 }
 
 /** 12 equal bytes of red for each picture. */
-function reds(pictures: Uint8Array): number[] {
+function reds({ pictures }: Dataset): number[] {
+  if (!(pictures instanceof Uint8Array)) throw new TypeError('expected the pictures in memory');
   return Array.from({ length: pictures.length / 36 }, (_, index) => pictures[index * 36] / 10);
 }
 
@@ -43,10 +46,11 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
       expect(dataset.pictureShape).toEqual([3, 4, 3]);
       expect(dataset.files).toEqual(list.files.map(({ path }) => path));
       expect(Array.from(dataset.labels)).toEqual(list.files.map(({ label }) => label));
-      expect(dataset.pictures.buffer).toBeInstanceOf(ArrayBuffer); // not shared memory
+      const pictures = dataset.pictures as Uint8Array;
+      expect(pictures.buffer).toBeInstanceOf(ArrayBuffer); // not shared memory
       for (const [index, path] of dataset.files.entries()) {
         const expected = resize(decode(readFileSync(path), path), size, interpolation).data;
-        expect(dataset.pictures.subarray(index * 36, index * 36 + 36)).toEqual(expected);
+        expect(pictures.subarray(index * 36, index * 36 + 36)).toEqual(expected);
       }
       expect(progress).toEqual(paths.map((_, index) => (index + 1) / paths.length));
     }
@@ -69,7 +73,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
     const list = listClassFolders(folder);
     unlinkSync(`${folder}/a/2.png`); // gone since the listing
     const dataset = await loadDataset(list, { size, workers });
-    expect(reds(dataset.pictures)).toEqual([1, 3, 4, 5]);
+    expect(reds(dataset)).toEqual([1, 3, 4, 5]);
     expect(Array.from(dataset.labels)).toEqual([0, 0, 1, 1]);
     expect(dataset.files.map((path) => path.slice(-5))).toEqual(['1.png', '3.png', '4.png', '5.png']);
     expect(dataset.skipped.map(({ file }) => file.replace(folder, ''))).toEqual([
@@ -123,11 +127,9 @@ test('options that cannot be meant are refused', async () => {
   await expect(loadDataset(list, { size: { width: 0, height: 3 } })).rejects.toThrow(UsageError);
   await expect(loadDataset(list, { size, workers: -1 })).rejects.toThrow(/^workers/);
   await expect(loadDataset(list, { size, onBad: 'ignore' as 'skip' })).rejects.toThrow(/^onBad/);
-  const huge = decodeAll(
-    Array.from({ length: 1e5 }, () => 'x.png'),
-    { size: { width: 16384, height: 16384 } },
-  );
-  await expect(huge).rejects.toThrow(/need 80530.6 GB of memory, .*; choose a smaller size/);
+  const files = Array.from({ length: 1e5 }, () => ({ path: 'x.png', label: 0 }));
+  const huge = loadDataset({ ...list, files }, { size: { width: 16384, height: 16384 } });
+  await expect(huge).rejects.toThrow(/100000 pictures need 80530.6 GB in .*; make room, .* choose a smaller size/);
 });
 
 describe('a worker thread that dies', () => {
@@ -141,7 +143,15 @@ describe('a worker thread that dies', () => {
       ${end}`,
     });
     const program = { file: pathToFileURL(`${folder}/worker.mjs`), resourceLimits: { maxOldGenerationSizeMb: 50 } };
-    return decodeAll(['one.png', 'two.png'], { size, workers: 2 }, program).catch((error: unknown) => error);
+    const results: DecodeResult[] = [];
+    try {
+      for await (const batch of decodeFiles(['one.png', 'two.png'], { size, workers: 2 }, program)) {
+        results.push(...batch.results);
+      }
+    } catch (error) {
+      return error;
+    }
+    return results.map(({ error }) => error);
   }
 
   test.each([
@@ -165,7 +175,7 @@ describe('a worker thread that dies', () => {
 
   test('or ends silently: what it did not decode counts as bad, never as a black picture', async () => {
     const result = await loadWith('');
-    expect(result).toMatchObject({ errors: ['one.png: was not decoded', 'two.png: was not decoded'] });
+    expect(result).toEqual(['one.png: was not decoded', 'two.png: was not decoded']);
   });
 });
 

@@ -206,4 +206,75 @@ describe('pictures that do not fit on the device', () => {
     expect(resident.peakBytes - streamed.peakBytes).toBeGreaterThan(400_000);
     expect(streamed.weights).toEqual(resident.weights);
   });
+
+  /** The same pictures, but as they come from a disk: late, and not in the order in which they were asked for. */
+  function stored(dataset: Dataset, wait: (read: number) => number, forwardOnly = false): Dataset {
+    const pictures = dataset.pictures as Uint8Array;
+    const length = pictures.length / dataset.labels.length;
+    let reads = 0;
+    const store = {
+      count: dataset.labels.length,
+      forwardOnly,
+      async read(indices: Uint32Array, target: Uint8Array) {
+        const milliseconds = wait(reads++);
+        await new Promise((resolve) => setTimeout(resolve, milliseconds));
+        for (const [at, index] of indices.entries()) {
+          target.set(pictures.subarray(index * length, (index + 1) * length), at * length);
+        }
+      },
+    };
+    return { ...dataset, pictures: store };
+  }
+  const options = { batchSize: 4, rescale: 1 / 255, augmentation: { shearRange: 10, zoomRange: 0.2 } };
+
+  test.each(['resident', 'streamed'])('come from a store to the same result (%s)', async (kind) => {
+    const train = async (set: Dataset, memoryBudget: number) => {
+      const device = await CpuDevice.open({ memoryBudget });
+      const model = network().compile({ device });
+      const data = new DataFlow(set, options);
+      // Steps go past the end of the set.
+      const { epochs } = await model.fit(data, {
+        epochs: 2,
+        stepsPerEpoch: 260,
+        validationData: data,
+        validationSteps: 30,
+      });
+      const weights = await model.getWeights();
+      device.destroy();
+      return { weights, losses: epochs.map(({ loss, valLoss }) => [loss, valLoss]) };
+    };
+    const set = halves(1000);
+    const expected = await train(set, 2 ** 30);
+    const budget = kind === 'resident' ? 2 ** 30 : 2 ** 19;
+    expect(
+      await train(
+        stored(set, (read) => (read * 7) % 5),
+        budget,
+      ),
+    ).toEqual(expected);
+  });
+
+  test('a store that is read forwards is read once, in order, and never kept', async () => {
+    const device = await CpuDevice.open();
+    const model = network().compile({ device });
+    const set = halves(30);
+    let reads = 0;
+    const forward = stored(set, () => (reads++, 0), true);
+    const inOrder = { ...options, augmentation: {}, shuffle: false };
+    const expected = await model.predict(new DataFlow(set, inOrder));
+    expect(await model.predict(new DataFlow(forward, inOrder))).toEqual(expected);
+    expect(reads).toBe(8); // steps of 4 pictures
+    device.destroy();
+  });
+
+  test('a store that fails ends the training with its error', async () => {
+    const device = await CpuDevice.open({ memoryBudget: 2 ** 19 });
+    const model = network().compile({ device });
+    const failing = stored(halves(1000), (read) => {
+      if (read === 9) throw new Error('the disk is gone');
+      return 0;
+    });
+    await expect(model.fit(new DataFlow(failing, options))).rejects.toThrow('the disk is gone');
+    device.destroy();
+  });
 });

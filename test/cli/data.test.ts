@@ -1,0 +1,184 @@
+/** What the commands make of data: cache, manifests, practice sets, groups, audit. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decode } from '../../src/data/decode.node.js';
+import { noteDevice } from '../support/devices.js';
+import { beltnet, beltnetWorks, noisyPng, writeClasses, writeFiles } from './run-beltnet.js';
+
+let cwd: string;
+const short = ['--size', '16x16', '--batch', '8', '--device', 'cpu', '--epochs', '1', '--alert-class', 'dark'];
+
+beforeAll(() => {
+  noteDevice('cpu');
+  cwd = mkdtempSync(join(tmpdir(), 'beltnet-cli-data-'));
+  writeClasses(join(cwd, 'loose'), 48);
+  writeClasses(join(cwd, 'divided/train'), 16);
+  writeClasses(join(cwd, 'divided/test'), 8); // the same pictures again
+});
+
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+const weights = (run: string): Buffer => readFileSync(join(cwd, 'runs', run, 'model.safetensors'));
+
+describe('the cache', () => {
+  test('changes no result, and is where it was asked for', async () => {
+    const train = (name: string, ...options: string[]) =>
+      beltnetWorks(['train', 'loose', ...short, '--split', '0.25', '--name', name, ...options], { cwd });
+    await train('plain', '--no-cache');
+    expect(existsSync(join(cwd, 'kept'))).toBe(false);
+    await train('cold', '--cache', 'kept');
+    expect(readdirSync(join(cwd, 'kept'))).toContain('pictures');
+    await train('warm', '--cache', 'kept');
+    expect(weights('cold')).toEqual(weights('plain'));
+    expect(weights('warm')).toEqual(weights('plain'));
+  });
+
+  test('is refused among the pictures', async () => {
+    const { code, stderr } = await beltnet(['train', 'loose', ...short, '--cache', 'loose/cache'], { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^beltnet: --cache: expected a folder outside of the pictures' own \(loose\), got 'loose\/cache'/,
+    );
+    const byDefault = await beltnet(['train', 'loose', ...short, '--name', 'inside'], {
+      cwd,
+      environment: { BELTNET_CACHE: join(cwd, 'loose/cache') },
+    });
+    expect(byDefault.code).toBe(0);
+    expect(byDefault.stderr).toContain('they are not kept');
+    expect(readdirSync(join(cwd, 'loose'))).toEqual(['bright', 'dark']);
+  });
+});
+
+describe('data that is no folder of classes', () => {
+  test('a manifest trains and is evaluated; its groups stay together', async () => {
+    const files = readdirSync(join(cwd, 'loose'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.png'),
+    );
+    const rows = files.map((name, i) => `loose/${name},${name.split(/[\\/]/)[0]},shift${i % 6}`);
+    writeFiles(cwd, { 'set.csv': `path,label,group\n${rows.join('\n')}\n` });
+    const stdout = await beltnetWorks(['train', 'set.csv', ...short, '--split', '0.3', '--name', 'table'], { cwd });
+    expect(stdout).toContain('Data: set.csv: 32 pictures for training, 16 for validation, 6 groups kept together');
+    const result = JSON.parse(
+      await beltnetWorks(['evaluate', 'runs/table', 'set.csv', '--split', '0.3', '--device', 'cpu', '--json'], { cwd }),
+    ) as object;
+    expect(result).toMatchObject({ data: 'set.csv', pictures: 16 });
+  });
+
+  test('a practice set trains and is predicted', async () => {
+    const idx = (shape: number[], values: number[]): Buffer => {
+      const header = Buffer.alloc(4 + 4 * shape.length);
+      header.writeUInt16BE(0x0800 + shape.length, 2);
+      shape.forEach((side, axis) => header.writeUInt32BE(side, 4 + 4 * axis));
+      return Buffer.concat([header, Buffer.from(values)]);
+    };
+    const labels = Array.from({ length: 32 }, (_, i) => i % 2);
+    const pixels = labels.flatMap((label, i) =>
+      Array.from({ length: 144 }, (_, at) => (label ? 200 : 40) + ((i * 31 + at * 7) % 50)),
+    );
+    writeFiles(cwd, {
+      'digits/train-images-idx3-ubyte': idx([32, 12, 12], pixels),
+      'digits/train-labels-idx1-ubyte': idx([32], labels),
+    });
+    const options = [...short.slice(0, -2), '--alert-class', '1', '--split', '0.25', '--name', 'digits'];
+    expect(await beltnetWorks(['train', 'digits', ...options], { cwd })).toContain(
+      '0 = 0 (12 pictures), 1 = 1 (12 pictures)',
+    );
+    const lines = (await beltnetWorks(['predict', 'runs/digits', 'digits', '--device', 'cpu', '--json'], { cwd }))
+      .trimEnd()
+      .split('\n');
+    expect(lines).toHaveLength(32);
+    expect(JSON.parse(lines[10])).toMatchObject({ file: 'digits/train-images-idx3-ubyte#10' });
+  });
+
+  test('--group-by needs a split and a regular expression', async () => {
+    const refused = async (...args: string[]) => (await beltnet(['train', 'loose', ...short, ...args], { cwd })).stderr;
+    expect(await refused('--group-by', '(')).toMatch(/--group-by: expected a regular expression/);
+    expect(await refused('--group-by', 'x')).toMatch(/add --split 0.2/);
+  });
+});
+
+test('predict streams: results come in order of the paths, bad files in their place, on every worker count', async () => {
+  const files = Object.fromEntries(
+    Array.from({ length: 150 }, (_, i) => [
+      `stream/${String(i).padStart(3, '0')}.png`,
+      i % 50 === 7 ? 'bad' : noisyPng(i % 2 ? 'dark' : 'bright', i),
+    ]),
+  );
+  writeFiles(cwd, files);
+  await beltnetWorks(['train', 'loose', ...short, '--name', 'streaming'], { cwd });
+  const run = async (workers: string) => {
+    const args = [
+      'predict',
+      'runs/streaming',
+      'stream',
+      '--device',
+      'cpu',
+      '--json',
+      '--batch',
+      '16',
+      '--workers',
+      workers,
+    ];
+    const { code, stdout } = await beltnet(args, { cwd });
+    expect(code).toBe(3);
+    return stdout;
+  };
+  const lines = await run('0');
+  expect(await run('2')).toBe(lines);
+  const results = lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { file: string; error?: string; class?: string });
+  expect(results.map(({ file }) => file)).toEqual(Object.keys(files));
+  expect(results.flatMap(({ file, error }) => (error ? [file.slice(7, 10)] : []))).toEqual(['007', '057', '107']);
+});
+
+describe('audit', () => {
+  test('says what training would suffer from, and shows it', async () => {
+    const { code, stdout } = await beltnet(['audit', 'divided'], { cwd });
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/divided\/train +training +16 +16 +16 +bright 8, dark 8\n/);
+    expect(stdout).toContain(
+      '1. problem, leak: divided/train and divided/test share 8 pictures: 8 files of divided/test are in divided/train too',
+    );
+    expect(stdout).toContain('- divided/train/bright/000.png = divided/test/bright/000.png');
+    expect(stdout).toContain('Contact sheet: audit.png');
+    const sheet = decode(readFileSync(join(cwd, 'audit.png')), 'audit.png');
+    expect(sheet.height).toBeGreaterThan(100);
+    await beltnetWorks(['audit', 'divided'], { cwd });
+    expect(existsSync(join(cwd, 'audit-2.png'))).toBe(true); // the first one is not overwritten
+    const sheetExists = await beltnet(['audit', 'divided', '--sheet', 'audit.png'], { cwd });
+    expect([sheetExists.code, sheetExists.stderr]).toEqual([
+      2,
+      expect.stringContaining('--sheet: expected a new file'),
+    ]);
+  });
+
+  test('--strict: exit code 11 for findings, 0 for none; --json', async () => {
+    const { code, stdout } = await beltnet(['audit', 'divided', '--strict', '--json', '--no-sheet'], { cwd });
+    expect(code).toBe(11);
+    const report = JSON.parse(stdout) as { sets: object[]; findings: { kind: string; groups: string[][] }[] };
+    expect(report.sets).toHaveLength(2);
+    expect(report.findings[0]).toMatchObject({ kind: 'leak', severity: 'problem' });
+    expect(report.findings[0].groups).toHaveLength(8);
+    expect(await beltnetWorks(['audit', 'loose', '--strict', '--no-sheet'], { cwd })).toContain('Nothing was found');
+  });
+
+  test('puts nothing among the pictures', async () => {
+    const { stderr } = await beltnet(['audit', '.'], { cwd: join(cwd, 'divided') });
+    expect(stderr).toContain('so no contact sheet is put here');
+    expect(readdirSync(join(cwd, 'divided'))).toEqual(['test', 'train']);
+  });
+
+  test('its short form stands before a training', async () => {
+    const { stderr } = await beltnet(['train', 'divided', ...short, '--name', 'noted'], { cwd });
+    expect(stderr).toContain('audit: divided/train and divided/test share 8 pictures');
+    expect(stderr).toContain('audit: files and ways out: beltnet audit divided');
+    const config = JSON.parse(readFileSync(join(cwd, 'runs/noted/config.json'), 'utf8')) as {
+      data: { audited: object[] };
+    };
+    expect(config.data.audited[0]).toMatchObject({ pictures: 16, distinct: 16, effective: 16 });
+  });
+});

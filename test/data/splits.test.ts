@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { splitByGroup } from '../../src/data/dataset.js';
+import { openSplits } from '../../src/data/splits.node.js';
+import { DataError, UsageError } from '../../src/errors.js';
+import { temporaryFolder } from './make-pictures.js';
+
+const rows = (...lines: string[]): string => `${lines.join('\n')}\n`;
+
+describe('a manifest', () => {
+  test('.csv: paths beside it, labels, parts; quotes as RFC 4180 has them', async () => {
+    const folder = temporaryFolder({
+      'set.csv': rows(
+        '\uFEFFpath,label,split',
+        'a/1.png,gap,train',
+        '"a,b/""2"".png",ok,Training',
+        '',
+        'b/3.png,gap,val',
+        '/elsewhere/4.png,ok,test',
+      ).replaceAll('\n', '\r\n'),
+    });
+    const { training, validation } = await openSplits(`${folder}/set.csv`);
+    expect(training.classNames).toEqual(['gap', 'ok']);
+    expect(training.files).toEqual([
+      { path: `${folder}/a,b/"2".png`, label: 1 },
+      { path: `${folder}/a/1.png`, label: 0 },
+    ]);
+    expect(validation?.files).toEqual([{ path: `${folder}/b/3.png`, label: 0 }]);
+    expect(training.notes).toEqual([expect.stringContaining('its 1 test pictures are left')]);
+  });
+
+  test('.jsonl: the same, and numbers as labels', async () => {
+    const folder = temporaryFolder({
+      'set.jsonl': rows('{"path": "1.png", "label": 0}', '', '{"path": "2.png", "label": 1, "split": "test"}'),
+    });
+    const { training, validation } = await openSplits(`${folder}/set.jsonl`);
+    expect(training.classNames).toEqual(['0', '1']);
+    expect(validation?.files).toEqual([{ path: `${folder}/2.png`, label: 1 }]);
+  });
+
+  test('groups in a column are kept together', async () => {
+    const lines = Array.from({ length: 40 }, (_, i) => `${i}.png,${i % 2 ? 'ok' : 'gap'},shift${Math.floor(i / 4)}`);
+    const folder = temporaryFolder({ 'set.csv': rows('path,label,group', ...lines) });
+    const { training, validation, layout } = await openSplits(`${folder}/set.csv`, { split: 0.3, seed: 5 });
+    const groups = (files: readonly { group?: string }[]) => new Set(files.map(({ group }) => group));
+    expect(validation?.files).toHaveLength(12);
+    expect([...groups(training.files)].filter((group) => groups(validation!.files).has(group))).toEqual([]);
+    expect(layout).toContain('10 groups kept together');
+  });
+
+  test.each([
+    ['file,label\n1.png,ok', /expected a first line with the columns path,label/],
+    ['path,label\n1.png', /line 2: expected 2 cells, received 1/],
+    ['path,label\n1.png,', /line 2: expected a path and a label/],
+    ['path,label,split\n1.png,ok,later', /line 2: split: expected train, val or test, received 'later'/],
+    ['path,label\n1.png,ok\n1.png,gap', /line 3: 1.png stands in line 2 already/],
+    ['path,label\n"1.png,ok', /line 2: a quote is not closed/],
+    ['path,label\n', /expected a line for each picture, received none/],
+    ['', /expected a first line|received none/],
+  ])('that cannot be used is refused with its line: %j', async (content, message) => {
+    const folder = temporaryFolder({ 'set.csv': content });
+    await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(message);
+    await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(DataError);
+  });
+
+  test('a line that is no object, and a thousand labels', async () => {
+    const folder = temporaryFolder({
+      'a.jsonl': 'x',
+      'b.csv': rows('path,label', ...Array.from({ length: 300 }, (_, i) => `${i}.png,${i}`)),
+    });
+    await expect(openSplits(`${folder}/a.jsonl`)).rejects.toThrow(/line 1: expected an object/);
+    await expect(openSplits(`${folder}/b.csv`)).rejects.toThrow(/at most 256 classes, received 300/);
+  });
+});
+
+describe('--group-by', () => {
+  const folder = () =>
+    temporaryFolder(
+      Object.fromEntries(
+        Array.from({ length: 60 }, (_, i) => [
+          `${i % 3 ? 'ok' : 'gap'}/day${i % 10}_${String(i).padStart(2, '0')}.png`,
+          '',
+        ]),
+      ),
+    );
+
+  test('keeps together what matches alike, and is the same each time', async () => {
+    const path = folder();
+    const options = { split: 0.2, seed: 1, groupBy: /day(\d)/ };
+    const { training, validation } = await openSplits(path, options);
+    const days = (files: readonly { path: string }[]) => new Set(files.map((file) => /day(\d)/.exec(file.path)?.[1]));
+    expect([...days(training.files)].filter((day) => days(validation!.files).has(day))).toEqual([]);
+    expect(days(validation!.files).size).toBe(2);
+    expect(new Set(validation!.files.map(({ label }) => label)).size).toBe(2);
+    expect((await openSplits(path, options)).validation?.files).toEqual(validation?.files);
+    const other = await openSplits(path, { ...options, seed: 2 });
+    expect(other.validation?.files).not.toEqual(validation?.files);
+  });
+
+  test('needs a split, and a match for every picture', async () => {
+    const path = folder();
+    await expect(openSplits(path, { groupBy: /x/ })).rejects.toThrow(UsageError);
+    await expect(openSplits(path, { groupBy: /shift/, split: 0.2 })).rejects.toThrow(
+      /day0_00.png: expected a path that matches/,
+    );
+    await expect(openSplits(path, { groupBy: /gap|ok/, split: 0.2 })).rejects.toThrow(/class '\w+' has 1 group/);
+  });
+});
+
+test('a split by groups comes near to the fraction in every class', () => {
+  const groups = Array.from({ length: 1000 }, (_, i) => `g${Math.floor(i / 20)}`);
+  const labels = Array.from({ length: 1000 }, (_, i) => (i % 20 < 3 ? 1 : 0)); // 15 % are of class 1
+  const data = { labels, groups, classNames: ['a', 'b'] };
+  for (let seed = 0; seed < 20; seed++) {
+    const { training, validation } = splitByGroup(data, 0.2, seed);
+    expect([...training, ...validation].toSorted((a, b) => a - b)).toEqual(labels.map((_, i) => i));
+    expect(validation).toHaveLength(200);
+    expect(validation.filter((i) => labels[i] === 1)).toHaveLength(30);
+  }
+});
