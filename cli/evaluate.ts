@@ -89,13 +89,16 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
       `Alert '${alertClass}' from probability ${threshold}: ` +
         `${tally.missed} of ${count(tally.alertPictures, 'picture')} missed, ` +
         `${count(tally.falseAlarms, 'false alarm')} on the other ${flow.sampleCount - tally.alertPictures}`,
-      `At every threshold: ROC-AUC ${tally.rocAuc.toFixed(4)}, average precision ${tally.averagePrecision.toFixed(4)}`,
+      `At every threshold: ROC-AUC ${area(tally.rocAuc)}, average precision ${area(tally.averagePrecision)}`,
     ]) {
       output.say(line);
     }
     return 0;
   });
 }
+
+/** An area under a curve; there is none when all pictures are of one kind. */
+const area = (value: number): string => (Number.isNaN(value) ? 'none' : value.toFixed(4));
 
 function checkClasses(files: FileList, { classNames }: ModelInfo, path: string): void {
   if (files.classNames.join('/') === classNames.join('/')) return;

@@ -39,6 +39,9 @@ export interface TapeRecord {
 
 let activeTape: TapeRecord[] | null = null;
 
+/** What `backward` returned. Gradients of gradients are not supported; used on a tape they would be taken for constants. */
+const madeByBackward = new WeakSet<Tensor>();
+
 /** An op that can be called: `apply` runs it, and records it when a tape is active and an input requires a gradient. */
 export interface DefinedOp<Attributes = unknown> extends Op<Attributes> {
   apply(inputs: readonly Tensor[], attributes: Attributes): Tensor;
@@ -48,6 +51,12 @@ export function defineOp<Attributes>(op: Op<Attributes>): DefinedOp<Attributes> 
   return {
     ...op,
     apply(inputs, attributes) {
+      if (activeTape !== null && inputs.some((input) => madeByBackward.has(input))) {
+        throw new UsageError(
+          `${op.name}: an input is a gradient, which has no gradient itself (double backward is not supported); ` +
+            'wrap the call in noGrad() to take it for a constant',
+        );
+      }
       const tracked = activeTape !== null && inputs.some((input) => input.requiresGradient);
       if (tracked && op.backward === null) {
         throw new UsageError(`${op.name} has no gradient, but an input needs one; wrap the call in noGrad()`);
@@ -99,9 +108,16 @@ export function formatTape(tape: readonly TapeRecord[]): string {
  * A tensor with a `gradient` place gets it there.
  *
  * @param seed gradient of the loss with respect to `output`; 1 when `output` is a scalar loss
- * @throws UsageError when `output` was not computed on the tape
+ * @throws UsageError when `output` was not computed on the tape, or while one is recorded: gradients of gradients are not
+ *   supported
  */
 export function backward(tape: readonly TapeRecord[], output: Tensor, seed?: Tensor): Map<Tensor, Tensor> {
+  if (activeTape !== null) {
+    throw new UsageError(
+      'backward: called while a tape is recorded, which would need gradients of gradients (double backward is not supported); ' +
+        'call it outside of record(), or in noGrad()',
+    );
+  }
   if (!tape.some(({ outputs }) => outputs[0] === output)) {
     throw new UsageError('backward: this tensor was not computed on the tape from tensors that require a gradient');
   }
@@ -137,6 +153,7 @@ export function backward(tape: readonly TapeRecord[], output: Tensor, seed?: Ten
       if (input.gradient && input.gradient !== gradient)
         gradients.set(input, launch(copyKernel, [gradient], null, [input.gradient])[0]);
     }
+    for (const [input, gradient] of gradients) if (input.requiresGradient) madeByBackward.add(gradient);
     return gradients;
   });
 }

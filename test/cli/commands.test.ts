@@ -141,7 +141,7 @@ describe('evaluate', () => {
     const output = await beltnetWorks(['evaluate', 'runs/first/model.safetensors', 'belt', '--device', 'cpu'], { cwd });
     expect(output).toContain('Data: belt/test_set');
     expect(output).toMatch(/pictures +loss +accuracy\n8 /);
-    expect(output).toMatch(/bright +\d +4\ndark +\d +4\n/);
+    expect(output).toMatch(/bright +\d +4  [\d. ]+\ndark +\d +4  [\d. ]+\n/);
     expect(output).toMatch(/Alert 'dark' .*: \d of 4 pictures missed, \d false alarms? on the other 4/);
   });
 
@@ -245,6 +245,38 @@ describe('predict', () => {
     const [gpu, cpu] = [await on('webgpu'), await on('cpu')];
     expect(gpu).toHaveLength(20);
     expect(Math.max(...gpu.map((p, index) => Math.abs(p - cpu[index])))).toBeLessThan(1e-4);
+  });
+});
+
+describe('more than two classes', () => {
+  test('train, evaluate and predict with a probability for each', async () => {
+    writeClasses(join(cwd, 'three'), 12);
+    writeFiles(join(cwd, 'three'), {
+      'small/a.png': noisyPng('bright', 90, 8, 8),
+      'small/b.png': noisyPng('dark', 91, 8, 8),
+      'small/c.png': noisyPng('bright', 92, 8, 8),
+    });
+    const options = [...small, '--epochs', '2', '--name', 'three', '--alert-class', 'small'];
+    const training = await beltnetWorks(['train', 'three', ...options], { cwd });
+    expect(training).toContain('Found 15 images belonging to 3 classes.');
+    const text = await beltnetWorks(['evaluate', 'runs/three', 'three', '--device', 'cpu'], { cwd });
+    expect(text).toMatch(/taken for +bright +dark +small\nbright +\d/);
+    expect(text).toMatch(/At every threshold: ROC-AUC [01]\.\d+, average precision [01]\.\d+/);
+    const [figures] = jsonLines(
+      await beltnetWorks(['evaluate', 'runs/three', 'three', '--json', '--device', 'cpu'], { cwd }),
+    );
+    expect(figures).toMatchObject({
+      classes: { small: { pictures: 3, takenFor: { bright: expect.any(Number) }, f1: expect.any(Number) } },
+      alert: { class: 'small', rocAuc: expect.any(Number) },
+    });
+    const [one] = jsonLines(
+      await beltnetWorks(['predict', 'runs/three', 'three/small/a.png', '--json', '--device', 'cpu'], { cwd }),
+    );
+    const probabilities = one['probabilities'] as Record<string, number>;
+    expect(Object.keys(probabilities)).toEqual(['bright', 'dark', 'small']);
+    expect(Object.values(probabilities).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(one['probability']).toBe(Math.max(...Object.values(probabilities)));
+    expect(one['class']).toBe(Object.keys(probabilities).find((name) => probabilities[name] === one['probability']));
   });
 });
 

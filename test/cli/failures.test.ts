@@ -16,7 +16,6 @@ beforeAll(async () => {
   const picture = noisyPng('dark', 1);
   writeFiles(cwd, {
     'one/a/1.png': picture,
-    ...{ 'three/a/1.png': picture, 'three/b/1.png': picture, 'three/c/1.png': picture },
     ...{ 'hollow/a/1.png': picture, 'hollow/b/readme.txt': 'no picture' },
     ...{ 'rotten/a/1.png': 'rotten', 'rotten/b/1.png': picture },
     'text.safetensors': 'no model at all',
@@ -76,7 +75,6 @@ describe('each failure has its exit code and one line', () => {
     [['train', 'nowhere'], 3, 'nowhere: expected a folder of pictures'],
     [['train', 'text.safetensors'], 3, 'received a file'],
     [['train', 'one'], 3, 'expected 2 to 256 class folders'],
-    [['train', 'three'], 3, /received 3: a, b, c/],
     [['train', 'hollow'], 3, 'hollow/b'],
     [['train', 'loop'], 3, 'loop'],
     [['train', 'rotten', ...cpu], 3, "not one picture of class 'a' can be used"],

@@ -1,0 +1,72 @@
+/** The registry is complete: every kernel and op that a file under kernels/ defines is in it, and so in every check. */
+/// <reference types="vite/client" />
+import { describe, expect, test } from 'vitest';
+import { kernels, ops } from '../../src/kernels/registry.js';
+import type { DefinedOp } from '../../src/tensor/autograd.js';
+import type { Kernel } from '../../src/tensor/kernel.js';
+
+const modules = import.meta.glob<Record<string, unknown>>(
+  ['../../src/kernels/**/*.ts', '../../src/tensor/elementwise.ts'],
+  { eager: true },
+);
+const sources = import.meta.glob<string>(['../../src/kernels/**/*.ts', '../../src/tensor/elementwise.ts'], {
+  eager: true,
+  query: '?raw',
+  import: 'default',
+});
+
+const isKernel = (value: object): value is Kernel<never> => 'twin' in value && 'outputs' in value;
+const isOp = (value: object): value is DefinedOp<never> => 'apply' in value && 'forward' in value;
+
+/** All kernels and ops among the exports, also those inside of exported objects. */
+const found = { kernels: new Set<Kernel<never>>(), ops: new Set<DefinedOp<never>>() };
+function collect(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (isKernel(value)) found.kernels.add(value);
+  else if (isOp(value)) found.ops.add(value);
+  else for (const inner of Object.values(value)) collect(inner);
+}
+for (const module of Object.values(modules)) for (const value of Object.values(module)) collect(value);
+
+describe('the registry', () => {
+  test('looks at all files', () => {
+    expect(Object.keys(modules).length).toBeGreaterThan(40);
+    expect(found.kernels.size).toBeGreaterThan(60);
+  });
+
+  test('has every kernel', () => {
+    const registered = new Set(kernels.map(({ kernel }) => kernel));
+    expect([...found.kernels].filter((kernel) => !registered.has(kernel)).map(({ name }) => name)).toEqual([]);
+  });
+
+  test('has every op', () => {
+    const registered = new Set(ops.map(({ op }) => op));
+    expect([...found.ops].filter((op) => !registered.has(op)).map(({ name }) => name)).toEqual([]);
+  });
+
+  test('no kernel or op is hidden in its file', () => {
+    const hidden = Object.entries(sources).flatMap(([path, source]) =>
+      [...source.matchAll(/^const (\w+) = (?:defineOp|defineKernel|elementwiseKernel)\b/gm)].map(
+        ([, name]) => `${path}: ${name}`,
+      ),
+    );
+    expect(hidden).toEqual([]);
+  });
+
+  test('names are unique', () => {
+    for (const names of [kernels.map(({ kernel }) => kernel.name), ops.map(({ op }) => op.name)])
+      expect(new Set(names).size).toBe(names.length);
+  });
+
+  test('every entry has a twin, WGSL, a gradient rule or an explicit null, and a reason for its tolerance', () => {
+    for (const { kernel, because } of kernels) {
+      expect(typeof kernel.twin).toBe('function');
+      expect(typeof kernel.wgsl).toBe('function');
+      expect(because).not.toBe('');
+    }
+    for (const { op, because } of ops) {
+      expect(op.backward === null || typeof op.backward === 'function').toBe(true);
+      expect(because).not.toBe('');
+    }
+  });
+});
