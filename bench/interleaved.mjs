@@ -49,7 +49,7 @@ export async function measureInTurns(context, measure, kind, one, candidates) {
       for (const way of ways) {
         const estimate = await (kind === 'step' ? compareLosses : compareScores)(process, way, reference);
         context.slowness.note(peer, kind, pixels, estimate);
-        runners.push({ peer, process, kind, way, samples: [], ...pace(estimate, context), estimate });
+        runners.push({ peer, process, kind, way, samples: [], disturbed: [], ...pace(estimate, context) });
       }
       process.pause();
     } catch (error) {
@@ -62,7 +62,7 @@ export async function measureInTurns(context, measure, kind, one, candidates) {
     const series = runners.filter(({ peer, samples }) => peer.id === id && samples.length > 0);
     if (series.length === 0) continue;
     const cell = series
-      .map(({ way, samples }) => ({ way, median: median(samples), samples }))
+      .map(({ way, samples, disturbed }) => ({ way, median: median(samples), samples, disturbed: disturbed.length }))
       .reduce((best, other) => (other.median < best.median ? other : best));
     cells.push({ measure, one, peer: id, ...cell, ...(series.length > 1 && { others: otherWays(series, cell) }) });
   }
@@ -79,33 +79,79 @@ const otherWays = (series, best) =>
 class NotMeasured extends Error {}
 
 /** How many rounds, and steps in each, for a step of about this length. */
-function pace(estimate, { rounds, chunk, patience }) {
+function pace(estimate, { rounds, chunk, slowBudget }) {
   return {
     count: Math.max(1, Math.round(chunk / estimate)),
     warm: estimate < 1000 ? 2 : 0,
-    rounds: estimate > SLOW ? Math.min(rounds, Math.max(1, Math.floor(patience / estimate))) : rounds,
+    rounds: estimate > SLOW ? Math.min(rounds, Math.max(1, Math.floor(slowBudget / estimate))) : rounds,
   };
 }
 
-/** Every round starts from the initial weights, so that all do the same work in all rounds. */
+/**
+ * Every round starts from the initial weights, so that all do the same work in all rounds. A round in which somebody else
+ * used the machine is repeated while patience lasts, and counted after that.
+ */
 async function takeTurns(context, measure, one, runners, cells) {
+  const quiet = await Quiet.begin(context);
   const most = Math.max(0, ...runners.map(({ rounds }) => rounds));
   for (let round = 0; round < most; round++) {
     context.progress(`${measure} ${label(one)}: round ${round + 1}/${most}`);
     const first = round % runners.length;
     for (const runner of [...runners.slice(first), ...runners.slice(0, first)]) {
-      const { peer, process, kind, way, warm, count } = runner;
       if (round >= runner.rounds || runner.failed) continue;
       try {
-        await process.call('restart');
-        const { milliseconds } = await process.call(kind, { ...(way && { way }), warm, count });
-        runner.samples.push(milliseconds);
-        process.pause();
+        await takeTurn(runner, quiet);
       } catch (error) {
         runner.failed = true;
         runner.samples = [];
-        cells.push({ measure, one, peer: peer.id, error: `ERROR: ${error.message}` });
+        cells.push({ measure, one, peer: runner.peer.id, error: `ERROR: ${error.message}` });
       }
+    }
+  }
+}
+
+async function takeTurn({ process, kind, way, warm, count, samples, disturbed }, quiet) {
+  for (;;) {
+    await process.call('restart');
+    const { milliseconds } = await process.call(kind, { ...(way && { way }), warm, count });
+    process.pause();
+    const wasQuiet = await quiet.stillQuiet();
+    if (!wasQuiet && quiet.patient) continue;
+    samples.push(milliseconds);
+    if (!wasQuiet) disturbed.push(milliseconds);
+    return;
+  }
+}
+
+/** Quiet before a measurement and after it: what lies between counts as undisturbed. */
+class Quiet {
+  #probe;
+  #end;
+  #before = true;
+
+  static async begin({ probe, patience }) {
+    const quiet = new Quiet();
+    quiet.#probe = probe;
+    quiet.#end = performance.now() + patience;
+    await quiet.#wait();
+    return quiet;
+  }
+
+  get patient() {
+    return performance.now() < this.#end;
+  }
+
+  async stillQuiet() {
+    const both = (await this.#probe.isQuiet()) && this.#before;
+    if (!both) await this.#wait();
+    return both;
+  }
+
+  async #wait() {
+    this.#before = await this.#probe.isQuiet();
+    while (!this.#before && this.patient) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      this.#before = await this.#probe.isQuiet();
     }
   }
 }

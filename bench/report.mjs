@@ -61,14 +61,18 @@ function cellText(peer, device, inColumn, title, notes) {
   if (!cell) return '–';
   if (cell.error) {
     const note = `${nameOf(peer)}, ${title.split(',')[0].toLowerCase()}: ${cell.error}`;
-    if (!notes.includes(note)) notes.push(note);
+    pushOnce(notes, note);
     return cell.error.startsWith('ERROR') ? 'ERROR' : cell.error.split(':')[0];
   }
   const own = inColumn.find((other) => other.peer === ours[device]);
   const ratio = id !== ours[device] && own?.median ? ` (${(own.median / cell.median).toFixed(2)})` : '';
+  const mostly = cell.disturbed > cell.samples.length / 2;
+  if (mostly) pushOnce(notes, `~ more than half of the rounds were disturbed by other programs or guests of the host`);
   const few = cell.samples.length < 3 ? ` n=${cell.samples.length}` : '';
-  return `${figure(cell.median)}${ratio}${few}${cell.way ? ` ${cell.way}` : ''}`;
+  return `${mostly ? '~' : ''}${figure(cell.median)}${ratio}${few}${cell.way ? ` ${cell.way}` : ''}`;
 }
+
+const pushOnce = (notes, note) => notes.includes(note) || notes.push(note);
 
 function targetRow({ text, value, least, aim, unit = '' }, cells) {
   const measured = value(cells);

@@ -11,6 +11,7 @@ import { scaling } from './measures/scaling.mjs';
 import { trainStep } from './measures/train-step.mjs';
 import { PeerProcess } from './peer-process.mjs';
 import { ours, peers } from './peers.mjs';
+import { QuietProbe, raisePriority } from './quiet.mjs';
 import { markdown } from './report.mjs';
 import { describeMachine, mergeResults } from './results.mjs';
 
@@ -32,6 +33,7 @@ const usage = `npm run bench -- [options]
 Names and sizes are separated by commas. With --quick or --peer nothing is written to bench/results/.`;
 
 const options = readOptions();
+raisePriority();
 const adapter = options.devices.includes('webgpu') ? (useAdapter() ?? null) : null;
 const results = await measureAll(options);
 const all = {
@@ -118,8 +120,11 @@ async function measureAll({ quick, rounds, threads, batches, ...chosen }) {
 
   const context = {
     ...{ quick, rounds, batches, threads },
-    /** Milliseconds that a peer works in one round, and that a slow one may take in all. */
-    ...(quick ? { chunk: 100, patience: 20_000 } : { chunk: 300, patience: 60_000 }),
+    /** Milliseconds: a peer's work in one round, a slow one's in all, and what may be spent on waiting for a quiet machine. */
+    ...(quick
+      ? { chunk: 100, slowBudget: 20_000, patience: 15_000 }
+      : { chunk: 250, slowBudget: 60_000, patience: 180_000 }),
+    probe: new QuietProbe(),
     peers: peers.filter((peer) => (chosen.peers ? chosen.peers.includes(peer.id) : !(quick && peer.slow))),
     slowness: new Slowness(),
     process: processOf,
