@@ -4,12 +4,10 @@
 // output pixels, counted over the whole batch.
 //
 // A window has `depth` = kernelHeight · kernelWidth · C values; `offsets` says how many bytes each lies behind the first.
-import { EDGE_BYTES, multiplyInto, packPanel } from './matrix';
-import { multiplyAdd, partEnd } from './range';
+import { partEnd } from './range';
+import { evenOffsets, multiplyInto, multiplyTile, packPanel, TILE_BYTES } from './tile';
 
 const CHANNELS: i32 = 8;
-/** Bytes of scratch memory a part: a tile of 4 windows × 8 channels. */
-const TILE_BYTES: usize = 128;
 
 /**
  * Picture `part` of target[N, targetHeight, targetWidth, C] = zeros with source[N, H, W, C] laid into it: pixel (y, x) goes to
@@ -72,74 +70,6 @@ export function turnWeights(part: i32, turned: usize, weights: usize, taps: i32,
   }
 }
 
-/**
- * Four windows · panel[depth, 8]. The windows start at p0 … p3. Writes the 4×8 products to `tile`, or, to pool
- * them, the maxima of the four rows after adding a bias, relu'd or not, and 32 bytes behind them their places.
- * Not inlined: within more loops the engine spills its registers, at three times the time.
- */
-function multiplyWindows(
-  p0: usize, p1: usize, p2: usize, p3: usize, panel: usize, tile: usize, offsets: usize, depth: i32, pool: bool, bias: usize, relu: bool,
-): void {
-  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
-    const offset = <usize>load<u32>(offsets);
-    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
-    let value = v128.load32_splat(p0 + offset);
-    c00 = multiplyAdd(c00, value, b0);
-    c01 = multiplyAdd(c01, value, b1);
-    value = v128.load32_splat(p1 + offset);
-    c10 = multiplyAdd(c10, value, b0);
-    c11 = multiplyAdd(c11, value, b1);
-    value = v128.load32_splat(p2 + offset);
-    c20 = multiplyAdd(c20, value, b0);
-    c21 = multiplyAdd(c21, value, b1);
-    value = v128.load32_splat(p3 + offset);
-    c30 = multiplyAdd(c30, value, b0);
-    c31 = multiplyAdd(c31, value, b1);
-    panel += 32;
-  }
-  if (pool) {
-    // Of channels beyond the last, what lies behind the bias does no harm: they are thrown away.
-    poolFour(c00, c10, c20, c30, bias ? v128.load(bias) : f32x4.splat(0), relu, tile);
-    poolFour(c01, c11, c21, c31, bias ? v128.load(bias, 16) : f32x4.splat(0), relu, tile + 16);
-    return;
-  }
-  v128.store(tile, c00);
-  v128.store(tile, c01, 16);
-  v128.store(tile, c10, 32);
-  v128.store(tile, c11, 48);
-  v128.store(tile, c20, 64);
-  v128.store(tile, c21, 80);
-  v128.store(tile, c30, 96);
-  v128.store(tile, c31, 112);
-}
-
-/** The maximum of four vectors and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. */
-// @ts-ignore: decorator
-@inline
-function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, bias: v128, relu: bool, to: usize): void {
-  v0 = f32x4.add(v0, bias);
-  v1 = f32x4.add(v1, bias);
-  v2 = f32x4.add(v2, bias);
-  v3 = f32x4.add(v3, bias);
-  let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
-  let best = v128.bitselect(v1, v0, better);
-  let place = v128.and(better, i32x4.splat(1));
-  better = v128.or(f32x4.gt(v2, best), f32x4.ne(v2, v2));
-  best = v128.bitselect(v2, best, better);
-  place = v128.bitselect(i32x4.splat(2), place, better);
-  better = v128.or(f32x4.gt(v3, best), f32x4.ne(v3, v3));
-  best = v128.bitselect(v3, best, better);
-  place = v128.bitselect(i32x4.splat(3), place, better);
-  if (relu) {
-    const cut = f32x4.le(best, f32x4.splat(0));
-    best = v128.andnot(best, cut);
-    place = v128.bitselect(i32x4.splat(4), place, cut);
-  }
-  v128.store(to, best);
-  v128.store(to, place, 32);
-}
-
 /** y[lines, OW, K] = relu?(windows · w + bias), for lines [part · chunk, …). `scratch` takes TILE_BYTES a part. */
 export function convolve(
   part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, lines: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
@@ -163,7 +93,7 @@ export function convolve(
         const p1 = start + <usize>min(j + 1, last) * stepBytes;
         const p2 = start + <usize>min(j + 2, last) * stepBytes;
         const p3 = start + <usize>min(j + 3, last) * stepBytes;
-        multiplyWindows(p0, p1, p2, p3, panel, tile, offsets, depth, false, 0, false);
+        multiplyTile(depth, p0, p1, p2, p3, offsets, panel, tile, 32, false);
         let to = target + <usize>j * pixelBytes + (<usize>k << 2);
         for (let pixel = 0; pixel < min(4, outputWidth - j); pixel++) {
           finishPixel(to, tile + (<usize>pixel << 5), columns, bias ? bias + (<usize>k << 2) : 0, relu);
@@ -219,16 +149,43 @@ export function convolveAndPool(
       const channelBytes = <usize>k << 2;
       for (let j = 0; j < pooledWidth; j++) {
         const p0 = start + <usize>(2 * j) * right;
-        multiplyWindows(
-          p0, p0 + right, p0 + down, p0 + down + right, panel, tile, offsets, depth,
-          true, bias ? bias + channelBytes : 0, relu,
-        );
+        multiplyTile(depth, p0, p0 + right, p0 + down, p0 + down + right, offsets, panel, tile, 32, false);
+        // Of channels beyond the last, what lies behind the bias does no harm: they are thrown away.
+        poolFour(tile, bias ? v128.load(bias + channelBytes) : f32x4.splat(0), relu);
+        poolFour(tile + 16, bias ? v128.load(bias + channelBytes, 16) : f32x4.splat(0), relu);
         const to = target + <usize>j * pixelBytes + channelBytes;
         copyChannels(y + to, tile, columns);
         copyChannels(places + to, tile + 32, columns);
       }
     }
   }
+}
+
+/**
+ * The maximum of four rows of a tile and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. Both are left in
+ * the tile, in its first two rows.
+ */
+// @ts-ignore: decorator
+@inline
+function poolFour(tile: usize, bias: v128, relu: bool): void {
+  const v0 = f32x4.add(v128.load(tile), bias), v1 = f32x4.add(v128.load(tile, 32), bias);
+  const v2 = f32x4.add(v128.load(tile, 64), bias), v3 = f32x4.add(v128.load(tile, 96), bias);
+  let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
+  let best = v128.bitselect(v1, v0, better);
+  let place = v128.and(better, i32x4.splat(1));
+  better = v128.or(f32x4.gt(v2, best), f32x4.ne(v2, v2));
+  best = v128.bitselect(v2, best, better);
+  place = v128.bitselect(i32x4.splat(2), place, better);
+  better = v128.or(f32x4.gt(v3, best), f32x4.ne(v3, v3));
+  best = v128.bitselect(v3, best, better);
+  place = v128.bitselect(i32x4.splat(3), place, better);
+  if (relu) {
+    const cut = f32x4.le(best, f32x4.splat(0));
+    best = v128.andnot(best, cut);
+    place = v128.bitselect(i32x4.splat(4), place, cut);
+  }
+  v128.store(tile, best);
+  v128.store(tile, place, 32);
 }
 
 // @ts-ignore: decorator
@@ -243,7 +200,7 @@ function copyChannels(to: usize, values: usize, channels: i32): void {
 }
 
 /**
- * slices[part, depth, K] = windows(x)ᵀ · dz over the lines [part · chunk, …): the weight gradient of those lines; then `sumSlices`. `scratch` takes EDGE_BYTES + 32 · outputWidth bytes a part.
+ * slices[part, depth, K] = windows(x)ᵀ · dz over the lines [part · chunk, …): the weight gradient of those lines; then `sumSlices`. `scratch` takes TILE_BYTES + 36 · outputWidth bytes a part.
  */
 export function convolutionWeightGradient(
   part: i32, x: usize, height: i32, width: i32, channels: i32, dz: usize, slices: usize, lines: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
@@ -251,8 +208,9 @@ export function convolutionWeightGradient(
 ): void {
   const pixelBytes = <usize>outputChannels << 2, stepBytes = (<usize>strideWidth * channels) << 2;
   const slice = slices + <usize>(part * depth) * pixelBytes;
-  const edge = scratch + <usize>part * (EDGE_BYTES + (<usize>(CHANNELS * outputWidth) << 2));
-  const panel = edge + EDGE_BYTES;
+  const edge = scratch + <usize>part * (TILE_BYTES + (<usize>((CHANNELS + 1) * outputWidth) << 2));
+  const steps = edge + TILE_BYTES, panel = steps + (<usize>outputWidth << 2);
+  evenOffsets(steps, outputWidth, stepBytes);
   const first = part * chunk, end = partEnd(part, chunk, lines);
   for (let line = first; line < end; line++) {
     const n = line / outputHeight, i = line % outputHeight;
@@ -267,7 +225,7 @@ export function convolutionWeightGradient(
         const a2 = start + <usize>load<u32>(offsets + (<usize>min(r + 2, last) << 2));
         const a3 = start + <usize>load<u32>(offsets + (<usize>min(r + 3, last) << 2));
         const target = slice + <usize>r * pixelBytes + (<usize>k << 2);
-        multiplyInto(target, pixelBytes, min(4, depth - r), columns, outputWidth, a0, a1, a2, a3, stepBytes, panel, line > first, edge);
+        multiplyInto(target, pixelBytes, min(4, depth - r), columns, outputWidth, a0, a1, a2, a3, steps, panel, line > first, edge);
       }
     }
   }

@@ -1,106 +1,21 @@
-// Matrix products in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript.
-//
-// The tile of C that a loop works on is 4×8: per k it loads 8 values of B and 4 of A for 32 multiply-adds and keeps the
-// tile in 8 registers (a 6×8 tile spills and is slower). B is packed into panels [depth, 8], so that the loop reads it in
-// order; A is read where it lies, by strides, so that a transposed matrix needs no copy. The order of additions depends on
+// Matrix products in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript. The order of additions depends on
 // the shapes alone. All addresses are bytes, all strides and counts elements, unless the name says bytes.
 import { multiplyAdd, partEnd } from './range';
+import { copyEdge, evenOffsets, multiplyInto, packPanel, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './tile';
 
-const TILE_ROWS: i32 = 4;
-const TILE_COLUMNS: i32 = 8;
-/** Depth that is multiplied at a time: with a panel of B it stays in the first-level cache. */
+/** Depth that is multiplied at a time: a panel of it stays in the first-level cache. */
 const BLOCK_DEPTH: i32 = 64;
-/** Bytes of scratch memory a part: a tile at the edge of C, and a panel of B. */
-export const EDGE_BYTES: usize = 128;
-const SCRATCH_BYTES: usize = EDGE_BYTES + ((BLOCK_DEPTH * TILE_COLUMNS) << 2);
-
-/** c[4,8] = (accumulate ? c : 0) + a[4,depth] · b[depth,8]. a0 … a3 are the rows of a; rows of c lie `stride` bytes apart. */
-function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, columnBytes: usize, b: usize, c: usize, stride: usize, accumulate: bool): void {
-  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-  for (let k = 0; k < depth; k++) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
-    let value = v128.load32_splat(a0);
-    c00 = multiplyAdd(c00, value, b0);
-    c01 = multiplyAdd(c01, value, b1);
-    value = v128.load32_splat(a1);
-    c10 = multiplyAdd(c10, value, b0);
-    c11 = multiplyAdd(c11, value, b1);
-    value = v128.load32_splat(a2);
-    c20 = multiplyAdd(c20, value, b0);
-    c21 = multiplyAdd(c21, value, b1);
-    value = v128.load32_splat(a3);
-    c30 = multiplyAdd(c30, value, b0);
-    c31 = multiplyAdd(c31, value, b1);
-    a0 += columnBytes;
-    a1 += columnBytes;
-    a2 += columnBytes;
-    a3 += columnBytes;
-    b += 32;
-  }
-  storeRow(c, c00, c01, accumulate);
-  storeRow(c + stride, c10, c11, accumulate);
-  storeRow(c + 2 * stride, c20, c21, accumulate);
-  storeRow(c + 3 * stride, c30, c31, accumulate);
-}
-
-// @ts-ignore: decorator
-@inline
-function storeRow(c: usize, low: v128, high: v128, accumulate: bool): void {
-  if (accumulate) {
-    low = f32x4.add(v128.load(c), low);
-    high = f32x4.add(v128.load(c, 16), high);
-  }
-  v128.store(c, low);
-  v128.store(c, high, 16);
-}
-
-/** Adds to (or sets) the part of a row-major target that a tile at its edge covers. */
-function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, columns: i32, accumulate: bool): void {
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const offset = <usize>column << 2;
-      const value = load<f32>(edge + ((row * TILE_COLUMNS) << 2) + offset);
-      store<f32>(target + offset, accumulate ? load<f32>(target + offset) + value : value);
-    }
-    target += stride;
-  }
-}
-
-/** A tile of which `rows` × `columns` belong to C: the others go to `edge`, EDGE_BYTES of scratch memory. */
-export function multiplyInto(
-  c: usize, stride: usize, rows: i32, columns: i32, depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, columnBytes: usize, panel: usize, accumulate: bool, edge: usize,
-): void {
-  if (rows == TILE_ROWS && columns == TILE_COLUMNS) {
-    multiplyTile(depth, a0, a1, a2, a3, columnBytes, panel, c, stride, accumulate);
-  } else {
-    multiplyTile(depth, a0, a1, a2, a3, columnBytes, panel, edge, TILE_COLUMNS << 2, false);
-    copyEdge(c, stride, edge, rows, columns, accumulate);
-  }
-}
-
-/** panel[depth, 8] = b[depth, columns ≤ 8] filled up with zeros; element (k, n) lies at b + k · rowBytes + n · columnBytes. */
-export function packPanel(panel: usize, b: usize, rowBytes: usize, columnBytes: usize, depth: i32, columns: i32): void {
-  const whole = columnBytes == 4 && columns == TILE_COLUMNS;
-  for (let k = 0; k < depth; k++) {
-    if (whole) {
-      v128.store(panel, v128.load(b));
-      v128.store(panel, v128.load(b, 16), 16);
-    } else {
-      for (let n = 0; n < TILE_COLUMNS; n++) {
-        store<f32>(panel + (<usize>n << 2), n < columns ? load<f32>(b + <usize>n * columnBytes) : 0);
-      }
-    }
-    b += rowBytes;
-    panel += TILE_COLUMNS << 2;
-  }
-}
+/** Bytes of scratch memory a part: a tile at the edge of C, the offsets in a row of A, and a panel of B. */
+const OFFSETS_BYTES: usize = BLOCK_DEPTH << 2;
+const SCRATCH_BYTES: usize = TILE_BYTES + OFFSETS_BYTES + ((BLOCK_DEPTH * TILE_COLUMNS) << 2);
 
 /** C[rows, N] = A[rows, K] · B[K, N] for K from `first` to `end`; a and c point at their first row, b at row 0. */
 function multiplyRows(
   a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, bColumnBytes: usize, c: usize, rows: i32, N: i32, first: i32, end: i32, scratch: usize,
 ): void {
   const stride = <usize>N << 2;
-  const panel = scratch + EDGE_BYTES;
+  const offsets = scratch + TILE_BYTES, panel = offsets + OFFSETS_BYTES;
+  evenOffsets(offsets, BLOCK_DEPTH, columnBytes);
   for (let k = first; k < end; k += BLOCK_DEPTH) {
     const depth = min(BLOCK_DEPTH, end - k);
     const block = a + <usize>k * columnBytes;
@@ -114,7 +29,7 @@ function multiplyRows(
         const a2 = block + <usize>min(row + 2, last) * rowBytes;
         const a3 = block + <usize>min(row + 3, last) * rowBytes;
         const target = c + <usize>row * stride + (<usize>column << 2);
-        multiplyInto(target, stride, min(TILE_ROWS, rows - row), columns, depth, a0, a1, a2, a3, columnBytes, panel, k > first, scratch);
+        multiplyInto(target, stride, min(TILE_ROWS, rows - row), columns, depth, a0, a1, a2, a3, offsets, panel, k > first, scratch);
       }
     }
   }

@@ -7,7 +7,7 @@ import { defineKernel, dispatchThreads, ENTRY, type OperandShapes } from '../ten
 import { formatShape } from '../tensor/shape.js';
 import { activate, BUSY_THREADS, partialSums, type FusedActivation } from './partial-sums.js';
 import { split } from '../tensor/parts.js';
-import { EDGE_BYTES, floats, PANEL_BYTES, sumSlicesCall } from './wasm-parts.js';
+import { floats, PRODUCT_BYTES, sumSlicesCall } from './wasm-parts.js';
 
 export interface MatrixProductAttributes {
   readonly transposeA?: boolean;
@@ -133,7 +133,7 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     // Few elements of great depth, as a dense layer's output, are split by depth, others by rows (or columns).
     const byDepth = !dots && M * N < 8 * K;
     const { parts, chunk } = dots ? split(N, 16, 4) : byDepth ? split(K, 64, 64) : split(M, 16, 4);
-    const scratch = parts * (EDGE_BYTES + PANEL_BYTES);
+    const scratch = parts * PRODUCT_BYTES;
     const strides = (a: number, b: number): number[] => [a, aRow, aColumn, b, bRow, bColumn];
     if (byDepth) {
       return {

@@ -9,10 +9,10 @@ export const floats = (count: number): number => count * 4;
 /** Columns that a packed right matrix takes: panels of 8. */
 export const ceil8 = (count: number): number => Math.ceil(count / 8) * 8;
 
-/** Room for a tile of 4×8 at the edge of a product. */
-export const EDGE_BYTES = 128;
-/** Room for a packed panel of the right matrix, 64×8. */
-export const PANEL_BYTES = 2048;
+/** A tile of 4×8 values. */
+export const TILE_BYTES = 128;
+/** What a matrix product wants for each part: a tile, 64 offsets and a packed panel of 64×8. */
+export const PRODUCT_BYTES = TILE_BYTES + 256 + 2048;
 
 /** sum[rows, channels] = activation(Σ of `slices` slices of that size, in their order, + bias[channels]) */
 export function sumSlicesCall(

@@ -2,7 +2,7 @@
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../partial-sums.js';
 import { split } from '../../tensor/parts.js';
-import { ceil8, EDGE_BYTES, floats } from '../wasm-parts.js';
+import { ceil8, TILE_BYTES, floats } from '../wasm-parts.js';
 import type { WindowAttributes } from '../window.js';
 import { padCalls, packWeightsCall, paddedPicture, windowDepth, windowOffsetsCall } from './conv2d.wasm.js';
 import type { ConvolutionShape } from './convolution-shape.js';
@@ -32,7 +32,7 @@ export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedAct
   const lines = batch * pooledHeight;
   const { parts, chunk } = split(lines);
   return {
-    scratch: [floats(depth * ceil8(outputChannels)), floats(depth), parts * EDGE_BYTES, padded.bytes],
+    scratch: [floats(depth * ceil8(outputChannels)), floats(depth), parts * TILE_BYTES, padded.bytes],
     steps: ({ inputs: [x, weight, bias = 0], outputs }, [packedWeight, offsets, scratch, paddedX]) => [
       windowOffsetsCall(offsets, padded.width, inputChannels, window),
       packWeightsCall(packedWeight, weight, depth, outputChannels),

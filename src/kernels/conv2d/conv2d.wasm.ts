@@ -2,7 +2,7 @@
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../partial-sums.js';
 import { split } from '../../tensor/parts.js';
-import { ceil8, EDGE_BYTES, floats, sumSlicesCall } from '../wasm-parts.js';
+import { ceil8, TILE_BYTES, floats, sumSlicesCall } from '../wasm-parts.js';
 import type { WindowAttributes } from '../window.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 
@@ -64,7 +64,7 @@ export function forwardCalls(shape: ConvolutionShape, activation: FusedActivatio
   const lines = batch * outputHeight;
   const { parts, chunk } = split(lines);
   return {
-    scratch: [floats(depth * ceil8(outputChannels)), floats(depth), parts * EDGE_BYTES, padded.bytes],
+    scratch: [floats(depth * ceil8(outputChannels)), floats(depth), parts * TILE_BYTES, padded.bytes],
     steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [packedWeight, offsets, scratch, paddedX]) => [
       windowOffsetsCall(offsets, padded.width, inputChannels, window),
       packWeightsCall(packedWeight, weight, depth, outputChannels),
@@ -102,7 +102,7 @@ export function inputGradientCalls(shape: ConvolutionShape): Plan<number, WasmCa
       floats(depth * inputChannels),
       floats(depth * ceil8(inputChannels)),
       floats(depth),
-      parts * EDGE_BYTES,
+      parts * TILE_BYTES,
       floats(batch * paddedHeight * paddedWidth * outputChannels),
     ],
     steps: ({ inputs: [dz, weight], outputs: [dx] }, [turned, packedWeight, offsets, scratch, paddedDz]) => [
@@ -146,7 +146,7 @@ export function weightGradientCalls(shape: ConvolutionShape): Plan<number, WasmC
     scratch: [
       floats(depth),
       floats(parts * depth * outputChannels),
-      parts * (EDGE_BYTES + floats(8 * outputWidth)),
+      parts * (TILE_BYTES + floats(9 * outputWidth)),
       padded.bytes,
     ],
     steps: ({ inputs: [x, dz], outputs: [dw] }, [offsets, slices, scratch, paddedX]) => [

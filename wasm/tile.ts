@@ -1,0 +1,99 @@
+// The tile that every product is made of: 4 rows × 8 columns, kept in 8 registers while the depth runs. AssemblyScript.
+//
+// Per step it loads 8 values of the right side and 4 of the left for 32 multiply-adds (a 6×8 tile spills and is slower). The
+// right side is packed into panels [depth, 8] and read in order. The left side is read where it lies: four rows begin
+// at a0 … a3, and a table of offsets says how many bytes each of their values lies behind the first. So a transposed
+// matrix needs no copy, and the windows of a convolution need not be gathered (no im2col).
+// All addresses are bytes, all strides and counts elements, unless the name says bytes.
+import { multiplyAdd } from './range';
+
+export const TILE_ROWS: i32 = 4;
+export const TILE_COLUMNS: i32 = 8;
+/** Bytes of a whole tile: room for one that its target does not hold whole. */
+export const TILE_BYTES: usize = 128;
+
+/**
+ * c[4,8] = (accumulate ? c : 0) + a[4,depth] · panel[depth,8]; rows of c lie `stride` bytes apart.
+ * Not to be inlined: within more loops V8 spills its registers, at three times the time. Unrolling does the same.
+ */
+export function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, c: usize, stride: usize, accumulate: bool): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
+    const offset = <usize>load<u32>(offsets);
+    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a0 + offset);
+    c00 = multiplyAdd(c00, value, b0);
+    c01 = multiplyAdd(c01, value, b1);
+    value = v128.load32_splat(a1 + offset);
+    c10 = multiplyAdd(c10, value, b0);
+    c11 = multiplyAdd(c11, value, b1);
+    value = v128.load32_splat(a2 + offset);
+    c20 = multiplyAdd(c20, value, b0);
+    c21 = multiplyAdd(c21, value, b1);
+    value = v128.load32_splat(a3 + offset);
+    c30 = multiplyAdd(c30, value, b0);
+    c31 = multiplyAdd(c31, value, b1);
+    panel += 32;
+  }
+  storeRow(c, c00, c01, accumulate);
+  storeRow(c + stride, c10, c11, accumulate);
+  storeRow(c + 2 * stride, c20, c21, accumulate);
+  storeRow(c + 3 * stride, c30, c31, accumulate);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeRow(c: usize, low: v128, high: v128, accumulate: bool): void {
+  if (accumulate) {
+    low = f32x4.add(v128.load(c), low);
+    high = f32x4.add(v128.load(c, 16), high);
+  }
+  v128.store(c, low);
+  v128.store(c, high, 16);
+}
+
+/** Adds to (or sets) the part of a row-major target that a tile at its edge covers. */
+export function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, columns: i32, accumulate: bool): void {
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const offset = <usize>column << 2;
+      const value = load<f32>(edge + ((row * TILE_COLUMNS) << 2) + offset);
+      store<f32>(target + offset, accumulate ? load<f32>(target + offset) + value : value);
+    }
+    target += stride;
+  }
+}
+
+/** A tile of which `rows` × `columns` belong to C: the others go to `edge`, TILE_BYTES of scratch memory. */
+export function multiplyInto(
+  c: usize, stride: usize, rows: i32, columns: i32, depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, accumulate: bool, edge: usize,
+): void {
+  if (rows == TILE_ROWS && columns == TILE_COLUMNS) {
+    multiplyTile(depth, a0, a1, a2, a3, offsets, panel, c, stride, accumulate);
+  } else {
+    multiplyTile(depth, a0, a1, a2, a3, offsets, panel, edge, TILE_COLUMNS << 2, false);
+    copyEdge(c, stride, edge, rows, columns, accumulate);
+  }
+}
+
+/** panel[depth, 8] = b[depth, columns ≤ 8] filled up with zeros; element (k, n) lies at b + k · rowBytes + n · columnBytes. */
+export function packPanel(panel: usize, b: usize, rowBytes: usize, columnBytes: usize, depth: i32, columns: i32): void {
+  const whole = columnBytes == 4 && columns == TILE_COLUMNS;
+  for (let k = 0; k < depth; k++) {
+    if (whole) {
+      v128.store(panel, v128.load(b));
+      v128.store(panel, v128.load(b, 16), 16);
+    } else {
+      for (let n = 0; n < TILE_COLUMNS; n++) {
+        store<f32>(panel + (<usize>n << 2), n < columns ? load<f32>(b + <usize>n * columnBytes) : 0);
+      }
+    }
+    b += rowBytes;
+    panel += TILE_COLUMNS << 2;
+  }
+}
+
+/** offsets[count] = 0, step, 2 · step, …: values that lie evenly. */
+export function evenOffsets(offsets: usize, count: i32, stepBytes: usize): void {
+  for (let i = 0; i < count; i++) store<u32>(offsets + (<usize>i << 2), <u32>(<usize>i * stepBytes));
+}
