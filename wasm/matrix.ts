@@ -1,6 +1,7 @@
 // Matrix products in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript. The order of additions depends on
 // the shapes alone. All addresses are bytes, all strides and counts elements, unless the name says bytes.
 import { multiplyAdd, partEnd } from './range';
+import { addScaledRuns, ENTRY_BYTES } from './runs';
 import { copyEdge, evenOffsets, multiplyInto, packPanel, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './tile';
 
 /** Depth that is multiplied at a time: a panel of it stays in the first-level cache. */
@@ -13,6 +14,10 @@ const SCRATCH_BYTES: usize = TILE_BYTES + OFFSETS_BYTES + ((BLOCK_DEPTH * TILE_C
 function multiplyRows(
   a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, bColumnBytes: usize, c: usize, rows: i32, N: i32, first: i32, end: i32, scratch: usize,
 ): void {
+  if (rows < TILE_ROWS && bColumnBytes == 4) {
+    multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, rows, N, first, end, scratch);
+    return;
+  }
   const stride = <usize>N << 2;
   const offsets = scratch + TILE_BYTES, panel = offsets + OFFSETS_BYTES;
   evenOffsets(offsets, BLOCK_DEPTH, columnBytes);
@@ -32,6 +37,26 @@ function multiplyRows(
         multiplyInto(target, stride, min(TILE_ROWS, rows - row), columns, depth, a0, a1, a2, a3, offsets, panel, k > first, scratch);
       }
     }
+  }
+}
+
+/** The same for less than a tile of rows, where packing B would cost as much as the product: rows of B, scaled and added. */
+function multiplyFewRows(
+  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, c: usize, rows: i32, N: i32, first: i32, end: i32, scratch: usize,
+): void {
+  for (let row = 0; row < rows; row++) {
+    memory.fill(c, 0, <usize>N << 2);
+    for (let k = first; k < end; k += BLOCK_DEPTH) {
+      let entry = scratch;
+      for (let i = k; i < min(k + BLOCK_DEPTH, end); i++) {
+        store<f32>(entry, load<f32>(a + <usize>i * columnBytes));
+        store<u32>(entry, <u32>(b + <usize>i * bRowBytes), 4);
+        entry += ENTRY_BYTES;
+      }
+      addScaledRuns(c, scratch, entry, 0, N);
+    }
+    a += rowBytes;
+    c += <usize>N << 2;
   }
 }
 
