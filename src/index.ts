@@ -67,7 +67,7 @@ export { leakyRelu } from './kernels/leaky-relu.js';
 export { maxPool2d } from './kernels/max-pool2d.js';
 export { crop, pad, type Paddings } from './kernels/pad.js';
 export { kernels, ops } from './kernels/registry.js';
-export type { RegisteredKernel, RegisteredOp, Sample, SampleTensor } from './kernels/samples.js';
+export { floats, type RegisteredKernel, type RegisteredOp, type Sample, type SampleTensor } from './kernels/samples.js';
 export { globalMaxPool2d, max } from './kernels/reduce-max.js';
 export { globalAveragePool2d, mean, sum, type ReduceOptions } from './kernels/reduce.js';
 export { relu } from './kernels/relu.js';

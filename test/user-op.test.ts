@@ -1,6 +1,16 @@
 /** An op of a user's own, by the four steps of CONTRIBUTING: softsign, y = x / (1 + |x|). Every check takes it up. */
 import { expect, test } from 'vitest';
-import { defineKernel, defineOp, ENTRY, gradcheck, launch, planThreads, type Numbers, type Random } from 'beltnet';
+import {
+  defineKernel,
+  defineOp,
+  ENTRY,
+  floats,
+  gradcheck,
+  launch,
+  planThreads,
+  type Numbers,
+  type Random,
+} from 'beltnet';
 import { openTestDevices } from './support/open-devices.js';
 
 // 1. The kernels with their twins, and 2. the WGSL. x [n] (and dy [n]) → y [n]
@@ -35,15 +45,12 @@ const softsign = defineOp<null>({
 });
 
 // 4. The registry's entries
-const vector = (random: Random) => {
-  const values = Float32Array.from({ length: 21 }, () => random.uniform(-3, 3));
-  return { shape: [21], dtype: 'float32' as const, values };
-};
 const tolerance = { roundings: 4, because: 'three operations' };
-const one = (random: Random) => ({ inputs: [vector(random)], attributes: null });
+const vector = (random: Random) => floats(random, [21], -3, 3);
+const sample = (random: Random) => ({ inputs: [vector(random)], attributes: null });
 const two = (random: Random) => ({ inputs: [vector(random), vector(random)], attributes: null });
 const kernels = [
-  { kernel: forward, ...tolerance, sample: one },
+  { kernel: forward, ...tolerance, sample },
   { kernel: gradient, ...tolerance, sample: two },
 ];
 
@@ -53,7 +60,7 @@ test.each([
 ])('a rule that is %s is found so: op, kernel and gradient kernel', async (_, op, expected) => {
   for (const device of await openTestDevices()) {
     const passed: boolean[] = [];
-    for await (const result of gradcheck(device, { kernels, ops: [{ op, ...tolerance, sample: one }] }))
+    for await (const result of gradcheck(device, { kernels, ops: [{ op, ...tolerance, sample }] }))
       passed.push(result.passed);
     expect(passed).toEqual(expected);
     device.destroy();
