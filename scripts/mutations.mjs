@@ -55,7 +55,7 @@ const random = (limit) => {
 const folder = join(root, 'src/kernels');
 const files = readdirSync(folder, { recursive: true })
   .map((name) => join(folder, String(name)))
-  .filter((name) => /\.ts$/.test(name) && !/registry|samples|wasm|generated/.test(name))
+  .filter((name) => name.endsWith('.ts') && !/registry|samples|wasm|generated/.test(name))
   .toSorted();
 const byFile = files.map(candidates).filter((found) => found.length > 0);
 

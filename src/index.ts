@@ -13,6 +13,7 @@ export { Device, type DeviceDescription, type DeviceStatistics } from './tensor/
 export { CpuDevice } from './tensor/cpu-device.js';
 export { ReferenceDevice } from './tensor/reference-device.js';
 export { WebGpuDevice, type AdapterDescription } from './tensor/webgpu-device.js';
+export { elementwiseKernel, type ElementwiseDefinition } from './tensor/elementwise.js';
 export { defineKernel, dispatchThreads, ENTRY, planThreads } from './tensor/kernel.js';
 export type {
   BufferView,

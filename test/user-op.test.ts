@@ -1,67 +1,50 @@
 /** An op of a user's own, by the four steps of CONTRIBUTING: softsign, y = x / (1 + |x|). Every check takes it up. */
+import { defineOp, elementwiseKernel, floats, gradcheck, launch, type Random, type Tensor } from 'beltnet';
 import { expect, test } from 'vitest';
-import {
-  defineKernel,
-  defineOp,
-  ENTRY,
-  floats,
-  gradcheck,
-  launch,
-  planThreads,
-  type Numbers,
-  type Random,
-} from 'beltnet';
 import { openTestDevices } from './support/open-devices.js';
 
-// 1. The kernels with their twins, and 2. the WGSL. x [n] (and dy [n]) → y [n]
-const softsignKernel = (name: string, wgsl: string, twin: (x: number, dy: number) => number) =>
-  defineKernel<null>({
-    name,
-    outputs: ([x]) => [{ shape: x, dtype: 'float32' }],
-    twin({ inputs: [x, dy = x], outputs: [y] }: Record<'inputs' | 'outputs', readonly Numbers[]>) {
-      for (let i = 0; i < x.length; i++) y[i] = twin(x[i], dy[i]);
-    },
-    wgsl: ({ inputs }) =>
-      planThreads(
-        /* wgsl */ `
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-${inputs.length === 2 ? '@group(0) @binding(1) var<storage, read> dy: array<f32>;' : ''}
-@group(0) @binding(${inputs.length}) var<storage, read_write> y: array<f32>;
-${ENTRY}
-  let s = 1.0 + abs(x[index]);
-  y[index] = ${wgsl};
-}`,
-        inputs[0][0],
-      ),
-  });
-const forward = softsignKernel('softsign', 'x[index] / s', (x) => x / (1 + Math.abs(x)));
-const gradient = softsignKernel('softsignGradient', 'dy[index] / (s * s)', (x, dy) => dy / (1 + Math.abs(x)) ** 2);
+// 1. The kernels with their twins, and 2. the WGSL
+const forward = elementwiseKernel({
+  name: 'softsign',
+  inputs: 1,
+  wgsl: 'a / (1.0 + abs(a))',
+  twin: (x) => x / (1 + Math.abs(x)),
+});
+/** dy, x → dx */
+const gradient = elementwiseKernel({
+  name: 'softsignGradient',
+  inputs: 2,
+  wgsl: 'a / ((1.0 + abs(b)) * (1.0 + abs(b)))',
+  twin: (dy, x) => dy / (1 + Math.abs(x)) ** 2,
+});
 
-// 3. The op
-const softsign = defineOp<null>({
+// 3. The op, and the function that users call
+const op = defineOp<null>({
   name: 'softsign',
   forward: (inputs) => launch(forward, inputs, null),
-  backward: ({ dy, inputs: [x] }) => launch(gradient, [x, dy], null),
+  backward: ({ dy, inputs: [x] }) => launch(gradient, [dy, x], null),
 });
+export const softsign = (x: Tensor): Tensor => op.apply([x], null);
 
 // 4. The registry's entries
 const tolerance = { roundings: 4, because: 'three operations' };
-const vector = (random: Random) => floats(random, [21], -3, 3);
-const sample = (random: Random) => ({ inputs: [vector(random)], attributes: null });
-const two = (random: Random) => ({ inputs: [vector(random), vector(random)], attributes: null });
+const vectors = (count: number) => (random: Random) => ({
+  inputs: Array.from({ length: count }, () => floats(random, [21], -3, 3)),
+  attributes: null,
+});
 const kernels = [
-  { kernel: forward, ...tolerance, sample },
-  { kernel: gradient, ...tolerance, sample: two },
+  { kernel: forward, ...tolerance, sample: vectors(1) },
+  { kernel: gradient, ...tolerance, sample: vectors(2) },
 ];
 
 test.each([
-  ['right', softsign, [true, true, true]],
-  ['wrong', defineOp<null>({ ...softsign, backward: ({ dy }) => [dy] }), [false, true, true]],
-])('a rule that is %s is found so: op, kernel and gradient kernel', async (_, op, expected) => {
+  ['right', op, [true, true, true]],
+  ['wrong', defineOp<null>({ ...op, backward: ({ dy }) => [dy] }), [false, true, true]],
+])('a rule that is %s is found so: op, kernel and gradient kernel', async (_, each, expected) => {
   for (const device of await openTestDevices()) {
     const passed: boolean[] = [];
-    for await (const result of gradcheck(device, { kernels, ops: [{ op, ...tolerance, sample }] }))
-      passed.push(result.passed);
+    const ops = [{ op: each, ...tolerance, sample: vectors(1) }];
+    for await (const result of gradcheck(device, { kernels, ops })) passed.push(result.passed);
     expect(passed).toEqual(expected);
     device.destroy();
   }
