@@ -20,6 +20,7 @@ import {
   wholeNumber,
   type Parser,
 } from './options.js';
+import type { GradcheckOptions } from './gradcheck.js';
 import type { PredictOptions } from './predict.js';
 import type { SynthOptions } from './synth.js';
 import type { TrainOptions } from './train.js';
@@ -112,7 +113,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       'after',
       '\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n' +
         'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
-        '6 device lost or out of memory, 7 NaN loss, 8 disk, 11 findings (audit --strict), 130 Ctrl-C\n',
+        '6 device lost or out of memory, 7 NaN loss, 8 disk, 11 findings (audit --strict), 12 a check failed, 130 Ctrl-C\n',
     );
 
   program
@@ -302,6 +303,24 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(jsonOption('one JSON object on stdout'))
     .addHelpText('after', '\nExample:\n  beltnet devices --json\n')
     .action(async (options: DevicesOptions) => finish(await (await import('./devices.js')).devices(options)));
+
+  program
+    .command('gradcheck')
+    .description('Check every operation and its gradients on this machine against float64.')
+    .argument('[dir]', 'pictures for --model')
+    .addOption(common.device())
+    .addOption(common.threads())
+    .addOption(new Option('--op <name>', 'only this operation or kernel, or network'))
+    .addOption(new Option('--model <model>', 'also compare what all devices predict for the pictures of <dir>'))
+    .addOption(jsonOption('one JSON object a line on stdout'))
+    .addHelpText(
+      'after',
+      '\nThe exit code is 12 when a check fails.\n\nExamples:\n  beltnet gradcheck --device webgpu\n' +
+        '  beltnet gradcheck --op conv2d --model runs/first belt/test_set\n',
+    )
+    .action(async (directory: string | undefined, options: GradcheckOptions) =>
+      finish(await (await import('./gradcheck.js')).gradcheck(directory, options)),
+    );
 
   for (const command of [program, ...program.commands]) {
     command

@@ -13,6 +13,7 @@ export { Device, type DeviceDescription, type DeviceStatistics } from './tensor/
 export { CpuDevice } from './tensor/cpu-device.js';
 export { ReferenceDevice } from './tensor/reference-device.js';
 export { WebGpuDevice, type AdapterDescription } from './tensor/webgpu-device.js';
+export { elementwiseKernel, type ElementwiseDefinition } from './tensor/elementwise.js';
 export { defineKernel, dispatchThreads, ENTRY, planThreads } from './tensor/kernel.js';
 export type {
   BufferView,
@@ -26,8 +27,28 @@ export type {
 } from './tensor/kernel.js';
 export type { DType, Shape } from './tensor/shape.js';
 export { emptyTensor, launch, tensor, Tensor, zeros } from './tensor/tensor.js';
-export { backward, defineOp, formatTape, noGrad, record, type Op, type TapeRecord } from './tensor/autograd.js';
+export {
+  backward,
+  defineOp,
+  formatTape,
+  noGrad,
+  record,
+  type DefinedOp,
+  type Op,
+  type TapeRecord,
+} from './tensor/autograd.js';
 export { philox4x32, Random, RandomStream } from './tensor/random.js';
+
+export {
+  DIFFERENCE_TOLERANCE,
+  differenceError,
+  kernelErrors,
+  opDifferenceError,
+  opErrors,
+  type Differentiable,
+  type Measurement,
+} from './checks/checks.js';
+export { checkNames, gradcheck, type CheckResult, type GradcheckOptions } from './checks/gradcheck.js';
 
 export { add, multiply, squaredDifference } from './kernels/arithmetic.js';
 export { augment } from './kernels/augment.js';
@@ -46,6 +67,8 @@ export { classWeights, oneHot, smoothLabels } from './kernels/labels.js';
 export { leakyRelu } from './kernels/leaky-relu.js';
 export { maxPool2d } from './kernels/max-pool2d.js';
 export { crop, pad, type Paddings } from './kernels/pad.js';
+export { kernels, ops } from './kernels/registry.js';
+export { floats, type RegisteredKernel, type RegisteredOp, type Sample, type SampleTensor } from './kernels/samples.js';
 export { globalMaxPool2d, max } from './kernels/reduce-max.js';
 export { globalAveragePool2d, mean, sum, type ReduceOptions } from './kernels/reduce.js';
 export { relu } from './kernels/relu.js';

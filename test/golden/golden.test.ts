@@ -12,9 +12,13 @@ import { readSafetensors } from '../../src/formats/safetensors.js';
 import type { Device } from '../../src/tensor/device.js';
 import { ReferenceDevice } from '../../src/tensor/reference-device.js';
 import { openTestDevice } from '../support/open-devices.js';
+import { missingTolerances, writeNumerics } from './numerics.js';
 import { checks, type Case, type GoldenTensor, type Outputs } from './checks.js';
 
 interface Tolerance {
+  /** Largest value of the output, and what PyTorch's float32 gets wrong of it. */
+  readonly maxabs?: number;
+  readonly f32_err?: number;
   readonly atol?: number | null;
   readonly rtol?: number | null;
   /** For pictures: largest and mean difference, in levels. */
@@ -79,22 +83,37 @@ function note(op: string, device: string, passed: boolean, error: number, allowe
   rows.set(key, row);
 }
 
+/** Worst errors of single ops, relative to the largest value of the output: ours by device, and PyTorch's in float32. */
+const relative = new Map<string, Record<string, number>>();
+
+function noteRelative(op: string, who: string, error: number, largest: number): void {
+  const row = relative.get(op) ?? {};
+  row[who] = Math.max(row[who] ?? 0, largest > 0 ? error / largest : 0);
+  relative.set(op, row);
+}
+
 /** @returns the value that misses its tolerance by most, in words; null if all are within */
 function compare(indexed: IndexedCase, outputs: Outputs, device: string): string | null {
   let worst = { error: 0, allowed: Infinity, where: '' };
-  for (const [name, { atol, rtol }] of Object.entries(indexed.tolerance)) {
+  for (const [name, { atol, rtol, maxabs = 0, f32_err }] of Object.entries(indexed.tolerance)) {
     if (atol === null || atol === undefined) continue; // the set gives no tolerance where float32 cannot follow float64
+    let largest = 0;
     const expected = golden(indexed).get(name).data;
     const got = outputs[name];
     if (!got || got.length !== expected.length)
       throw new Error(`${indexed.name}/${name}: expected ${expected.length} values, got ${got ? got.length : 'none'}`);
     for (let i = 0; i < expected.length; i++) {
       const error = Math.abs(got[i] - expected[i]);
+      largest = Math.max(largest, error);
       const allowed = atol + rtol! * Math.abs(expected[i]);
       const nearer =
         error / allowed > worst.error / worst.allowed || (error === 0 && worst.error === 0 && allowed < worst.allowed);
       if (nearer || Number.isNaN(error))
         worst = { error, allowed, where: `${name}[${i}]: got ${got[i]}, expected ${expected[i]}` };
+    }
+    if (f32_err !== undefined && !indexed.op.startsWith('model_')) {
+      noteRelative(indexed.op, device, largest, maxabs);
+      noteRelative(indexed.op, 'pytorch', f32_err, maxabs);
     }
   }
   const passed = worst.error <= worst.allowed;
@@ -128,6 +147,25 @@ describe('golden set, pictures', () => {
       expect(error).toBeLessThanOrEqual(allowed);
     });
   }
+});
+
+/** A result that is exact before it is rounded is off by this at most; nobody can do better. */
+const ONE_ROUNDING = 2 ** -24;
+
+describe('single ops beside PyTorch in float32', () => {
+  const single = known.filter((op) => !op.startsWith('model_'));
+  test.each(single)("%s: at most 4 times PyTorch's error", (op) => {
+    const row = relative.get(op);
+    for (const device of ['webgpu', 'cpu'])
+      expect(row![device] / Math.max(row!['pytorch'], ONE_ROUNDING)).toBeLessThanOrEqual(4);
+  });
+});
+
+describe('docs/numerics.md', () => {
+  test('has every tolerance and its reason; BELTNET_WRITE_NUMERICS=1 writes it anew', async () => {
+    if (process.env.BELTNET_WRITE_NUMERICS) await writeNumerics(relative);
+    expect(missingTolerances()).toEqual([]);
+  });
 });
 
 afterAll(() => {
