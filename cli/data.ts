@@ -9,6 +9,7 @@ import {
   type Dataset,
   type FileList,
   type Interpolation,
+  type Region,
   type Size,
 } from '../src/index.node.js';
 import { count, note, showProgress, type Output } from './terminal.js';
@@ -19,6 +20,7 @@ const MOST_LINES = 10;
 export interface LoadingOptions {
   readonly size: Size;
   readonly interpolation: Interpolation;
+  readonly region?: Region;
   readonly onBad: 'skip' | 'fail';
   readonly workers?: number | undefined;
   readonly cache: PictureCache | null;

@@ -4,10 +4,9 @@ import {
   averagePrecision,
   classScores,
   confusionMatrix,
-  imageDataGenerator,
+  DataFlow,
   openSplits,
   rocAuc,
-  type DataFlow,
   type FileList,
   type ModelInfo,
 } from '../src/index.node.js';
@@ -43,11 +42,12 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
 
   return withDevice(options, async (device, facts) => {
     compileModel(opened, device);
-    const { interpolation, rescale } = info.preprocessing;
+    const { interpolation, rescale, region, normalization = {} } = info.preprocessing;
     const cache = openCache(options, [directory]);
-    const loading = { size, interpolation, onBad: options.onBad, workers: options.workers, cache };
+    const preparation = { size, interpolation, ...(region && { region }) };
+    const loading = { ...preparation, onBad: options.onBad, workers: options.workers, cache };
     const dataset = await loadAndReport(files, loading, output);
-    const flow = imageDataGenerator({ rescale }).flow(dataset, { batchSize, shuffle: false });
+    const flow = new DataFlow(dataset, { batchSize, shuffle: false, rescale, normalization });
     const { loss } = await model.evaluate(flow);
     const tally = tallyUp(flow, classProbabilities(opened, await model.predict(flow)), info);
 

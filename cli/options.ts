@@ -16,6 +16,15 @@ export interface PictureSize {
   readonly height: number;
 }
 
+/** How pictures can be resized. */
+export const interpolations = ['nearest', 'bilinear', 'bicubic', 'box', 'lanczos'] as const;
+
+/** In pixels of the picture before it is resized. */
+export interface PictureRegion extends PictureSize {
+  readonly x: number;
+  readonly y: number;
+}
+
 /** Whose arithmetic is followed; see `--profile`. */
 export const profiles = ['keras-2', 'keras-2.1.2'] as const;
 export type Profile = (typeof profiles)[number];
@@ -74,6 +83,33 @@ export function factor(option: string): Parser<number> {
     return Number.isFinite(value) && value > 0
       ? value
       : refuse(option, 'a positive number or a fraction such as 1/255', text);
+  };
+}
+
+/** `X,Y,WIDTH,HEIGHT` in pixels. */
+export function region(option: string): Parser<PictureRegion> {
+  return (text) => {
+    const match = /^(\d+),(\d+),(\d+),(\d+)$/.exec(text);
+    const [x, y, width, height] = match ? match.slice(1).map(Number) : [0, 0, 0, 0];
+    return Math.min(width, height) >= 1 && Math.max(x + width, y + height) <= 1e6
+      ? { x, y, width, height }
+      : refuse(option, 'X,Y,WIDTH,HEIGHT in pixels, such as 0,120,640,240', text);
+  };
+}
+
+/** `LOW,HIGH`, or one number that `single` makes two of. */
+export function range(
+  option: string,
+  expected: string,
+  fits: (low: number, high: number) => boolean,
+  single: (value: number) => [number, number],
+): Parser<[number, number]> {
+  return (text) => {
+    const values = text.split(',').map(decimal);
+    const [low, high] = values.length === 1 ? single(values[0]) : values;
+    return values.length <= 2 && Number.isFinite(low) && Number.isFinite(high) && fits(low, high)
+      ? [low, high]
+      : refuse(option, expected, text);
   };
 }
 

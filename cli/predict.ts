@@ -23,6 +23,7 @@ export async function predict(modelPath: string, paths: readonly string[], optio
   const stream = await streamPictures(paths, {
     size,
     interpolation: info.preprocessing.interpolation,
+    ...(info.preprocessing.region && { region: info.preprocessing.region }),
     ...(options.workers !== undefined && { workers: options.workers }),
   });
   const printer = printerFor(options);
@@ -56,7 +57,8 @@ function flowOf({ files, pictures }: PictureStream, { info, size }: OpenedModel,
     ...{ name: 'pictures to predict', pictures, labels: new Uint8Array(files.length), classNames: info.classNames },
     ...{ pictureShape: [size.height, size.width, 3], files, skipped: [] },
   };
-  return new DataFlow(dataset, { shuffle: false, batchSize, rescale: info.preprocessing.rescale });
+  const { rescale, normalization = {} } = info.preprocessing;
+  return new DataFlow(dataset, { shuffle: false, batchSize, rescale, normalization });
 }
 
 interface Printer {

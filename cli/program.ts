@@ -12,10 +12,13 @@ import {
   filePath,
   folder,
   folderName,
+  interpolations,
   numberWhere,
   oneOf,
   pictureSize,
   profiles,
+  range,
+  region,
   regularExpression,
   wholeNumber,
   type Parser,
@@ -59,6 +62,23 @@ const choice = (flags: string, description: string, choices: readonly string[]):
 const positive = (name: string): Parser<number> => wholeNumber(name, 1);
 
 const common = {
+  size: () =>
+    option('--size <WxH>', 'width and height to which pictures are resized', {
+      parser: pictureSize,
+      default: { width: 64, height: 64 },
+      written: '64x64',
+    }),
+  resize: () => choice('--resize <method>', "how they are resized, exactly as Pillow's", interpolations),
+  roi: () =>
+    option('--roi <x,y,w,h>', 'use only this part of each picture, in its own pixels (region of interest)', {
+      parser: region,
+    }),
+  normalize: () =>
+    choice('--normalize <how>', "centre and divide by the deviation: of each picture, or of the set's channels", [
+      'none',
+      'samplewise',
+      'featurewise',
+    ]),
   batch: () =>
     option('--batch <n>', 'pictures a step', { parser: (name) => wholeNumber(name, 1, LARGEST_BATCH), default: 32 }),
   seed: (description: string) =>
@@ -116,7 +136,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         '6 device lost or out of memory, 7 NaN loss, 8 disk, 11 findings (audit --strict), 12 a check failed, 130 Ctrl-C\n',
     );
 
-  program
+  const train = program
     .command('train')
     .description('Train the network on a folder of pictures, one subfolder for each class.')
     .argument(
@@ -124,14 +144,9 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split); ' +
         'or a manifest (.csv or .jsonl: path,label[,group,split]); or a practice set (MNIST, CIFAR, .npy, .npz)',
     )
-    .addOption(
-      option('--size <WxH>', 'width and height to which pictures are resized', {
-        parser: pictureSize,
-        default: { width: 64, height: 64 },
-        written: '64x64',
-      }),
-    )
-    .addOption(choice('--resize <method>', 'how they are resized', ['nearest', 'bilinear', 'box']))
+    .addOption(common.size())
+    .addOption(common.resize())
+    .addOption(common.roi())
     .addOption(
       option('--rescale <factor>', 'factor on the pixel values 0 to 255: a number or a fraction', {
         parser: factor,
@@ -147,28 +162,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       option('--steps-per-epoch <n>', 'steps an epoch (default: one pass over the pictures)', { parser: positive }),
     )
     .addOption(option('--validation-steps <n>', 'validation steps an epoch (default: one pass)', { parser: positive }))
-    .addOption(
-      option('--shear <angle>', 'shear by up to this angle: 12deg, 0.2rad, or a number in the unit of the profile', {
-        parser: angle,
-        default: { value: 0, unit: null },
-        written: '0',
-      }),
-    )
-    .addOption(
-      option('--zoom <fraction>', 'zoom each axis by a factor from 1 - z to 1 + z', {
-        parser: (name) =>
-          numberWhere(name, 'a number from 0 to below 1, such as 0.2', (value) => value >= 0 && value < 1),
-        default: 0,
-      }),
-    )
-    .addOption(new Option('--horizontal-flip', 'mirror left and right at random'))
-    .addOption(
-      choice(
-        '--profile <name>',
-        "whose arithmetic to follow: Keras 2's from 2.3 on (shear in degrees), or 2.1.2's (in radians)",
-        profiles,
-      ),
-    )
+    .addOption(common.normalize())
     .addOption(
       option('--lr <rate>', 'learning rate of Adam', {
         parser: (name) => numberWhere(name, 'a number above 0', (value) => value > 0),
@@ -200,6 +194,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .action(async (directory: string, options: TrainOptions) =>
       finish(await (await import('./train.js')).train(directory, options)),
     );
+  addAugmentation(train);
 
   program
     .command('evaluate')
@@ -331,6 +326,77 @@ export function createProgram(finish: (exitCode: number) => void): Command {
   }
   program.helpCommand('help [command]', 'print the help of a command');
   return program;
+}
+
+/** The options of Keras' ImageDataGenerator. */
+function addAugmentation(command: Command): void {
+  const atLeast0 = (name: string): Parser<number> => numberWhere(name, 'a number from 0', (value) => value >= 0);
+  const shift = 'a fraction of it, or pixels from 1 on';
+  command
+    .addOption(
+      option('--rotation <degrees>', 'rotate by up to this angle, either way', { parser: atLeast0, default: 0 }),
+    )
+    .addOption(option('--width-shift <amount>', `shift along the width: ${shift}`, { parser: atLeast0, default: 0 }))
+    .addOption(option('--height-shift <amount>', `shift along the height: ${shift}`, { parser: atLeast0, default: 0 }))
+    .addOption(
+      option('--shear <angle>', 'shear by up to this angle: 12deg, 0.2rad, or a number in the unit of the profile', {
+        parser: angle,
+        default: { value: 0, unit: null },
+        written: '0',
+      }),
+    )
+    .addOption(
+      option<[number, number]>(
+        '--zoom <fraction>',
+        'zoom each axis by a factor from 1 - z to 1 + z, or from LOW,HIGH',
+        {
+          parser: (name) =>
+            range(
+              name,
+              'a number from 0 to below 1, such as 0.2, or LOW,HIGH above 0, such as 0.8,1.2',
+              (low, high) => low > 0 && low <= high && high < 100,
+              (zoom) => [1 - zoom, zoom < 0 ? NaN : 1 + zoom],
+            ),
+          default: [1, 1],
+          written: '0',
+        },
+      ),
+    )
+    .addOption(new Option('--horizontal-flip', 'mirror left and right at random'))
+    .addOption(new Option('--vertical-flip', 'mirror top and bottom at random'))
+    .addOption(
+      option<[number, number]>('--brightness <low,high>', 'multiply all values by a factor between these', {
+        parser: (name) =>
+          range(
+            name,
+            'LOW,HIGH from 0 on, such as 0.8,1.2',
+            (low, high) => low >= 0 && low <= high,
+            () => [NaN, NaN],
+          ),
+      }),
+    )
+    .addOption(
+      option('--channel-shift <levels>', 'add up to so many of 255 levels, either way', {
+        parser: atLeast0,
+        default: 0,
+      }),
+    )
+    .addOption(
+      choice('--fill-mode <mode>', 'what a warp shows beyond the edge', ['nearest', 'constant', 'reflect', 'wrap']),
+    )
+    .addOption(
+      option('--fill-value <level>', 'the level of --fill-mode constant', {
+        parser: (name) => numberWhere(name, 'a level from 0 to 255', (value) => value >= 0 && value <= 255),
+        default: 0,
+      }),
+    )
+    .addOption(
+      choice(
+        '--profile <name>',
+        "whose arithmetic to follow: Keras 2's from 2.3 on (shear in degrees), or 2.1.2's (in radians)",
+        profiles,
+      ),
+    );
 }
 
 const jsonOption = (description: string): Option => new Option('--json', description);

@@ -4,6 +4,7 @@ import {
   adam,
   binaryCrossentropy,
   categoricalCrossentropy,
+  DataFlow,
   imageDataGenerator,
   openSplits,
   saveModel,
@@ -11,17 +12,18 @@ import {
   type ModelInfo,
 } from '../src/index.node.js';
 import { noteFindings } from './audit.js';
+import { augmentationOf, normalizationOf, type AugmentationFlags, type Normalize } from './augmentation.js';
 import { describeClasses, describeSet, loadAndReport, openCache, type CacheOptions } from './data.js';
 import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { epochLine, ProgressLine } from './epoch-log.js';
 import { stopInOrder } from './interrupt.js';
 import { checkMemory, checkSize, conveyorNetwork } from './network.js';
-import { shearNote, shearRange, type Angle, type PictureSize, type Profile } from './options.js';
+import { shearNote, shearRange, type PictureRegion, type PictureSize } from './options.js';
 import { openRun, type Run } from './run.js';
 import { count, note, Output, quoted, showProgress } from './terminal.js';
 import { versions } from './version.js';
 
-export interface TrainOptions extends CacheOptions, DeviceOptions {
+export interface TrainOptions extends CacheOptions, DeviceOptions, AugmentationFlags {
   readonly size: PictureSize;
   readonly batch: number;
   readonly epochs: number;
@@ -29,12 +31,10 @@ export interface TrainOptions extends CacheOptions, DeviceOptions {
   readonly validationSteps?: number;
   readonly split?: number;
   readonly groupBy?: RegExp;
-  readonly shear: Angle;
-  readonly zoom: number;
-  readonly horizontalFlip?: boolean;
   readonly rescale: number;
   readonly resize: Interpolation;
-  readonly profile: Profile;
+  readonly roi?: PictureRegion;
+  readonly normalize: Normalize;
   readonly lr: number;
   readonly seed: number;
   readonly alertClass?: string;
@@ -49,9 +49,9 @@ const ALERT_THRESHOLD = 0.5;
 
 /** @returns the exit code */
 export async function train(directory: string, options: TrainOptions): Promise<number> {
-  const { size, batch: batchSize, epochs, split, groupBy, horizontalFlip = false, rescale, profile, seed } = options;
+  const { size, batch: batchSize, epochs, split, groupBy, rescale, profile, seed, roi } = options;
   const output = new Output(options);
-  const shear = shearRange(options.shear, profile);
+  const augmentation = augmentationOf(options);
   checkSize(size);
 
   // What there is to train on, before anything is decoded
@@ -76,13 +76,16 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const unusual = shearNote(options.shear, profile);
     if (unusual) note(`note: ${unusual}`);
     const cache = openCache(options, [directory]);
-    const loading = { size, interpolation: options.resize, onBad: options.onBad, workers: options.workers, cache };
+    const preparation = { size, interpolation: options.resize, ...(roi && { region: roi }) };
+    const loading = { ...preparation, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
     const { sets: audited } = noteFindings(training, validation, directory, cache);
-    const augmentation = { shearRange: shear, zoomRange: options.zoom, horizontalFlip, profile };
-    const trainingFlow = imageDataGenerator({ ...augmentation, rescale }).flow(training, { batchSize, seed });
-    const validationFlow = validation && imageDataGenerator({ rescale }).flow(validation, { batchSize, seed });
+    const generator = imageDataGenerator({ ...augmentation, ...normalizationOf(options.normalize), rescale });
+    await generator.fit(training);
+    const { normalization } = generator;
+    const trainingFlow = generator.flow(training, { batchSize, seed });
+    const validationFlow = validation && new DataFlow(validation, { batchSize, seed, rescale, normalization });
 
     // Model
     const optimizer = adam({ learningRate: options.lr, epsilon: profile === 'keras-2' ? 1e-7 : 1e-8 });
@@ -93,7 +96,11 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
     const info: ModelInfo = {
       classNames,
-      preprocessing: { interpolation: options.resize, rescale },
+      preprocessing: {
+        ...{ interpolation: options.resize, rescale },
+        ...(roi && { region: roi }),
+        ...(options.normalize !== 'none' && { normalization }),
+      },
       alert: { className: alertClass, threshold: ALERT_THRESHOLD },
     };
 
@@ -113,8 +120,12 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       started: new Date().toISOString(),
       ...described,
       options: {
-        ...{ ...options, horizontalFlip, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
-        shear: { ...options.shear, range: shear, rangeUnit: profile === 'keras-2' ? 'deg' : 'rad' },
+        ...{ ...options, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
+        ...{ horizontalFlip: augmentation.horizontalFlip, verticalFlip: augmentation.verticalFlip },
+        shear: {
+          ...{ ...options.shear, range: shearRange(options.shear, profile) },
+          rangeUnit: profile === 'keras-2' ? 'deg' : 'rad',
+        },
         stepsPerEpoch: options.stepsPerEpoch ?? trainingFlow.stepsPerPass,
         validationSteps: options.validationSteps ?? validationFlow?.stepsPerPass ?? null,
       },

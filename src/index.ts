@@ -133,7 +133,8 @@ export {
   type ImageDataGeneratorOptions,
 } from './data/image-data-generator.js';
 export { DataFlow } from './data/batches.js';
-export type { AugmentationOptions, AugmentationProfile } from './data/augmentation.js';
+export type { AugmentationOptions, AugmentationProfile, FillMode } from './data/augmentation.js';
+export type { Normalization, NormalizationOptions } from './data/normalization.js';
 export { classCounts, subset, type Dataset } from './data/dataset.js';
 export type { Picture } from './data/picture.js';
 export {
@@ -150,6 +151,7 @@ export type { PictureFacts } from './data/picture-facts.js';
 export type { Pictures, PictureStore } from './data/picture-store.js';
 export {
   crop as cropPicture,
+  interpolations,
   prepare,
   resize,
   type Interpolation,

@@ -5,10 +5,13 @@ import {
   type AugmentationOptions,
   checkAugmentation,
   drawTransform,
+  type FillMode,
+  isWarped,
   TRANSFORM_LENGTH,
   warpInterpolation,
 } from './augmentation.js';
 import type { Dataset } from './dataset.js';
+import type { Normalization } from './normalization.js';
 import type { Pictures } from './picture-store.js';
 
 /** How a data set is gone through. */
@@ -20,15 +23,25 @@ export interface FlowOptions {
   /** Decides order and augmentation. Default 0. */
   readonly seed?: number;
   readonly augmentation?: AugmentationOptions;
-  /** Factor on the pixel values, after everything else; usually 1/255. Default 1. */
+  /** Factor on the pixel values, after the augmentation; usually 1/255. Default 1. */
   readonly rescale?: number;
+  /** What is done to the rescaled values. Default: nothing. */
+  readonly normalization?: Normalization;
+}
+
+/** What the device does to pictures beside warping and rescaling them; see kernels/augment.ts. */
+export interface PictureAttributes extends Normalization {
+  readonly fillMode: FillMode;
+  readonly fillValue: number;
+  readonly channelShift: boolean;
+  readonly brightness: 'none' | 'plain' | 'stretched';
 }
 
 /** One step's pictures: n is the batch size, or less at the end of a pass. */
 export interface Batch {
   /** Positions in the data set, [n] */
   readonly indices: Uint32Array;
-  /** Affine transforms from output to input, [n, 8]; see `drawTransform`. */
+  /** How each picture is warped and changed, [n, 12]; see `drawTransform`. */
   readonly transforms: Float32Array;
 }
 
@@ -52,6 +65,7 @@ export class DataFlow {
   /** How the warp reads between pixels. */
   readonly interpolation: 'nearest' | 'bilinear';
   readonly rescale: number;
+  readonly attributes: PictureAttributes;
   readonly files: readonly string[];
   readonly #shuffle: boolean;
   readonly #seed: number;
@@ -62,7 +76,7 @@ export class DataFlow {
 
   /** @throws UsageError for options out of range or an empty data set */
   constructor(dataset: Dataset, options: FlowOptions = {}) {
-    const { batchSize = 32, shuffle = true, seed = 0, augmentation = {}, rescale = 1 } = options;
+    const { batchSize = 32, shuffle = true, seed = 0, augmentation = {}, rescale = 1, normalization = {} } = options;
     checkAugmentation(augmentation);
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new UsageError(`batchSize: expected a whole number from 1, received ${String(batchSize)}`);
@@ -82,8 +96,12 @@ export class DataFlow {
     this.batchSize = batchSize;
     this.stepsPerPass = Math.ceil(this.sampleCount / batchSize);
     // Without a warp every read hits a pixel exactly: nearest then gives the same values with a quarter of the reads.
-    const { shearRange = 0, zoomRange = 0, profile } = augmentation;
-    this.interpolation = shearRange === 0 && zoomRange === 0 ? 'nearest' : warpInterpolation(profile);
+    const { profile, fillMode = 'nearest', cval = 0, channelShiftRange = 0, brightnessRange = null } = augmentation;
+    this.interpolation = isWarped(augmentation) ? warpInterpolation(profile) : 'nearest';
+    this.attributes = {
+      ...{ fillMode, fillValue: cval, channelShift: channelShiftRange !== 0, ...normalization },
+      brightness: brightnessRange === null ? 'none' : profile === 'keras-2.1.2' ? 'stretched' : 'plain',
+    };
     this.rescale = rescale;
     this.#shuffle = shuffle;
     this.#seed = seed;

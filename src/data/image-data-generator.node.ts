@@ -1,6 +1,8 @@
 /** `imageDataGenerator` with Keras' `flow_from_directory`. */
 import { DataError, UsageError } from '../errors.js';
 import type { DataFlow } from './batches.js';
+import { classCounts } from './dataset.js';
+import type { FileList } from './folder.node.js';
 import {
   checkOptionNames,
   type ImageDataGenerator,
@@ -23,6 +25,8 @@ export interface FlowFromDirectoryOptions {
   readonly shuffle?: boolean;
   /** Default 0. */
   readonly seed?: number;
+  /** Which part, where the generator has a `validationSplit`: of each class the first by name are for validation. */
+  readonly subset?: 'training' | 'validation';
   /** Default `nearest`. */
   readonly interpolation?: Interpolation;
   /** Takes Keras' line "Found 20 images belonging to 2 classes.", and one line for each file that is left out. */
@@ -39,7 +43,16 @@ export interface NodeImageDataGenerator extends ImageDataGenerator {
   flowFromDirectory(directory: string, options?: FlowFromDirectoryOptions): Promise<DataFlow>;
 }
 
-const supportedFlowOptions = ['targetSize', 'batchSize', 'classMode', 'shuffle', 'seed', 'interpolation', 'onMessage'];
+const supportedFlowOptions = [
+  'targetSize',
+  'batchSize',
+  'classMode',
+  'shuffle',
+  'seed',
+  'interpolation',
+  'subset',
+  'onMessage',
+];
 
 /**
  * @throws UsageError naming an option that is unknown, not supported or out of range
@@ -50,7 +63,12 @@ const supportedFlowOptions = ['targetSize', 'batchSize', 'classMode', 'shuffle',
 export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): NodeImageDataGenerator {
   const generator = browserImageDataGenerator(options);
   return {
-    ...generator,
+    options,
+    get normalization() {
+      return generator.normalization;
+    },
+    fit: (dataset) => generator.fit(dataset),
+    flow: (dataset, flowOptions) => generator.flow(dataset, flowOptions),
     async flowFromDirectory(directory, flowOptions = {}) {
       checkOptionNames('flowFromDirectory', flowOptions, supportedFlowOptions);
       const { targetSize = [256, 256], classMode = 'categorical', interpolation = 'nearest', onMessage } = flowOptions;
@@ -59,7 +77,7 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Nod
         throw new UsageError(`classMode: expected 'binary' or 'categorical', received '${String(classMode)}'`);
       }
       const [height, width] = targetSize;
-      const files = await listLabelled(directory);
+      const files = takeSubset(await listLabelled(directory), options.validationSplit, flowOptions.subset);
       if (classMode === 'binary' && files.classNames.length !== 2) {
         throw new DataError(
           `${directory}: expected two class folders, received ${files.classNames.length}; use classMode: 'categorical'`,
@@ -71,4 +89,25 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Nod
       return generator.flow(dataset, { batchSize, shuffle, seed });
     },
   };
+}
+
+/** Keras' split: the first ⌊fraction · n⌋ pictures of each class, in the order of their paths, are for validation. */
+function takeSubset(
+  list: FileList,
+  fraction: number | undefined,
+  subset: 'training' | 'validation' | undefined,
+): FileList {
+  if (subset === undefined) return list;
+  if (fraction === undefined)
+    throw new UsageError(`subset: expected a generator with a validationSplit for '${subset}'`);
+  if (subset !== 'training' && subset !== 'validation') {
+    throw new UsageError(`subset: expected 'training' or 'validation', received '${String(subset)}'`);
+  }
+  const counts = classCounts({ labels: list.files.map(({ label }) => label), classNames: list.classNames });
+  const seen = counts.map(() => 0);
+  const files = list.files.filter(({ label }) => {
+    const isValidation = seen[label]++ < Math.floor(fraction * counts[label]);
+    return isValidation === (subset === 'validation');
+  });
+  return { ...list, files };
 }

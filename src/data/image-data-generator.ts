@@ -3,20 +3,44 @@ import { UsageError } from '../errors.js';
 import { type AugmentationOptions, checkAugmentation } from './augmentation.js';
 import { DataFlow, type FlowOptions } from './batches.js';
 import type { Dataset } from './dataset.js';
+import { featureStatistics, type Normalization, type NormalizationOptions } from './normalization.js';
 
-/** Augmentation and the factor on the pixel values (usually 1/255; default 1). */
-export interface ImageDataGeneratorOptions extends AugmentationOptions {
+/** Augmentation, the factor on the pixel values (usually 1/255; default 1), normalization, and Keras' split. */
+export interface ImageDataGeneratorOptions extends AugmentationOptions, NormalizationOptions {
   readonly rescale?: number;
+  /** Part of each class that `subset: 'validation'` takes: the first by name. */
+  readonly validationSplit?: number;
 }
 
 /** What `imageDataGenerator` returns. */
 export interface ImageDataGenerator {
   readonly options: ImageDataGeneratorOptions;
-  /** Batches of a data set in memory. Defaults: 32 pictures a batch, shuffled, seed 0. */
+  /** What is done to rescaled values; for the model file. */
+  readonly normalization: Normalization;
+  /**
+   * Takes the set's mean and standard deviation, for `featurewiseCenter` and `featurewiseStdNormalization`.
+   */
+  fit(dataset: Dataset): Promise<void>;
+  /**
+   * Batches of a data set. Defaults: 32 pictures a batch, shuffled, seed 0.
+   * @throws UsageError when featurewise normalization is asked for and `fit` was not called
+   */
   flow(dataset: Dataset, options?: Pick<FlowOptions, 'batchSize' | 'shuffle' | 'seed'>): DataFlow;
 }
 
-const supportedOptions = ['rescale', 'shearRange', 'zoomRange', 'horizontalFlip', 'profile'];
+const supportedOptions = [
+  ...[
+    'rotationRange',
+    'widthShiftRange',
+    'heightShiftRange',
+    'shearRange',
+    'zoomRange',
+    'horizontalFlip',
+    'verticalFlip',
+  ],
+  ...['channelShiftRange', 'brightnessRange', 'fillMode', 'cval', 'profile', 'rescale', 'validationSplit'],
+  ...['samplewiseCenter', 'samplewiseStdNormalization', 'featurewiseCenter', 'featurewiseStdNormalization'],
+];
 
 /**
  * @throws UsageError naming an option that is unknown, not supported or out of range
@@ -25,12 +49,39 @@ const supportedOptions = ['rescale', 'shearRange', 'zoomRange', 'horizontalFlip'
 export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): ImageDataGenerator {
   checkOptionNames('imageDataGenerator', options, supportedOptions);
   checkAugmentation(options);
-  const { rescale = 1, ...augmentation } = options;
+  const { rescale = 1, validationSplit, samplewiseCenter, samplewiseStdNormalization, ...rest } = options;
+  const { featurewiseCenter = false, featurewiseStdNormalization = false, ...augmentation } = rest;
+  if (validationSplit !== undefined && !(validationSplit > 0 && validationSplit < 1)) {
+    throw new UsageError(`validationSplit: expected a fraction above 0 and below 1, received ${validationSplit}`);
+  }
+  let normalization: Normalization = {
+    ...(samplewiseCenter && { samplewiseCenter }),
+    ...(samplewiseStdNormalization && { samplewiseStdNormalization }),
+  };
+  let isFitted = !featurewiseCenter && !featurewiseStdNormalization;
   return {
     options,
+    get normalization() {
+      return normalization;
+    },
+    async fit(dataset) {
+      if (!featurewiseCenter && !featurewiseStdNormalization) return;
+      const { mean, std } = await featureStatistics(dataset, rescale);
+      normalization = {
+        ...normalization,
+        ...(featurewiseCenter && { featurewiseMean: mean }),
+        ...(featurewiseStdNormalization && { featurewiseStd: std }),
+      };
+      isFitted = true;
+    },
     flow(dataset, flowOptions = {}) {
       checkOptionNames('flow', flowOptions, ['batchSize', 'shuffle', 'seed']);
-      return new DataFlow(dataset, { ...flowOptions, augmentation, rescale });
+      if (!isFitted) {
+        throw new UsageError(
+          'flow: featurewiseCenter and featurewiseStdNormalization need figures of the set; await fit(dataset) first',
+        );
+      }
+      return new DataFlow(dataset, { ...flowOptions, augmentation, rescale, normalization });
     },
   };
 }

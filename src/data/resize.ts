@@ -1,12 +1,13 @@
 /**
  * Resizing exactly as Pillow does it, so that a model trained through Keras (whose loader is Pillow) sees the same pixels.
- * Source: Pillow, src/libImaging/Geometry.c (nearest) and Resample.c (bilinear and box).
+ * Source: Pillow, src/libImaging/Geometry.c (nearest) and Resample.c (the others).
  */
 import { UsageError } from '../errors.js';
 import type { Picture } from './picture.js';
 
-/** `nearest` is Keras' default; `bilinear` and `box` average over the area when they shrink a picture (no aliasing). */
-export type Interpolation = 'nearest' | 'bilinear' | 'box';
+/** `nearest` is Keras' default; the others average over the area when they shrink a picture (no aliasing). */
+export const interpolations = ['nearest', 'bilinear', 'bicubic', 'box', 'lanczos'] as const;
+export type Interpolation = (typeof interpolations)[number];
 
 /** Width and height in pixels. */
 export interface Size {
@@ -69,8 +70,8 @@ export function checkPreparation({ size, interpolation = 'nearest', region }: Pr
 }
 
 function checkInterpolation(interpolation: string): void {
-  if (interpolation === 'nearest' || Object.hasOwn(filters, interpolation)) return;
-  const known = ['nearest', ...Object.keys(filters)].map((name) => `'${name}'`);
+  if ((interpolations as readonly string[]).includes(interpolation)) return;
+  const known = interpolations.map((name) => `'${name}'`);
   throw new UsageError(
     `interpolation: expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}, received '${interpolation}'`,
   );
@@ -90,8 +91,21 @@ interface Filter {
 
 const filters: Record<Exclude<Interpolation, 'nearest'>, Filter> = {
   bilinear: { support: 1, weight: (distance) => Math.max(0, 1 - Math.abs(distance)) },
+  bicubic: { support: 2, weight: (distance) => cubic(Math.abs(distance)) },
   box: { support: 0.5, weight: (distance) => (distance > -0.5 && distance <= 0.5 ? 1 : 0) },
+  lanczos: { support: 3, weight: (distance) => (Math.abs(distance) < 3 ? sinc(distance) * sinc(distance / 3) : 0) },
 };
+
+/** Keys' cubic convolution with a = −½, of a distance from 0. */
+function cubic(x: number): number {
+  const a = -0.5;
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
+}
 
 /**
  * Resizes to exactly `size`; the aspect ratio is not kept (as in Keras). The given picture is not changed, but may be
@@ -179,7 +193,8 @@ function filterWeights(inputLength: number, outputLength: number, filter: Filter
       sum += exact[tap];
     }
     for (let tap = 0; tap < count; tap++) {
-      weights[index * stride + tap] = Math.trunc(0.5 + (exact[tap] / sum) * 2 ** PRECISION_BITS);
+      const weight = (exact[tap] / sum) * 2 ** PRECISION_BITS;
+      weights[index * stride + tap] = Math.trunc(weight < 0 ? weight - 0.5 : weight + 0.5);
     }
     starts[index] = start;
     counts[index] = count;
@@ -233,7 +248,7 @@ function resampleColumns({ width, height, data }: Picture, outputHeight: number,
   return { width, height: outputHeight, data: out };
 }
 
-/** Fixed point → 0…255; rounded weights may add up to slightly more than 1. */
+/** Fixed point → 0…255: weights add up to a little more than 1 when rounded, and some are below 0. */
 function clip(sum: number): number {
-  return Math.min(255, sum >> PRECISION_BITS);
+  return Math.max(0, Math.min(255, sum >> PRECISION_BITS));
 }

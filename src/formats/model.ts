@@ -34,9 +34,18 @@ export interface ModelInfo {
   readonly classNames: readonly string[];
   readonly preprocessing: {
     /** How pictures are resized to the model's input. */
-    readonly interpolation: 'nearest' | 'bilinear' | 'box';
+    readonly interpolation: 'nearest' | 'bilinear' | 'bicubic' | 'box' | 'lanczos';
     /** Factor on the pixel values 0 … 255. */
     readonly rescale: number;
+    /** The part of each picture that is used, in its own pixels; by default the whole. */
+    readonly region?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+    /** What is done to the rescaled values; by default nothing. */
+    readonly normalization?: {
+      readonly samplewiseCenter?: boolean;
+      readonly samplewiseStdNormalization?: boolean;
+      readonly featurewiseMean?: readonly number[];
+      readonly featurewiseStd?: readonly number[];
+    };
   };
   readonly alert: {
     /** The class that raises the alert … */
@@ -121,10 +130,31 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
   );
   expect(
     isObject(preprocessing) &&
-      ['nearest', 'bilinear', 'box'].includes(preprocessing['interpolation'] as string) &&
+      ['nearest', 'bilinear', 'bicubic', 'box', 'lanczos'].includes(preprocessing['interpolation'] as string) &&
       Number.isFinite(preprocessing['rescale']),
     'preprocessing with interpolation and rescale',
     preprocessing,
+  );
+  const { region, normalization } = preprocessing as Record<string, unknown>;
+  const isWhole = (value: unknown, least: number): boolean => Number.isSafeInteger(value) && (value as number) >= least;
+  expect(
+    region === undefined ||
+      (isObject(region) &&
+        [region['x'], region['y']].every((value) => isWhole(value, 0)) &&
+        [region['width'], region['height']].every((value) => isWhole(value, 1))),
+    'a region with x, y, width and height',
+    region,
+  );
+  const isFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
+  const isChannels = (value: unknown): boolean =>
+    value === undefined || (Array.isArray(value) && value.length === 3 && value.every((one) => Number.isFinite(one)));
+  expect(
+    normalization === undefined ||
+      (isObject(normalization) &&
+        [normalization['samplewiseCenter'], normalization['samplewiseStdNormalization']].every(isFlag) &&
+        [normalization['featurewiseMean'], normalization['featurewiseStd']].every(isChannels)),
+    'a normalization with a mean and a deviation for each of three channels',
+    normalization,
   );
   expect(
     isObject(alert) &&

@@ -9,7 +9,7 @@ import type { Random } from '../tensor/random.js';
 import { sizeOf, type Shape } from '../tensor/shape.js';
 import { adamUpdate } from './adam.js';
 import { arithmeticKernels, arithmeticOps } from './arithmetic.js';
-import { augmentKernel } from './augment.js';
+import { augmentKernel, TRANSFORM_SIZE } from './augment.js';
 import { averagePool2dKernels, averagePool2dOps } from './average-pool2d.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from './batch-metrics.js';
 import { batchNormKernels, batchNormOps } from './batch-norm.js';
@@ -62,6 +62,8 @@ import { sumOfSquaresKernels, sumOfSquaresOps } from './sum-of-squares.js';
 import { swishKernels, swishOps } from './swish.js';
 import { tanhKernels, tanhOps } from './tanh.js';
 import { windowGeometry } from './window.js';
+
+const choice = <Value>(random: Random, values: readonly Value[]): Value => values[random.integer(values.length)];
 
 function convolutionSample(random: Random) {
   const window = randomWindow(random, true);
@@ -272,22 +274,43 @@ export const kernels: readonly RegisteredKernel[] = [
   },
   {
     kernel: augmentKernel,
-    roundings: 64,
-    because: 'a coordinate is rounded near 2^-20 pixels, and neighbouring pixels may be a whole range apart',
+    roundings: 256,
+    because:
+      'a coordinate is rounded near 2^-20 pixels, neighbouring pixels may be a whole range apart, and deviations below 1 divide',
     sample(random) {
       const shape = [between(random, 1, 4), between(random, 3, 9), between(random, 3, 9), between(random, 1, 4)];
       const batch = between(random, 1, 5);
-      const transforms = Float32Array.from(
-        { length: batch * 8 },
-        (_, i) => [1, 0, 0.37, 0, 1, -0.21, 0, 0][i % 8] + random.uniform(-0.1, 0.1),
-      );
+      const fillMode = choice(random, ['nearest', 'constant', 'reflect', 'wrap'] as const);
+      const reach = fillMode === 'constant' ? 1 : 20; // a picture that is all fill has no deviation to divide by
+      const brightness = choice(random, ['none', 'plain', 'stretched'] as const);
+      const interpolation = choice(random, ['bilinear', 'nearest'] as const);
+      // Where a value loses its fraction or the nearest pixel is taken, coordinates must be exact in float32.
+      const exact = brightness !== 'none' || interpolation === 'nearest';
+      const transforms = Float32Array.from({ length: batch * TRANSFORM_SIZE }, (_, i) => {
+        const part = i % TRANSFORM_SIZE;
+        const base = [1, 0, 0.375, 0, 1, -0.25, 20, -31, 5, 1, 0, 0][part];
+        if (part === 2 || part === 5) return base + random.integer(2 * reach + 1) - reach;
+        if (part >= 6) return part < 9 ? base : 0.5 + random.integer(8) / 4;
+        return exact ? base : base + random.uniform(-0.1, 0.1);
+      });
+      const perChannel = (low: number, high: number) =>
+        Array.from({ length: shape[3] }, () => random.uniform(low, high));
       return {
         inputs: [
           { shape, dtype: 'uint8', values: Uint8Array.from({ length: sizeOf(shape) }, () => random.integer(256)) },
           integers(random, [batch], shape[0]),
-          { shape: [batch, 8], dtype: 'float32', values: transforms },
+          { shape: [batch, TRANSFORM_SIZE], dtype: 'float32', values: transforms },
         ],
-        attributes: { interpolation: 'bilinear', rescale: 1 / 255 },
+        attributes: {
+          ...{ interpolation, brightness, rescale: 1 / 255, fillValue: 77 },
+          fillMode,
+          // A stretch after a shift divides by what is not exact.
+          channelShift: brightness !== 'stretched' && random.integer(2) === 1,
+          samplewiseCenter: random.integer(2) === 1,
+          samplewiseStdNormalization: random.integer(2) === 1,
+          featurewiseMean: random.integer(2) === 1 ? perChannel(-0.5, 0.5) : null,
+          featurewiseStd: random.integer(2) === 1 ? perChannel(0.5, 2) : null,
+        },
       };
     },
   },

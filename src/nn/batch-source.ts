@@ -163,8 +163,9 @@ export class PictureSource implements BatchSource {
   }
 
   batch(count: number): Tensor {
-    const { interpolation, rescale } = this.#batches;
+    const { interpolation, rescale, attributes } = this.#batches;
     return augment(this.#pictures, viewOf(this.#indices, [count]), viewOf(this.#transforms, [count, TRANSFORM_SIZE]), {
+      ...attributes,
       interpolation,
       rescale,
     });

@@ -1,10 +1,12 @@
+import type { AugmentAttributes } from '../kernels/augment.js';
+
 /** What `fit`, `evaluate` and `predict` expect of data. `data/` satisfies it; so may a caller's own class. */
 
 /** The samples of one step. */
 export interface BatchPlan {
   /** Which pictures, [n] */
   readonly indices: Uint32Array;
-  /** How each is warped, [n,8]: see kernels/augment.ts */
+  /** How each is warped and changed, [n,TRANSFORM_SIZE]: see kernels/augment.ts */
   readonly transforms: Float32Array;
 }
 
@@ -30,6 +32,8 @@ export interface Batches {
   readonly interpolation: 'nearest' | 'bilinear';
   /** Factor on the pixel values */
   readonly rescale: number;
+  /** What else is done to them; by default nothing */
+  readonly attributes?: Omit<AugmentAttributes, 'interpolation' | 'rescale'>;
   /** Samples of step `step`, counted from 0 over all passes: a pure function. */
   batch(step: number): BatchPlan;
 }

@@ -2,6 +2,8 @@
  * How each op of the golden set is computed with beltnet: `checks[op]` gets a case's tensors and a device and returns
  * outputs by the names of the set.
  */
+import { type FillMode, warpMatrix } from '../../src/data/augmentation.js';
+import { augment, type AugmentAttributes } from '../../src/kernels/augment.js';
 import { averagePool2d } from '../../src/kernels/average-pool2d.js';
 import { batchMoments, batchNorm, batchNormInference } from '../../src/kernels/batch-norm.js';
 import { binaryCrossEntropy, binaryCrossEntropyWithLogits } from '../../src/kernels/binary-cross-entropy.js';
@@ -354,7 +356,109 @@ const batchNormalization: Check = async (golden, device) => {
   };
 };
 
+const IDENTITY = [1, 0, 0, 0, 1, 0];
+interface WarpParameters {
+  readonly theta: number;
+  readonly tx: number;
+  readonly ty: number;
+  readonly shear: number;
+  readonly zx: number;
+  readonly zy: number;
+}
+
+/** The case's picture through the augmentation kernel: by a matrix, shifts of three channels and a brightness. */
+async function augmented(
+  golden: Case,
+  device: Device,
+  attributes: Partial<AugmentAttributes>,
+  transform: { readonly matrix?: readonly number[]; readonly shift?: number; readonly brightness?: number },
+): Promise<ArrayLike<number>> {
+  const { data, shape } = golden.get('x');
+  const { matrix = IDENTITY, shift = 0, brightness = 1 } = transform;
+  const pictures = tensor(device, Uint8Array.from(data), [1, ...shape]);
+  const transforms = Float32Array.from([...matrix, shift, shift, shift, brightness, 0, 0]);
+  return read(
+    augment(pictures, tensor(device, new Uint32Array(1)), tensor(device, transforms, [1, transforms.length]), {
+      ...{ interpolation: 'bilinear', rescale: 1 },
+      ...attributes,
+    }),
+  );
+}
+
+/** Our matrix for a case's parameters; the set names the centre of the version that it was made with. */
+function matrixOf({ theta, tx, ty, shear, zx, zy }: WarpParameters, golden: Case): readonly number[] {
+  const [height, width] = golden.get('x').shape;
+  const { center, matrix_output_to_input: expected } = golden.attributes as unknown as {
+    center: string;
+    matrix_output_to_input: number[][];
+  };
+  const offset = center.startsWith('h/2+0.5') ? 0.5 : -0.5;
+  const radians = Math.PI / 180;
+  const warp = { rotation: theta * radians, shear: shear * radians, shiftFirst: tx, shiftSecond: ty };
+  const matrix = warpMatrix({ ...warp, zoomFirst: zx, zoomSecond: zy }, height / 2 + offset, width / 2 + offset);
+  for (const [index, value] of expected.flat().entries()) {
+    if (!(Math.abs(matrix[index] - value) < 1e-9))
+      throw new Error(`matrix: got ${matrix.join(' ')}, expected ${expected.flat().join(' ')}`);
+  }
+  return matrix;
+}
+
+/** Columns or rows from the other end, as the product composes flips: an output index leads to length − 1 − index. */
+function flipped(matrix: readonly number[], golden: Case, columns: boolean, rows: boolean): number[] {
+  const [height, width] = golden.get('x').shape;
+  let [a, b, c, d, e, f] = matrix;
+  if (columns) [b, c, e, f] = [-b, c + b * (width - 1), -e, f + e * (width - 1)];
+  if (rows) [a, c, d, f] = [-a, c + a * (height - 1), -d, f + d * (height - 1)];
+  return [a, b, c, d, e, f];
+}
+
 export const checks: Readonly<Record<string, Check>> = {
+  async affine_transform(golden, device) {
+    const { fill_mode, cval, ...parameters } = golden.attributes as unknown as WarpParameters & {
+      fill_mode: FillMode;
+      cval: number;
+    };
+    const matrix = matrixOf(parameters, golden);
+    return { y: await augmented(golden, device, { fillMode: fill_mode, fillValue: cval }, { matrix }) };
+  },
+  async flip(golden, device) {
+    const flip = (columns: boolean, rows: boolean) =>
+      augmented(golden, device, { interpolation: 'nearest' }, { matrix: flipped(IDENTITY, golden, columns, rows) });
+    return { horizontal: await flip(true, false), vertical: await flip(false, true) };
+  },
+  async brightness_shift(golden, device) {
+    const { brightness } = golden.attributes as unknown as { brightness: number };
+    return {
+      y: await augmented(golden, device, { brightness: 'plain' }, { brightness }),
+      y_keras_preprocessing: await augmented(golden, device, { brightness: 'stretched' }, { brightness }),
+    };
+  },
+  async channel_shift(golden, device) {
+    const { intensity } = golden.attributes as unknown as { intensity: number };
+    return { y: await augmented(golden, device, { channelShift: true }, { shift: intensity }) };
+  },
+  async image_data_generator(golden, device) {
+    const { parameters, fill_mode, rescale } = golden.attributes as unknown as {
+      fill_mode: FillMode;
+      rescale: number;
+      parameters: WarpParameters & {
+        flip_horizontal: boolean;
+        flip_vertical: boolean;
+        channel_shift_intensity: number | null;
+        brightness: number | null;
+      };
+    };
+    const { flip_horizontal, flip_vertical, channel_shift_intensity: shift, brightness } = parameters;
+    const matrix = flipped(matrixOf(parameters, golden), golden, flip_horizontal, flip_vertical);
+    const attributes = {
+      ...{ fillMode: fill_mode, rescale, channelShift: shift !== null },
+      // The set was made by keras-preprocessing 1.1.0, which stretches.
+      ...(brightness !== null && { brightness: 'stretched' as const }),
+    };
+    return {
+      y: await augmented(golden, device, attributes, { matrix, shift: shift ?? 0, brightness: brightness ?? 1 }),
+    };
+  },
   conv2d(golden, device) {
     const {
       strides,
