@@ -2,5 +2,6 @@
 export { productOfRows, productOfSlice, productOfDots } from './matrix';
 export { pad, windowOffsets, packWeights, turnWeights, convolve, convolveAndPool, convolutionWeightGradient } from './convolution';
 export { pooledWeightGradient, finishPooledWeightGradient, exchangeWeights, pooledInputGradient, crop } from './pooled-gradient';
+export { warp } from './augment';
 export { maxPool, maxPoolGradient } from './pool';
 export { relu, reluGradient, columnSums, sumSlices, adam } from './vector';

@@ -26,7 +26,8 @@ import { formatShape, sizeOf } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 
 export type WarpInterpolation = 'nearest' | 'bilinear';
-export type FillMode = 'nearest' | 'constant' | 'reflect' | 'wrap';
+export const fillModes = ['nearest', 'constant', 'reflect', 'wrap'] as const;
+export type FillMode = (typeof fillModes)[number];
 
 export interface AugmentAttributes {
   readonly interpolation: WarpInterpolation;
@@ -395,6 +396,21 @@ export const augmentKernel = defineKernel<AugmentAttributes>({
         };
         return [warped, whole];
       },
+    };
+  },
+  wasm({ inputs: [[, height, width, channels], [samples]] }, attributes) {
+    const { interpolation, fillMode = 'nearest', fillValue = 0, rescale, brightness = 'none' } = attributes;
+    const { featurewiseMean, featurewiseStd } = attributes;
+    if (needsPicture(attributes) || brightness !== 'none' || featurewiseMean || featurewiseStd) return null;
+    const warping = [TRANSFORM_SIZE, Number(interpolation === 'bilinear'), fillModes.indexOf(fillMode)];
+    return {
+      steps: ({ inputs, outputs }) => [
+        {
+          function: 'warp',
+          parts: samples,
+          arguments: [...inputs, ...outputs, height, width, channels, ...warping, fillValue, rescale],
+        },
+      ],
     };
   },
 });

@@ -146,8 +146,8 @@ export class CpuDevice extends Device {
     { kernel, inputs, outputs, shapes, attributes }: KernelCall<Attributes>,
     scratch: (bytes: number) => BufferView,
   ): CpuLaunch {
-    if (kernel.wasm) {
-      const plan = kernel.wasm(shapes, attributes);
+    const plan = kernel.wasm?.(shapes, attributes);
+    if (plan) {
       const calls = plan.steps(
         { inputs: inputs.map(address), outputs: outputs.map(address) },
         (plan.scratch ?? []).map((bytes) => address(scratch(bytes))),

@@ -70,7 +70,8 @@ export interface Kernel<Attributes = unknown> {
   readonly inPlace?: boolean;
   twin(operands: Operands<Numbers>, shapes: OperandShapes, attributes: Attributes): void;
   wgsl(shapes: OperandShapes, attributes: Attributes): Plan<BufferView, Dispatch>;
-  wasm?(shapes: OperandShapes, attributes: Attributes): Plan<number, WasmCall>;
+  /** null: these attributes are left to the twin. */
+  wasm?(shapes: OperandShapes, attributes: Attributes): Plan<number, WasmCall> | null;
 }
 
 /** A kernel with its operands on a device: what `launch` asks for. */
