@@ -285,13 +285,13 @@ export const kernels: readonly RegisteredKernel[] = [
       const brightness = choice(random, ['none', 'plain', 'stretched'] as const);
       const interpolation = choice(random, ['bilinear', 'nearest'] as const);
       // Where a value loses its fraction or the nearest pixel is taken, coordinates must be exact in float32.
-      const exact = brightness !== 'none' || interpolation === 'nearest';
+      const isExact = brightness !== 'none' || interpolation === 'nearest';
       const transforms = Float32Array.from({ length: batch * TRANSFORM_SIZE }, (_, i) => {
         const part = i % TRANSFORM_SIZE;
         const base = [1, 0, 0.375, 0, 1, -0.25, 20, -31, 5, 1, 0, 0][part];
         if (part === 2 || part === 5) return base + random.integer(2 * reach + 1) - reach;
         if (part >= 6) return part < 9 ? base : 0.5 + random.integer(8) / 4;
-        return exact ? base : base + random.uniform(-0.1, 0.1);
+        return isExact ? base : base + random.uniform(-0.1, 0.1);
       });
       const perChannel = (low: number, high: number) =>
         Array.from({ length: shape[3] }, () => random.uniform(low, high));
