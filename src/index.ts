@@ -148,6 +148,7 @@ export {
   type FindingKind,
   type SetSummary,
 } from './data/audit.js';
+export { contactSheet, type SheetRow } from './data/contact-sheet.js';
 export type { PictureFacts } from './data/picture-facts.js';
 export type { Pictures, PictureStore } from './data/picture-store.js';
 export {
