@@ -1,12 +1,8 @@
 /** `beltnet audit`: what is wrong with pictures before a network learns them. Nothing of them is changed. */
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { UsageError } from '../src/errors.js';
 import {
   auditDatasets,
   auditSets,
   auditSheet,
-  isWithin,
   listSets,
   writeFileAtomically,
   type AuditReport,
@@ -16,6 +12,7 @@ import {
   type PictureCache,
 } from '../src/index.node.js';
 import { openCache, type CacheOptions } from './data.js';
+import { newFile } from './new-file.js';
 import { count, note, Output, quoted, showProgress, table } from './terminal.js';
 
 export interface AuditOptions extends CacheOptions {
@@ -36,7 +33,7 @@ const PREPARATION = { size: { width: 64, height: 64 }, interpolation: 'nearest' 
 export async function auditCommand(directories: readonly string[], options: AuditOptions): Promise<number> {
   const output = new Output(options);
   const lists = await listSets(directories);
-  const place = sheetPlace(options.sheet, directories);
+  const place = options.sheet === false ? null : newFile('--sheet', options.sheet, 'audit', directories);
   const report = await auditSets(lists, {
     ...PREPARATION,
     ...(options.workers !== undefined && { workers: options.workers }),
@@ -53,26 +50,6 @@ export async function auditCommand(directories: readonly string[], options: Audi
   print(report, output);
   if (sheet) output.say(`Contact sheet: ${place} (rows are numbered like the findings)`);
   return options.strict && isBad ? FINDINGS : 0;
-}
-
-/**
- * Where the contact sheet goes: nothing is overwritten, and nothing is put among the pictures.
- *
- * @throws UsageError for a file that exists
- */
-function sheetPlace(sheet: string | boolean, directories: readonly string[]): string | null {
-  if (sheet === false) return null;
-  if (typeof sheet === 'string') {
-    if (existsSync(sheet)) throw new UsageError(`--sheet: expected a new file, got '${sheet}', which exists`);
-    return sheet;
-  }
-  let name = 'audit.png';
-  for (let number = 2; existsSync(name); number++) name = `audit-${number}.png`;
-  if (directories.some((directory) => isWithin(dirname(name), directory))) {
-    note('note: this folder is one of pictures, so no contact sheet is put here; --sheet FILE names another place');
-    return null;
-  }
-  return name;
 }
 
 const MOST_FILES = 6;

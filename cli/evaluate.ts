@@ -20,6 +20,7 @@ export interface EvaluateOptions extends CacheOptions, DeviceOptions {
   readonly batch: number;
   readonly split?: number;
   readonly groupBy?: RegExp;
+  readonly difficulty: number;
   readonly seed: number;
   readonly workers?: number;
   readonly onBad: 'skip' | 'fail';
@@ -28,7 +29,7 @@ export interface EvaluateOptions extends CacheOptions, DeviceOptions {
 
 /** @returns the exit code */
 export async function evaluate(modelPath: string, directory: string, options: EvaluateOptions): Promise<number> {
-  const { batch: batchSize, seed, split, groupBy } = options;
+  const { batch: batchSize, seed, split, groupBy, difficulty } = options;
   const output = new Output(options);
   const opened = await openModel(modelPath);
   const { model, info, size } = opened;
@@ -47,14 +48,14 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
     const preparation = { size, interpolation, ...(region && { region }) };
     const loading = { ...preparation, onBad: options.onBad, workers: options.workers, cache };
     const dataset = await loadAndReport(files, loading, output);
-    const flow = new DataFlow(dataset, { batchSize, shuffle: false, rescale, normalization });
+    const flow = new DataFlow(dataset, { batchSize, shuffle: false, seed, rescale, normalization, difficulty });
     const { loss } = await model.evaluate(flow);
     const tally = tallyUp(flow, classProbabilities(opened, await model.predict(flow)), info);
 
     const part = split === undefined ? '' : ` (the ${split} that --split and --seed ${seed} keep for validation)`;
     const { className: alertClass, threshold } = info.alert;
     output.emit({
-      ...{ model: opened.path, data: files.name, ...(split !== undefined && { split, seed }) },
+      ...{ model: opened.path, data: files.name, ...(split !== undefined && { split, seed }), difficulty },
       ...{ pictures: flow.sampleCount, loss, accuracy: tally.correct / flow.sampleCount },
       classes: Object.fromEntries(tally.classes.map(({ name, ...counts }) => [name, counts])),
       alert: {
@@ -64,7 +65,7 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
       ...{ skipped: dataset.skipped, device: facts },
     });
     for (const line of [
-      `Data: ${files.name}${part}`,
+      `Data: ${files.name}${part}${difficulty > 0 ? `, difficulty ${difficulty}` : ''}`,
       `Model: ${opened.path}`,
       `Device: ${describeDevice(facts)}`,
       '',

@@ -25,6 +25,7 @@ import {
 } from './options.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import type { PredictOptions } from './predict.js';
+import type { PreviewOptions } from './preview.js';
 import type { SynthOptions } from './synth.js';
 import type { TrainOptions } from './train.js';
 import { version } from './version.js';
@@ -72,6 +73,11 @@ const common = {
   roi: () =>
     option('--roi <x,y,w,h>', 'use only this part of each picture, in its own pixels (region of interest)', {
       parser: region,
+    }),
+  difficulty: () =>
+    option('--difficulty <part>', 'spoil the pictures: noise, blur, dirt on the lens, a lost lane; from 0 to 1', {
+      parser: (name) => numberWhere(name, 'a number from 0 to 1', (value) => value >= 0 && value <= 1),
+      default: 0,
     }),
   normalize: () =>
     choice('--normalize <how>', "centre and divide by the deviation: of each picture, or of the set's channels", [
@@ -203,7 +209,8 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .argument('<dir>', 'folder with the class folders; of a divided data set its validation or test pictures are taken')
     .addOption(common.split('only the part that train --split keeps for validation'))
     .addOption(common.groupBy())
-    .addOption(common.seed('of that split'))
+    .addOption(common.difficulty())
+    .addOption(common.seed('of that split, and of the defects that --difficulty draws'))
     .addOption(common.batch())
     .addOption(common.device())
     .addOption(common.threads())
@@ -241,6 +248,28 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .action(async (model: string, paths: string[], options: PredictOptions) =>
       finish(await (await import('./predict.js')).predict(model, paths, options)),
     );
+
+  const preview = program
+    .command('preview')
+    .description('Show how augmentation changes pictures: a contact sheet, each row an original and seven versions.')
+    .argument('<dir>', 'a divided data set, class folders, any folder of pictures, a manifest or a practice set')
+    .addOption(common.size())
+    .addOption(common.resize())
+    .addOption(common.roi())
+    .addOption(
+      option('--count <n>', 'pictures, of all classes in turn', {
+        parser: (name) => wholeNumber(name, 1, 64),
+        default: 8,
+      }),
+    )
+    .addOption(common.difficulty())
+    .addOption(common.seed('decides what is drawn, as in a training'))
+    .addOption(option('--out <file>', 'where the sheet goes (default: preview.png here)', { parser: filePath }))
+    .addHelpText('after', '\nExample:\n  beltnet preview belt --shear 12deg --zoom 0.2 --horizontal-flip\n')
+    .action(async (directory: string, options: PreviewOptions) =>
+      finish(await (await import('./preview.js')).preview(directory, options)),
+    );
+  addAugmentation(preview);
 
   program
     .command('audit')

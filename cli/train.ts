@@ -93,7 +93,6 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       classNames.length === 2
         ? binaryCrossentropy({ form: profile === 'keras-2' ? 'logits' : 'keras3' })
         : categoricalCrossentropy();
-    model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
     const info: ModelInfo = {
       classNames,
       preprocessing: {

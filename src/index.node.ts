@@ -47,6 +47,8 @@ export { synthesize } from './data/synthetic.node.js';
 export { loadModel, saveModel } from './formats/model.node.js';
 export { appendLine, createRunDirectory, writeFileAtomically } from './files.node.js';
 
+export { encodePng } from './data/encode-png.node.js';
+
 /** The contact sheet of findings as a PNG; null when none of them has pictures to show. */
 export async function auditSheet(findings: readonly Finding[]): Promise<Uint8Array | null> {
   const sheet = await import('./data/audit-sheet.node.js'); // with the decoders

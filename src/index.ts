@@ -51,7 +51,7 @@ export {
 export { checkNames, gradcheck, type CheckResult, type GradcheckOptions } from './checks/gradcheck.js';
 
 export { add, multiply, squaredDifference } from './kernels/arithmetic.js';
-export { augment } from './kernels/augment.js';
+export { augment } from './kernels/augment/augment.js';
 export { averagePool2d } from './kernels/average-pool2d.js';
 export { batchNorm, batchNormInference, type MovingStatistics } from './kernels/batch-norm.js';
 export { addBias } from './kernels/bias.js';
@@ -111,6 +111,7 @@ export {
 } from './nn/more-layers.js';
 export { Sequential } from './nn/sequential.js';
 export { input, type SymbolicTensor } from './nn/symbolic.js';
+export { renderBatch } from './nn/batch-source.js';
 export type { BatchPlan, Batches } from './nn/batches.js';
 export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/fit.js';
 export type { NamedWeights } from './nn/parameters.js';
@@ -147,6 +148,7 @@ export {
   type FindingKind,
   type SetSummary,
 } from './data/audit.js';
+export { contactSheet, type SheetRow } from './data/contact-sheet.js';
 export type { PictureFacts } from './data/picture-facts.js';
 export type { Pictures, PictureStore } from './data/picture-store.js';
 export {

@@ -1,6 +1,6 @@
-// Warping pictures (src/kernels/augment.ts): uint8 to float32, by an affine transform each. AssemblyScript. Addresses are bytes.
+// Warping pictures (src/kernels/augment/augment.ts): uint8 to float32, by an affine transform each. AssemblyScript. Addresses are bytes.
 
-/** As `FillMode` in src/kernels/augment.ts, in this order. */
+/** As `FillMode` in src/kernels/augment/augment.ts, in this order. */
 const NEAREST: i32 = 0, CONSTANT: i32 = 1, REFLECT: i32 = 2;
 
 /** A coordinate's way back into 0 … last. In mode CONSTANT it may stay outside. */

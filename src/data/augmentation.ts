@@ -1,5 +1,5 @@
 /**
- * The host's side of augmentation: draws how each picture is warped and changed. The device does it (kernels/augment.ts).
+ * The host's side of augmentation: draws how each picture is warped and changed. The device does it (kernels/augment/augment.ts).
  * Sources: Keras 2.1.2, keras/preprocessing/image.py; keras-preprocessing 1.1.2, image/affine_transformations.py and
  * image/image_data_generator.py.
  */
@@ -13,7 +13,7 @@ import { Random, RandomStream } from '../tensor/random.js';
  */
 export type AugmentationProfile = 'keras-2' | 'keras-2.1.2';
 
-/** What is beyond a picture's edge; see kernels/augment.ts. */
+/** What is beyond a picture's edge; see kernels/augment/augment.ts. */
 export type FillMode = 'nearest' | 'constant' | 'reflect' | 'wrap';
 const fillModes: readonly FillMode[] = ['nearest', 'constant', 'reflect', 'wrap'];
 

@@ -11,6 +11,7 @@ import {
   warpInterpolation,
 } from './augmentation.js';
 import type { Dataset } from './dataset.js';
+import { DEFECTS_LENGTH, drawDefects } from './defects.js';
 import type { Normalization } from './normalization.js';
 import type { Pictures } from './picture-store.js';
 
@@ -27,9 +28,11 @@ export interface FlowOptions {
   readonly rescale?: number;
   /** What is done to the rescaled values. Default: nothing. */
   readonly normalization?: Normalization;
+  /** Defects that make the pictures harder to tell, from 0 (none, the default) to 1; see defects.ts. */
+  readonly difficulty?: number;
 }
 
-/** What the device does to pictures beside warping and rescaling them; see kernels/augment.ts. */
+/** What the device does to pictures beside warping and rescaling them; see kernels/augment/augment.ts. */
 export interface PictureAttributes extends Normalization {
   readonly fillMode: FillMode;
   readonly fillValue: number;
@@ -43,6 +46,8 @@ export interface Batch {
   readonly indices: Uint32Array;
   /** How each picture is warped and changed, [n, 12]; see `drawTransform`. */
   readonly transforms: Float32Array;
+  /** Defects of each picture, [n, 20]; see `drawDefects`. Only where there is a difficulty. */
+  readonly defects?: Float32Array;
 }
 
 /**
@@ -66,6 +71,8 @@ export class DataFlow {
   readonly interpolation: 'nearest' | 'bilinear';
   readonly rescale: number;
   readonly attributes: PictureAttributes;
+  /** From 0 to 1; above 0, batches bring defects. */
+  readonly difficulty: number;
   readonly files: readonly string[];
   readonly #shuffle: boolean;
   readonly #seed: number;
@@ -76,13 +83,17 @@ export class DataFlow {
 
   /** @throws UsageError for options out of range or an empty data set */
   constructor(dataset: Dataset, options: FlowOptions = {}) {
-    const { batchSize = 32, shuffle = true, seed = 0, augmentation = {}, rescale = 1, normalization = {} } = options;
+    const { batchSize = 32, shuffle = true, seed = 0, augmentation = {}, rescale = 1 } = options;
+    const { normalization = {}, difficulty = 0 } = options;
     checkAugmentation(augmentation);
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new UsageError(`batchSize: expected a whole number from 1, received ${String(batchSize)}`);
     }
     if (!Number.isSafeInteger(seed)) {
       throw new UsageError(`seed: expected a whole number of at most 53 bits, received ${String(seed)}`);
+    }
+    if (!(difficulty >= 0 && difficulty <= 1)) {
+      throw new UsageError(`difficulty: expected a number from 0 to 1, received ${String(difficulty)}`);
     }
     if (!Number.isFinite(rescale)) throw new UsageError(`rescale: expected a number, received ${String(rescale)}`);
     if (dataset.labels.length === 0) throw new UsageError(`${dataset.name}: expected pictures, received an empty set`);
@@ -103,6 +114,7 @@ export class DataFlow {
       brightness: brightnessRange === null ? 'none' : profile === 'keras-2.1.2' ? 'stretched' : 'plain',
     };
     this.rescale = rescale;
+    this.difficulty = difficulty;
     this.#shuffle = shuffle;
     this.#seed = seed;
     this.#augmentation = augmentation;
@@ -132,7 +144,12 @@ export class DataFlow {
       const offset = position * TRANSFORM_LENGTH;
       drawTransform(this.#augmentation, height, width, this.#seed, pass, sample, transforms, offset);
     }
-    return { indices, transforms };
+    if (this.difficulty === 0) return { indices, transforms };
+    const defects = new Float32Array(indices.length * DEFECTS_LENGTH);
+    for (const [position, sample] of indices.entries()) {
+      drawDefects(this.difficulty, height, width, this.#seed, pass, sample, defects, position * DEFECTS_LENGTH);
+    }
+    return { indices, transforms, defects };
   }
 
   #orderOf(pass: number): Uint32Array {

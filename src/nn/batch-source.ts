@@ -3,7 +3,8 @@
  * (the last of a pass) use the front of them.
  */
 import { ShapeError } from '../errors.js';
-import { augment, TRANSFORM_SIZE } from '../kernels/augment.js';
+import { DEFECTS_SIZE, TRANSFORM_SIZE } from '../kernels/augment/attributes.js';
+import { augment } from '../kernels/augment/augment.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { emptyTensor, tensor, viewOf, type Tensor } from '../tensor/tensor.js';
@@ -47,6 +48,7 @@ export class PictureSource implements BatchSource {
   readonly #pictures: Tensor;
   readonly #indices: Tensor;
   readonly #transforms: Tensor;
+  readonly #defects: Tensor | null;
   readonly #hostLabels: Float32Array;
   readonly #hostIndices: Uint32Array;
   readonly #hostTransforms: Float32Array;
@@ -72,6 +74,7 @@ export class PictureSource implements BatchSource {
       Uint32Array.from({ length: batchSize }, (_, i) => i),
     );
     this.#transforms = emptyTensor(device, [batchSize, TRANSFORM_SIZE]);
+    this.#defects = batches.difficulty ? emptyTensor(device, [batchSize, DEFECTS_SIZE]) : null;
     this.labels = emptyTensor(device, [batchSize]);
     this.#hostLabels = new Float32Array(batchSize);
     this.#hostIndices = new Uint32Array(batchSize);
@@ -153,26 +156,47 @@ export class PictureSource implements BatchSource {
     return { plan, pictures, done };
   }
 
-  #write({ indices, transforms }: BatchPlan): Uint32Array {
+  #write({ indices, transforms, defects }: BatchPlan): Uint32Array {
     const { labels } = this.#batches;
     for (const [i, sample] of indices.entries()) this.#hostLabels[i] = labels[sample];
     this.labels.write(this.#hostLabels);
     this.#hostTransforms.set(transforms);
     this.#transforms.write(this.#hostTransforms);
+    if (this.#defects && defects) {
+      const host = new Float32Array(this.#defects.size);
+      host.set(defects);
+      this.#defects.write(host);
+    }
     return indices;
   }
 
   batch(count: number): Tensor {
     const { interpolation, rescale, attributes } = this.#batches;
-    return augment(this.#pictures, viewOf(this.#indices, [count]), viewOf(this.#transforms, [count, TRANSFORM_SIZE]), {
-      ...attributes,
-      interpolation,
-      rescale,
-    });
+    return augment(
+      this.#pictures,
+      viewOf(this.#indices, [count]),
+      viewOf(this.#transforms, [count, TRANSFORM_SIZE]),
+      { ...attributes, interpolation, rescale },
+      this.#defects && viewOf(this.#defects, [count, DEFECTS_SIZE]),
+    );
   }
 
   destroy(): void {
-    for (const item of [this.#pictures, this.#indices, this.#transforms, this.labels]) item.destroy();
+    for (const item of [this.#pictures, this.#indices, this.#transforms, this.#defects, this.labels]) item?.destroy();
+  }
+}
+
+/** One batch as the network sees it, [n, …pictureShape]: for a look at it. */
+export async function renderBatch(device: Device, batches: Batches, step: number): Promise<Float32Array> {
+  const source = await PictureSource.open(device, batches);
+  try {
+    const { length } = await source.load(step);
+    const batch = source.batch(length);
+    const values = await batch.read();
+    batch.destroy();
+    return values;
+  } finally {
+    source.destroy();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AugmentAttributes } from '../kernels/augment.js';
+import type { AugmentAttributes } from '../kernels/augment/attributes.js';
 
 /** What `fit`, `evaluate` and `predict` expect of data. `data/` satisfies it; so may a caller's own class. */
 
@@ -6,8 +6,10 @@ import type { AugmentAttributes } from '../kernels/augment.js';
 export interface BatchPlan {
   /** Which pictures, [n] */
   readonly indices: Uint32Array;
-  /** How each is warped and changed, [n,TRANSFORM_SIZE]: see kernels/augment.ts */
+  /** How each is warped and changed, [n,TRANSFORM_SIZE]: see kernels/augment/augment.ts */
   readonly transforms: Float32Array;
+  /** Defects of each, [n,DEFECTS_SIZE]; all batches of a set have them, or none */
+  readonly defects?: Float32Array;
 }
 
 /** Pictures that are read when they are needed, from a disk, say. */
@@ -33,6 +35,8 @@ export interface Batches {
   /** Factor on the pixel values */
   readonly rescale: number;
   /** What else is done to them; by default nothing */
+  /** Above 0 where batches bring defects */
+  readonly difficulty?: number;
   readonly attributes?: Omit<AugmentAttributes, 'interpolation' | 'rescale'>;
   /** Samples of step `step`, counted from 0 over all passes: a pure function. */
   batch(step: number): BatchPlan;

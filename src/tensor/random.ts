@@ -68,6 +68,7 @@ export const RandomStream = {
   split: 4,
   synthetic: 5,
   dropout: 6,
+  defects: 7,
 } as const;
 export type RandomStream = (typeof RandomStream)[keyof typeof RandomStream];
 

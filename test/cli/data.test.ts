@@ -182,3 +182,88 @@ describe('audit', () => {
     expect(config.data.audited[0]).toMatchObject({ pictures: 16, distinct: 16, effective: 16 });
   });
 });
+
+describe('preview', () => {
+  test('writes originals and their versions, and overwrites nothing', async () => {
+    const options = [
+      '--size',
+      '40x30',
+      '--rotation',
+      '20',
+      '--horizontal-flip',
+      '--brightness',
+      '0.5,1.5',
+      '--count',
+      '3',
+    ];
+    const stdout = await beltnetWorks(['preview', 'loose', ...options], { cwd });
+    expect(stdout).toContain('preview.png: 3 pictures, each as it is and in 7 augmented versions');
+    const sheet = decode(readFileSync(join(cwd, 'preview.png')), 'preview.png');
+    // The first cell of each row is the original, three times as large: 'bright' and 'dark' in turn.
+    const level = (row: number): number => sheet.data[((row * 132 + 4 + 20) * sheet.width + 44 + 4 + 20) * 3];
+    expect([level(0) > 120, level(1) < 120, level(2) > 120]).toEqual([true, true, true]);
+    const again = await beltnet(['preview', 'loose', '--out', 'preview.png'], { cwd });
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('--out: expected a new file')]);
+    const inside = await beltnet(['preview', '.'], { cwd: join(cwd, 'loose') });
+    expect(inside.code).toBe(2);
+    expect(readdirSync(join(cwd, 'loose'))).toEqual(['bright', 'dark']);
+  });
+});
+
+describe('evaluate --difficulty', () => {
+  test('0 changes nothing; more makes it harder, the same each time', async () => {
+    await beltnetWorks(['train', 'loose', ...short, '--epochs', '4', '--name', 'dial'], { cwd });
+    const evaluate = async (...args: string[]) => {
+      const stdout = await beltnetWorks(['evaluate', 'runs/dial', 'loose', '--device', 'cpu', '--json', ...args], {
+        cwd,
+      });
+      return JSON.parse(stdout) as { loss: number; difficulty: number };
+    };
+    const [plain, none, hard, again] = [
+      await evaluate(),
+      await evaluate('--difficulty', '0'),
+      await evaluate('--difficulty', '1'),
+      await evaluate('--difficulty', '1'),
+    ];
+    expect(none).toEqual(plain);
+    expect(hard.difficulty).toBe(1);
+    expect(hard.loss).toBeGreaterThan(plain.loss);
+    expect(again).toEqual(hard);
+    const { code, stderr } = await beltnet(['evaluate', 'runs/dial', 'loose', '--difficulty', '2'], { cwd });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--difficulty: expected a number from 0 to 1')]);
+  });
+});
+
+test('a region and a normalization are kept with the model, and predictions take them', async () => {
+  const options = [
+    ...short,
+    '--roi',
+    '4,3,20,18',
+    '--normalize',
+    'featurewise',
+    '--resize',
+    'bicubic',
+    '--name',
+    'prepared',
+  ];
+  await beltnetWorks(['train', 'loose', ...options], { cwd });
+  const config = JSON.parse(readFileSync(join(cwd, 'runs/prepared/config.json'), 'utf8')) as { preprocessing: object };
+  expect(config.preprocessing).toMatchObject({
+    interpolation: 'bicubic',
+    region: { x: 4, y: 3, width: 20, height: 18 },
+    normalization: { featurewiseMean: [expect.any(Number), expect.any(Number), expect.any(Number)] },
+  });
+  const evaluated = JSON.parse(
+    await beltnetWorks(['evaluate', 'runs/prepared', 'loose', '--device', 'cpu', '--json'], { cwd }),
+  ) as { accuracy: number };
+  const lines = (await beltnetWorks(['predict', 'runs/prepared', 'loose', '--device', 'cpu', '--json'], { cwd }))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { file: string; class: string });
+  const right = lines.filter(({ file, class: name }) => file.includes(`/${name}/`)).length;
+  expect(right / lines.length).toBe(evaluated.accuracy);
+  const { code, stderr } = await beltnet(['train', 'loose', ...short, '--roi', '30,0,20,20', '--name', 'outside'], {
+    cwd,
+  });
+  expect([code, stderr]).toEqual([3, expect.stringContaining('holds the region 20×20 at 30,0, received 40×30 pixels')]);
+});

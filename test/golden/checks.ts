@@ -3,7 +3,8 @@
  * outputs by the names of the set.
  */
 import { type FillMode, warpMatrix } from '../../src/data/augmentation.js';
-import { augment, type AugmentAttributes } from '../../src/kernels/augment.js';
+import type { AugmentAttributes } from '../../src/kernels/augment/attributes.js';
+import { augment } from '../../src/kernels/augment/augment.js';
 import { averagePool2d } from '../../src/kernels/average-pool2d.js';
 import { batchMoments, batchNorm, batchNormInference } from '../../src/kernels/batch-norm.js';
 import { binaryCrossEntropy, binaryCrossEntropyWithLogits } from '../../src/kernels/binary-cross-entropy.js';

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { DIFFERENCE_TOLERANCE, differenceError, type Differentiable } from '../../src/checks/checks.js';
 import { add, multiply } from '../../src/kernels/arithmetic.js';
 import { addBias } from '../../src/kernels/bias.js';
-import { augment } from '../../src/kernels/augment.js';
+import { augment } from '../../src/kernels/augment/augment.js';
 import { binaryCrossEntropyWithLogits } from '../../src/kernels/binary-cross-entropy.js';
 import { conv2dMaxPool2d } from '../../src/kernels/conv2d/conv2d-max-pool2d.js';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
