@@ -82,7 +82,7 @@ export { tanh } from './kernels/tanh.js';
 
 export type { Activation as ActivationName } from './nn/activation.js';
 export { Layer, type CallContext, type LayerConfig, type LayerOptions } from './nn/layer.js';
-export { Conv2D, Dense, Flatten, MaxPooling2D, type Regularizer } from './nn/layers.js';
+export { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D, type Regularizer } from './nn/layers.js';
 export {
   binaryCrossentropy,
   categoricalCrossentropy,

@@ -5,7 +5,7 @@
 import { BeltnetError, ModelFileError } from '../errors.js';
 import { activationNames } from '../nn/activation.js';
 import type { Layer } from '../nn/layer.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../nn/layers.js';
+import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../nn/layers.js';
 import { Model, type ModelConfig } from '../nn/model.js';
 import {
   Activation,
@@ -275,6 +275,12 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
       return new Conv2D(count('filters'), pair('kernelSize'), {
         ...{ ...common, strides: pair('strides'), padding: padding(), dilationRate: pair('dilationRate') },
         ...{ activation: activation(), useBias: flag('useBias'), ...regularizer() },
+        ...(options['groups'] !== undefined && { groups: count('groups') }),
+      });
+    case 'DepthwiseConv2D':
+      return new DepthwiseConv2D(pair('kernelSize'), {
+        ...{ ...common, strides: pair('strides'), padding: padding(), dilationRate: pair('dilationRate') },
+        ...{ depthMultiplier: count('depthMultiplier'), activation: activation(), useBias: flag('useBias') },
       });
     case 'MaxPooling2D':
       return new MaxPooling2D(pooling());

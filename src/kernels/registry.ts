@@ -25,6 +25,7 @@ import {
   NO_PLACE,
 } from './conv2d/conv2d-max-pool2d.js';
 import { conv2dForward, conv2dInputGradient, conv2dOp, conv2dWeightGradient } from './conv2d/conv2d.js';
+import { groupedConv2dKernels, groupedConv2dOps } from './conv2d/grouped-conv2d.js';
 import { denseOp } from './dense.js';
 import { dropoutKernels, dropoutOps } from './dropout.js';
 import { eluKernels, eluOps } from './elu.js';
@@ -119,15 +120,15 @@ const loss = (
   },
 });
 
-const exact = { roundings: 0, because: 'values are copied' };
+const copied = { roundings: 0, because: 'values are copied' };
 
 export const kernels: readonly RegisteredKernel[] = [
-  elementwise(copyKernel, 1, exact),
-  elementwise(onesLikeKernel, 1, exact),
-  elementwise(zerosLikeKernel, 1, exact),
+  elementwise(copyKernel, 1, copied),
+  elementwise(onesLikeKernel, 1, copied),
+  elementwise(zerosLikeKernel, 1, copied),
   elementwise(addKernel, 2, { roundings: 1, because: 'one operation' }),
-  elementwise(reluForward, 1, exact),
-  elementwise(reluGradientKernel, 2, exact),
+  elementwise(reluForward, 1, copied),
+  elementwise(reluGradientKernel, 2, copied),
   elementwise(sigmoidForward, 1, { roundings: 4, because: 'own e^x, a sum, a quotient' }, { low: -30, high: 30 }),
   elementwise(sigmoidGradient, 2, { roundings: 4, because: 'three operations' }, { low: 0, high: 1 }),
   loss(logitsForward, false, 'own e^x and log(1 + x), four operations', -30, 30),
@@ -355,6 +356,7 @@ export const kernels: readonly RegisteredKernel[] = [
       };
     },
   },
+  ...groupedConv2dKernels,
   ...tanhKernels,
   ...leakyReluKernels,
   ...eluKernels,
@@ -446,15 +448,16 @@ export const ops: readonly RegisteredOp[] = [
       return { inputs: [allDifferent(random, x)], attributes: { window } };
     },
   },
-  unary(reluOp, exact, { values: apartFromZero }),
+  unary(reluOp, copied, { values: apartFromZero }),
   unary(sigmoidOp, { roundings: 8, because: 'own e^x, then y·(1 − y) of a rounded y' }),
-  unary(reshapeOp, exact, { attributes: (_, shape) => ({ shape: [sizeOf(shape)] }) }),
+  unary(reshapeOp, copied, { attributes: (_, shape) => ({ shape: [sizeOf(shape)] }) }),
   {
     ...{ op: logitsOp, roundings: 16, because: 'own e^x and log(1 + x), eight operations', constants: [1] },
     sample: (random) => ({ inputs: [floats(random, [12], -5, 5), labels(random, 12)], attributes: null }),
   },
   clippedOp('keras2'),
   clippedOp('keras3'),
+  ...groupedConv2dOps,
   ...tanhOps,
   ...leakyReluOps,
   ...eluOps,

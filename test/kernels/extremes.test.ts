@@ -95,7 +95,15 @@ describe('functions of one number', () => {
 
 /** Ops that are linear in the inputs at these positions. */
 const linear: Readonly<Record<string, readonly number[]>> = {
-  ...{ conv2d: [0, 2], conv2dMaxPool2d: [0], dense: [0, 2], addBias: [0, 1], add: [0, 1], multiply: [0] },
+  ...{
+    conv2d: [0, 2],
+    groupedConv2d: [0, 2],
+    conv2dMaxPool2d: [0],
+    dense: [0, 2],
+    addBias: [0, 1],
+    add: [0, 1],
+    multiply: [0],
+  },
   ...{ averagePool2d: [0], maxPool2d: [0], relu: [0], leakyRelu: [0], sum: [0], max: [0], crop: [0], dropout: [0] },
 };
 

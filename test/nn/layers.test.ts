@@ -13,6 +13,7 @@ import {
   Concatenate,
   Conv2D,
   Dense,
+  DepthwiseConv2D,
   Dropout,
   ELU,
   Flatten,
@@ -59,6 +60,9 @@ function joined(join: Layer): Model {
 
 const models: Record<string, () => Model> = {
   Conv2D: () => row(new Conv2D(3, [2, 1], { strides: [1, 2], padding: 'same', dilationRate: 1, useBias: false })),
+  'Conv2D in groups': () => row(new Conv2D(6, 3, { groups: 2, activation: 'relu' }), new MaxPooling2D()),
+  DepthwiseConv2D: () => row(new DepthwiseConv2D(2, { depthMultiplier: 3, strides: 2, activation: 'tanh' })),
+  'DepthwiseConv2D of one channel': () => row(new Reshape([8, 8, 1]), new DepthwiseConv2D(3)),
   Dense: () => row(new Flatten(), new Dense(5, { activation: 'tanh', kernelRegularizer: { l2: 0.1 } })),
   Flatten: () => row(),
   MaxPooling2D: () => row(new MaxPooling2D({ poolSize: 3, strides: 1, padding: 'same' })),

@@ -22,6 +22,7 @@ import { reluGradient } from '../relu.js';
 import type { Padding, Pair, WindowAttributes } from '../window.js';
 import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.wasm.js';
 import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
+import { groupedConv2dOp } from './grouped-conv2d.js';
 import { forwardDispatches, inputGradientDispatches, weightGradientDispatches } from './conv2d.wgsl.js';
 
 export interface Conv2dAttributes {
@@ -157,6 +158,7 @@ export const conv2dOp = defineOp<Conv2dAttributes>({
  *
  * @param options.bias [K], added to every output pixel
  * @param options.activation applied to the result in the same pass
+ * @param options.groups divides the channels: each group of outputs sees its group of inputs only; weight [KH,KW,C/groups,K]
  * @throws ShapeError when channels, bias or window do not fit
  */
 export function conv2d(
@@ -168,8 +170,18 @@ export function conv2d(
     padding = 'valid',
     dilation = [1, 1],
     activation = 'linear',
-  }: { bias?: Tensor; strides?: Pair; padding?: Padding; dilation?: Pair; activation?: FusedActivation } = {},
+    groups = 1,
+  }: {
+    bias?: Tensor;
+    strides?: Pair;
+    padding?: Padding;
+    dilation?: Pair;
+    activation?: FusedActivation;
+    groups?: number;
+  } = {},
 ): Tensor {
   const window: WindowAttributes = { size: [weight.shape[0], weight.shape[1]], strides, dilation, padding };
+  if (groups !== 1)
+    return groupedConv2dOp.apply(bias ? [x, weight, bias] : [x, weight], { window, groups, activation });
   return conv2dOp.apply(bias ? [x, weight, bias] : [x, weight], { window, activation });
 }
