@@ -2,8 +2,9 @@
  * The measurement of steps: all peers on the same problem, first compared, then timed in turns, so that what else the
  * machine does falls on all of them alike.
  */
-import { NotInstalled } from './peer-process.mjs';
+import { NotMeasured } from './peer-process.mjs';
 import { adam, writeProblem } from './problem.mjs';
+import { Quiet } from './quiet.mjs';
 import { median } from './statistics.mjs';
 
 /** Steps whose losses are compared. */
@@ -31,7 +32,7 @@ const TOO_SLOW = 90_000;
  */
 export async function measureInTurns(context, measure, kind, one, candidates) {
   const { batch, size = 64, width = 1 } = one;
-  const directory = await writeProblem({ size, width });
+  const directory = await writeProblem({ size, width, batch });
   const pixels = batch * size * size * width;
   const cells = [];
   const runners = [];
@@ -53,7 +54,7 @@ export async function measureInTurns(context, measure, kind, one, candidates) {
       }
       process.pause();
     } catch (error) {
-      const known = error instanceof NotInstalled || error instanceof NotMeasured;
+      const known = error instanceof NotMeasured;
       cells.push({ measure, one, peer: peer.id, error: known ? error.message : `ERROR: ${error.message}` });
     }
   }
@@ -74,9 +75,6 @@ const label = ({ batch, size, width }) =>
 
 const otherWays = (series, best) =>
   Object.fromEntries(series.filter(({ way }) => way !== best.way).map(({ way, samples }) => [way, median(samples)]));
-
-/** A peer that is there, but left out for a stated reason. */
-class NotMeasured extends Error {}
 
 /** How many rounds, and steps in each, for a step of about this length. */
 function pace(estimate, { rounds, chunk, slowBudget }) {
@@ -111,49 +109,14 @@ async function takeTurns(context, measure, one, runners, cells) {
 }
 
 async function takeTurn({ process, kind, way, warm, count, samples, disturbed }, quiet) {
-  for (;;) {
+  const turn = await quiet.measure(async () => {
     await process.call('restart');
     const { milliseconds } = await process.call(kind, { ...(way && { way }), warm, count });
     process.pause();
-    const wasQuiet = await quiet.stillQuiet();
-    if (!wasQuiet && quiet.patient) continue;
-    samples.push(milliseconds);
-    if (!wasQuiet) disturbed.push(milliseconds);
-    return;
-  }
-}
-
-/** Quiet before a measurement and after it: what lies between counts as undisturbed. */
-class Quiet {
-  #probe;
-  #end;
-  #before = true;
-
-  static async begin({ probe, patience }) {
-    const quiet = new Quiet();
-    quiet.#probe = probe;
-    quiet.#end = performance.now() + patience;
-    await quiet.#wait();
-    return quiet;
-  }
-
-  get patient() {
-    return performance.now() < this.#end;
-  }
-
-  async stillQuiet() {
-    const both = (await this.#probe.isQuiet()) && this.#before;
-    if (!both) await this.#wait();
-    return both;
-  }
-
-  async #wait() {
-    this.#before = await this.#probe.isQuiet();
-    while (!this.#before && this.patient) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      this.#before = await this.#probe.isQuiet();
-    }
-  }
+    return milliseconds;
+  });
+  samples.push(turn.result);
+  if (turn.disturbed) disturbed.push(turn.result);
 }
 
 /** @returns about how long a step takes, in ms @throws Error when the losses are not the reference's */

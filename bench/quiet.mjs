@@ -26,7 +26,7 @@ function lostShare() {
   return lost / (last - start);
 }
 
-export class QuietProbe {
+class Probe {
   #workers = Array.from({ length: availableParallelism() }, () => new Worker(new URL(import.meta.url)));
 
   constructor() {
@@ -51,6 +51,48 @@ export class QuietProbe {
       ),
     );
     return Math.max(...shares) < DISTURBED;
+  }
+}
+
+let probe;
+
+/** Measurements between two moments of quiet; what lies between them counts as undisturbed. */
+export class Quiet {
+  #end;
+  #before = true;
+
+  /** @param patience milliseconds to spend on waiting and on repeating, in all */
+  static async begin({ patience }) {
+    probe ??= new Probe();
+    const quiet = new Quiet();
+    quiet.#end = performance.now() + patience;
+    await quiet.#wait();
+    return quiet;
+  }
+
+  /**
+   * Runs `work`, which leaves all peers paused or ended; again, while patience lasts, when somebody else had a turn.
+   * @returns its result, and whether it was disturbed to the last
+   */
+  async measure(work) {
+    for (;;) {
+      const result = await work();
+      const disturbed = !(this.#before && (await probe.isQuiet()));
+      if (disturbed) await this.#wait();
+      if (!disturbed || !this.#patient) return { result, disturbed };
+    }
+  }
+
+  get #patient() {
+    return performance.now() < this.#end;
+  }
+
+  async #wait() {
+    this.#before = await probe.isQuiet();
+    while (!this.#before && this.#patient) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      this.#before = await probe.isQuiet();
+    }
   }
 }
 
