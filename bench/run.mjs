@@ -135,10 +135,13 @@ async function measureAll({ quick, rounds, threads, batches, pictures, ...chosen
   const context = {
     ...{ quick, rounds, batches, threads },
     pictures: { count: pictures, width: 640, height: 480 },
-    /** Milliseconds: a peer's work in one round, a slow one's in all, and what may be spent on waiting for a quiet machine. */
+    /**
+     * Milliseconds: a peer's work in one round; what a slow one may take in all; how long a step may be to be measured;
+     * what may be spent on waiting for a quiet machine.
+     */
     ...(quick
-      ? { chunk: 100, slowBudget: 20_000, patience: 15_000 }
-      : { chunk: 250, slowBudget: 60_000, patience: 180_000 }),
+      ? { chunk: 100, slowBudget: 20_000, tooSlow: 5_000, patience: 15_000 }
+      : { chunk: 150, slowBudget: 60_000, tooSlow: 90_000, patience: 180_000 }),
     peers: peers.filter((peer) => (chosen.peers ? chosen.peers.includes(peer.id) : !(quick && peer.slow))),
     slowness: new Slowness(),
     ...{ process: processOf, noteVersion },
