@@ -1,18 +1,31 @@
 /** Runs the command line as a user does, in a process of its own, and notes when it says what. */
 import { spawn } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-/** `beltnet train FOLDER …`: its events, each with the milliseconds since the process was started. */
-export async function beltnetTrain(folder, device, options, runs) {
-  const line = ['train', folder, '--device', device, '--json', '--out', runs, ...options];
+/** `beltnet train FOLDER …` with a cache of decoded pictures: its events, each with the milliseconds since the process was started. */
+export async function beltnetTrain(folder, device, { options, cache }) {
+  const runs = mkdtempSync(join(tmpdir(), 'beltnet-bench-runs-'));
+  const line = ['train', folder, '--device', device, '--json', '--out', runs, '--cache', cache, ...options];
   try {
     return await run([path('../dist/cli/main.js'), ...line]);
   } finally {
     rmSync(runs, { recursive: true, force: true });
+  }
+}
+
+/** A folder for decoded pictures, for the time of `work`. */
+export async function withCache(work) {
+  const cache = mkdtempSync(join(tmpdir(), 'beltnet-bench-cache-'));
+  try {
+    return await work(cache);
+  } finally {
+    rmSync(cache, { recursive: true, force: true });
   }
 }
 

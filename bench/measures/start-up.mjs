@@ -1,7 +1,5 @@
 /** From the start of a process to the end of its first training step, and the peak memory of a short training. */
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { beltnetTrain } from '../command.mjs';
+import { beltnetTrain, withCache } from '../command.mjs';
 import { NotMeasured, PeerProcess } from '../peer-process.mjs';
 import { ourCommands } from '../peers.mjs';
 import { adam, pictureFolder, writeProblem } from '../problem.mjs';
@@ -18,49 +16,51 @@ export const startUp = {
     { id: 'start-up', title: 'Start of the process to the end of the first training step, s', ours: ourCommands },
     { id: 'memory', title: `Peak memory of ${STEPS} training steps, MB`, ours: ourCommands },
   ],
-  async run(context, device, save) {
-    const directory = await writeProblem({ batch: BATCH });
-    const folder = await pictureFolder(context.pictures);
-    const others = context.peers.filter((peer) => peer.device === device && peer.trains !== false && !peer.slow);
-    const starts = [
-      { id: ourCommands[device], start: () => startTraining(folder, device) },
-      ...others
-        .filter(({ id }) => !id.startsWith('beltnet'))
-        .map((peer) => ({ id: peer.id, start: () => startPeer(peer, context, directory) })),
-    ];
-    const quiet = await Quiet.begin(context);
-    const found = new Map(starts.map(({ id }) => [id, { seconds: [], megabytes: [], disturbed: 0, error: null }]));
-    for (let round = 0; round < context.rounds; round++) {
-      for (const { id, start } of starts) {
-        const its = found.get(id);
-        if (its.error) continue;
-        context.progress(`start-up (${device}): round ${round + 1}/${context.rounds}, ${id}`);
-        try {
-          const { result, disturbed } = await quiet.measure(start);
-          its.seconds.push(result.milliseconds / 1000);
-          its.megabytes.push(result.peakBytes / 1e6);
-          if (disturbed) its.disturbed++;
-        } catch (error) {
-          its.error = error instanceof NotMeasured ? error.message : `ERROR: ${error.message}`;
-        }
-      }
-    }
-    for (const [peer, { seconds, megabytes, disturbed, error }] of found) {
-      const cell = (measure, text, samples) =>
-        error
-          ? { measure, one: { text, batch: BATCH }, peer, error }
-          : { measure, one: { text, batch: BATCH }, peer, median: median(samples), samples, disturbed };
-      await save([cell('start-up', 'start-up, s', seconds), cell('memory', 'peak memory, MB', megabytes)]);
-    }
-  },
+  run: (context, device, save) => withCache((cache) => measure(context, device, save, cache)),
 };
 
-async function startTraining(folder, device) {
-  const out = join(tmpdir(), `beltnet-bench-runs-${process.pid}`);
-  const common = ['--batch', String(BATCH), '--epochs', '1', '--steps-per-epoch'];
-  const { events } = await beltnetTrain(folder, device, [...common, '1'], out);
+async function measure(context, device, save, cache) {
+  const directory = await writeProblem({ batch: BATCH });
+  const folder = await pictureFolder(context.pictures);
+  await startTraining(folder, device, cache); // fills the cache
+  const others = context.peers.filter((peer) => peer.device === device && peer.trains !== false && !peer.slow);
+  const starts = [
+    { id: ourCommands[device], start: () => startTraining(folder, device, cache) },
+    ...others
+      .filter(({ id }) => !id.startsWith('beltnet'))
+      .map((peer) => ({ id: peer.id, start: () => startPeer(peer, context, directory) })),
+  ];
+  const quiet = await Quiet.begin(context);
+  const found = new Map(starts.map(({ id }) => [id, { seconds: [], megabytes: [], disturbed: 0, error: null }]));
+  for (let round = 0; round < context.rounds; round++) {
+    for (const { id, start } of starts) {
+      const its = found.get(id);
+      if (its.error) continue;
+      context.progress(`start-up (${device}): round ${round + 1}/${context.rounds}, ${id}`);
+      try {
+        const { result, disturbed } = await quiet.measure(start);
+        its.seconds.push(result.milliseconds / 1000);
+        its.megabytes.push(result.peakBytes / 1e6);
+        if (disturbed) its.disturbed++;
+      } catch (error) {
+        its.error = error instanceof NotMeasured ? error.message : `ERROR: ${error.message}`;
+      }
+    }
+  }
+  for (const [peer, { seconds, megabytes, disturbed, error }] of found) {
+    const cell = (id, text, samples) =>
+      error
+        ? { measure: id, one: { text, batch: BATCH }, peer, error }
+        : { measure: id, one: { text, batch: BATCH }, peer, median: median(samples), samples, disturbed };
+    await save([cell('start-up', 'start-up, s', seconds), cell('memory', 'peak memory, MB', megabytes)]);
+  }
+}
+
+async function startTraining(folder, device, cache) {
+  const steps = (count) => ['--batch', String(BATCH), '--epochs', '1', '--steps-per-epoch', String(count)];
+  const { events } = await beltnetTrain(folder, device, { options: steps(1), cache });
   const { milliseconds } = events.find(({ event }) => event === 'epoch'); // the model is on the disk by then, too
-  const { peakBytes } = await beltnetTrain(folder, device, [...common, String(STEPS)], out);
+  const { peakBytes } = await beltnetTrain(folder, device, { options: steps(STEPS), cache });
   return { milliseconds, peakBytes };
 }
 
