@@ -13,8 +13,8 @@ const folder = fileURLToPath(new URL('.', import.meta.url));
 /** Longest that one request may take. */
 const PATIENCE = 15 * 60_000;
 
-/** A peer that is not on this machine: no defect, but no figure either. */
-export class NotInstalled extends Error {}
+/** No figure, and no defect: a peer that is not on this machine, or cannot do what is asked. */
+export class NotMeasured extends Error {}
 
 /** The Python that has the peers' packages: BELTNET_BENCH_PYTHON, or that of bench/.venv. */
 export function benchPython() {
@@ -45,6 +45,9 @@ process.once('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
 export class PeerProcess {
+  /** What the peer says of itself: { version, device, steps, adam }, once it is open. */
+  facts;
+  #threads;
   #child;
   #lines;
   #stderr = '';
@@ -53,9 +56,10 @@ export class PeerProcess {
   /** @param peer of peers.mjs @param threads that it may use */
   constructor(peer, threads) {
     this.peer = peer;
+    this.#threads = threads;
     const path = join(folder, 'peers', peer.program);
     const command = peer.program.endsWith('.py') ? benchPython() : process.execPath;
-    if (!command) throw new NotInstalled('not installed: no Python environment, see bench/README.md');
+    if (!command) throw new NotMeasured('not installed: no Python environment, see bench/README.md');
     this.#child = spawn(command, [path], { env: environment(peer, threads), stdio: ['pipe', 'pipe', 'pipe'] });
     running.add(this.#child);
     this.#child.once('exit', () => running.delete(this.#child));
@@ -65,7 +69,12 @@ export class PeerProcess {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** @returns the request's result @throws NotInstalled, or an Error with what the peer or its process said */
+  async open() {
+    this.facts = await this.call('open', { ...this.peer.open, threads: this.#threads });
+    return this.facts;
+  }
+
+  /** @returns the request's result @throws NotMeasured, or an Error with what the peer or its process said */
   async call(method, parameters = {}) {
     this.#signal('SIGCONT');
     this.#child.stdin.write(`${JSON.stringify({ method, ...parameters })}\n`);
@@ -78,8 +87,9 @@ export class PeerProcess {
       throw new Error(`${method}: no reply in ${PATIENCE / 60_000} minutes`);
     }
     if (line.done) throw new Error(`its process ended: ${this.#stderr.trim().split('\n').at(-1)}`);
-    const { result, error, missing } = JSON.parse(line.value);
-    if (missing) throw new NotInstalled(`not installed: ${error.split('\n')[0]}`);
+    const { result, error, missing, unsupported } = JSON.parse(line.value);
+    if (missing) throw new NotMeasured(`not installed: ${error.split('\n')[0]}`);
+    if (unsupported) throw new NotMeasured(error);
     if (error) throw new Error(error.split('\n')[0]);
     return result;
   }

@@ -9,23 +9,25 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
+  beltPicture,
   Conv2D,
   Dense,
   Flatten,
-  imageDataGenerator,
-  listClassFolders,
-  loadDataset,
   MaxPooling2D,
+  Random,
+  RandomStream,
   Sequential,
   synthesize,
 } from '../dist/src/index.node.js';
 
 /** What is made for this run goes away with it. */
 const folder = mkdtempSync(join(tmpdir(), 'beltnet-bench-'));
+const pictureStore = fileURLToPath(new URL('.pictures', import.meta.url));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-/** As the mission's network, in Keras' order of weights. */
+/** Of the network: two convolutions of 32 filters, each pooled, a dense layer of 128, and one of 1. */
 export function network({ size = 64, width = 1 } = {}) {
   return { height: size, width: size, channels: 3, filters: 32 * width, units: 128 * width };
 }
@@ -33,34 +35,33 @@ export function network({ size = 64, width = 1 } = {}) {
 /** Adam's settings. Each peer says where its Adam adds ε: losses are compared among those that agree. */
 export const adam = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 
-/** A folder of belt pictures (JPEG): training_set/ and test_set/, gap/ and ok/. */
-export async function pictureFolder({ count, width = 320, height = 240 }) {
-  const path = join(folder, `belt-${count}-${width}x${height}`);
-  if (!existsSync(path)) await synthesize(path, { count, width, height, seed: 0, testFraction: 0.01 });
-  return path;
+/** A folder of belt pictures (JPEG), with the class folders gap/ and ok/. Made once; it takes a while. */
+export async function pictureFolder({ count, width, height }) {
+  const path = join(pictureStore, `belt-${count}-${width}x${height}`);
+  const testFraction = 2 / count; // the fewest that a set can have; they are not used
+  if (!existsSync(path)) await synthesize(path, { count: count + 2, width, height, seed: 0, testFraction });
+  return join(path, 'training_set');
 }
 
-const trainingSets = new Map();
+/** As many as the largest batch of the tables; steps take batches of them in turn. */
+const PICTURES = 128;
 
-/** Decoded pictures of one size, shuffled: [N,H,W,3] bytes and labels. */
-async function trainingSet(size) {
-  if (!trainingSets.has(size)) {
-    const files = listClassFolders(join(await pictureFolder({ count: 132 }), 'training_set'));
-    const dataset = await loadDataset(files, { size: { width: size, height: size } });
-    const { indices } = imageDataGenerator().flow(dataset, { batchSize: 128, seed: 0 }).batch(0);
-    const length = size * size * 3;
-    const pictures = new Uint8Array(indices.length * length);
-    indices.forEach((from, to) =>
-      pictures.set(dataset.pictures.subarray(from * length, (from + 1) * length), to * length),
-    );
-    trainingSets.set(size, { pictures, labels: Float32Array.from(indices, (index) => dataset.labels[index]) });
-  }
-  return trainingSets.get(size);
+/** [N,size,size,3] bytes, and labels */
+function pictures(size, count) {
+  const random = new Random(0, RandomStream.shuffle);
+  const length = size * size * 3;
+  const data = new Uint8Array(count * length);
+  const labels = Float32Array.from({ length: count }, () => Math.round(random.uniform()));
+  labels.forEach((label, index) => {
+    const picture = beltPicture({ label: label === 1 ? 'ok' : 'gap', seed: 0, index, width: size, height: size });
+    data.set(picture.data, index * length);
+  });
+  return { data, labels };
 }
 
 /** Writes a problem. @returns its folder */
-export async function writeProblem({ size = 64, width = 1 } = {}) {
-  const directory = join(folder, `problem-${size}-${width}`);
+export async function writeProblem({ size = 64, width = 1, batch = PICTURES } = {}) {
+  const directory = join(folder, `problem-${size}-${width}${batch > PICTURES ? `-${batch}` : ''}`);
   if (existsSync(directory)) return directory;
   const { filters, units, ...shape } = network({ size, width });
   const model = new Sequential(
@@ -82,11 +83,11 @@ export async function writeProblem({ size = 64, width = 1 } = {}) {
     offset += data.length;
     return place;
   });
-  const { pictures, labels } = await trainingSet(size);
+  const set = pictures(size, Math.max(PICTURES, batch));
   mkdirSync(directory);
   writeFileSync(join(directory, 'weights.f32'), Buffer.concat(entries.map(([, { data }]) => bytesOf(data))));
-  writeFileSync(join(directory, 'pictures.u8'), pictures);
-  writeFileSync(join(directory, 'labels.f32'), bytesOf(labels));
+  writeFileSync(join(directory, 'pictures.u8'), set.data);
+  writeFileSync(join(directory, 'labels.f32'), bytesOf(set.labels));
   writeFileSync(join(directory, 'problem.json'), JSON.stringify({ network: { ...shape, filters, units }, weights }));
   return directory;
 }

@@ -1,5 +1,5 @@
 /** Results as Markdown: a table for each measurement, beltnet's time over the peer's in brackets, and the targets. */
-import { nameOf, ours, peers } from './peers.mjs';
+import { commands, nameOf, peers } from './peers.mjs';
 import { targets } from './targets.mjs';
 
 const figure = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
@@ -22,17 +22,17 @@ const columnName = ({ batch, size, width, text }) => {
 };
 
 /** @param measures those of run.mjs, for titles and order */
-export function markdown({ machine, date, versions, cells }, measures) {
+export function markdown({ machine, date, revision, versions, cells }, measures) {
   const parts = [
     `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}` +
-      `${machine.adapter ? `; WebGPU: ${machine.adapter}` : ''}; ${date}.`,
+      `${machine.adapter ? `; WebGPU: ${machine.adapter}` : ''}; ${date}${revision ? `, beltnet at ${revision}` : ''}.`,
     'Medians; in brackets how long beltnet takes as a multiple of the peer (below 1: beltnet is quicker).',
   ];
   const notes = [];
-  for (const { id, title } of measures) {
+  for (const { id, title, ours } of measures.flatMap(({ tables }) => tables)) {
     for (const device of ['cpu', 'webgpu']) {
       const group = cells.filter((cell) => cell.measure === id && cell.device === device);
-      if (group.length > 0) parts.push(measureTable(title, device, group, versions, notes));
+      if (group.length > 0) parts.push(measureTable(`${title} (${device})`, ours[device], group, versions, notes));
     }
   }
   if (notes.length > 0) parts.push(notes.map((note) => `- ${note}`).join('\n'));
@@ -41,31 +41,31 @@ export function markdown({ machine, date, versions, cells }, measures) {
   return parts.join('\n\n');
 }
 
-function measureTable(title, device, group, versions, notes) {
+function measureTable(title, own, group, versions, notes) {
   const columns = [...new Map(group.map(({ one }) => [JSON.stringify(one), one])).entries()];
-  const rows = peers
+  const rows = [...commands, ...peers]
     .filter(({ id }) => group.some(({ peer }) => peer === id))
     .map((peer) => [
       nameOf(peer, versions[peer.id]),
       ...columns.map(([key]) => {
         const inColumn = group.filter(({ one }) => JSON.stringify(one) === key);
-        return cellText(peer, device, inColumn, title, notes);
+        return cellText(peer, own, inColumn, title, notes);
       }),
     ]);
-  return table([[`${title} (${device})`, ...columns.map(([, one]) => columnName(one))], ...rows]);
+  return table([[title, ...columns.map(([, one]) => columnName(one))], ...rows]);
 }
 
-function cellText(peer, device, inColumn, title, notes) {
+function cellText(peer, own, inColumn, title, notes) {
   const { id } = peer;
   const cell = inColumn.find((other) => other.peer === id);
   if (!cell) return '–';
   if (cell.error) {
-    const note = `${nameOf(peer)}, ${title.split(',')[0].toLowerCase()}: ${cell.error}`;
+    const note = `${nameOf(peer)}, ${title.toLowerCase()}: ${cell.error}`;
     pushOnce(notes, note);
     return cell.error.startsWith('ERROR') ? 'ERROR' : cell.error.split(':')[0];
   }
-  const own = inColumn.find((other) => other.peer === ours[device]);
-  const ratio = id !== ours[device] && own?.median ? ` (${(own.median / cell.median).toFixed(2)})` : '';
+  const base = inColumn.find((other) => other.peer === own);
+  const ratio = id !== own && base?.median ? ` (${(base.median / cell.median).toFixed(2)})` : '';
   const mostly = cell.disturbed > cell.samples.length / 2;
   if (mostly) pushOnce(notes, `~ more than half of the rounds were disturbed by other programs or guests of the host`);
   const few = cell.samples.length < 3 ? ` n=${cell.samples.length}` : '';

@@ -6,39 +6,49 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { probeGpu } from '../scripts/machine.mjs';
 import { referenceFigures, Slowness } from './interleaved.mjs';
+import { demo } from './measures/demo.mjs';
+import { endToEnd } from './measures/end-to-end.mjs';
 import { inference } from './measures/inference.mjs';
 import { scaling } from './measures/scaling.mjs';
+import { startUp } from './measures/start-up.mjs';
 import { trainStep } from './measures/train-step.mjs';
 import { PeerProcess } from './peer-process.mjs';
 import { ours, peers } from './peers.mjs';
-import { QuietProbe, raisePriority } from './quiet.mjs';
+import { raisePriority } from './quiet.mjs';
 import { markdown } from './report.mjs';
-import { describeMachine, mergeResults } from './results.mjs';
+import { describeMachine, latestResults, mergeResults, revision } from './results.mjs';
 
-const measures = [trainStep, inference, scaling];
+const measures = [trainStep, inference, scaling, endToEnd, startUp, demo];
 const devices = ['cpu', 'webgpu'];
 
 const usage = `npm run bench -- [options]
 
   --quick            shorter rounds, the slow peers left out, nothing written
   --json             print the results as JSON instead of tables
+  --table            measure nothing, print the tables of the latest results
   --measure NAMES    only these of ${measures.map(({ id }) => id).join(', ')}
   --device NAMES     only cpu or webgpu
   --peer NAMES       only these peers, and beltnet: ${peers.map(({ id }) => id).join(', ')}
   --batch SIZES      instead of 10, 32, 128 (training) and 1, 32, 128 (inference)
   --rounds N         default 10
+  --pictures N       in the folder of the whole trainings; default 2000, with --quick 200
   --threads N        for each peer; default: all cores
   --help
 
 Names and sizes are separated by commas. With --quick or --peer nothing is written to bench/results/.`;
 
 const options = readOptions();
+if (options.table) {
+  const latest = latestResults();
+  console.log(latest ? markdown(latest, measures) : 'There are no results yet.');
+  process.exit(0);
+}
 raisePriority();
 const adapter = options.devices.includes('webgpu') ? (useAdapter() ?? null) : null;
 const results = await measureAll(options);
 const all = {
-  ...{ date: new Date().toISOString().slice(0, 10), machine: describeMachine(adapter), versions: results.versions },
-  cells: results.cells,
+  ...{ date: new Date().toISOString().slice(0, 10), revision: revision(), machine: describeMachine(adapter) },
+  ...results,
 };
 const written = options.quick || options.peers ? null : mergeResults(all);
 console.log(options.json ? JSON.stringify(all, null, 1) : `\n${markdown(written?.results ?? all, measures)}`);
@@ -60,7 +70,7 @@ function readOptions() {
     /^[1-9]\d*$/.test(text) ? Number(text) : fail(`--${name}: expected a whole number above 0, got '${text}'`);
   const ids = peers.map(({ id }) => id);
   return {
-    ...{ quick: values.quick, json: values.json },
+    ...{ quick: values.quick, json: values.json, table: values.table },
     measures: some(
       'measure',
       measures.map(({ id }) => id),
@@ -69,6 +79,7 @@ function readOptions() {
     peers: values.peer === undefined ? null : [...some('peer', ids), ...Object.values(ours)],
     batches: values.batch?.split(',').map((text) => whole('batch', text)),
     rounds: whole('rounds', values.rounds),
+    pictures: values.pictures === undefined ? (values.quick ? 200 : 2000) : whole('pictures', values.pictures),
     threads: values.threads === undefined ? availableParallelism() : whole('threads', values.threads),
   };
 }
@@ -78,8 +89,8 @@ function parse() {
   try {
     return parseArgs({
       options: {
-        ...{ quick: flag, json: flag, help: flag },
-        ...{ measure: text, device: text, peer: text, batch: text, threads: text },
+        ...{ quick: flag, json: flag, table: flag, help: flag },
+        ...{ measure: text, device: text, peer: text, batch: text, threads: text, pictures: text },
         rounds: { type: 'string', default: '10' },
       },
     });
@@ -100,7 +111,7 @@ function useAdapter() {
   return found?.adapter;
 }
 
-async function measureAll({ quick, rounds, threads, batches, ...chosen }) {
+async function measureAll({ quick, rounds, threads, batches, pictures, ...chosen }) {
   const open = new Map();
   const references = new Map();
   const versions = {};
@@ -113,21 +124,27 @@ async function measureAll({ quick, rounds, threads, batches, ...chosen }) {
   };
   const start = async (peer) => {
     const child = new PeerProcess(peer, threads);
-    child.facts = await child.call('open', { ...peer.open, threads });
-    if (child.facts.version) versions[peer.id] = child.facts.version;
+    await child.open();
+    noteVersion(child);
     return child;
+  };
+  const noteVersion = ({ peer, facts }) => {
+    if (facts.version) versions[peer.id] = facts.version;
   };
 
   const context = {
     ...{ quick, rounds, batches, threads },
-    /** Milliseconds: a peer's work in one round, a slow one's in all, and what may be spent on waiting for a quiet machine. */
+    pictures: { count: pictures, width: 640, height: 480 },
+    /**
+     * Milliseconds: a peer's work in one round; what a slow one may take in all; how long a step may be to be measured;
+     * what may be spent on waiting for a quiet machine.
+     */
     ...(quick
-      ? { chunk: 100, slowBudget: 20_000, patience: 15_000 }
-      : { chunk: 250, slowBudget: 60_000, patience: 180_000 }),
-    probe: new QuietProbe(),
+      ? { chunk: 100, slowBudget: 20_000, tooSlow: 5_000, patience: 15_000 }
+      : { chunk: 150, slowBudget: 60_000, tooSlow: 90_000, patience: 180_000 }),
     peers: peers.filter((peer) => (chosen.peers ? chosen.peers.includes(peer.id) : !(quick && peer.slow))),
     slowness: new Slowness(),
-    process: processOf,
+    ...{ process: processOf, noteVersion },
     async reference(which) {
       const key = JSON.stringify(which);
       if (!references.has(key)) {

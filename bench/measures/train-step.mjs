@@ -1,9 +1,10 @@
 /** One training step on batches in memory: forward, backward, Adam. */
 import { measureInTurns } from '../interleaved.mjs';
+import { ours } from '../peers.mjs';
 
 export const trainStep = {
   id: 'train-step',
-  title: 'Training step, ms',
+  tables: [{ id: 'train-step', title: 'Training step, ms', ours }],
   async run(context, device, save) {
     const candidates = context.peers.filter((peer) => peer.device === device && peer.trains !== false);
     for (const batch of context.batches ?? [10, 32, 128]) {

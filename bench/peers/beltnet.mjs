@@ -1,33 +1,40 @@
 /** beltnet through its public API, as built in dist/. */
-import { adam, Conv2D, Dense, Flatten, MaxPooling2D, openDevice, Sequential } from '../../dist/src/index.node.js';
+import {
+  adam,
+  Conv2D,
+  Dense,
+  Flatten,
+  imageDataGenerator,
+  MaxPooling2D,
+  openDevice,
+  Sequential,
+} from '../../dist/src/index.node.js';
 import { batchesOf, cycle, readProblem, serve, someScores, time } from './serve.mjs';
-
-const IDENTITY = [1, 0, 0, 0, 1, 0, 0, 0];
 
 let device, model, problem, batch, optimizer, next;
 
-/** Batches of the same pictures, as `fit` takes them; they go on from call to call. */
+/** The same batches, as `fit` takes them; they go on from call to call. */
 let batches;
 
 function fitBatches() {
-  const { pictures, labels, network } = problem;
-  const { height, width, channels } = network;
-  const steps = Math.floor(labels.length / batch);
+  const { height, width, channels } = problem.network;
+  const count = Math.floor(problem.labels.length / batch) * batch;
+  const dataset = {
+    name: 'bench',
+    pictures: problem.pictures.subarray(0, count * height * width * channels),
+    labels: Uint8Array.from(problem.labels.subarray(0, count)),
+    classNames: ['gap', 'ok'],
+    pictureShape: [height, width, channels],
+    files: Array.from({ length: count }, (_, index) => String(index)),
+    skipped: [],
+  };
+  const flow = imageDataGenerator({ rescale: 1 / 255 }).flow(dataset, { batchSize: batch, shuffle: false });
+  const { pictures, labels, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale } = flow;
   let done = 0;
   return {
-    pictures: pictures.subarray(0, steps * batch * height * width * channels),
-    labels: labels.subarray(0, steps * batch),
-    pictureShape: [height, width, channels],
-    sampleCount: steps * batch,
-    batchSize: batch,
-    stepsPerPass: steps,
-    interpolation: 'nearest',
-    rescale: 1 / 255,
-    transforms: Float32Array.from({ length: batch * 8 }, (_, i) => IDENTITY[i % 8]),
-    batch() {
-      const first = (done++ % steps) * batch;
-      return { indices: Uint32Array.from({ length: batch }, (_, i) => first + i), transforms: this.transforms };
-    },
+    ...{ pictures, labels, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale },
+    attributes: flow.attributes,
+    batch: () => flow.batch(done++),
   };
 }
 
@@ -68,8 +75,8 @@ const training = {
 };
 
 await serve({
-  async open({ device: name }) {
-    device = await openDevice(name);
+  async open({ device: name, threads }) {
+    device = await openDevice(name, name === 'cpu' ? { threads } : {});
     return { device: device.description.name, steps: Object.keys(training), adam: ['keras', 'pytorch'] };
   },
   prepare({ directory, batch: size, adam: { form, ...settings } }) {

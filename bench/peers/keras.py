@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from types import SimpleNamespace
 
 # This file's folder comes first among those that modules are looked for in, and `import keras` would find this file.
 sys.path.append(sys.path.pop(0))
@@ -20,7 +21,7 @@ def open_device(device, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     import keras
 
-    state.update(tf=tf, keras=keras)
+    state.update(tf=tf, keras=keras, threads=threads)
     version = f"{keras.__version__} on TensorFlow {tf.__version__}"
     return {"version": version, "device": f"cpu, {threads} threads", "steps": list(steps), "adam": ["keras"]}
 
@@ -96,5 +97,22 @@ def infer(warm, count):
     return {"milliseconds": milliseconds, "scores": scores[:8].tolist()}
 
 
+def train_folder(directory, size, batch, epochs, shear, zoom, flip, adam):
+    """Keras' own generator, which decodes the pictures again in every epoch, and its own fit. shear in degrees."""
+    from keras.src.legacy.preprocessing.image import ImageDataGenerator
+
+    generator = ImageDataGenerator(rescale=1 / 255, shear_range=shear, zoom_range=zoom, horizontal_flip=flip)
+    flow = generator.flow_from_directory(directory, target_size=(size, size), batch_size=batch, class_mode="binary")
+    flow.workers = state["threads"]
+    model = build(SimpleNamespace(height=size, width=size, channels=3, filters=32, units=128), adam)
+    history = model.fit(flow, epochs=epochs, verbose=0)
+    return {"losses": history.history["loss"]}
+
+
 if __name__ == "__main__":
-    serve({"open": open_device, "prepare": prepare, "restart": restart, "step": step, "infer": infer})
+    serve(
+        {
+            **{"open": open_device, "prepare": prepare, "restart": restart},
+            **{"step": step, "infer": infer, "trainFolder": train_folder},
+        }
+    )

@@ -5,6 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** What a library cannot do: a row says so, and it is no error. */
+export class Unsupported extends Error {}
 
 /** @param methods what each request does: parameters in, result out */
 export async function serve(methods) {
@@ -16,10 +20,19 @@ export async function serve(methods) {
     try {
       reply({ result: (await all[method](parameters)) ?? null });
     } catch (error) {
-      reply({ error: error?.message ?? String(error), missing: error?.code === 'ERR_MODULE_NOT_FOUND' });
+      const missing = error?.code === 'ERR_MODULE_NOT_FOUND';
+      reply({ error: error?.message ?? String(error), missing, unsupported: error instanceof Unsupported });
     }
   }
   process.exit(0); // some backends keep the process up
+}
+
+/** For packages that do not tell their version themselves. */
+export function packageVersion(name) {
+  const [, root] = /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(
+    fileURLToPath(import.meta.resolve(name)).replaceAll('\\', '/'),
+  );
+  return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 }
 
 /** Runs `work` `warm` times, then `count` times with the clock on; `finish` waits for all that was started. */

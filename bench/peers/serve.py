@@ -12,6 +12,10 @@ replies = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
 
+class Unsupported(Exception):
+    """What a library or machine cannot do: a row says so, and it is no error."""
+
+
 def serve(methods):
     """methods: what each request does; a function of the request's parameters that returns the result."""
     methods = {"memory": memory, **methods}
@@ -20,6 +24,8 @@ def serve(methods):
         method = request.pop("method")
         try:
             reply = {"result": methods[method](**request)}
+        except Unsupported as error:
+            reply = {"error": str(error), "unsupported": True}
         except Exception as error:  # the runner shows it in the peer's row
             reply = {"error": f"{type(error).__name__}: {error}", "missing": isinstance(error, ModuleNotFoundError)}
         replies.write(json.dumps(reply) + "\n")
