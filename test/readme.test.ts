@@ -21,12 +21,16 @@ function run(program: string): string {
   return execFileSync(process.execPath, [path], { cwd: folder, encoding: 'utf8' });
 }
 
-test('there are two', () => expect(programs).toHaveLength(2));
+test('there are three', () => expect(programs).toHaveLength(3));
 
 test('training', () => {
   expect(run(programs[0])).toMatch(/^1 \d\.\d+\n2 \d\.\d+\n$/);
 });
 
+test('a graph', () => {
+  expect(run(programs[1])).toMatch(/^add \(Add\) .* conv2d, conv2d_1\n[^]*\nTotal params: 885 /m);
+});
+
 test('a gradient', () => {
-  expect(run(programs[1])).toMatch(/^relu \[3\] → \[3\]\nsum \[3\] → \[\]\n.*0, 0\.333\d*, 0\.333\d*/s);
+  expect(run(programs[2])).toMatch(/^relu \[3\] → \[3\]\nsum \[3\] → \[\]\n.*0, 0\.333\d*, 0\.333\d*/s);
 });
