@@ -331,16 +331,10 @@ export class Model {
 
   /** What the layers' regularization adds to the loss. */
   #penalty(arena: ParameterArena): Tensor | null {
-    let sum: Tensor | null = null;
-    for (const layer of this.layers) {
-      const tensors = arena.ofLayer(layer.name);
-      for (const { fullName, name, l2 = 0 } of this.#parameters()) {
-        if (l2 === 0 || fullName !== `${layer.name}.${name}`) continue;
-        const penalty = sumOfSquares(tensors[name], { scale: l2 });
-        sum = sum ? add(sum, penalty) : penalty;
-      }
-    }
-    return sum;
+    const penalties = this.#parameters().flatMap(({ fullName, l2 = 0 }) =>
+      l2 > 0 ? [sumOfSquares(arena.value(fullName), { scale: l2 })] : [],
+    );
+    return penalties.length > 0 ? penalties.reduce(add) : null;
   }
 
   #forward(x: Tensor, tensors: readonly Record<string, Tensor>[], { logits, training, step }: ForwardOptions): Tensor {

@@ -103,6 +103,13 @@ export class ParameterArena {
     });
   }
 
+  /** @throws ShapeError when there is no such parameter */
+  value(fullName: string): Tensor {
+    const place = this.#places.find((each) => each.fullName === fullName);
+    if (!place) throw new ShapeError(`weights: the model has no ${fullName}`);
+    return place.value;
+  }
+
   /** The tensors of one layer, by their short names. */
   ofLayer(name: string): Record<string, Tensor> {
     const prefix = `${name}.`;

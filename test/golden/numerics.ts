@@ -7,7 +7,7 @@ import { kernels, ops } from '../../src/kernels/registry.js';
 import { openTestDevices } from '../support/open-devices.js';
 
 const path = fileURLToPath(new URL('../../docs/numerics.md', import.meta.url));
-const CASES = 10;
+const CASES = 5;
 
 interface Documented {
   readonly name: string;
