@@ -190,6 +190,6 @@ describe('the tape', () => {
         filled([3, 8], () => 0),
         { interpolation: 'nearest', rescale: 1 },
       ),
-    ).toThrow('augment: transforms expects [2,8], got [3,8]');
+    ).toThrow('augment: transforms expects [2,12], got [3,8]');
   });
 });
