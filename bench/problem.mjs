@@ -39,8 +39,9 @@ export const adam = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-
 export async function pictureFolder({ count, width, height }) {
   const path = join(pictureStore, `belt-${count}-${width}x${height}`);
   const testFraction = 2 / count; // the fewest that a set can have; they are not used
-  if (!existsSync(path)) await synthesize(path, { count: count + 2, width, height, seed: 0, testFraction });
-  return join(path, 'training_set');
+  const trainingSet = join(path, 'training_set'); // is there only when it is complete
+  if (!existsSync(trainingSet)) await synthesize(path, { count: count + 2, width, height, seed: 0, testFraction });
+  return trainingSet;
 }
 
 /** As many as the largest batch of the tables; steps take batches of them in turn. */

@@ -10,7 +10,7 @@ const MILLISECONDS = 20;
 /** A gap as long as this is no interrupt but somebody else's turn. */
 const GAP = 0.5;
 /** Share of lost time from which a measurement is disturbed. */
-const DISTURBED = 0.04;
+const DISTURBED = 0.1;
 
 if (!isMainThread) parentPort?.on('message', () => parentPort.postMessage(lostShare()));
 

@@ -2,139 +2,71 @@
  * `npm run bench`: beltnet and its peers side by side. README.md says what is measured and how.
  * Progress goes to stderr, the tables (or with --json the results) to stdout.
  */
-import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { probeGpu } from '../scripts/machine.mjs';
 import { referenceFigures, Slowness } from './interleaved.mjs';
-import { demo } from './measures/demo.mjs';
-import { endToEnd } from './measures/end-to-end.mjs';
-import { inference } from './measures/inference.mjs';
-import { scaling } from './measures/scaling.mjs';
-import { startUp } from './measures/start-up.mjs';
-import { trainStep } from './measures/train-step.mjs';
+import { measures } from './measures.mjs';
+import { readOptions } from './options.mjs';
 import { PeerProcess } from './peer-process.mjs';
 import { ours, peers } from './peers.mjs';
 import { raisePriority } from './quiet.mjs';
 import { markdown } from './report.mjs';
 import { describeMachine, latestResults, mergeResults, revision } from './results.mjs';
 
-const measures = [trainStep, inference, scaling, endToEnd, startUp, demo];
-const devices = ['cpu', 'webgpu'];
+process.exit(await main(readOptions()));
 
-const usage = `npm run bench -- [options]
-
-  --quick            shorter rounds, the slow peers left out, nothing written
-  --json             print the results as JSON instead of tables
-  --table            measure nothing, print the tables of the latest results
-  --measure NAMES    only these of ${measures.map(({ id }) => id).join(', ')}
-  --device NAMES     only cpu or webgpu
-  --peer NAMES       only these peers, and beltnet: ${peers.map(({ id }) => id).join(', ')}
-  --batch SIZES      instead of 10, 32, 128 (training) and 1, 32, 128 (inference)
-  --rounds N         default 10
-  --pictures N       in the folder of the whole trainings; default 2000, with --quick 200
-  --threads N        for each peer; default: all cores
-  --help
-
-Names and sizes are separated by commas. With --quick or --peer nothing is written to bench/results/.`;
-
-const options = readOptions();
-if (options.table) {
-  const latest = latestResults();
-  console.log(latest ? markdown(latest, measures) : 'There are no results yet.');
-  process.exit(0);
-}
-raisePriority();
-const adapter = options.devices.includes('webgpu') ? (useAdapter() ?? null) : null;
-const results = await measureAll(options);
-const all = {
-  ...{ date: new Date().toISOString().slice(0, 10), revision: revision(), machine: describeMachine(adapter) },
-  ...results,
-};
-const written = options.quick || options.peers ? null : mergeResults(all);
-console.log(options.json ? JSON.stringify(all, null, 1) : `\n${markdown(written?.results ?? all, measures)}`);
-if (written) console.error(`\nwritten: ${written.file}`);
-process.exit(all.cells.some(({ error }) => error?.startsWith('ERROR')) ? 1 : 0);
-
-function readOptions() {
-  const { values } = parse();
-  if (values.help) {
-    console.log(usage);
-    process.exit(0);
+/** @returns the exit code: 1 when a peer was in error */
+async function main(options) {
+  if (options.table) {
+    const latest = latestResults();
+    console.log(latest ? markdown(latest, measures) : 'There are no results yet.');
+    return 0;
   }
-  const some = (name, known) => {
-    const chosen = values[name]?.split(',') ?? known;
-    const unknown = chosen.find((one) => !known.includes(one));
-    return unknown === undefined ? chosen : fail(`--${name}: expected some of ${known.join(', ')}, got '${unknown}'`);
-  };
-  const whole = (name, text) =>
-    /^[1-9]\d*$/.test(text) ? Number(text) : fail(`--${name}: expected a whole number above 0, got '${text}'`);
-  const ids = peers.map(({ id }) => id);
-  return {
-    ...{ quick: values.quick, json: values.json, table: values.table },
-    measures: some(
-      'measure',
-      measures.map(({ id }) => id),
-    ),
-    devices: some('device', devices),
-    peers: values.peer === undefined ? null : [...some('peer', ids), ...Object.values(ours)],
-    batches: values.batch?.split(',').map((text) => whole('batch', text)),
-    rounds: whole('rounds', values.rounds),
-    pictures: values.pictures === undefined ? (values.quick ? 200 : 2000) : whole('pictures', values.pictures),
-    threads: values.threads === undefined ? availableParallelism() : whole('threads', values.threads),
-  };
+  raisePriority();
+  const { adapter, versions, cells } = await measureAll(options);
+  const date = new Date().toISOString().slice(0, 10);
+  const results = { date, revision: revision(), machine: describeMachine(adapter), versions, cells };
+  const written = options.quick || options.peers ? null : mergeResults(results);
+  console.log(options.json ? JSON.stringify(results, null, 1) : `\n${markdown(written?.results ?? results, measures)}`);
+  if (written) console.error(`\nwritten: ${written.file}`);
+  return cells.some(({ error }) => error?.startsWith('ERROR')) ? 1 : 0;
 }
 
-function parse() {
-  const [flag, text] = [{ type: 'boolean', default: false }, { type: 'string' }];
-  try {
-    return parseArgs({
-      options: {
-        ...{ quick: flag, json: flag, table: flag, help: flag },
-        ...{ measure: text, device: text, peer: text, batch: text, threads: text, pictures: text },
-        rounds: { type: 'string', default: '10' },
-      },
-    });
-  } catch (error) {
-    return fail(error.message);
-  }
-}
-
-function fail(message) {
-  console.error(`${message}\n\n${usage}`);
-  process.exit(2);
-}
-
-/** Finds the WebGPU adapter that Dawn takes here, and has all peers take the same. @returns its name */
+/** Finds the WebGPU adapter that Dawn takes here, and has all peers take the same. */
 function useAdapter() {
   const found = probeGpu();
   if (found?.icd) process.env.VK_ICD_FILENAMES = found.icd;
-  return found?.adapter;
+  return found?.adapter ?? null;
 }
 
-async function measureAll({ quick, rounds, threads, batches, pictures, ...chosen }) {
-  const open = new Map();
-  const references = new Map();
+async function measureAll({ quick, rounds, threads, batches, ...options }) {
   const versions = {};
   const cells = [];
+  let adapter = options.devices.includes('webgpu') ? useAdapter() : null;
+  const noteVersion = ({ peer, facts }) => {
+    if (facts.version) versions[peer.id] = facts.version;
+    if (peer.id === ours.webgpu) adapter = facts.device; // the same one, in more words
+  };
 
   /** The peer's process, opened when it is first asked for. A peer that cannot be opened cannot be opened later either. */
-  const processOf = (peer, key = peer.id) => {
-    if (!open.has(key)) open.set(key, start(peer));
-    return open.get(key);
-  };
-  const start = async (peer) => {
+  const processOf = remember(async (peer) => {
     const child = new PeerProcess(peer, threads);
     await child.open();
     noteVersion(child);
     return child;
-  };
-  const noteVersion = ({ peer, facts }) => {
-    if (facts.version) versions[peer.id] = facts.version;
-  };
+  });
+  const referencePeer = { ...peers.find(({ id }) => id === ours.cpu) }; // a process of its own
+  const reference = remember(async (which) => {
+    const child = await processOf(referencePeer);
+    const figures = await referenceFigures(child, which);
+    child.pause();
+    return figures;
+  }, JSON.stringify);
 
   const context = {
-    ...{ quick, rounds, batches, threads },
-    pictures: { count: pictures, width: 640, height: 480 },
+    ...{ quick, rounds, batches, threads, hardware: adapter?.endsWith('(hardware)') ?? false },
+    ...{ process: processOf, reference, noteVersion, progress, slowness: new Slowness() },
+    pictures: { count: options.pictures, width: 640, height: 480 },
+    peers: peers.filter((peer) => (options.peers ? options.peers.includes(peer.id) : !(quick && peer.slow))),
     /**
      * Milliseconds: a peer's work in one round; what a slow one may take in all; how long a step may be to be measured;
      * what may be spent on waiting for a quiet machine.
@@ -142,32 +74,28 @@ async function measureAll({ quick, rounds, threads, batches, pictures, ...chosen
     ...(quick
       ? { chunk: 100, slowBudget: 20_000, tooSlow: 5_000, patience: 15_000 }
       : { chunk: 150, slowBudget: 60_000, tooSlow: 90_000, patience: 180_000 }),
-    peers: peers.filter((peer) => (chosen.peers ? chosen.peers.includes(peer.id) : !(quick && peer.slow))),
-    slowness: new Slowness(),
-    ...{ process: processOf, noteVersion },
-    async reference(which) {
-      const key = JSON.stringify(which);
-      if (!references.has(key)) {
-        const child = await processOf(
-          peers.find(({ id }) => id === ours.cpu),
-          'reference',
-        );
-        references.set(key, await referenceFigures(child, which));
-        child.pause();
-      }
-      return references.get(key);
-    },
-    progress(text) {
-      process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
-    },
   };
-
-  for (const measure of measures.filter(({ id }) => chosen.measures.includes(id))) {
-    for (const device of chosen.devices) {
-      const save = (found) => cells.push(...found.map((cell) => ({ ...cell, device })));
-      await measure.run(context, device, save);
+  for (const measure of measures.filter(({ id }) => options.measures.includes(id))) {
+    for (const device of options.devices) {
+      await measure.run(context, device, (found) => cells.push(...found.map((cell) => ({ ...cell, device }))));
     }
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  return { versions, cells };
+  progress('');
+  return { adapter, versions, cells };
+}
+
+/** `make`, called once for each argument; failures are remembered too. */
+function remember(make, keyOf = (argument) => argument) {
+  const made = new Map();
+  return (argument) => {
+    const key = keyOf(argument);
+    if (!made.has(key)) made.set(key, make(argument));
+    return made.get(key);
+  };
+}
+
+/** One line that is written over on a terminal, lines in a file. */
+function progress(text) {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  else if (text) process.stderr.write(`${text}\n`);
 }

@@ -7,7 +7,8 @@ export const trainStep = {
   tables: [{ id: 'train-step', title: 'Training step, ms', ours }],
   async run(context, device, save) {
     const candidates = context.peers.filter((peer) => peer.device === device && peer.trains !== false);
-    for (const batch of context.batches ?? [10, 32, 128]) {
+    const sizes = device === 'webgpu' && context.hardware ? [10, 32, 128, 512] : [10, 32, 128];
+    for (const batch of context.batches ?? sizes) {
       await save(await measureInTurns(context, 'train-step', 'step', { batch }, candidates));
     }
   },
