@@ -63,7 +63,7 @@ import { softmaxKernels, softmaxOps } from './softmax.js';
 import { sumOfSquaresKernels, sumOfSquaresOps } from './sum-of-squares.js';
 import { swishKernels, swishOps } from './swish.js';
 import { tanhKernels, tanhOps } from './tanh.js';
-import { windowGeometry } from './window.js';
+import { windowGeometry, type WindowAttributes } from './window.js';
 
 const choice = <Value>(random: Random, values: readonly Value[]): Value => values[random.integer(values.length)];
 
@@ -84,8 +84,12 @@ function defectsSample(random: Random, batch: number, [, height, width]: Shape):
   return { shape: [batch, DEFECTS_SIZE], dtype: 'float32', values };
 }
 
+/** Now and then a window that is too large for the kernels which write out every position. */
 function convolutionSample(random: Random) {
-  const window = randomWindow(random, true);
+  const window: WindowAttributes =
+    random.integer(8) === 0
+      ? { ...randomWindow(random, false), size: [between(random, 5, 7), between(random, 6, 8)] }
+      : randomWindow(random, true);
   const x: Shape = [between(random, 1, 3), between(random, 8, 12), between(random, 8, 21), channels(random)];
   const { outputHeight, outputWidth } = windowGeometry('sample', x, window);
   const weight: Shape = [...window.size, x[3], channels(random)];
