@@ -26,7 +26,7 @@ import {
 } from './conv2d/conv2d-max-pool2d.js';
 import { conv2dForward, conv2dInputGradient, conv2dOp, conv2dWeightGradient } from './conv2d/conv2d.js';
 import { groupedConv2dKernels, groupedConv2dOps } from './conv2d/grouped-conv2d.js';
-import { denseOp } from './dense.js';
+import { denseOp, denseWeightGradient } from './dense.js';
 import { dropoutKernels, dropoutOps } from './dropout.js';
 import { eluKernels, eluOps } from './elu.js';
 import { reshapeOp } from './flatten.js';
@@ -225,6 +225,18 @@ export const kernels: readonly RegisteredKernel[] = [
       return {
         inputs: [floats(random, transposeA ? [K, M] : [M, K]), floats(random, transposeB ? [N, K] : [K, N]), ...bias],
         attributes: { transposeA, transposeB, activation: random.integer(2) ? 'relu' : 'linear' },
+      };
+    },
+  },
+  {
+    kernel: denseWeightGradient,
+    roundings: 64,
+    sample(random) {
+      const batch = random.integer(6) === 0 ? 300 : between(random, 1, 40); // 300 is split into slices
+      const outputs = channels(random) * between(random, 1, 3);
+      return {
+        inputs: [floats(random, [batch, between(random, 1, 90)]), floats(random, [batch, outputs])],
+        attributes: null,
       };
     },
   },
