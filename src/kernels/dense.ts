@@ -39,8 +39,9 @@ export const denseWeightGradient = defineKernel<null>({
   wgsl: ({ inputs: [x, dz] }) =>
     productDispatches({ M: x[1], N: dz[1], K: x[0], transposeA: true, transposeB: false }, { columnSums: true }),
   wasm({ inputs, outputs }) {
-    const product = matrixProduct.wasm!({ inputs, outputs: outputs.slice(0, 1) }, { transposeA: true });
-    const sums = columnSumsKernel.wasm!({ inputs: inputs.slice(1), outputs: outputs.slice(1) }, null);
+    const product = matrixProduct.wasm?.({ inputs, outputs: outputs.slice(0, 1) }, { transposeA: true });
+    const sums = columnSumsKernel.wasm?.({ inputs: inputs.slice(1), outputs: outputs.slice(1) }, null);
+    if (!product || !sums) return null;
     const own = product.scratch?.length ?? 0;
     return {
       scratch: [...(product.scratch ?? []), ...(sums.scratch ?? [])],

@@ -231,6 +231,7 @@ export const kernels: readonly RegisteredKernel[] = [
   {
     kernel: denseWeightGradient,
     roundings: 64,
+    because: 'up to 300 products of both signs',
     sample(random) {
       const batch = random.integer(6) === 0 ? 300 : between(random, 1, 40); // 300 is split into slices
       const outputs = channels(random) * between(random, 1, 3);
