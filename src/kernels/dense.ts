@@ -4,16 +4,54 @@
  */
 import { ShapeError } from '../errors.js';
 import { defineOp } from '../tensor/autograd.js';
+import { defineKernel } from '../tensor/kernel.js';
 import { formatShape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
-import { columnSums } from './bias.js';
+import { columnSumsKernel } from './bias.js';
 import { matrixProduct } from './matrix-product.js';
+import { productDispatches } from './matrix-product.wgsl.js';
 import type { FusedActivation } from './partial-sums.js';
 import { reluGradient } from './relu.js';
 
 export interface DenseAttributes {
   readonly activation: FusedActivation;
 }
+
+/** x, dz → dw, db: one pass over dz for both. */
+export const denseWeightGradient = defineKernel<null>({
+  name: 'denseWeightGradient',
+  outputs: ([x, dz]) => [
+    { shape: [x[1], dz[1]], dtype: 'float32' },
+    { shape: [dz[1]], dtype: 'float32' },
+  ],
+  twin({ inputs: [x, dz], outputs: [dw, db] }, { inputs, outputs }) {
+    matrixProduct.twin(
+      { inputs: [x, dz], outputs: [dw] },
+      { inputs, outputs: outputs.slice(0, 1) },
+      { transposeA: true },
+    );
+    columnSumsKernel.twin(
+      { inputs: [dz], outputs: [db] },
+      { inputs: inputs.slice(1), outputs: outputs.slice(1) },
+      null,
+    );
+  },
+  wgsl: ({ inputs: [x, dz] }) =>
+    productDispatches({ M: x[1], N: dz[1], K: x[0], transposeA: true, transposeB: false }, { columnSums: true }),
+  wasm({ inputs, outputs }) {
+    const product = matrixProduct.wasm?.({ inputs, outputs: outputs.slice(0, 1) }, { transposeA: true });
+    const sums = columnSumsKernel.wasm?.({ inputs: inputs.slice(1), outputs: outputs.slice(1) }, null);
+    if (!product || !sums) return null;
+    const own = product.scratch?.length ?? 0;
+    return {
+      scratch: [...(product.scratch ?? []), ...(sums.scratch ?? [])],
+      steps: ({ inputs: [x, dz], outputs: [dw, db] }, scratch) => [
+        ...product.steps({ inputs: [x, dz], outputs: [dw] }, scratch.slice(0, own)),
+        ...sums.steps({ inputs: [dz], outputs: [db] }, scratch.slice(own)),
+      ],
+    };
+  },
+});
 
 export const denseOp = defineOp<DenseAttributes>({
   name: 'dense',
@@ -28,11 +66,10 @@ export const denseOp = defineOp<DenseAttributes>({
   },
   backward({ dy, inputs: [x, weight], outputs: [y], attributes, needs, into }) {
     const dz = attributes.activation === 'relu' ? reluGradient(dy, y) : dy;
-    return [
-      needs[0] && launch(matrixProduct, [dz, weight], { transposeB: true }, [into[0]])[0],
-      needs[1] && launch(matrixProduct, [x, dz], { transposeA: true }, [into[1]])[0],
-      (needs[2] ?? false) && columnSums(dz, into[2]),
-    ];
+    const dx = needs[0] && launch(matrixProduct, [dz, weight], { transposeB: true }, [into[0]])[0];
+    if (!needs[2]) return [dx, needs[1] && launch(matrixProduct, [x, dz], { transposeA: true }, [into[1]])[0], null];
+    const [dw, db] = launch(denseWeightGradient, [x, dz], null, [into[1], into[2]]);
+    return [dx, dw, db];
   },
 });
 

@@ -4,10 +4,15 @@
  * on bits where NaN matters.
  */
 
-/** true for NaN; comparisons such as `x != x` may be optimised away. */
-export const IS_NAN = /* wgsl */ `
-fn isNan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+/** true for NaN, for each component of a vector; comparisons such as `x != x` may be optimised away. */
+export const isNanFunction = (type: 'f32' | 'vec4f'): string => {
+  const [integers, booleans] = type === 'f32' ? ['u32', 'bool'] : ['vec4u', 'vec4<bool>'];
+  return /* wgsl */ `
+fn isNan(x: ${type}) -> ${booleans} {
+  return (bitcast<${integers}>(x) & ${integers}(0x7fffffffu)) > ${integers}(0x7f800000u);
+}
 `;
+};
 
 /** 1.0 for NaN and the infinities, else 0.0. */
 export const NOT_FINITE = /* wgsl */ `

@@ -3,9 +3,10 @@
  * dense layer and its gradients are made of.
  */
 import { ShapeError } from '../errors.js';
-import { defineKernel, dispatchThreads, ENTRY, type OperandShapes } from '../tensor/kernel.js';
+import { defineKernel, type OperandShapes } from '../tensor/kernel.js';
 import { formatShape } from '../tensor/shape.js';
-import { activate, BUSY_THREADS, partialSums, type FusedActivation } from './partial-sums.js';
+import { productDispatches } from './matrix-product.wgsl.js';
+import type { FusedActivation } from './partial-sums.js';
 import { split } from '../tensor/parts.js';
 import { floats, PRODUCT_BYTES, sumSlicesCall } from './wasm-parts.js';
 
@@ -33,46 +34,6 @@ function productShape(
     bColumn: transposeB ? K : 1,
   };
 }
-
-/** Rows of C that a thread computes: each loaded value of B serves them all. */
-const ROWS = 4;
-
-/** A thread: ROWS rows × 4 neighbouring columns (or 1) of C over one slice of K. */
-const productShader = (vector: boolean): string => /* wgsl */ `
-alias Columns = ${vector ? 'vec4f' : 'f32'};
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<Columns>;
-@group(0) @binding(2) var<storage, read_write> c: array<Columns>;
-override M: u32;
-override GROUPS: u32;       // columns of C, in vectors
-override K: u32;
-override K_OF_SLICE: u32;
-override A_ROW: u32;
-override A_COLUMN: u32;
-override B_ROW: u32;        // in vectors
-override B_COLUMN: u32;
-${ENTRY}
-  let group = index % GROUPS;
-  let tiles = (M + ${ROWS - 1}u) / ${ROWS}u;
-  let row = index / GROUPS % tiles * ${ROWS}u;
-  let slice = index / GROUPS / tiles;
-  ${Array.from({ length: ROWS }, (_, r) => `let a${r} = min(row + ${r}u, M - 1u) * A_ROW; var sum${r} = Columns(0.0);`).join('\n  ')}
-  for (var k = slice * K_OF_SLICE; k < min((slice + 1u) * K_OF_SLICE, K); k++) {
-    let value = b[k * B_ROW + group * B_COLUMN];
-    ${Array.from({ length: ROWS }, (_, r) => `sum${r} = fma(Columns(a[a${r} + k * A_COLUMN]), value, sum${r});`).join('\n    ')}
-  }
-  ${Array.from({ length: ROWS }, (_, r) => `if (row + ${r}u < M) { c[(slice * M + row + ${r}u) * GROUPS + group] = sum${r}; }`).join('\n  ')}
-}`;
-
-/** c = activation(c + bias), for products of a single slice. */
-const FINISH = (bias: boolean, activation: FusedActivation): string => /* wgsl */ `
-@group(0) @binding(0) var<storage, read_write> c: array<f32>;
-${bias ? '@group(0) @binding(1) var<storage, read> bias: array<f32>;' : ''}
-override CHANNELS: u32;
-${ENTRY}
-  let sum = c[index] ${bias ? '+ bias[index % CHANNELS]' : ''};
-  c[index] = ${activate(activation, 'sum')};
-}`;
 
 /** a, b, optional bias → c */
 export const matrixProduct = defineKernel<MatrixProductAttributes>({
@@ -102,29 +63,9 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     }
   },
   wgsl(shapes, attributes) {
-    const { M, N, K, aRow, aColumn, bRow, bColumn } = productShape(shapes, attributes);
-    const { activation = 'linear' } = attributes;
-    const bias = shapes.inputs.length === 3;
-    const vector = N % 4 === 0 && !attributes.transposeB;
-    const width = vector ? 4 : 1;
-    const tiles = Math.ceil(M / ROWS) * (N / width);
-    const slices = Math.min(Math.ceil(K / 32), Math.ceil(BUSY_THREADS / tiles));
-    const kOfSlice = Math.ceil(K / slices);
-    const used = Math.ceil(K / kOfSlice);
-    const finish = bias || activation !== 'linear';
-    return {
-      scratch: used > 1 ? [used * M * N * 4] : [],
-      steps: ({ inputs: [a, b, biasView], outputs: [c] }, [partials]) => [
-        dispatchThreads(productShader(vector), tiles * used, [a, b, partials ?? c], {
-          ...{ M, GROUPS: N / width, K, K_OF_SLICE: kOfSlice },
-          ...{ A_ROW: aRow, A_COLUMN: aColumn, B_ROW: bRow / width, B_COLUMN: bColumn },
-        }),
-        ...(partials ? [partialSums(partials, c, M * N, used, { bias: biasView, channels: N, activation })] : []),
-        ...(!partials && finish
-          ? [dispatchThreads(FINISH(bias, activation), M * N, bias ? [c, biasView] : [c], { CHANNELS: N })]
-          : []),
-      ],
-    };
+    const { transposeA = false, transposeB = false, activation = 'linear' } = attributes;
+    const { M, N, K } = productShape(shapes, attributes);
+    return productDispatches({ M, N, K, transposeA, transposeB }, { bias: shapes.inputs.length === 3, activation });
   },
   wasm(shapes, attributes) {
     const { M, N, K, aRow, aColumn, bRow, bColumn } = productShape(shapes, attributes);

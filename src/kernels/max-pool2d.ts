@@ -8,7 +8,7 @@ import { defineOp } from '../tensor/autograd.js';
 import { defineKernel, ENTRY, type OperandShapes, planThreads } from '../tensor/kernel.js';
 import { sizeOf, type Shape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
-import { IS_NAN } from './math.js';
+import { isNanFunction } from './math.js';
 import { split } from '../tensor/parts.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from './window.js';
 
@@ -41,7 +41,7 @@ const FORWARD = /* wgsl */ `
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> indices: array<u32>;
 ${SIZES}
-${IS_NAN}
+${isNanFunction('f32')}
 ${ENTRY}
   let c = index % CHANNELS;
   let j = index / CHANNELS % OUTPUT_WIDTH;

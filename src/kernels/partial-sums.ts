@@ -12,36 +12,46 @@ export function activate(activation: FusedActivation, x: string, type: 'f32' | '
   return activation === 'relu' ? `select(${x}, ${type}(0.0), ${x} <= ${type}(0.0))` : x;
 }
 
-const partialSumsShader = (bias: boolean, activation: FusedActivation): string => /* wgsl */ `
+/** What else happens to the sums. */
+export interface SumOptions {
+  readonly bias?: BufferView | undefined;
+  /** Length of the bias. */
+  readonly channels?: number;
+  readonly activation?: FusedActivation;
+  /** Where elements of a slice beyond the output go: a second output. */
+  readonly rest?: BufferView;
+  readonly restSize?: number;
+}
+
+const partialSumsShader = (bias: boolean, rest: boolean, activation: FusedActivation): string => /* wgsl */ `
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
 ${bias ? '@group(0) @binding(2) var<storage, read> bias: array<f32>;' : ''}
+${rest ? `@group(0) @binding(${bias ? 3 : 2}) var<storage, read_write> rest: array<f32>;` : ''}
 override SLICES: u32;
 override CHANNELS: u32;
+override SIZE: u32;
 ${ENTRY}
   var sum = 0.0;
   for (var slice = 0u; slice < SLICES; slice++) { sum += partials[slice * THREADS + index]; }
+  ${rest ? 'if (index >= SIZE) { rest[index - SIZE] = sum; return; }' : ''}
   ${bias ? 'sum += bias[index % CHANNELS];' : ''}
   output[index] = ${activate(activation, 'sum')};
 }`;
 
-/** @param size elements of the output, and of each of the `slices` slices of `partials` */
+/** @param size elements of the output; a slice of `partials` has `restSize` more */
 export function partialSums(
   partials: BufferView,
   output: BufferView,
   size: number,
   slices: number,
-  {
-    bias,
-    channels = 1,
-    activation = 'linear',
-  }: { bias?: BufferView | undefined; channels?: number; activation?: FusedActivation } = {},
+  { bias, channels = 1, activation = 'linear', rest, restSize = 0 }: SumOptions = {},
 ): Dispatch {
   return dispatchThreads(
-    partialSumsShader(bias !== undefined, activation),
-    size,
-    bias ? [partials, output, bias] : [partials, output],
-    { SLICES: slices, CHANNELS: channels },
+    partialSumsShader(bias !== undefined, rest !== undefined, activation),
+    size + restSize,
+    [partials, output, ...(bias ? [bias] : []), ...(rest ? [rest] : [])],
+    { SLICES: slices, CHANNELS: channels, SIZE: size },
   );
 }
 

@@ -7,7 +7,7 @@ import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
 import { sizeOf, type Shape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { alongAxes, type AxisRange } from './axes.js';
-import { IS_NAN } from './math.js';
+import { isNanFunction } from './math.js';
 import { randomAxes, reduceAxes, type ReduceOptions } from './reduce.js';
 import { allDifferent, anyShape, floats, integers, wholeNumbers } from './samples.js';
 import type { RegisteredKernel, RegisteredOp } from './samples.js';
@@ -18,7 +18,7 @@ const FORWARD = /* wgsl */ `
 @group(0) @binding(2) var<storage, read_write> places: array<u32>;
 override LENGTH: u32;
 override INNER: u32;
-${IS_NAN}
+${isNanFunction('f32')}
 ${ENTRY}
   let start = index / INNER * LENGTH * INNER + index % INNER;
   var best = x[start];

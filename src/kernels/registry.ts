@@ -26,7 +26,7 @@ import {
 } from './conv2d/conv2d-max-pool2d.js';
 import { conv2dForward, conv2dInputGradient, conv2dOp, conv2dWeightGradient } from './conv2d/conv2d.js';
 import { groupedConv2dKernels, groupedConv2dOps } from './conv2d/grouped-conv2d.js';
-import { denseOp } from './dense.js';
+import { denseOp, denseWeightGradient } from './dense.js';
 import { dropoutKernels, dropoutOps } from './dropout.js';
 import { eluKernels, eluOps } from './elu.js';
 import { reshapeOp } from './flatten.js';
@@ -63,7 +63,7 @@ import { softmaxKernels, softmaxOps } from './softmax.js';
 import { sumOfSquaresKernels, sumOfSquaresOps } from './sum-of-squares.js';
 import { swishKernels, swishOps } from './swish.js';
 import { tanhKernels, tanhOps } from './tanh.js';
-import { windowGeometry } from './window.js';
+import { windowGeometry, type WindowAttributes } from './window.js';
 
 const choice = <Value>(random: Random, values: readonly Value[]): Value => values[random.integer(values.length)];
 
@@ -84,8 +84,12 @@ function defectsSample(random: Random, batch: number, [, height, width]: Shape):
   return { shape: [batch, DEFECTS_SIZE], dtype: 'float32', values };
 }
 
+/** Now and then a window that is too large for the kernels which write out every position. */
 function convolutionSample(random: Random) {
-  const window = randomWindow(random, true);
+  const window: WindowAttributes =
+    random.integer(8) === 0
+      ? { ...randomWindow(random, false), size: [between(random, 5, 7), between(random, 6, 8)] }
+      : randomWindow(random, true);
   const x: Shape = [between(random, 1, 3), between(random, 8, 12), between(random, 8, 21), channels(random)];
   const { outputHeight, outputWidth } = windowGeometry('sample', x, window);
   const weight: Shape = [...window.size, x[3], channels(random)];
@@ -221,6 +225,19 @@ export const kernels: readonly RegisteredKernel[] = [
       return {
         inputs: [floats(random, transposeA ? [K, M] : [M, K]), floats(random, transposeB ? [N, K] : [K, N]), ...bias],
         attributes: { transposeA, transposeB, activation: random.integer(2) ? 'relu' : 'linear' },
+      };
+    },
+  },
+  {
+    kernel: denseWeightGradient,
+    roundings: 64,
+    because: 'up to 300 products of both signs',
+    sample(random) {
+      const batch = random.integer(6) === 0 ? 300 : between(random, 1, 40); // 300 is split into slices
+      const outputs = channels(random) * between(random, 1, 3);
+      return {
+        inputs: [floats(random, [batch, between(random, 1, 90)]), floats(random, [batch, outputs])],
+        attributes: null,
       };
     },
   },

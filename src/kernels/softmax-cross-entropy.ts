@@ -10,7 +10,7 @@ import { defineOp } from '../tensor/autograd.js';
 import { defineKernel, ENTRY, planThreads } from '../tensor/kernel.js';
 import { formatShape, sameShape, type Shape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
-import { EXP, IS_NAN, LOG } from './math.js';
+import { EXP, isNanFunction, LOG } from './math.js';
 import { between, floats, type RegisteredKernel, type RegisteredOp } from './samples.js';
 
 const LARGEST_AND_SUM = /* wgsl */ `
@@ -28,7 +28,7 @@ const FORWARD = /* wgsl */ `
 override CLASSES: u32;
 ${EXP}
 ${LOG}
-${IS_NAN}
+${isNanFunction('f32')}
 ${ENTRY}
   ${LARGEST_AND_SUM}
   var total = 0.0;

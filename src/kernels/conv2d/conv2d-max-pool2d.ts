@@ -21,11 +21,8 @@ import type { FusedActivation } from '../partial-sums.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../window.js';
 import { conv2dForward, conv2dInputGradient, conv2dWeightGradient, type Conv2dAttributes } from './conv2d.js';
 import { pooledForwardCalls, pooledInputGradientCalls, pooledWeightGradientCalls } from './conv2d-max-pool2d.wasm.js';
-import {
-  pooledForwardDispatches,
-  pooledInputGradientDispatches,
-  pooledWeightGradientDispatches,
-} from './conv2d-max-pool2d.wgsl.js';
+import { pooledForwardDispatches, pooledInputGradientDispatches } from './conv2d-max-pool2d.wgsl.js';
+import { weightGradientDispatches } from './weight-gradient.wgsl.js';
 import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
 
 /** The place of an output whose maximum relu cut off. */
@@ -147,7 +144,7 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
     db.fill(0);
     for (let at = 0; at < dz.length; at++) db[at % db.length] += dz[at];
   },
-  wgsl: (shapes, attributes) => pooledWeightGradientDispatches(weightGradientShape(shapes, attributes)),
+  wgsl: (shapes, attributes) => weightGradientDispatches(weightGradientShape(shapes, attributes), { pooled: true }),
   wasm: (shapes, attributes) => pooledWeightGradientCalls(weightGradientShape(shapes, attributes)),
 });
 

@@ -1,10 +1,14 @@
-/** Convolution with 2×2 max pooling on the WebGPU device: the convolution's shaders over a scratch copy of z or dz. */
+/**
+ * Convolution with 2 × 2 max pooling on the WebGPU device. Where the shape allows it, the maxima are taken of a tile's
+ * sums before anything is written, and the gradients dz before the pooling are made of dy and places while they are
+ * read. Other shapes go through a scratch copy of z or dz.
+ */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
-import { columnSumsKernel } from '../bias.js';
-import { IS_NAN } from '../math.js';
+import { isNanFunction } from '../math.js';
 import { activate, type FusedActivation } from '../partial-sums.js';
-import { forwardDispatches, inputGradientDispatches, weightGradientDispatches } from './conv2d.wgsl.js';
-import type { ConvolutionShape } from './convolution-shape.js';
+import { forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
+import { pooledLength, type ConvolutionShape } from './convolution-shape.js';
+import { convolutionTiles, fitsTile, tileFor } from './convolution-tile.wgsl.js';
 
 const SIZES = /* wgsl */ `
 override HEIGHT: u32;          // of z, and so on
@@ -18,18 +22,19 @@ function sizes({ outputHeight, outputWidth, outputChannels }: ConvolutionShape):
   return {
     HEIGHT: outputHeight,
     WIDTH: outputWidth,
-    POOLED_HEIGHT: Math.floor(outputHeight / 2),
-    POOLED_WIDTH: Math.floor(outputWidth / 2),
+    POOLED_HEIGHT: pooledLength(outputHeight),
+    POOLED_WIDTH: pooledLength(outputWidth),
     CHANNELS: outputChannels,
   };
 }
 
+/** y, places of a z that is there. */
 const poolShader = (activation: FusedActivation): string => /* wgsl */ `
 @group(0) @binding(0) var<storage, read> z: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> places: array<u32>;
 ${SIZES}
-${IS_NAN}
+${isNanFunction('f32')}
 ${ENTRY}
   let k = index % CHANNELS;
   let j = index / CHANNELS % POOLED_WIDTH;
@@ -49,6 +54,7 @@ ${ENTRY}
   places[index] = ${activation === 'relu' ? 'select(place, 4u, best <= 0.0)' : 'place'};
 }`;
 
+/** dz of dy and places. */
 const EXPAND = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read> places: array<u32>;
@@ -69,15 +75,16 @@ ${ENTRY}
 const convolved = ({ batch, outputHeight, outputWidth, outputChannels }: ConvolutionShape): number =>
   batch * outputHeight * outputWidth * outputChannels;
 
-const expand = (shape: ConvolutionShape, dy: BufferView, places: BufferView, dz: BufferView): Dispatch =>
-  dispatchThreads(EXPAND, convolved(shape), [dy, places, dz], sizes(shape));
-
 /** x, w, b? → y, places */
 export function pooledForwardDispatches(
   shape: ConvolutionShape,
   activation: FusedActivation,
   bias: boolean,
 ): Plan<BufferView, Dispatch> {
+  if (fitsTile(shape)) {
+    const options = { tile: tileFor(shape, { toPooled: true }), toPooled: true, bias, activation };
+    return { steps: ({ inputs, outputs }) => [convolutionTiles(shape, [...inputs, ...outputs], options)] };
+  }
   const convolution = forwardDispatches(shape, 'linear', bias);
   const { POOLED_HEIGHT, POOLED_WIDTH } = sizes(shape);
   const pooled = shape.batch * POOLED_HEIGHT * POOLED_WIDTH * shape.outputChannels;
@@ -92,28 +99,13 @@ export function pooledForwardDispatches(
 
 /** dy, places, w → dx */
 export function pooledInputGradientDispatches(shape: ConvolutionShape): Plan<BufferView, Dispatch> {
+  if (takesPooledGradient(shape)) return inputGradientDispatches(shape, { pooled: true });
   const gradient = inputGradientDispatches(shape);
   return {
     scratch: [convolved(shape) * 4, ...(gradient.scratch ?? [])],
     steps: ({ inputs: [dy, places, weight], outputs }, [dz, ...scratch]) => [
-      expand(shape, dy, places, dz),
+      dispatchThreads(EXPAND, convolved(shape), [dy, places, dz], sizes(shape)),
       ...gradient.steps({ inputs: [dz, weight], outputs }, scratch),
-    ],
-  };
-}
-
-/** x, dy, places → dw, db */
-export function pooledWeightGradientDispatches(shape: ConvolutionShape): Plan<BufferView, Dispatch> {
-  const gradient = weightGradientDispatches(shape);
-  const dzShape = [shape.batch, shape.outputHeight, shape.outputWidth, shape.outputChannels];
-  const sums = columnSumsKernel.wgsl({ inputs: [dzShape], outputs: [[shape.outputChannels]] }, null);
-  const inner = gradient.scratch?.length ?? 0;
-  return {
-    scratch: [convolved(shape) * 4, ...(gradient.scratch ?? []), ...(sums.scratch ?? [])],
-    steps: ({ inputs: [x, dy, places], outputs: [dw, db] }, [dz, ...scratch]) => [
-      expand(shape, dy, places, dz),
-      ...gradient.steps({ inputs: [x, dz], outputs: [dw] }, scratch.slice(0, inner)),
-      ...sums.steps({ inputs: [dz], outputs: [db] }, scratch.slice(inner)),
     ],
   };
 }

@@ -23,7 +23,8 @@ import type { Padding, Pair, WindowAttributes } from '../window.js';
 import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.wasm.js';
 import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
 import { groupedConv2dOp } from './grouped-conv2d.js';
-import { forwardDispatches, inputGradientDispatches, weightGradientDispatches } from './conv2d.wgsl.js';
+import { forwardDispatches, inputGradientDispatches } from './conv2d.wgsl.js';
+import { weightGradientDispatches } from './weight-gradient.wgsl.js';
 
 export interface Conv2dAttributes {
   readonly window: WindowAttributes;

@@ -28,3 +28,22 @@ export function convolutionShape(x: Shape, weight: Shape, window: WindowAttribut
     ...windowGeometry('conv2d', x, window),
   };
 }
+
+/** Whether windows reach beyond the picture. */
+export function isPadded({ height, width, outputHeight, outputWidth, top, left, window }: ConvolutionShape): boolean {
+  const reach = (axis: 0 | 1, outputs: number): number =>
+    (outputs - 1) * window.strides[axis] + (window.size[axis] - 1) * window.dilation[axis] + 1;
+  return top > 0 || left > 0 || reach(0, outputHeight) > height || reach(1, outputWidth) > width;
+}
+
+/** Windows of 2 × 2 max pooling along so many pixels. */
+export const pooledLength = (length: number): number => Math.floor(length / 2);
+
+/** Pixels that the windows of so many neighbouring outputs touch along one axis, counted from the first one's first. */
+export const touchedPixels = (outputs: number, taps: number, stride: number, dilation: number): number[] => {
+  const touched = Array.from(
+    { length: outputs * taps },
+    (_, i) => Math.floor(i / taps) * stride + (i % taps) * dilation,
+  );
+  return [...new Set(touched)].toSorted((a, b) => a - b);
+};

@@ -1,0 +1,322 @@
+/**
+ * The shader of convolutions with small windows, and of their input gradients. A thread computes a tile of neighbouring
+ * output pixels for one or more vectors of channels. For each input channel it loads the tile's weights once and each
+ * input value once, one row after the other; every window position is written out, so that a value serves all outputs
+ * under it. Loads are what costs time, on software adapters too: a 4 × 4 tile of a 3 × 3 window loads 36 values and 36
+ * weights for 576 multiplications.
+ *
+ * What the values are and what becomes of the sums is exchangeable: pictures or gradients before max pooling, pixels or
+ * their maxima.
+ */
+import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import { activate, type FusedActivation } from '../partial-sums.js';
+import { isNanFunction } from '../math.js';
+import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../wgsl-text.js';
+import type { Pair } from '../window.js';
+import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
+
+/** What a thread computes: rows × columns of output pixels, and so many vectors of output channels. */
+export interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly vectors: number;
+  /** Input channels that are loaded at a time; as a vector if more than 1. */
+  readonly depth: VectorWidth;
+}
+
+/** Windows of more taps are walked in a loop instead (`convolution-loop.wgsl.ts`). */
+const MOST_TAPS = 25;
+
+export const fitsTile = ({ window: { size } }: ConvolutionShape): boolean => size[0] * size[1] <= MOST_TAPS;
+
+/**
+ * Tiles that keep the unrolled shader short: drivers take milliseconds for each load and store to compile. Before
+ * pooling there is one store for four sums.
+ */
+export function tileFor({ window: { size } }: ConvolutionShape, { toPooled = false } = {}): Tile {
+  const taps = size[0] * size[1];
+  return { rows: toPooled && taps <= 9 ? 4 : 2, columns: taps <= 16 ? 4 : 2, vectors: 1, depth: 1 };
+}
+
+/** Where the tile's input values come from. */
+interface Source {
+  /** Declarations of the buffers, without binding numbers. */
+  readonly buffers: readonly string[];
+  /** Positions of the tile's pixels: comes before the loop over channels. */
+  readonly positions: string;
+  /** Declares the values `x_ROW_COLUMN` of one input row. */
+  row(row: number): string;
+}
+
+/** Input values are pixels of x [N,H,W,C], 0 outside of it if the windows reach there. */
+function pictureSource(
+  shape: ConvolutionShape,
+  rows: readonly number[],
+  columns: readonly number[],
+  tile: Tile,
+): Source {
+  const { strides } = shape.window;
+  const padded = isPadded(shape);
+  const type = typeOf(tile.depth);
+  return {
+    buffers: [`read> x: array<${type}>`],
+    // Rows and columns wrap in the padding before the picture. Tiles may reach beyond the last output as well.
+    positions: `
+${each(
+  rows,
+  (r) => `let row${r} = i * ${strides[0]}u + ${r}u - TOP;
+  let line${r} = (n * HEIGHT + min(row${r}, HEIGHT - 1u)) * WIDTH * INPUT_GROUPS;`,
+)}
+${each(
+  columns,
+  (q) => `let column${q} = j * ${strides[1]}u + ${q}u - LEFT;
+  let at${q} = min(column${q}, WIDTH - 1u) * INPUT_GROUPS;`,
+)}`,
+    row: (r) =>
+      each(columns, (q) => {
+        const value = `x[line${r} + at${q} + c]`;
+        return `let x_${r}_${q} = ${padded ? `select(${type}(0.0), ${value}, (row${r} < HEIGHT) & (column${q} < WIDTH))` : value};`;
+      }),
+  };
+}
+
+/** Half of a position, rounded down, and what is left. */
+const halve = (position: number): [number, 0 | 1] => [Math.floor(position / 2), (position & 1) as 0 | 1];
+
+/**
+ * Input values are the gradients dz before 2 × 2 max pooling, made of dy and places [N,PH,PW,K] on the way: dz is dy at
+ * the place of the maximum and 0 elsewhere. Each pair of dy and place serves the four pixels of its window.
+ */
+function pooledSource(
+  shape: ConvolutionShape,
+  rows: readonly number[],
+  columns: readonly number[],
+  tile: Tile,
+): Source {
+  const type = typeOf(tile.depth);
+  const places = integersOf(tile.depth);
+  const rowOf = (r: number) => halve(r - shape.top);
+  const columnOf = (q: number) => halve(q - shape.left);
+  const windowRows = [...new Set(rows.map((r) => rowOf(r)[0]))];
+  const windowColumns = [...new Set(columns.map((q) => columnOf(q)[0]))];
+  const name = (at: number) => (at < 0 ? `m${-at}` : `${at}`);
+  return {
+    buffers: [`read> dy: array<${type}>`, `read> places: array<${places}>`],
+    // Tiles begin at even pixels, so that it is known here where in its window a pixel lies.
+    positions: `
+${each(
+  windowRows,
+  (r) => `let row_${name(r)} = i / 2u + ${r >>> 0}u;
+  let line_${name(r)} = (n * POOLED_HEIGHT + min(row_${name(r)}, POOLED_HEIGHT - 1u)) * POOLED_WIDTH;`,
+)}
+${each(windowColumns, (q) => `let column_${name(q)} = j / 2u + ${q >>> 0}u;`)}
+${each(windowRows, (r) =>
+  each(
+    windowColumns,
+    (q) => `let at_${name(r)}_${name(q)} = (line_${name(r)} + min(column_${name(q)}, POOLED_WIDTH - 1u)) * INPUT_GROUPS;
+  let nowhere_${name(r)}_${name(q)} = select(0u, 8u, (row_${name(r)} >= POOLED_HEIGHT) | (column_${name(q)} >= POOLED_WIDTH));`,
+  ),
+)}`,
+    row(row) {
+      const [r, down] = rowOf(row);
+      const first = rows.find((other) => rowOf(other)[0] === r) === row;
+      const load = (q: number) => {
+        const window = `${name(r)}_${name(q)}`;
+        return `let dy_${window} = dy[at_${window} + c];
+      let place_${window} = places[at_${window} + c] + nowhere_${window};`;
+      };
+      return `
+${first ? each(windowColumns, load) : ''}
+${each(columns, (column) => {
+  const [q, along] = columnOf(column);
+  const window = `${name(r)}_${name(q)}`;
+  return `let x_${row}_${column} = select(${type}(0.0), dy_${window}, place_${window} == ${places}(${2 * down + along}u));`;
+})}`;
+    },
+  };
+}
+
+/** What becomes of the tile's sums `sum_ROW_COLUMN_VECTOR`. */
+interface Sink {
+  readonly buffers: readonly string[];
+  readonly functions?: string;
+  readonly write: string;
+}
+
+/** y[pixel] = activation(sum) */
+function pixelSink(tile: Tile, width: VectorWidth, activation: FusedActivation): Sink {
+  const type = typeOf(width);
+  return {
+    buffers: [`read_write> y: array<${type}>`],
+    write: each(range(tile.rows), (r) =>
+      each(
+        range(tile.columns),
+        (q) => `if ((i + ${r}u < OUTPUT_HEIGHT) & (j + ${q}u < OUTPUT_WIDTH)) {
+    let at = ((n * OUTPUT_HEIGHT + i + ${r}u) * OUTPUT_WIDTH + j + ${q}u) * OUTPUT_GROUPS + group;
+    ${unroll(tile.vectors, (v) => `y[at + ${v}u * THREAD_GROUPS] = ${activate(activation, `sum_${r}_${q}_${v}`, type)};`)}
+  }`,
+      ),
+    ),
+  };
+}
+
+/** y, places = activation(maximum over 2 × 2 sums), and which of the four it was */
+function maximumSink(tile: Tile, width: VectorWidth, activation: FusedActivation): Sink {
+  const [type, integers] = [typeOf(width), integersOf(width)];
+  return {
+    buffers: [`read_write> y: array<${type}>`, `read_write> places: array<${integers}>`],
+    functions: isNanFunction(type),
+    write: each(range(tile.rows / 2), (r) =>
+      each(
+        range(tile.columns / 2),
+        (q) => `if ((i / 2u + ${r}u < POOLED_HEIGHT) & (j / 2u + ${q}u < POOLED_WIDTH)) {
+    let at = ((n * POOLED_HEIGHT + i / 2u + ${r}u) * POOLED_WIDTH + j / 2u + ${q}u) * OUTPUT_GROUPS + group;
+    ${unroll(
+      tile.vectors,
+      (v) => `{
+      var best = sum_${2 * r}_${2 * q}_${v};
+      var place = ${integers}(0u);
+      ${each([1, 2, 3], (other) => {
+        const sum = `sum_${2 * r + (other >> 1)}_${2 * q + (other & 1)}_${v}`;
+        return `{ let better = (${sum} > best) | isNan(${sum}); best = select(best, ${sum}, better); place = select(place, ${integers}(${other}u), better); }`;
+      })}
+      y[at + ${v}u * THREAD_GROUPS] = ${activate(activation, 'best', type)};
+      places[at + ${v}u * THREAD_GROUPS] = ${activation === 'relu' ? `select(place, ${integers}(4u), best <= ${type}(0.0))` : 'place'};
+    }`,
+    )}
+  }`,
+      ),
+    ),
+  };
+}
+
+const SIZES = [
+  ...['HEIGHT', 'WIDTH', 'INPUT_GROUPS', 'OUTPUT_HEIGHT', 'OUTPUT_WIDTH', 'OUTPUT_GROUPS'],
+  ...['POOLED_HEIGHT', 'POOLED_WIDTH', 'THREAD_GROUPS', 'TILES_DOWN', 'TILES_ACROSS', 'TOP', 'LEFT'],
+] as const;
+
+function tileShader(
+  { window: { size, strides, dilation } }: ConvolutionShape,
+  rows: readonly number[],
+  tile: Tile,
+  width: VectorWidth,
+  source: Source,
+  sink: Sink,
+  bias: boolean,
+): string {
+  const taps = range(size[0]).flatMap((p) => range(size[1]).map((q): Pair => [p, q]));
+  const buffers = [
+    ...source.buffers,
+    'read> weight: array<Output>',
+    ...(bias ? ['read> bias: array<Output>'] : []),
+    ...sink.buffers,
+  ];
+  const perChannel = (line: (channel: number, vector: number) => string): string =>
+    unroll(tile.depth, (d) => unroll(tile.vectors, (v) => line(d, v)));
+  /** Output rows that input row `r` lies under, with the window's row there. */
+  const outputsOf = (r: number): Pair[] =>
+    range(tile.rows).flatMap((output) =>
+      range(size[0])
+        .filter((p) => output * strides[0] + p * dilation[0] === r)
+        .map((p): Pair => [output, p]),
+    );
+  return /* wgsl */ `
+alias Output = ${typeOf(width)};
+${buffers.map((buffer, binding) => `@group(0) @binding(${binding}) var<storage, ${buffer};`).join('\n')}
+${each(SIZES, (name) => `override ${name}: u32;`)}
+${sink.functions ?? ''}
+${ENTRY}
+  let group = index % THREAD_GROUPS;
+  let tile = index / THREAD_GROUPS;
+  let j = tile % TILES_ACROSS * ${tile.columns}u;
+  let i = tile / TILES_ACROSS % TILES_DOWN * ${tile.rows}u;
+  let n = tile / TILES_ACROSS / TILES_DOWN;
+  ${source.positions}
+  ${each(range(tile.rows), (r) => each(range(tile.columns), (q) => unroll(tile.vectors, (v) => `var sum_${r}_${q}_${v} = ${bias ? `bias[group + ${v}u * THREAD_GROUPS]` : 'Output(0.0)'};`)))}
+  for (var c = 0u; c < INPUT_GROUPS; c++) {
+    let first = c * ${tile.depth}u * OUTPUT_GROUPS + group;
+    ${each(taps, ([p, q]) =>
+      perChannel(
+        (d, v) =>
+          `let w_${p}_${q}_${d}_${v} = weight[first + (${(p * size[1] + q) * tile.depth}u * INPUT_GROUPS + ${d}u) * OUTPUT_GROUPS + ${v}u * THREAD_GROUPS];`,
+      ),
+    )}
+    ${each(
+      rows,
+      (r) => `
+    ${source.row(r)}
+    ${each(outputsOf(r), ([output, p]) =>
+      each(range(size[1]), (q) =>
+        perChannel((d, v) =>
+          unroll(tile.columns, (column) => {
+            const sum = `sum_${output}_${column}_${v}`;
+            const value = component(`x_${r}_${column * strides[1] + q * dilation[1]}`, tile.depth, d);
+            return `${sum} = fma(Output(${value}), w_${p}_${q}_${d}_${v}, ${sum});`;
+          }),
+        ),
+      ),
+    )}`,
+    )}
+  }
+  ${sink.write}
+}`;
+}
+
+export interface TileOptions {
+  readonly tile: Tile;
+  /** Input values are gradients before max pooling: bindings dy, places instead of x; `shape.height` and `width` are dz's. */
+  readonly fromPooled?: boolean;
+  /** Max pooling follows: bindings y, places instead of y. */
+  readonly toPooled?: boolean;
+  readonly bias?: boolean;
+  readonly activation?: FusedActivation;
+}
+
+/** @param bindings x (or dy, places), weight, bias if there is one, y (and places) */
+export function convolutionTiles(
+  shape: ConvolutionShape,
+  bindings: readonly BufferView[],
+  { tile: wanted, fromPooled = false, toPooled = false, bias = false, activation = 'linear' }: TileOptions,
+): Dispatch {
+  const { size, strides, dilation } = shape.window;
+  const width = widthOf(shape.outputChannels);
+  const groups = shape.outputChannels / width;
+  const tile: Tile = {
+    ...wanted,
+    vectors: groups % wanted.vectors === 0 ? wanted.vectors : 1,
+    depth: shape.inputChannels % wanted.depth === 0 ? wanted.depth : 1,
+  };
+  const rows = touchedPixels(tile.rows, size[0], strides[0], dilation[0]);
+  const columns = touchedPixels(tile.columns, size[1], strides[1], dilation[1]);
+  const source = (fromPooled ? pooledSource : pictureSource)(shape, rows, columns, tile);
+  const sink = (toPooled ? maximumSink : pixelSink)(tile, width, activation);
+  const pooled = fromPooled
+    ? [pooledLength(shape.height), pooledLength(shape.width)]
+    : [pooledLength(shape.outputHeight), pooledLength(shape.outputWidth)];
+  const [outputHeight, outputWidth] = toPooled
+    ? [2 * pooled[0], 2 * pooled[1]]
+    : [shape.outputHeight, shape.outputWidth];
+  const tilesDown = Math.ceil(outputHeight / tile.rows);
+  const tilesAcross = Math.ceil(outputWidth / tile.columns);
+  const values: Record<(typeof SIZES)[number], number> = {
+    HEIGHT: shape.height,
+    WIDTH: shape.width,
+    INPUT_GROUPS: shape.inputChannels / tile.depth,
+    OUTPUT_HEIGHT: shape.outputHeight,
+    OUTPUT_WIDTH: shape.outputWidth,
+    OUTPUT_GROUPS: groups,
+    POOLED_HEIGHT: pooled[0],
+    POOLED_WIDTH: pooled[1],
+    THREAD_GROUPS: groups / tile.vectors,
+    TILES_DOWN: tilesDown,
+    TILES_ACROSS: tilesAcross,
+    TOP: shape.top,
+    LEFT: shape.left,
+  };
+  return dispatchThreads(
+    tileShader(shape, rows, tile, width, source, sink, bias),
+    shape.batch * tilesDown * tilesAcross * values.THREAD_GROUPS,
+    bindings,
+    values,
+  );
+}
