@@ -4,6 +4,8 @@ import { targets } from './targets.mjs';
 
 const figure = (value) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2));
 
+const ratioText = (ratio) => (ratio < 0.1 ? ratio.toPrecision(1) : ratio.toFixed(2));
+
 /** Rows of cells as a Markdown table whose columns line up. */
 function table(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => [...row[column]].length)));
@@ -65,7 +67,7 @@ function cellText(peer, own, inColumn, title, notes) {
     return cell.error.startsWith('ERROR') ? 'ERROR' : cell.error.split(':')[0];
   }
   const base = inColumn.find((other) => other.peer === own);
-  const ratio = id !== own && base?.median ? ` (${(base.median / cell.median).toFixed(2)})` : '';
+  const ratio = id !== own && base?.median ? ` (${ratioText(base.median / cell.median)})` : '';
   const mostly = cell.disturbed > cell.samples.length / 2;
   if (mostly) pushOnce(notes, `~ more than half of the rounds were disturbed by other programs or guests of the host`);
   const few = cell.samples.length < 3 ? ` n=${cell.samples.length}` : '';
