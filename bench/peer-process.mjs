@@ -51,6 +51,7 @@ export class PeerProcess {
   #child;
   #lines;
   #stderr = '';
+  #end = 'no reply';
   #canStop = process.platform !== 'win32';
 
   /** @param peer of peers.mjs @param threads that it may use */
@@ -62,7 +63,10 @@ export class PeerProcess {
     if (!command) throw new NotMeasured('not installed: no Python environment, see bench/README.md');
     this.#child = spawn(command, [path], { env: environment(peer, threads), stdio: ['pipe', 'pipe', 'pipe'] });
     running.add(this.#child);
-    this.#child.once('exit', () => running.delete(this.#child));
+    this.#child.once('exit', (code, signal) => {
+      running.delete(this.#child);
+      this.#end = signal ?? `exit code ${code}`;
+    });
     this.#child.stdin.on('error', () => {}); // the missing reply tells
     this.#child.stderr.on('data', (text) => (this.#stderr = (this.#stderr + text).slice(-2000)));
     this.#child.on('error', (error) => (this.#stderr += error.message));
@@ -86,7 +90,7 @@ export class PeerProcess {
       this.stop();
       throw new Error(`${method}: no reply in ${PATIENCE / 60_000} minutes`);
     }
-    if (line.done) throw new Error(`its process ended: ${this.#stderr.trim().split('\n').at(-1)}`);
+    if (line.done) throw new Error(`its process ended (${this.#end}) ${this.#stderr.trim().split('\n').at(-1)}`);
     const { result, error, missing, unsupported } = JSON.parse(line.value);
     if (missing) throw new NotMeasured(`not installed: ${error.split('\n')[0]}`);
     if (unsupported) throw new NotMeasured(error);

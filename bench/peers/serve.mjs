@@ -57,11 +57,17 @@ export function readProblem(directory) {
   return { ...problem, weights, pictures, labels: floats('labels.f32') };
 }
 
+/** As frameworks rescale bytes: times the float32 next to 1/255. */
+const RESCALE = Math.fround(1 / 255);
+
 /** All whole batches of the pictures: x [batch,H,W,3] in [0, 1], y [batch]. They are used in turn. */
 export function batchesOf({ pictures, labels, network }, batch) {
   const size = network.height * network.width * network.channels;
   return Array.from({ length: Math.floor(labels.length / batch) }, (_, index) => ({
-    x: Float32Array.from(pictures.subarray(index * batch * size, (index + 1) * batch * size), (value) => value / 255),
+    x: Float32Array.from(
+      pictures.subarray(index * batch * size, (index + 1) * batch * size),
+      (value) => value * RESCALE,
+    ),
     y: labels.slice(index * batch, (index + 1) * batch),
   }));
 }

@@ -76,7 +76,7 @@ def batches_of(problem, batch):
     import numpy as np
 
     return [
-        (problem.pictures[i : i + batch].astype(np.float32) / np.float32(255), problem.labels[i : i + batch])
+        (problem.pictures[i : i + batch].astype(np.float32) * np.float32(1 / 255), problem.labels[i : i + batch])
         for i in range(0, len(problem.labels) - batch + 1, batch)
     ]
 
