@@ -58,7 +58,7 @@ const programOf = (board: SharedArrayBuffer): Float64Array => new Float64Array(b
 export const functionNames = (module: WebAssembly.Module): string[] =>
   WebAssembly.Module.exports(module).map(({ name }) => name);
 
-/** Waits until `ready` holds for a word. Browsers forbid the page's own thread to sleep: there it goes on looking. */
+/** Waits until `ready` holds for a word. The limit on the sleep is for helpers that leave without a word. Browsers forbid the page's own thread to sleep: there it goes on looking. */
 function waitFor(words: Int32Array, index: number, ready: (value: number) => boolean): void {
   let looks = 0;
   for (;;) {
@@ -100,7 +100,8 @@ function workThrough(words: Int32Array, program: Float64Array, functions: readon
     } catch {
       Atomics.add(words, FAILED, 1);
     }
-    Atomics.add(words, DONE, 1);
+    // Whoever waits for this call to end may be asleep.
+    if (Atomics.add(words, DONE, 1) + 1 === first + program[at + 1]) Atomics.notify(words, DONE);
   }
 }
 
