@@ -19,6 +19,9 @@ export interface BatchMetricsAttributes {
   readonly threshold: number;
 }
 
+/** Losses that are added up at a time. */
+const PIECE = 64;
+
 // One thread, one loop: a batch is small, and the order of additions is plain.
 const BATCH_METRICS = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> loss: array<f32>;
@@ -27,12 +30,20 @@ const BATCH_METRICS = /* wgsl */ `
 @group(0) @binding(3) var<storage, read> row: array<u32>;
 @group(0) @binding(4) var<storage, read_write> table: array<f32>;
 override SAMPLES: u32;
+override LOSSES: u32;
 override UNITS: u32;
 override THRESHOLD: f32;
 ${NOT_FINITE}
 ${ENTRY}
+  // In pieces, which rounds less than one long sum.
+  var total = 0.0;
+  for (var first = 0u; first < LOSSES; first += ${PIECE}u) {
+    var sum = 0.0;
+    for (var i = first; i < min(first + ${PIECE}u, LOSSES); i++) { sum += loss[i]; }
+    total += sum;
+  }
   var correct = 0.0;
-  var bad = notFinite(loss[0]);
+  var bad = notFinite(total);
   for (var i = 0u; i < SAMPLES; i++) {
     var best = 0u;
     for (var unit = 0u; unit < UNITS; unit++) {
@@ -43,20 +54,22 @@ ${ENTRY}
     correct += select(0.0, 1.0, best == u32(labels[i] + 0.5));
   }
   let start = row[0] * ${METRICS}u;
-  table[start] = loss[0];
+  table[start] = total / f32(LOSSES);
   table[start + 1u] = correct;
   table[start + 2u] = f32(SAMPLES);
   table[start + 3u] = bad;
 }`;
 
-/** loss [], scores [n] or [n,units], labels [n], row [1] uint32 → table [rows,4], of which one row is written */
+/** loss [n] or [] (their mean), scores [n] or [n,units], labels [n], row [1] uint32 → table [rows,4], of which one row is written */
 export const batchMetrics = defineKernel<BatchMetricsAttributes>({
   name: 'batchMetrics',
   inPlace: true,
   outputs: () => [{ shape: [METRIC_ROWS, METRICS], dtype: 'float32' }],
   twin({ inputs: [loss, scores, labels, row], outputs: [table] }, _, { threshold }) {
     let correct = 0;
-    let bad = Number.isFinite(loss[0]) ? 0 : 1;
+    let total = 0;
+    for (let i = 0; i < loss.length; i++) total += loss[i];
+    let bad = Number.isFinite(total) ? 0 : 1;
     const units = scores.length / labels.length;
     for (let i = 0; i < scores.length; i++) if (!Number.isFinite(scores[i])) bad++;
     for (let i = 0; i < labels.length; i++) {
@@ -65,10 +78,12 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
       if (units === 1) best = scores[i] > threshold ? 1 : 0;
       if (best === Math.floor(labels[i] + 0.5)) correct++;
     }
-    [loss[0], correct, labels.length, bad].forEach((value, column) => (table[row[0] * METRICS + column] = value));
+    [total / loss.length, correct, labels.length, bad].forEach(
+      (value, column) => (table[row[0] * METRICS + column] = value),
+    );
   },
-  wgsl: ({ inputs: [, scores, labels] }, { threshold }) =>
+  wgsl: ({ inputs: [loss, scores, labels] }, { threshold }) =>
     planThreads(BATCH_METRICS, 1, {
-      ...{ SAMPLES: labels[0], UNITS: sizeOf(scores) / labels[0], THRESHOLD: threshold },
+      ...{ SAMPLES: labels[0], LOSSES: sizeOf(loss), UNITS: sizeOf(scores) / labels[0], THRESHOLD: threshold },
     }),
 });

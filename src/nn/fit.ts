@@ -1,5 +1,6 @@
 /** The loops over a data set: training, evaluating, predicting. */
 import { NotANumberError, UsageError } from '../errors.js';
+import { METRIC_ROWS } from '../kernels/batch-metrics.js';
 import type { Device } from '../tensor/device.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
@@ -56,7 +57,8 @@ export interface FitOptions {
 
 /** How often figures are read, which is also how often the event loop gets its turn. */
 const MILLISECONDS_BETWEEN_READS = 100;
-const MOST_STEPS_IN_FLIGHT = 32;
+/** Each step has a row in the table of figures. */
+const MOST_STEPS_OF_GROUP = METRIC_ROWS / 2;
 
 /** Lets timers, signals and the page have their turn; a resolved promise would not. */
 const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
@@ -78,8 +80,8 @@ class RunningMean {
 }
 
 /**
- * Runs `count` steps and reads their figures in groups, as large as fit into a tenth of a second, so that the device
- * is not waited for after each.
+ * Runs `count` steps and reads their figures in groups, as large as fit into a tenth of a second. The next group is
+ * queued before the figures of one are waited for, so that the device always has work.
  *
  * @returns the steps that were done: fewer when the signal came
  */
@@ -91,21 +93,32 @@ async function runSteps(
   onFigures: (figures: BatchMetrics, index: number) => void,
 ): Promise<number> {
   let group = 1;
+  let queued = 0;
   let done = 0;
+  let last = performance.now();
+  const finish = (figures: readonly BatchMetrics[]): void => {
+    for (const [i, each] of figures.entries()) onFigures(each, done + i);
+    done += figures.length;
+    const now = performance.now();
+    const milliseconds = (now - last) / figures.length;
+    last = now;
+    group = Math.min(MOST_STEPS_OF_GROUP, Math.max(1, Math.floor(MILLISECONDS_BETWEEN_READS / milliseconds)));
+  };
   const stopped = (): boolean => signal?.aborted ?? false;
-  while (done < count && !stopped()) {
-    const start = performance.now();
-    const end = Math.min(count, done + group);
-    for (let index = done; index < end; index++) {
-      const waiting = run(index);
+  let reading: Promise<BatchMetrics[]> | null = null;
+  while (queued < count && !stopped()) {
+    const end = Math.min(count, queued + group);
+    for (; queued < end; queued++) {
+      const waiting = run(queued);
       if (waiting) await waiting; // only where pictures are still being read
     }
-    for (const [i, figures] of (await steps.readMetrics()).entries()) onFigures(figures, done + i);
-    const each = (performance.now() - start) / (end - done);
-    done = end;
-    group = Math.min(MOST_STEPS_IN_FLIGHT, Math.max(1, Math.floor(MILLISECONDS_BETWEEN_READS / each)));
+    const earlier = reading;
+    reading = steps.readMetrics();
+    reading.catch(() => {}); // awaited one round later, it must not count as unhandled until then
+    if (earlier) finish(await earlier);
     await yieldToEventLoop();
   }
+  if (reading) finish(await reading);
   return done;
 }
 

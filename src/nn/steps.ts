@@ -2,8 +2,8 @@
  * The steps of a compiled model: training, evaluating and predicting on one batch. Each is recorded once per source
  * and batch size, and replayed afterwards: no allocation, one submit.
  *
- *   training:   batch → layers → loss → mean → gradients → optimizer → metrics row
- *   evaluating: batch → layers → loss → mean → metrics row
+ *   training:   batch → layers → loss → gradients → optimizer → metrics row
+ *   evaluating: batch → layers → loss → metrics row
  *   predicting: batch → layers → scores
  */
 import { add, multiply } from '../kernels/arithmetic.js';
@@ -66,6 +66,8 @@ export class Steps {
   readonly #step: Tensor;
   /** Where predicting steps leave their scores, by batch size. */
   readonly #scores = new Map<number, Tensor>();
+  /** 1/n for each of n samples, by batch size: the gradient of the mean loss with respect to each sample's. */
+  readonly #shares = new Map<number, Tensor>();
   /** Rows of the table written since the last read. */
   #written = 0;
   #nextRow = 0;
@@ -134,6 +136,8 @@ export class Steps {
     const key = `${kind} ${count}`;
     let recording = recordings.get(key);
     if (!recording) {
+      if (kind === 'train' && !this.#shares.has(count))
+        this.#shares.set(count, tensor(this.#device, new Float32Array(count).fill(1 / count)));
       recording = this.#device.record(this.#pool, () => this.#queue(kind, source, count));
       recordings.set(key, recording);
     }
@@ -155,16 +159,19 @@ export class Steps {
     const computeLoss = () => {
       const scores = reshape(forward(x, { logits: loss.onLogits, training, step }), [count, units]);
       const each = loss.perSample(scores, labels);
-      const average = mean(training && weights ? multiply(each, classWeights(labels, weights)) : each);
+      const weighted = training && weights ? multiply(each, classWeights(labels, weights)) : each;
       const extra = penalty();
-      return { scores, loss: extra ? add(average, extra) : average };
+      // Without a penalty the mean is left to the metrics, and its gradient is known beforehand.
+      return extra
+        ? { scores, loss: add(mean(weighted), extra) }
+        : { scores, loss: weighted, seed: this.#shares.get(count) };
     };
     const { result, tape } = record(computeLoss);
     launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
       this.#table,
     ]);
     if (training) {
-      backward(tape, result.loss);
+      backward(tape, result.loss, result.seed);
       optimizer.apply();
     }
   }
@@ -177,7 +184,7 @@ export class Steps {
   destroy(): void {
     this.#recordings.clear();
     this.#device.forget(this.#pool);
-    for (const scores of this.#scores.values()) scores.destroy();
+    for (const item of [...this.#scores.values(), ...this.#shares.values()]) item.destroy();
     this.#table.destroy();
     this.#row.destroy();
     this.#step.destroy();

@@ -33,8 +33,10 @@ const USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x
 const MAP_READ = 0x1;
 const COMPUTE_STAGE = 0x4;
 
+/** Share of the expected time that is slept through: of work that nothing follows, and of work with more behind it. */
+const NAP = { last: 0.9, followed: 1 };
 /** Milliseconds; a wrong guess of the work's length costs no more. */
-const LONGEST_NAP = 200;
+const LONGEST_NAP = 2000;
 
 /** Buffers for reading above this size (whole models) are not kept. */
 const LARGEST_STAGING = 2 ** 20;
@@ -86,9 +88,11 @@ export class WebGpuDevice extends Device {
   /** Buffers for reading that are free, by size: a training reads its figures again and again. */
   readonly #staging = new Map<number, GPUBuffer[]>();
   readonly #maximumBinding: number;
-  /** Milliseconds that a submit takes, as far as known; and the submits that were not waited for yet: see `#wait`. */
-  #millisecondsOfSubmit = 0;
-  #submitted = 0;
+  /** Milliseconds that recorded steps take, as far as known; and what was submitted since the last wait: see `#wait`. */
+  readonly #milliseconds = new WeakMap<readonly Launch[], number>();
+  #submitted: (readonly Launch[])[] = [];
+  /** The last wait that began; waits end in the order of their work. */
+  #waiting: Promise<unknown> = Promise.resolve();
   /** Since the last wait a pipeline was made: the driver compiles it at its first use, so that a time says nothing. */
   #compiled = false;
 
@@ -180,13 +184,21 @@ export class WebGpuDevice extends Device {
 
   /**
    * Waits for submitted work. Dawn in Node spins the event loop while a promise is pending, which on a software
-   * adapter takes the processor from the very work that is waited for; so sleep for most of the expected time first.
+   * adapter takes the processor from the very work that is waited for; so sleep for the expected time first.
    */
-  async #wait(pending: () => Promise<unknown>): Promise<void> {
+  #wait(pending: () => Promise<unknown>): Promise<void> {
+    const wait = this.#waitAfter(this.#waiting, pending);
+    this.#waiting = wait.catch(() => {}); // whoever waits hears of it
+    return wait;
+  }
+
+  async #waitAfter(earlier: Promise<unknown>, pending: () => Promise<unknown>): Promise<void> {
     const submitted = this.#submitted;
-    this.#submitted = 0;
+    this.#submitted = [];
+    await earlier;
     const start = performance.now();
-    const nap = Math.min(0.9 * submitted * this.#millisecondsOfSubmit, LONGEST_NAP);
+    const expected = submitted.reduce((sum, launches) => sum + (this.#milliseconds.get(launches) ?? 0), 0);
+    const nap = Math.min(expected * (this.#submitted.length > 0 ? NAP.followed : NAP.last), LONGEST_NAP);
     if (nap > 2) await new Promise((resolve) => setTimeout(resolve, nap));
     try {
       await pending();
@@ -196,7 +208,9 @@ export class WebGpuDevice extends Device {
       this.check();
       throw new DeviceError(`webgpu: ${(error as Error).message}`);
     }
-    if (submitted > 0 && !this.#compiled) this.#millisecondsOfSubmit = (performance.now() - start) / submitted;
+    const [first] = submitted;
+    if (first && !this.#compiled && submitted.every((launches) => launches === first))
+      this.#milliseconds.set(first, (performance.now() - start) / submitted.length);
     this.#compiled = false;
     await Promise.all(this.#compiling);
     this.check();
@@ -285,7 +299,7 @@ export class WebGpuDevice extends Device {
     return pipeline;
   }
 
-  protected run(launches: readonly Launch[]): void {
+  protected run(launches: readonly Launch[], recorded: boolean): void {
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (const { dispatches } of launches as readonly WebGpuLaunch[]) {
@@ -297,7 +311,7 @@ export class WebGpuDevice extends Device {
     }
     pass.end();
     this.#device.queue.submit([encoder.finish()]);
-    this.#submitted++;
+    if (recorded) this.#submitted.push(launches);
   }
 
   async finish(): Promise<void> {
