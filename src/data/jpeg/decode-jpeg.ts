@@ -1,0 +1,59 @@
+/** JPEG: baseline, extended and progressive, 8 bits; the pixels are those of libjpeg-turbo, as Pillow uses it. */
+import type { CheckSize } from '../limits.js';
+import type { DecodedPicture } from '../picture.js';
+import { Renderer } from './renderer.js';
+import { coefficientRows, type CoefficientRows, Scan } from './scan.js';
+import { missingBits, smooth } from './smoothing.js';
+import { readStructure, type Structure } from './structure.js';
+
+/**
+ * @param bytes a whole file that starts with the marker "start of image"
+ * @throws DamagedPicture
+ */
+export function decodeJpeg(bytes: Uint8Array, checkSize: CheckSize): Picture {
+  const structure = readStructure(bytes, checkSize);
+  const { frame, scans } = structure;
+  const isOnePass = !frame.isProgressive && scans[0].parts.length === frame.components.length;
+  const renderer = new Renderer(structure);
+  if (isOnePass) renderScan(bytes, structure, renderer);
+  else renderStored(readScans(bytes, structure), structure, renderer);
+  return { width: frame.width, height: frame.height, data: renderer.pixels };
+}
+
+/** Of a scan that brings everything, pixels are made row by row. */
+function renderScan(bytes: Uint8Array, { frame, scans }: Structure, renderer: Renderer): void {
+  const { targets } = renderer;
+  const scan = new Scan(bytes, frame, scans[0], targets);
+  for (let row = 0; row < frame.unitsHigh; row++) {
+    for (const { coefficients } of targets) coefficients.fill(0);
+    scan.decodeRow(0);
+    renderer.render(row);
+  }
+}
+
+/** All coefficients, by component, of scans that bring a part of them each. */
+function readScans(bytes: Uint8Array, { frame, scans }: Structure): CoefficientRows[] {
+  const stored = frame.components.map(({ horizontal, vertical }) =>
+    coefficientRows(frame.unitsHigh * vertical, frame.unitsWide * horizontal),
+  );
+  for (const header of scans) {
+    const scan = new Scan(bytes, frame, header, stored);
+    for (let row = 0; row < scan.unitsHigh; row++) scan.decodeRow(row);
+  }
+  return stored;
+}
+
+function renderStored(stored: readonly CoefficientRows[], structure: Structure, renderer: Renderer): void {
+  const { frame, quantizations } = structure;
+  const missing = missingBits(structure);
+  for (let row = 0; row < frame.unitsHigh; row++) {
+    for (const [index, target] of renderer.targets.entries()) {
+      const { length } = target.coefficients;
+      target.coefficients.set(stored[index].coefficients.subarray(row * length, (row + 1) * length));
+      if (missing === null) continue;
+      const component = frame.components[index];
+      smooth(component, missing[index], quantizations[index], stored[index], target, row, frame.unitsHigh);
+    }
+    renderer.render(row);
+  }
+}
