@@ -9,18 +9,27 @@ const SCALE_BITS: i32 = 3;
 /** A row of blocks: coefficients [blocks, 64], factors [64] and workspace [64] of i16; samples [8, blocks · 8] of u8. */
 export function inverseDct(coefficients: usize, factors: usize, workspace: usize, blocks: i32, samples: usize, stride: i32): void {
   for (let block = 0; block < blocks; block++) {
-    if (isFlat(coefficients)) {
-      const level = flatLevel(load<i16>(coefficients) * load<i16>(factors));
-      for (let row = 0, to = samples; row < 8; row++, to += stride) v128.store64_lane(to, level, 0);
+    const first = i16x8.mul(v128.load(coefficients), v128.load(factors));
+    if (!hasOtherRows(coefficients)) {
+      const columns = i16x8.shl(first, COLUMN_BITS);
+      if (!v128.any_true(i16x8.replace_lane(first, 0, 0))) {
+        const level = bytesOf(i16x8.splat(<i16>((<i32>i16x8.extract_lane_s(columns, 0) + 16) >> (COLUMN_BITS + SCALE_BITS))));
+        for (let row = 0, to = samples; row < 8; row++, to += stride) v128.store64_lane(to, level, 0);
+        coefficients += 128;
+        samples += 8;
+        continue;
+      }
+      spread(columns, workspace);
     } else {
-      for (let row: usize = 0; row < 128; row += 16) {
+      v128.store(workspace, first);
+      for (let row: usize = 16; row < 128; row += 16) {
         v128.store(workspace + row, i16x8.mul(v128.load(coefficients + row), v128.load(factors + row)));
       }
       transform(workspace, FACTOR_BITS - COLUMN_BITS);
-      transform(workspace, FACTOR_BITS + COLUMN_BITS + SCALE_BITS);
-      for (let row: usize = 0, to = samples; row < 128; row += 16, to += stride) {
-        v128.store64_lane(to, bytesOf(v128.load(workspace + row)), 0);
-      }
+    }
+    transform(workspace, FACTOR_BITS + COLUMN_BITS + SCALE_BITS);
+    for (let row: usize = 0, to = samples; row < 128; row += 16, to += stride) {
+      v128.store64_lane(to, bytesOf(v128.load(workspace + row)), 0);
     }
     coefficients += 128;
     samples += 8;
@@ -29,19 +38,24 @@ export function inverseDct(coefficients: usize, factors: usize, workspace: usize
 
 // @ts-ignore: decorator
 @inline
-function isFlat(coefficients: usize): bool {
-  let any = i16x8.replace_lane(v128.load(coefficients), 0, 0);
-  for (let row: usize = 16; row < 128; row += 16) any = v128.or(any, v128.load(coefficients + row));
-  return !v128.any_true(any);
+function hasOtherRows(coefficients: usize): bool {
+  let any = v128.load(coefficients, 16);
+  for (let row: usize = 32; row < 128; row += 16) any = v128.or(any, v128.load(coefficients + row));
+  return v128.any_true(any);
 }
 
-/** What both passes make of a block that has its first coefficient only. */
+/** Each number becomes a row of the block. */
 // @ts-ignore: decorator
 @inline
-function flatLevel(first: i16): v128 {
-  const column = i16x8.narrow_i32x4_s(i32x4.splat(<i32>first << COLUMN_BITS), i32x4.splat(<i32>first << COLUMN_BITS));
-  const rounded = i32x4.shr_s(i32x4.add(i32x4.extend_low_i16x8_s(column), i32x4.splat(16)), COLUMN_BITS + SCALE_BITS);
-  return bytesOf(i16x8.narrow_i32x4_s(rounded, rounded));
+function spread(numbers: v128, block: usize): void {
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 0)));
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 1)), 16);
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 2)), 32);
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 3)), 48);
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 4)), 64);
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 5)), 80);
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 6)), 96);
+  v128.store(block, i16x8.splat(i16x8.extract_lane_s(numbers, 7)), 112);
 }
 
 /** −128…127, what lies beyond cut off, to 0…255. */

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { DataError } from '../errors.js';
-import { decode, pictureFormat } from './decode.node.js';
+import { decode } from './decode.node.js';
+import { pictureFormat } from './format.js';
 import { DIGEST_LENGTH, writeFacts } from './picture-facts.js';
 import type { Picture } from './picture.js';
 import { type Preparation, prepare } from './resize.js';

@@ -5,7 +5,7 @@
 import { rgbFromPlanes, rgbFromYcc } from './colours.js';
 import { inverseDct } from './inverse-dct.js';
 import { betweenRows, doubleColumns, doubleColumnsBetweenRows } from './upsample.js';
-import { wasmBinary } from './wasm.generated.js';
+import { wasmBinaries } from './wasm.generated.js';
 
 /** Places are bytes from the start of the memory. What is done there, say the plain functions of the same names. */
 export interface Arithmetic {
@@ -47,7 +47,7 @@ export function openArithmetic(bytes: number): Arithmetic {
 
 function instantiate(): Instance | null {
   const memory = new WebAssembly.Memory({ initial: 1 });
-  const bytes = Uint8Array.from(atob(wasmBinary), (letter) => letter.charCodeAt(0));
+  const bytes = Uint8Array.from(atob(wasmBinaries.simd), (letter) => letter.charCodeAt(0));
   try {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
     return { memory, functions: exports as unknown as Instance['functions'] };

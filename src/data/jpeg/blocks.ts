@@ -3,7 +3,6 @@
  * first coefficient (DC) or a band of the others (AC), and of these the upper bits, or, as a refinement, one bit more.
  * Source: ITU-T T.81, F.2.2 (sequential) and annex G (progressive).
  */
-import type { BitReader } from './bit-reader.js';
 import { entryLength, entryNumber, entryRun, entrySize, findLongCode, LOOKUP_SHIFT, signed } from './huffman-table.js';
 import type { CoefficientRows, Scan, ScanComponent } from './scan.js';
 import { zigzag } from './zigzag.js';

@@ -1,23 +1,29 @@
 /** JPEG: baseline, extended and progressive, 8 bits; the pixels are those of libjpeg-turbo, as Pillow uses it. */
-import type { CheckSize } from '../limits.js';
-import type { DecodedPicture } from '../picture.js';
+import type { CheckLimits } from '../limits.js';
+import type { Orientation } from '../orientation.js';
+import type { Picture } from '../picture.js';
 import { Renderer } from './renderer.js';
 import { coefficientRows, type CoefficientRows, Scan } from './scan.js';
 import { missingBits, smooth } from './smoothing.js';
-import { readStructure, type Structure } from './structure.js';
+import { type Frame, readStructure, type Structure } from './structure.js';
 
 /**
  * @param bytes a whole file that starts with the marker "start of image"
  * @throws DamagedPicture
  */
-export function decodeJpeg(bytes: Uint8Array, checkSize: CheckSize): Picture {
-  const structure = readStructure(bytes, checkSize);
-  const { frame, scans } = structure;
+export function decodeJpeg(
+  bytes: Uint8Array,
+  checkLimits: CheckLimits,
+): { readonly picture: Picture; readonly orientation: Orientation } {
+  const structure = readStructure(bytes, ({ width, height }) => checkLimits(width, height, 3 * width * height));
+  const { frame, scans, orientation } = structure;
+  const { width, height } = frame;
   const isOnePass = !frame.isProgressive && scans[0].parts.length === frame.components.length;
+  if (!isOnePass) checkLimits(width, height, 3 * width * height + storedBytes(frame));
   const renderer = new Renderer(structure);
   if (isOnePass) renderScan(bytes, structure, renderer);
   else renderStored(readScans(bytes, structure), structure, renderer);
-  return { width: frame.width, height: frame.height, data: renderer.pixels };
+  return { picture: { width, height, data: renderer.pixels }, orientation };
 }
 
 /** Of a scan that brings everything, pixels are made row by row. */
@@ -26,7 +32,7 @@ function renderScan(bytes: Uint8Array, { frame, scans }: Structure, renderer: Re
   const scan = new Scan(bytes, frame, scans[0], targets);
   for (let row = 0; row < frame.unitsHigh; row++) {
     for (const { coefficients } of targets) coefficients.fill(0);
-    scan.decodeRow(0);
+    scan.decodeUnits(0);
     renderer.render(row);
   }
 }
@@ -38,9 +44,14 @@ function readScans(bytes: Uint8Array, { frame, scans }: Structure): CoefficientR
   );
   for (const header of scans) {
     const scan = new Scan(bytes, frame, header, stored);
-    for (let row = 0; row < scan.unitsHigh; row++) scan.decodeRow(row);
+    for (let row = 0; row < frame.unitsHigh; row++) scan.decodeUnits(row);
   }
   return stored;
+}
+
+function storedBytes({ components, unitsWide, unitsHigh }: Frame): number {
+  const blocks = components.reduce((sum, { horizontal, vertical }) => sum + horizontal * vertical, 0);
+  return blocks * unitsWide * unitsHigh * 64 * Int16Array.BYTES_PER_ELEMENT;
 }
 
 function renderStored(stored: readonly CoefficientRows[], structure: Structure, renderer: Renderer): void {

@@ -33,7 +33,11 @@ export function inverseDct(
   for (const end = coefficients + 64 * blocks; coefficients < end; coefficients += 64, to += 8) {
     // In 16 bits, as in libjpeg-turbo's vector code, here and below: only broken files need more.
     for (let index = 0; index < 64; index++) block[index] = int16(words[coefficients + index] * words[factors + index]);
-    for (let column = 0; column < 8; column++) transform(column, 8, FACTOR_BITS - COLUMN_BITS);
+    if (words.subarray(coefficients + 8, coefficients + 64).some((number) => number !== 0)) {
+      for (let column = 0; column < 8; column++) transform(column, 8, FACTOR_BITS - COLUMN_BITS);
+    } else {
+      for (let index = 0; index < 64; index++) block[index] = int16(block[index & 7] << COLUMN_BITS);
+    }
     for (let row = 0; row < 64; row += 8) transform(row, 1, FACTOR_BITS + COLUMN_BITS + SCALE_BITS);
     for (let index = 0; index < 64; index++) samples[to + (index >> 3) * stride + (index & 7)] = block[index] + 128;
   }

@@ -40,9 +40,12 @@ export class Scan {
   readonly lowBit: number;
   /** Of how many blocks to come the band is known to be empty. */
   emptyBands = 0;
-  /** Rows of units. */
-  readonly unitsHigh: number;
-  readonly #unitsWide: number;
+  /** Of units of this scan. */
+  readonly #columns: number;
+  readonly #rows: number;
+  /** Rows of them in a row of the frame's units. */
+  readonly #rowsPerUnit: number;
+  #row = 0;
   readonly #components: readonly ScanComponent[];
   readonly #decodeBlock: DecodeBlock;
   readonly #restartInterval: number;
@@ -56,20 +59,26 @@ export class Scan {
     this.lowBit = header.lowBit;
     this.#restartInterval = this.#unitsToRestart = header.restartInterval || Infinity;
     this.#decodeBlock = blockDecoder(frame, header);
-    // A unit of a scan with one component is one block, and only blocks that the picture needs are there.
+    // A unit of a scan with one component is one block, and there are only as many as the picture needs.
     const isInterleaved = header.parts.length > 1;
     const first = frame.components[header.parts[0].component];
-    this.#unitsWide = isInterleaved ? frame.unitsWide : first.blocksWide;
-    this.unitsHigh = isInterleaved ? frame.unitsHigh : first.blocksHigh;
+    this.#columns = isInterleaved ? frame.unitsWide : first.blocksWide;
+    this.#rows = isInterleaved ? frame.unitsHigh : first.blocksHigh;
+    this.#rowsPerUnit = isInterleaved ? 1 : first.vertical;
     this.#components = header.parts.map(({ component, dcTable, acTable }) => {
       const { horizontal, vertical } = isInterleaved ? frame.components[component] : { horizontal: 1, vertical: 1 };
       return { target: targets[component], horizontal, vertical, dcTable, acTable, prediction: 0 };
     });
   }
 
-  /** Decodes the next row of units. @param row its place in the targets, in units */
-  decodeRow(row: number): void {
-    for (let unit = 0; unit < this.#unitsWide; unit++) {
+  /** Decodes the next row of the frame's units. @param place in the targets */
+  decodeUnits(place: number): void {
+    const end = Math.min(this.#row + this.#rowsPerUnit, this.#rows);
+    for (let row = place * this.#rowsPerUnit; this.#row < end; this.#row++, row++) this.#decodeRow(row);
+  }
+
+  #decodeRow(row: number): void {
+    for (let unit = 0; unit < this.#columns; unit++) {
       if (this.#unitsToRestart === 0) this.#restart();
       this.#unitsToRestart--;
       for (const component of this.#components) {

@@ -117,7 +117,7 @@ const MOST_SCANS = 100;
 /** For a scan without codes of a kind. */
 const noTable = buildHuffmanTable({ counts: new Uint8Array(16), symbols: new Uint8Array(0) });
 
-type CheckSize = (width: number, height: number) => void;
+type CheckSize = (size: { readonly width: number; readonly height: number }) => void;
 
 /**
  * @param bytes a file that starts with the marker "start of image"
@@ -246,10 +246,9 @@ class StructureReader {
     if (Math.max(width, height) > LONGEST_SIDE) {
       throw new DamagedPicture(`expected sides of at most ${LONGEST_SIDE} pixels, received ${width}×${height}`);
     }
-    this.#checkSize(width, height);
+    this.#checkSize({ width, height });
     const parameters = Array.from({ length: count }, (_, index) => segment.subarray(6 + 3 * index, 9 + 3 * index));
-    // What a single component would differ from in its sampling is itself.
-    const sampling = parameters.map(([, factors]) => (count === 1 ? [1, 1] : [factors >> 4, factors & 15]));
+    const sampling = parameters.map(([, factors]) => [factors >> 4, factors & 15]);
     const mostHorizontal = Math.max(...sampling.map(([horizontal]) => horizontal));
     const mostVertical = Math.max(...sampling.map(([, vertical]) => vertical));
     const components = parameters.map(([id, , quantizationIndex], index): Component => {
@@ -345,6 +344,10 @@ class StructureReader {
       throw new DamagedPicture(`the scan at byte ${start} has more than ${MOST_BLOCKS_IN_UNIT} blocks in a unit`);
     }
     const end = this.#scanEnd(start);
+    // Each unit takes a bit at least; so a few bytes of a file cannot ask for much memory.
+    if ((bandStart === 0 || !frame.isProgressive) && frame.unitsWide * frame.unitsHigh > 8 * (end - start)) {
+      throw new DamagedPicture(`its pixel data ends too early, at byte ${end}`);
+    }
     const band = frame.isProgressive ? { bandStart, bandEnd, lowBit } : { bandStart: 1, bandEnd: 63, lowBit: 0 };
     this.#scans.push({ parts, ...band, isRefinement, restartInterval: this.#restartInterval, start, end });
     return end;
