@@ -67,9 +67,7 @@ function checkWasm(binary, name) {
     throw new Error(`${name}: must import env.memory only, it imports: ${imports.join(', ') || 'nothing'}`);
   }
   if (sectionIds(binary).includes(11)) {
-    throw new Error(
-      `${name}: has a data section, which would overwrite buffers: no strings, no static arrays, no new`,
-    );
+    throw new Error(`${name}: has a data section, which would overwrite buffers: no strings, no static arrays, no new`);
   }
 }
 

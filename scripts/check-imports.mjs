@@ -20,7 +20,7 @@ const allowed = {
 };
 
 /** In src/ only *.node.ts may import these, and only *.node.ts may import *.node.ts: the rest runs in browsers. */
-const nodeOnly = ['node:', 'webgpu', 'pngjs', 'jpeg-js', 'fflate'];
+const nodeOnly = ['node:', 'webgpu', 'fflate'];
 
 const statement =
   /^[ \t]*(?:import|export)\s+(?:[\w\s{},*$]*?\bfrom\s*)?['"]([^'"]+)['"]|\bimport\(\s*(?:\/\*.*?\*\/\s*)?['"]([^'"]+)['"]/gm;

@@ -44,7 +44,10 @@ function readHeader(bytes: Uint8Array): Header {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = bytes.length >= 18 ? view.getUint32(14, true) : 0;
   if (![12, 40, 52, 56, 64, 108, 124].includes(length)) {
-    throw new DamagedPicture(`its header of ${length} bytes is of an unknown kind`, 'save it again with another program');
+    throw new DamagedPicture(
+      `its header of ${length} bytes is of an unknown kind`,
+      'save it again with another program',
+    );
   }
   let end = 14 + length;
   if (bytes.length < end + 12) throw truncated(bytes);
@@ -60,10 +63,12 @@ function readHeader(bytes: Uint8Array): Header {
   if (compression === Compression.masks && length === 40) end += 12; // they follow the header
   const paletteStep = isCore ? 3 : 4;
   const colours = (isCore ? 0 : view.getUint32(46, true)) || 1 << depth;
-  const palette = bytes.subarray(end, depth > 8 ? end : end + paletteStep * Math.min(colours, 256));
+  const paletteEnd = depth > 8 ? end : end + paletteStep * colours;
+  if (paletteEnd > bytes.length) throw new DamagedPicture(`its palette of ${colours} colours is larger than the file`);
+  const palette = bytes.subarray(end, paletteEnd);
   const given = view.getUint32(10, true);
   // Some programs give the end of the header, though the palette follows it.
-  const start = given === 0 || (given === end && depth <= 8) ? end + paletteStep * (depth > 8 ? 0 : colours) : given;
+  const start = given === 0 || given === end ? paletteEnd : given;
   const isTopDown = height < 0;
   return { width, height: Math.abs(height), isTopDown, depth, compression, palette, paletteStep, masks, start };
 }

@@ -59,16 +59,10 @@ interface Decoded {
 
 function decodeFormat(bytes: Uint8Array, format: 'JPEG' | 'PNG' | 'BMP', options: DecodeOptions): Decoded {
   const checkLimits = limitCheck(options);
-  switch (format) {
-    case 'JPEG':
-      return decodeJpeg(bytes, checkLimits);
-    case 'PNG': {
-      const { sixteenBit = 'high-byte', background = null, inflate = inflateAnywhere } = options;
-      return decodePng(bytes, checkLimits, { sixteenBit, background, inflate });
-    }
-    case 'BMP':
-      return { picture: decodeBmp(bytes, checkLimits), orientation: 1 };
-  }
+  if (format === 'JPEG') return decodeJpeg(bytes, checkLimits);
+  if (format === 'BMP') return { picture: decodeBmp(bytes, checkLimits), orientation: 1 };
+  const { sixteenBit = 'high-byte', background = null, inflate = inflateAnywhere } = options;
+  return decodePng(bytes, checkLimits, { sixteenBit, background, inflate });
 }
 
 function describeOther(format: KnownFormat | null, bytes: Uint8Array): string {

@@ -1,16 +1,6 @@
 /** What kind of picture a file holds, told by its first bytes and never by its name. */
 
-export type KnownFormat =
-  | 'PNG'
-  | 'JPEG'
-  | 'BMP'
-  | 'GIF'
-  | 'WebP'
-  | 'TIFF'
-  | 'HEIC'
-  | 'AVIF'
-  | 'JPEG XL'
-  | 'JPEG 2000';
+export type KnownFormat = 'PNG' | 'JPEG' | 'BMP' | 'GIF' | 'WebP' | 'TIFF' | 'HEIC' | 'AVIF' | 'JPEG XL' | 'JPEG 2000';
 
 /** The format that the first bytes announce, or null. */
 export function pictureFormat(bytes: Uint8Array): KnownFormat | null {

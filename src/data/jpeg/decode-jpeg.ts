@@ -5,7 +5,7 @@ import type { Picture } from '../picture.js';
 import { Renderer } from './renderer.js';
 import { coefficientRows, type CoefficientRows, Scan } from './scan.js';
 import { missingBits, smooth } from './smoothing.js';
-import { type Frame, readStructure, type Structure } from './structure.js';
+import { type Frame, isOneScan, readStructure, type Structure } from './structure.js';
 
 /**
  * @param bytes a whole file that starts with the marker "start of image"
@@ -18,7 +18,7 @@ export function decodeJpeg(
   const structure = readStructure(bytes, ({ width, height }) => checkLimits(width, height, 3 * width * height));
   const { frame, scans, orientation } = structure;
   const { width, height } = frame;
-  const isOnePass = !frame.isProgressive && scans[0].parts.length === frame.components.length;
+  const isOnePass = isOneScan(frame, scans[0]);
   if (!isOnePass) checkLimits(width, height, 3 * width * height + storedBytes(frame));
   const renderer = new Renderer(structure);
   if (isOnePass) renderScan(bytes, structure, renderer);

@@ -108,6 +108,10 @@ function blockDecoder({ isProgressive }: Frame, { bandStart, isRefinement }: Sca
   return isRefinement ? decodeAcRefinement : decodeAcFirst;
 }
 
-export function coefficientRows(rows: number, blocksPerRow: number, coefficients = new Int16Array(rows * blocksPerRow * 64)): CoefficientRows {
+export function coefficientRows(
+  rows: number,
+  blocksPerRow: number,
+  coefficients = new Int16Array(rows * blocksPerRow * 64),
+): CoefficientRows {
   return { coefficients, lasts: new Uint8Array(rows * blocksPerRow), blocksPerRow };
 }

@@ -311,6 +311,7 @@ class StructureReader {
     const frame = this.#frame;
     if (frame === null) throw new DamagedPicture('its pixel data comes before its frame header');
     if (this.#scans.length === 0) this.#colours = this.#tellColours(frame);
+    else if (isOneScan(frame, this.#scans[0])) throw new DamagedPicture(`more pixel data follows at byte ${start}`);
     if (this.#scans.length === MOST_SCANS) {
       throw new DamagedPicture(`it has more than ${MOST_SCANS} scans`, 'save it again with another program');
     }
@@ -387,6 +388,11 @@ class StructureReader {
     if (this.#adobeTransform !== null) return this.#adobeTransform === 0 ? 'RGB' : 'YCbCr';
     return String.fromCharCode(...components.map(({ id }) => id)) === 'RGB' ? 'RGB' : 'YCbCr';
   }
+}
+
+/** Whether the first scan brings the whole picture. */
+export function isOneScan(frame: Frame, first: ScanHeader): boolean {
+  return !frame.isProgressive && first.parts.length === frame.components.length;
 }
 
 function checkSampling(factor: number, most: number): void {

@@ -47,7 +47,9 @@ export function decodePng(
   const { width, height } = header;
   const length = filteredLength(header);
   if (compressed.length * MOST_EXPANSION < length) {
-    throw new DamagedPicture(`its ${compressed.length} bytes of compressed pixel data cannot be ${width}×${height} pixels`);
+    throw new DamagedPicture(
+      `its ${compressed.length} bytes of compressed pixel data cannot be ${width}×${height} pixels`,
+    );
   }
   const filtered = inflate(compressed, length);
   const step = Math.ceil(bitsPerPixel(header) / 8);
