@@ -36,7 +36,7 @@ export function inverseDct(
     if (words.subarray(coefficients + 8, coefficients + 64).some((number) => number !== 0)) {
       for (let column = 0; column < 8; column++) transform(column, 8, FACTOR_BITS - COLUMN_BITS);
     } else {
-      for (let index = 0; index < 64; index++) block[index] = int16(block[index & 7] << COLUMN_BITS);
+      for (let index = 63; index >= 0; index--) block[index] = int16(block[index & 7] << COLUMN_BITS);
     }
     for (let row = 0; row < 64; row += 8) transform(row, 1, FACTOR_BITS + COLUMN_BITS + SCALE_BITS);
     for (let index = 0; index < 64; index++) samples[to + (index >> 3) * stride + (index & 7)] = block[index] + 128;
