@@ -1,5 +1,5 @@
 /**
- * Writes JPEG: baseline, with half as many samples of chrominance each way (4:2:0), as most cameras do.
+ * Writes JPEG: baseline, chrominance at full resolution (4:4:4).
  * Source: ITU-T T.81; JFIF 1.02; Y. Arai, T. Agui and M. Nakajima, A Fast DCT-SQ Scheme for Images, 1988.
  */
 import type { Picture } from '../picture.js';
@@ -75,7 +75,7 @@ function writeHeaders(writer: Writer, { width, height }: Picture, channels: read
     segment(0xdb, index, ...Array.from(zigzag, (place) => quantization[place]));
   }
   const size = [height >> 8, height & 255, width >> 8, width & 255];
-  segment(0xc0, 8, ...size, 3, ...[1, 0x22, 0], ...[2, 0x11, 1], ...[3, 0x11, 1]);
+  segment(0xc0, 8, ...size, 3, ...[1, 0x11, 0], ...[2, 0x11, 1], ...[3, 0x11, 1]);
   for (const index of [0, 1]) {
     segment(0xc4, index, ...standardDcTables[index].counts, ...standardDcTables[index].symbols);
     segment(0xc4, 0x10 | index, ...standardAcTables[index].counts, ...standardAcTables[index].symbols);
@@ -83,28 +83,23 @@ function writeHeaders(writer: Writer, { width, height }: Picture, channels: read
   segment(0xda, 3, ...[1, 0x00], ...[2, 0x11], ...[3, 0x11], 0, 63, 0);
 }
 
-/** Units of 16 × 16 pixels: four blocks of luminance, and one of each chrominance. */
 function writePixels(writer: Writer, picture: Picture, [luminance, chrominance]: readonly Channel[]): void {
-  const y = new Float32Array(256); // [16, 16]
+  const y = new Float32Array(64);
   const cb = new Float32Array(64);
   const cr = new Float32Array(64);
-  const block = new Float32Array(64);
   const predictions = [0, 0, 0];
-  for (let top = 0; top < picture.height; top += 16) {
-    for (let left = 0; left < picture.width; left += 16) {
-      convertUnit(picture, left, top, y, cb, cr);
-      for (const start of [0, 8, 128, 136]) {
-        for (let row = 0; row < 8; row++) block.set(y.subarray(start + 16 * row, start + 16 * row + 8), 8 * row);
-        predictions[0] = writeBlock(writer, block, luminance, predictions[0]);
-      }
+  for (let top = 0; top < picture.height; top += 8) {
+    for (let left = 0; left < picture.width; left += 8) {
+      convertBlock(picture, left, top, y, cb, cr);
+      predictions[0] = writeBlock(writer, y, luminance, predictions[0]);
       predictions[1] = writeBlock(writer, cb, chrominance, predictions[1]);
       predictions[2] = writeBlock(writer, cr, chrominance, predictions[2]);
     }
   }
 }
 
-/** A unit's luminance, −128 to 127, and the means of its chrominance over 2 × 2 pixels. Beyond the border it repeats. */
-function convertUnit(
+/** Luminance and chrominance of 8 × 8 pixels, −128 to 127. Beyond the border the picture's last pixels are repeated. */
+function convertBlock(
   { width, height, data }: Picture,
   left: number,
   top: number,
@@ -112,20 +107,16 @@ function convertUnit(
   cb: Float32Array,
   cr: Float32Array,
 ): void {
-  cb.fill(0);
-  cr.fill(0);
-  for (let row = 0; row < 16; row++) {
-    const rowStart = Math.min(top + row, height - 1) * width;
-    for (let column = 0; column < 16; column++) {
-      const from = (rowStart + Math.min(left + column, width - 1)) * 3;
-      const red = data[from];
-      const green = data[from + 1];
-      const blue = data[from + 2];
-      const chroma = (row >> 1) * 8 + (column >> 1);
-      y[row * 16 + column] = 0.299 * red + 0.587 * green + 0.114 * blue - 128;
-      cb[chroma] += (-0.168735892 * red - 0.331264108 * green + 0.5 * blue) / 4;
-      cr[chroma] += (0.5 * red - 0.418687589 * green - 0.081312411 * blue) / 4;
-    }
+  for (let at = 0; at < 64; at++) {
+    const row = Math.min(top + (at >> 3), height - 1);
+    const column = Math.min(left + (at & 7), width - 1);
+    const from = (row * width + column) * 3;
+    const red = data[from];
+    const green = data[from + 1];
+    const blue = data[from + 2];
+    y[at] = 0.299 * red + 0.587 * green + 0.114 * blue - 128;
+    cb[at] = -0.168735892 * red - 0.331264108 * green + 0.5 * blue;
+    cr[at] = 0.5 * red - 0.418687589 * green - 0.081312411 * blue;
   }
 }
 

@@ -52,25 +52,26 @@ export function decodePng(
     );
   }
   const filtered = inflate(compressed, length);
-  const step = Math.ceil(bitsPerPixel(header) / 8);
-  const isPlain = header.colorType === ColorType.rgb && header.depth === 8 && background === null;
   const data = new Uint8Array(width * height * 3);
-  const readRow = rowReader(structure, sixteenBit);
-  const rgba = new Uint8Array(width * 4);
+  const sampleStep = Math.ceil(bitsPerPixel(header) / 8);
+  const isPlain = header.colorType === ColorType.rgb && header.depth === 8 && background === null;
+  const readRow = rowReader(structure, sixteenBit, background !== null);
+  const rgba = new Uint8Array(background === null ? 0 : width * 4);
   let at = 0;
   for (const pass of passes(header)) {
-    let above = -1;
+    let above: Uint8Array = new Uint8Array(pass.rowBytes);
     for (let row = 0; row < pass.rows; row++, at += 1 + pass.rowBytes) {
-      unfilter(filtered, at, above, pass.rowBytes, step);
-      above = at;
+      const bytes = filtered.subarray(at + 1, at + 1 + pass.rowBytes);
+      unfilter(filtered[at], bytes, above, sampleStep);
+      above = bytes;
       const to = ((pass.top + row * pass.rowStep) * width + pass.left) * 3;
-      if (isPlain && pass.columnStep === 1) {
-        data.set(filtered.subarray(at + 1, at + 1 + pass.rowBytes), to);
-        continue;
+      const step = pass.columnStep * 3;
+      if (isPlain && step === 3) data.set(bytes, to);
+      else if (background === null) readRow(bytes, pass.columns, data, to, step);
+      else {
+        readRow(bytes, pass.columns, rgba, 0, 4);
+        blend(rgba, pass.columns, background, data, to, step);
       }
-      readRow(filtered, at + 1, pass.columns, rgba);
-      if (background !== null) blend(rgba, pass.columns, background);
-      spread(rgba, pass.columns, data, to, pass.columnStep * 3);
     }
   }
   return { picture: { width, height, data }, orientation };
@@ -104,21 +105,19 @@ function filteredLength(header: Header): number {
 }
 
 /** Colours seen before a background. */
-function blend(rgba: Uint8Array, columns: number, background: readonly number[]): void {
-  for (let at = 0; at < columns * 4; at += 4) {
-    const alpha = rgba[at + 3];
-    for (let channel = 0; channel < 3; channel++) {
-      const mixed = rgba[at + channel] * alpha + background[channel] * (255 - alpha);
-      rgba[at + channel] = Math.round(mixed / 255);
-    }
-  }
-}
-
-/** RGBA side by side to RGB `step` bytes apart. */
-function spread(rgba: Uint8Array, columns: number, data: Uint8Array, to: number, step: number): void {
+function blend(
+  rgba: Uint8Array,
+  columns: number,
+  background: readonly number[],
+  data: Uint8Array,
+  to: number,
+  step: number,
+): void {
   for (let from = 0; from < columns * 4; from += 4, to += step) {
-    data[to] = rgba[from];
-    data[to + 1] = rgba[from + 1];
-    data[to + 2] = rgba[from + 2];
+    const alpha = rgba[from + 3];
+    for (let channel = 0; channel < 3; channel++) {
+      const mixed = rgba[from + channel] * alpha + background[channel] * (255 - alpha);
+      data[to + channel] = Math.round(mixed / 255);
+    }
   }
 }

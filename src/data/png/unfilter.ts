@@ -2,54 +2,47 @@
 import { DamagedPicture } from '../damaged-picture.js';
 
 /**
- * Undoes the filter of a row in place.
+ * Undoes the filter of a row in place. What lies beyond the border counts as 0.
  *
- * @param at the row's first byte, which names the filter; `length` bytes follow
- * @param above the same of the row above, whose filter has been undone; or -1 for the first row, above which all is 0
- * @param step bytes to the same sample of the pixel to the left
+ * @param above the row above, whose filter is undone
+ * @param step bytes to the same sample of the next pixel
  * @throws DamagedPicture for an unknown filter
  */
-export function unfilter(bytes: Uint8Array, at: number, above: number, length: number, step: number): void {
-  const start = at + 1;
-  const end = start + length;
-  const up = above - at; // to the byte above
-  switch (bytes[at]) {
+export function unfilter(filter: number, row: Uint8Array, above: Uint8Array, step: number): void {
+  const { length } = row;
+  switch (filter) {
     case 0:
-      break;
+      return;
     case 1:
-      for (let i = start + step; i < end; i++) bytes[i] += bytes[i - step];
-      break;
+      for (let at = step; at < length; at++) row[at] += row[at - step];
+      return;
     case 2:
-      if (above >= 0) for (let i = start; i < end; i++) bytes[i] += bytes[i + up];
-      break;
+      for (let at = 0; at < length; at++) row[at] += above[at];
+      return;
     case 3:
-      if (above < 0) {
-        for (let i = start + step; i < end; i++) bytes[i] += bytes[i - step] >> 1;
-      } else {
-        for (let i = start; i < start + step && i < end; i++) bytes[i] += bytes[i + up] >> 1;
-        for (let i = start + step; i < end; i++) bytes[i] += (bytes[i - step] + bytes[i + up]) >> 1;
-      }
-      break;
-    case 4:
-      if (above < 0) {
-        for (let i = start + step; i < end; i++) bytes[i] += bytes[i - step];
-      } else {
-        for (let i = start; i < start + step && i < end; i++) bytes[i] += bytes[i + up];
-        for (let i = start + step; i < end; i++) {
-          bytes[i] += nearest(bytes[i - step], bytes[i + up], bytes[i + up - step]);
+      for (let first = 0; first < step; first++) {
+        for (let at = first, left = 0; at < length; at += step) {
+          left = (row[at] + ((left + above[at]) >> 1)) & 255;
+          row[at] = left;
         }
       }
-      break;
+      return;
+    case 4:
+      for (let first = 0; first < step; first++) {
+        for (let at = first, left = 0, corner = 0; at < length; at += step) {
+          const up = above[at];
+          // Paeth's predictor: the one of the three that is nearest to left + up − corner
+          const toLeft = Math.abs(up - corner);
+          const toUp = Math.abs(left - corner);
+          const toCorner = Math.abs(left + up - 2 * corner);
+          const nearest = toLeft <= toUp && toLeft <= toCorner ? left : toUp <= toCorner ? up : corner;
+          left = (row[at] + nearest) & 255;
+          row[at] = left;
+          corner = up;
+        }
+      }
+      return;
     default:
-      throw new DamagedPicture(`a row has the filter ${bytes[at]}, which does not exist`);
+      throw new DamagedPicture(`a row has the filter ${filter}, which does not exist`);
   }
-}
-
-/** Paeth's predictor: the one of left, up and their corner that is nearest to left + up − corner. */
-function nearest(left: number, up: number, corner: number): number {
-  const toLeft = Math.abs(up - corner);
-  const toUp = Math.abs(left - corner);
-  const toCorner = Math.abs(left + up - 2 * corner);
-  if (toLeft <= toUp && toLeft <= toCorner) return left;
-  return toUp <= toCorner ? up : corner;
 }
