@@ -21,6 +21,7 @@ export interface LoadingOptions {
   readonly size: Size;
   readonly interpolation: Interpolation;
   readonly region?: Region;
+  readonly exif: boolean;
   readonly onBad: 'skip' | 'fail';
   readonly workers?: number | undefined;
   readonly cache: PictureCache | null;

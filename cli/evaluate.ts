@@ -43,9 +43,9 @@ export async function evaluate(modelPath: string, directory: string, options: Ev
 
   return withDevice(options, async (device, facts) => {
     compileModel(opened, device);
-    const { interpolation, rescale, region, normalization = {} } = info.preprocessing;
+    const { interpolation, rescale, region, exif = false, normalization = {} } = info.preprocessing;
     const cache = openCache(options, [directory]);
-    const preparation = { size, interpolation, ...(region && { region }) };
+    const preparation = { size, interpolation, ...(region && { region }), exif };
     const loading = { ...preparation, onBad: options.onBad, workers: options.workers, cache };
     const dataset = await loadAndReport(files, loading, output);
     const flow = new DataFlow(dataset, { batchSize, shuffle: false, seed, rescale, normalization, difficulty });

@@ -23,6 +23,7 @@ export async function predict(modelPath: string, paths: readonly string[], optio
   const stream = await streamPictures(paths, {
     size,
     interpolation: info.preprocessing.interpolation,
+    exif: info.preprocessing.exif ?? false,
     ...(info.preprocessing.region && { region: info.preprocessing.region }),
     ...(options.workers !== undefined && { workers: options.workers }),
   });

@@ -23,6 +23,7 @@ export interface PreviewOptions extends AugmentationFlags {
   readonly size: PictureSize;
   readonly resize: Interpolation;
   readonly roi?: PictureRegion;
+  readonly exif?: boolean;
   readonly count: number;
   readonly difficulty: number;
   readonly seed: number;
@@ -85,6 +86,7 @@ async function somePictures(directory: string, options: PreviewOptions): Promise
   const preparation = {
     ...{ size: options.size, interpolation: options.resize },
     ...(options.roi && { region: options.roi }),
+    exif: options.exif ?? false,
   };
   const { array } = list;
   if (array) return chosen.map(({ row = 0 }) => prepare(array.picture(row), preparation));

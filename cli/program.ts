@@ -4,6 +4,7 @@
  */
 import { Command, Option } from 'commander';
 import type { AuditOptions } from './audit.js';
+import type { DecodeOptions } from './decode.js';
 import type { DevicesOptions } from './devices.js';
 import type { EvaluateOptions } from './evaluate.js';
 import {
@@ -74,6 +75,7 @@ const common = {
     option('--roi <x,y,w,h>', 'use only this part of each picture, in its own pixels (region of interest)', {
       parser: region,
     }),
+  exif: () => new Option('--exif', 'turn pictures as their EXIF orientation says (default: ignore it, as Keras does)'),
   difficulty: () =>
     option('--difficulty <part>', 'spoil the pictures: noise, blur, dirt on the lens, a lost lane; from 0 to 1', {
       parser: (name) => numberWhere(name, 'a number from 0 to 1', (value) => value >= 0 && value <= 1),
@@ -153,6 +155,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(common.size())
     .addOption(common.resize())
     .addOption(common.roi())
+    .addOption(common.exif())
     .addOption(
       option('--rescale <factor>', 'factor on the pixel values 0 to 255: a number or a fraction', {
         parser: factor,
@@ -256,6 +259,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(common.size())
     .addOption(common.resize())
     .addOption(common.roi())
+    .addOption(common.exif())
     .addOption(
       option('--count <n>', 'pictures, of all classes in turn', {
         parser: (name) => wholeNumber(name, 1, 64),
@@ -319,6 +323,21 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addHelpText('after', '\nExample:\n  beltnet synth belt --count 800 --size 320x240 --seed 0\n')
     .action(async (directory: string, options: SynthOptions) =>
       finish(await (await import('./synth.js')).synth(directory, options)),
+    );
+
+  program
+    .command('decode')
+    .description('Decode pictures and tell what is seen: format, size, and a hash of the pixels.')
+    .argument('<files...>', 'pictures: JPEG, PNG or BMP')
+    .addOption(common.exif())
+    .addOption(jsonOption('one JSON object a file: file, format, width, height, rgbSha256; or file, error'))
+    .addHelpText(
+      'after',
+      '\nThe hash is SHA-256 of the RGB bytes, row by row. A file that cannot be decoded is named with the reason, the others are\n' +
+        'decoded; the exit code is 3 then.\n\nExample:\n  beltnet decode picture.jpg --json\n',
+    )
+    .action(async (files: string[], options: DecodeOptions) =>
+      finish(await (await import('./decode.js')).decodeFiles(files, options)),
     );
 
   program

@@ -34,6 +34,7 @@ export interface TrainOptions extends CacheOptions, DeviceOptions, AugmentationF
   readonly rescale: number;
   readonly resize: Interpolation;
   readonly roi?: PictureRegion;
+  readonly exif?: boolean;
   readonly normalize: Normalize;
   readonly lr: number;
   readonly seed: number;
@@ -49,7 +50,7 @@ const ALERT_THRESHOLD = 0.5;
 
 /** @returns the exit code */
 export async function train(directory: string, options: TrainOptions): Promise<number> {
-  const { size, batch: batchSize, epochs, split, groupBy, rescale, profile, seed, roi } = options;
+  const { size, batch: batchSize, epochs, split, groupBy, rescale, profile, seed, roi, exif = false } = options;
   const output = new Output(options);
   const augmentation = augmentationOf(options);
   checkSize(size);
@@ -76,7 +77,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const unusual = shearNote(options.shear, profile);
     if (unusual) note(`note: ${unusual}`);
     const cache = openCache(options, [directory]);
-    const preparation = { size, interpolation: options.resize, ...(roi && { region: roi }) };
+    const preparation = { size, interpolation: options.resize, ...(roi && { region: roi }), exif };
     const loading = { ...preparation, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
@@ -98,6 +99,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
       preprocessing: {
         ...{ interpolation: options.resize, rescale },
         ...(roi && { region: roi }),
+        ...(exif && { exif }),
         ...(options.normalize !== 'none' && { normalization }),
       },
       alert: { className: alertClass, threshold: ALERT_THRESHOLD },

@@ -1,30 +1,39 @@
 /**
- * Builds dist/: the WebAssembly kernels (wasm/*.ts, AssemblyScript) into src/tensor/wasm.generated.ts, then everything
- * with TypeScript. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
+ * Builds dist/: what is WebAssembly (wasm/*.ts, AssemblyScript) into wasm.generated.ts beside its users, then everything with
+ * TypeScript. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
  */
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { root, runNode, tool } from './steps.mjs';
 
-const generated = join(root, 'src/tensor/wasm.generated.ts');
-
 const flags = ['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--importMemory', '--noExportMemory'];
-/**
- * The same kernels four times: for a memory that worker threads share and for where SharedArrayBuffer is missing, each with
- * fused multiply-add (relaxed SIMD) and for engines without it.
- */
-const shared = ['--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
-const builds = {
-  shared: [...flags, '--enable', 'simd,threads', ...shared],
-  sharedRelaxed: [...flags, '--enable', 'simd,relaxed-simd,threads', ...shared],
-  unshared: [...flags, '--enable', 'simd', '--initialMemory', '1'],
-  unsharedRelaxed: [...flags, '--enable', 'simd,relaxed-simd', '--initialMemory', '1'],
-};
+const unshared = [...flags, '--initialMemory', '1'];
+const shared = [...unshared, '--sharedMemory', '--maximumMemory', '65536'];
+
+const products = [
+  {
+    entry: 'wasm/index.ts',
+    generated: join(root, 'src/tensor/wasm.generated.ts'),
+    // The same kernels four times: for a memory that worker threads share and for where SharedArrayBuffer is missing, each
+    // with fused multiply-add (relaxed SIMD) and for engines without it.
+    builds: {
+      shared: [...shared, '--enable', 'simd,threads'],
+      sharedRelaxed: [...shared, '--enable', 'simd,relaxed-simd,threads'],
+      unshared: [...unshared, '--enable', 'simd'],
+      unsharedRelaxed: [...unshared, '--enable', 'simd,relaxed-simd'],
+    },
+  },
+  {
+    entry: 'wasm/jpeg.ts',
+    generated: join(root, 'src/data/jpeg/wasm.generated.ts'),
+    builds: { simd: [...unshared, '--enable', 'simd'] },
+  },
+];
 
 /** Names the sources, the flags and the compiler; an equal stamp means that there is nothing to do. */
-function wasmStamp() {
+function wasmStamp(builds) {
   const hash = createHash('sha256').update(JSON.stringify(builds));
   const compiler = tool('assemblyscript/package.json');
   const sources = readdirSync(join(root, 'wasm')).filter((name) => name.endsWith('.ts'));
@@ -34,16 +43,16 @@ function wasmStamp() {
   return hash.digest('hex');
 }
 
-async function compileWasm(name) {
+async function compileWasm(entry, name, options) {
   const { default: asc } = await import('assemblyscript/asc');
   let binary;
   let messages = '';
-  const { error } = await asc.main(['wasm/index.ts', '--baseDir', root, '--outFile', 'out.wasm', ...builds[name]], {
+  const { error } = await asc.main([entry, '--baseDir', root, '--outFile', 'out.wasm', ...options], {
     stderr: { write: (text) => (messages += text) },
     writeFile: (_, contents) => void (binary = contents),
   });
-  if (error) throw new Error(`asc failed on wasm/index.ts (${name})\n${messages}`);
-  checkWasm(binary, name);
+  if (error) throw new Error(`asc failed on ${entry} (${name})\n${messages}`);
+  checkWasm(binary, `${entry}, ${name}`);
   return binary;
 }
 
@@ -55,12 +64,10 @@ function checkWasm(binary, name) {
     (entry) => `${entry.module}.${entry.name}`,
   );
   if (imports.join() !== 'env.memory') {
-    throw new Error(`wasm (${name}) must import env.memory only, it imports: ${imports.join(', ') || 'nothing'}`);
+    throw new Error(`${name}: must import env.memory only, it imports: ${imports.join(', ') || 'nothing'}`);
   }
   if (sectionIds(binary).includes(11)) {
-    throw new Error(
-      `wasm (${name}) has a data section, which would overwrite buffers: no strings, no static arrays, no new`,
-    );
+    throw new Error(`${name}: has a data section, which would overwrite buffers: no strings, no static arrays, no new`);
   }
 }
 
@@ -78,21 +85,20 @@ function sectionIds(binary) {
   return ids;
 }
 
-async function buildWasm() {
-  const stampLine = `// Made by scripts/build.mjs from wasm/*.ts; do not edit. ${wasmStamp()}\n`;
+async function buildWasm({ entry, generated, builds }) {
+  const stampLine = `// Made by scripts/build.mjs from wasm/*.ts; do not edit. ${wasmStamp(builds)}\n`;
   if (existsSync(generated) && readFileSync(generated, 'utf8').startsWith(stampLine)) return;
   const lines = [];
-  for (const name of Object.keys(builds)) {
-    lines.push(`  ${name}: '${Buffer.from(await compileWasm(name)).toString('base64')}',\n`);
+  for (const [name, options] of Object.entries(builds)) {
+    lines.push(`  ${name}: '${Buffer.from(await compileWasm(entry, name, options)).toString('base64')}',\n`);
   }
-  const type = `Readonly<Record<${Object.keys(builds)
-    .map((name) => `'${name}'`)
-    .join(' | ')}, string>>`;
-  mkdirSync(join(root, 'src/tensor'), { recursive: true });
+  const names = Object.keys(builds).map((name) => `'${name}'`);
+  const type = `Readonly<Record<${names.join(' | ')}, string>>`;
+  mkdirSync(dirname(generated), { recursive: true });
   writeFileSync(generated, `${stampLine}export const wasmBinaries: ${type} = {\n${lines.join('')}};\n`);
 }
 
-await buildWasm();
+for (const product of products) await buildWasm(product);
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 runNode(tool('typescript/bin/tsc'), ['-p', 'tsconfig.json']);
 chmodSync(join(root, 'dist/cli/main.js'), 0o755);

@@ -23,6 +23,7 @@ export {
 } from './data/image-data-generator.node.js';
 
 export { decode } from './data/decode.node.js';
+export { readPictureBytes } from './data/read-picture.node.js';
 export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';
 export {
   auditDatasets,

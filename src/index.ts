@@ -137,6 +137,8 @@ export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile, FillMode } from './data/augmentation.js';
 export type { Normalization, NormalizationOptions } from './data/normalization.js';
 export { classCounts, subset, type Dataset } from './data/dataset.js';
+export { decode, type DecodeOptions } from './data/decode.js';
+export { pictureFormat, type KnownFormat } from './data/format.js';
 export type { Picture } from './data/picture.js';
 export {
   audit,

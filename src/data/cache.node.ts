@@ -34,7 +34,7 @@ import type { Preparation } from './resize.js';
  * Grows by one whenever decoding or resizing gives other pixels than before: pictures in a cache that were made by an
  * older version are not used any more.
  */
-const PIXELS_VERSION = 1;
+const PIXELS_VERSION = 2;
 
 /** A longer pack is closed and another begun, so that a crash loses little and old pictures go in pieces. */
 const LONGEST_PACK = 256 * 2 ** 20;
@@ -61,8 +61,8 @@ export class PictureCache {
 
   /** The pictures of one preparation. */
   shelf(preparation: Preparation): Shelf {
-    const { size, interpolation = 'nearest', region = null } = preparation;
-    const key = JSON.stringify({ pixels: PIXELS_VERSION, size, interpolation, region });
+    const { size, interpolation = 'nearest', region = null, exif = false } = preparation;
+    const key = JSON.stringify({ pixels: PIXELS_VERSION, size, interpolation, region, exif });
     let shelf = this.#shelves.get(key);
     if (!shelf) {
       const name = createHash('sha256').update(key).digest('hex').slice(0, 16);

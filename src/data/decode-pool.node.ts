@@ -124,7 +124,7 @@ async function* decodeInWorkers(
   workerCount: number,
   { file, resourceLimits }: WorkerProgram,
 ): AsyncGenerator<DecodedBatch> {
-  const { size, interpolation = 'nearest', region, stopOnError = false, onProgress } = options;
+  const { size, interpolation = 'nearest', region, exif = false, stopOnError = false, onProgress } = options;
   const length = size.width * size.height * 3;
   const batch = batchLength(options, paths.length);
   const places = batch * BATCHES;
@@ -151,7 +151,7 @@ async function* decodeInWorkers(
   const ends: Promise<void>[] = [];
   for (let slot = 2; slot < 2 + workerCount; slot++) {
     const workerData: DecodeWorkerData = {
-      ...{ paths, preparation: { size, interpolation, ...(region && { region }) }, stopOnError, known },
+      ...{ paths, preparation: { size, interpolation, ...(region && { region }), exif }, stopOnError, known },
       ...{ pictures: ring, records, control: controlBuffer, slot },
     };
     const worker = new Worker(file, {

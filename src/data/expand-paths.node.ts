@@ -22,7 +22,7 @@ export function expandPaths(paths: readonly string[]): ExpandedPaths {
     }
     const found = findPictures(path);
     if (found.paths.length === 0 && found.skipped.length === 0) {
-      throw new DataError(`${path}: expected a folder with .png, .jpg or .jpeg pictures, found none`);
+      throw new DataError(`${path}: expected a folder with .jpg, .png or .bmp pictures, found none`);
     }
     for (const file of found.paths) files.add(file);
     for (const file of found.skipped) skipped.set(file.file, file);

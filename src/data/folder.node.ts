@@ -42,9 +42,9 @@ export interface Splits {
   readonly layout: string;
 }
 
-const pictureExtensions = new Set(['.png', '.jpg', '.jpeg']);
+const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.bmp']);
 const otherPictureExtensions = new Set(
-  '.bmp .gif .webp .tif .tiff .heic .heif .avif .jxl .jp2 .ppm .pgm .tga .psd'.split(' '),
+  '.gif .webp .tif .tiff .heic .heif .avif .jxl .jp2 .ppm .pgm .tga .psd'.split(' '),
 );
 
 const trainingFolders = ['training_set', 'train'];
@@ -62,7 +62,7 @@ export interface FoundPictures {
 }
 
 /**
- * Finds all pictures (.png, .jpg, .jpeg in any case) in a folder and its subfolders, sorted by path. Symbolic links are
+ * Finds all pictures (.jpg, .jpeg, .png, .bmp in any case) in a folder and its subfolders, sorted by path. Symbolic links are
  * followed, each folder is visited once. Names that start with a dot are ignored.
  *
  * @throws DataError when the folder or a subfolder cannot be read
@@ -87,7 +87,7 @@ export function findPictures(directory: string): FoundPictures {
       else if (otherPictureExtensions.has(extension)) {
         found.skipped.push({
           file: path,
-          error: `${path}: expected PNG or JPEG, received ${extension}; convert it to PNG`,
+          error: `${path}: expected JPEG, PNG or BMP, received ${extension}; convert it to PNG`,
         });
       } else if (!pictureExtensions.has(extension)) otherFiles.push(path);
       else if (kind === 'file') found.paths.push(path);
@@ -124,7 +124,7 @@ export function listClassFolders(given: string): FileList {
     if (found.paths.length === 0) {
       const reason = found.skipped.length > 0 ? ` (${found.skipped.length} of other formats; convert them to PNG)` : '';
       throw new DataError(
-        `class folder ${directory}/${name}: expected .png, .jpg or .jpeg pictures, found none${reason}`,
+        `class folder ${directory}/${name}: expected .jpg, .png or .bmp pictures, found none${reason}`,
       );
     }
     for (const path of found.paths) files.push({ path, label });

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { DataError } from '../errors.js';
-import { decode, pictureFormat } from './decode.node.js';
+import { decode } from './decode.node.js';
+import { pictureFormat } from './format.js';
 import { DIGEST_LENGTH, writeFacts } from './picture-facts.js';
 import type { Picture } from './picture.js';
 import { type Preparation, prepare } from './resize.js';
@@ -23,11 +24,11 @@ export function readPicture(
   record: Uint8Array,
   isKnown: (digest: Uint8Array) => boolean,
 ): Picture | null {
-  const bytes = readBytes(path);
+  const bytes = readPictureBytes(path);
   const digest = createHash('sha256').update(bytes).digest();
   record.set(digest);
   if (isKnown(digest)) return null;
-  const picture = decode(bytes, path);
+  const picture = decode(bytes, path, { exif: preparation.exif ?? false });
   writeFacts(picture, pictureFormat(bytes), record.subarray(DIGEST_LENGTH));
   try {
     return prepare(picture, preparation);
@@ -37,8 +38,8 @@ export function readPicture(
   }
 }
 
-/** @throws DataError naming the file */
-function readBytes(path: string): Uint8Array {
+/** The whole of a picture file. @throws DataError naming the file */
+export function readPictureBytes(path: string): Uint8Array {
   try {
     const status = statSync(path);
     // Reading a pipe or a device could wait for ever.

@@ -29,6 +29,8 @@ export interface Preparation {
   readonly interpolation?: Interpolation;
   /** Only this part of every picture is used. Default: the whole. */
   readonly region?: Region;
+  /** Pictures are turned as their EXIF orientation says, before all else. Default false: it is ignored, as in Keras. */
+  readonly exif?: boolean;
 }
 
 /**

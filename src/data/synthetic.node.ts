@@ -145,13 +145,8 @@ async function writeInWorkers(
       const workerData: SyntheticWorkerData = {
         pictures: pictures.filter((_picture, index) => index % count === first),
       };
-      // The JPEG encoder makes so much garbage that a young generation of the usual size takes half of the time. Flags of
-      // this process are not handed on: some, like --input-type, stop a worker.
-      const worker = new Worker(builtWorker('data/synthetic-worker.node'), {
-        workerData,
-        execArgv: [],
-        resourceLimits: { maxYoungGenerationSizeMb: 128 },
-      });
+      // Flags of this process are not handed on: some, like --input-type, stop a worker.
+      const worker = new Worker(builtWorker('data/synthetic-worker.node'), { workerData, execArgv: [] });
       workers.push(worker);
       return endOf(worker, note, workerFailure);
     });

@@ -39,6 +39,8 @@ export interface ModelInfo {
     readonly rescale: number;
     /** The part of each picture that is used, in its own pixels; by default the whole. */
     readonly region?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+    /** Whether pictures are turned as their EXIF orientation says, before all else; by default not. */
+    readonly exif?: boolean;
     /** What is done to the rescaled values; by default nothing. */
     readonly normalization?: {
       readonly samplewiseCenter?: boolean;
@@ -135,7 +137,7 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
     'preprocessing with interpolation and rescale',
     preprocessing,
   );
-  const { region, normalization } = preprocessing as Record<string, unknown>;
+  const { region, exif, normalization } = preprocessing as Record<string, unknown>;
   const isWhole = (value: unknown, least: number): boolean => Number.isSafeInteger(value) && (value as number) >= least;
   expect(
     region === undefined ||
@@ -146,6 +148,7 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
     region,
   );
   const isFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
+  expect(isFlag(exif), 'true or false for exif', exif);
   const isChannels = (value: unknown): boolean =>
     value === undefined || (Array.isArray(value) && value.length === 3 && value.every((one) => Number.isFinite(one)));
   expect(

@@ -1,4 +1,5 @@
 /** What the commands make of data: cache, manifests, practice sets, groups, audit. */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -266,4 +267,49 @@ test('a region and a normalization are kept with the model, and predictions take
     cwd,
   });
   expect([code, stderr]).toEqual([3, expect.stringContaining('holds the region 20×20 at 30,0, received 40×30 pixels')]);
+});
+
+describe('decode', () => {
+  test('--json: a line a file, in the order given; the hash is that of the RGB bytes', async () => {
+    const png = noisyPng('bright', 3, 20, 10);
+    writeFiles(cwd, { 'one.png': png, 'bad.jpg': Buffer.from('ffd8ffd9', 'hex'), 'photo.heic': '\0\0\0\x18ftypheic' });
+    const { code, stdout, stderr } = await beltnet(
+      ['decode', 'one.png', 'bad.jpg', 'photo.heic', 'missing.png', '--json'],
+      { cwd },
+    );
+    expect(code).toBe(3);
+    expect(stderr).toBe('');
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const { data } = decode(png, 'x');
+    const rgbSha256 = createHash('sha256').update(data).digest('hex');
+    expect(lines[0]).toEqual({ file: 'one.png', format: 'PNG', width: 20, height: 10, rgbSha256 });
+    expect(lines.slice(1).map(({ file }) => file)).toEqual(['bad.jpg', 'photo.heic', 'missing.png']);
+    expect(lines[1].error).toMatch(/^bad.jpg: JPEG cannot be decoded: it has no frame header/);
+    expect(lines[2].error).toMatch(/HEIC; convert it to PNG, for example with ImageMagick/);
+    expect(lines[3].error).toMatch(/ENOENT/);
+  });
+
+  test('text, and --exif', async () => {
+    const picture = readFileSync(new URL('../golden/images/jpeg_exif_6.jpg', import.meta.url));
+    writeFiles(cwd, { 'turned.jpg': picture });
+    expect(await beltnetWorks(['decode', 'turned.jpg'], { cwd })).toMatch(/^turned.jpg: JPEG, 45×28, [\da-f]{64}\n$/);
+    expect(await beltnetWorks(['decode', 'turned.jpg', '--exif'], { cwd })).toMatch(/^turned.jpg: JPEG, 28×45, /);
+    const { code, stdout, stderr } = await beltnet(['decode', 'nothing.jpg'], { cwd });
+    expect([code, stdout]).toEqual([3, '']);
+    expect(stderr).toMatch(/^beltnet: nothing.jpg: the file cannot be read \(ENOENT\)/);
+  });
+});
+
+test('a model that was trained with --exif predicts with it', async () => {
+  const picture = readFileSync(new URL('../golden/images/jpeg_exif_6.jpg', import.meta.url));
+  writeFiles(cwd, { 'upright/turned.jpg': picture });
+  const predict = async (run: string): Promise<string> =>
+    beltnetWorks(['predict', `runs/${run}`, 'upright', '--json', '--device', 'cpu'], { cwd });
+  await beltnetWorks(['train', 'loose', ...short, '--split', '0.25', '--name', 'turning', '--exif'], { cwd });
+  await beltnetWorks(['train', 'loose', ...short, '--split', '0.25', '--name', 'lying'], { cwd });
+  expect(weights('turning').toString('latin1')).toContain('\\"exif\\":true');
+  expect(await predict('turning')).not.toBe(await predict('lying')); // of the same weights: no other picture has EXIF
 });

@@ -66,7 +66,7 @@ describe('listClassFolders', () => {
     expect(list.skipped).toEqual([
       {
         file: `${folder}/a/2.WEBP`,
-        error: `${folder}/a/2.WEBP: expected PNG or JPEG, received .webp; convert it to PNG`,
+        error: `${folder}/a/2.WEBP: expected JPEG, PNG or BMP, received .webp; convert it to PNG`,
       },
     ]);
     expect(list.notes).toEqual([
@@ -99,7 +99,7 @@ describe('listClassFolders', () => {
     [
       'a class without pictures',
       ['a/1.png', 'b/notes.txt'],
-      /class folder .*\/b: expected .png, .jpg or .jpeg pictures/,
+      /class folder .*\/b: expected .jpg, .png or .bmp pictures/,
     ],
     ['a class of other formats', ['a/1.png', 'b/1.gif'], /found none \(1 of other formats; convert them/],
     ['a split data set', ['train/a/1.png', 'test/a/1.png'], /give one of them, for example .*\/test$/],

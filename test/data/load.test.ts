@@ -68,7 +68,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
     const folder = fivePictures({
       'a/0.png': 'no picture',
       'b/6.jpg': plainJpeg(8, 8, 0).subarray(0, 90),
-      'b/7.bmp': 'BM',
+      'b/7.webp': 'RIFF',
     });
     const list = listClassFolders(folder);
     unlinkSync(`${folder}/a/2.png`); // gone since the listing
@@ -77,7 +77,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
     expect(Array.from(dataset.labels)).toEqual([0, 0, 1, 1]);
     expect(dataset.files.map((path) => path.slice(-5))).toEqual(['1.png', '3.png', '4.png', '5.png']);
     expect(dataset.skipped.map(({ file }) => file.replace(folder, ''))).toEqual([
-      '/b/7.bmp',
+      '/b/7.webp',
       '/a/0.png',
       '/a/2.png',
       '/b/6.jpg',
@@ -94,7 +94,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
     for (let repeat = 0; repeat < 5; repeat++) {
       const loading = loadDataset(list, { size, workers, onBad: 'fail' });
       await expect(loading).rejects.toThrow(DataError);
-      await expect(loading).rejects.toThrow(`${first}: expected a PNG or JPEG picture`);
+      await expect(loading).rejects.toThrow(`${first}: expected a JPEG, PNG or BMP picture`);
     }
   });
 
@@ -119,7 +119,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
 
 test('under onBad fail, a picture of another format stops too', async () => {
   const loading = loadDataset(listClassFolders(fivePictures({ 'a/9.webp': '' })), { size, onBad: 'fail' });
-  await expect(loading).rejects.toThrow(/9.webp: expected PNG or JPEG, received .webp/);
+  await expect(loading).rejects.toThrow(/9.webp: expected JPEG, PNG or BMP, received .webp/);
 });
 
 test('options that cannot be meant are refused', async () => {
@@ -210,7 +210,7 @@ describe('loadPictures', () => {
     ]);
     const outcomes = results.map((result) => ('picture' in result ? result.picture.data[0] : result.error));
     expect(outcomes).toEqual([
-      expect.stringContaining('a/0.png: expected a PNG or JPEG picture'),
+      expect.stringContaining('a/0.png: expected a JPEG, PNG or BMP picture'),
       10,
       20,
       30,
@@ -256,7 +256,7 @@ describe('flowFromDirectory', () => {
     expect(flow.classIndices).toEqual({ a: 0, b: 1 });
     expect([flow.sampleCount, flow.batchSize, flow.rescale]).toEqual([5, 2, 1 / 255]);
     expect(messages.at(-1)).toBe('Found 5 images belonging to 2 classes.');
-    expect(messages[0]).toMatch(/^Skipped: .*0.png: expected a PNG or JPEG/);
+    expect(messages[0]).toMatch(/^Skipped: .*0.png: expected a JPEG, PNG or BMP/);
   });
 
   test('takes any number of classes, unless two are asked for', async () => {

@@ -1,0 +1,120 @@
+/** The bits of a scan's compressed data, restart interval by restart interval. */
+import { DamagedPicture } from '../damaged-picture.js';
+import { entryLength, findLongCode, type HuffmanTable, LOOKUP_SHIFT } from './huffman-table.js';
+
+const FIRST_RESTART_MARKER = 0xd0;
+
+/** A unit has at most 10 blocks of 64 codes with numbers, of 31 bits each: one too many must stay within the array. */
+const BYTES_BEHIND = 2500;
+
+/** Where a restart interval ends: in `BitReader.bytes`, and the marker's position in the file. */
+interface IntervalEnd {
+  readonly end: number;
+  readonly marker: number;
+}
+
+/**
+ * Most blocks are decoded on copies of `position`, `buffer` and `count` in local variables, which stay in registers. Before
+ * a code or a number is taken, the buffer is refilled to 17 bits or more, as in `refill`.
+ */
+export class BitReader {
+  /** The scan's compressed data without stuffed bytes and markers, then zeros. */
+  readonly bytes: Uint8Array;
+  /** Index of the first byte that is not in `buffer` yet. */
+  position = 0;
+  /** The next bits, in the highest places; zeros follow. */
+  buffer = 0;
+  /** How many bits `buffer` holds. */
+  count = 0;
+  readonly #file: Uint8Array;
+  readonly #start: number;
+  readonly #ends: IntervalEnd[] = [];
+  #interval = 0;
+
+  /** @param start, end of the compressed data in the file; at `end` stands the marker of what follows the scan */
+  constructor(file: Uint8Array, start: number, end: number) {
+    this.#file = file;
+    this.#start = start;
+    const bytes = new Uint8Array(end - start + BYTES_BEHIND);
+    let to = 0;
+    for (let from = start; from < end; from++) {
+      const byte = file[from];
+      bytes[to++] = byte;
+      if (byte !== 0xff) continue;
+      const marker = from;
+      do from++;
+      while (file[from] === 0xff); // bytes that only fill
+      if (file[from] !== 0) this.#ends.push({ end: --to, marker });
+    }
+    this.#ends.push({ end: to, marker: end });
+    this.bytes = bytes.fill(0, to);
+  }
+
+  refill(): void {
+    if (this.count > 16) return;
+    this.buffer |= ((this.bytes[this.position] << 8) | this.bytes[this.position + 1]) << (16 - this.count);
+    this.position += 2;
+    this.count += 16;
+  }
+
+  /** The next bits, as a number from 0. @param size 1 to 16 */
+  take(size: number): number {
+    this.refill();
+    const number = this.buffer >>> (32 - size);
+    this.buffer <<= size;
+    this.count -= size;
+    return number;
+  }
+
+  /** The entry of the next code; a number that it holds is taken with it. */
+  takeCode(table: HuffmanTable): number {
+    this.refill();
+    const entry = table.lookup[this.buffer >>> LOOKUP_SHIFT] || findLongCode(table, this.buffer);
+    if (entry === 0) throw this.unknownCode();
+    this.buffer <<= entryLength(entry);
+    this.count -= entryLength(entry);
+    return entry;
+  }
+
+  /** @throws DamagedPicture when more bits were taken than the restart interval has */
+  checkEnd(): void {
+    const { end, marker } = this.#ends[this.#interval];
+    if ((this.position - end) * 8 <= this.count) return;
+    throw new DamagedPicture(`its pixel data ends too early, at byte ${marker}`);
+  }
+
+  /**
+   * Goes on behind the restart marker that ends this interval; what is left before it is passed over.
+   *
+   * @throws DamagedPicture when that marker is missing or another one
+   */
+  restart(): void {
+    const { end, marker } = this.#ends[this.#interval];
+    const expected = FIRST_RESTART_MARKER + (this.#interval % 8);
+    let at = marker;
+    while (this.#file[at] === 0xff) at++;
+    if (this.#file[at] !== expected) {
+      const received = `ff${this.#file[at].toString(16).padStart(2, '0')}`;
+      throw new DamagedPicture(
+        `expected the restart marker ff${expected.toString(16)} at byte ${marker}, received ${received}`,
+      );
+    }
+    this.#interval++;
+    this.position = end;
+    this.buffer = 0;
+    this.count = 0;
+  }
+
+  unknownCode(): DamagedPicture {
+    return this.damage('a code that its Huffman table does not have');
+  }
+
+  behindBlock(): DamagedPicture {
+    return this.damage('a coefficient behind the end of its block');
+  }
+
+  /** An error in the data itself. */
+  damage(problem: string): DamagedPicture {
+    return new DamagedPicture(`its pixel data, which starts at byte ${this.#start}, has ${problem}`);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * From bits to the coefficients of one block. A sequential scan brings whole blocks; a progressive scan brings either the
+ * first coefficient (DC) or a band of the others (AC), and of these the upper bits, or, as a refinement, one bit more.
+ * Source: ITU-T T.81, F.2.2 (sequential) and annex G (progressive).
+ */
+import { entryLength, entryNumber, entryRun, entrySize, findLongCode, LOOKUP_SHIFT, signed } from './huffman-table.js';
+import type { CoefficientRows, Scan, ScanComponent } from './scan.js';
+import { zigzag } from './zigzag.js';
+
+/** @param block index among those of `component.target`; its coefficients are 0 unless an earlier scan brought them */
+export type DecodeBlock = (scan: Scan, component: ScanComponent, block: number) => void;
+
+export const decodeSequential: DecodeBlock = (scan, component, block) => {
+  decodeDcFirst(scan, component, block);
+  decodeAcBand(scan, component, block);
+};
+
+export const decodeDcFirst: DecodeBlock = ({ bits, lowBit }, component, block) => {
+  const entry = bits.takeCode(component.dcTable);
+  const size = entrySize(entry);
+  component.prediction += size > 0 ? signed(bits.take(size), size) : entryNumber(entry);
+  component.target.coefficients[block * 64] = component.prediction << lowBit;
+};
+
+export const decodeDcRefinement: DecodeBlock = ({ bits, lowBit }, { target }, block) => {
+  if (bits.take(1) === 1) target.coefficients[block * 64] |= 1 << lowBit;
+};
+
+export const decodeAcFirst: DecodeBlock = (scan, component, block) => {
+  if (scan.emptyBands > 0) {
+    scan.emptyBands--;
+    return;
+  }
+  const run = decodeAcBand(scan, component, block);
+  if (run > 0) scan.emptyBands = (1 << run) - 1 + scan.bits.take(run);
+};
+
+/** @returns 0, or in progressive scans, the number of bits that say how many of the next bands are empty */
+function decodeAcBand(
+  { bits, bandStart, bandEnd, lowBit }: Scan,
+  { acTable, target }: ScanComponent,
+  block: number,
+): number {
+  const { coefficients, lasts } = target;
+  const { bytes } = bits;
+  let { position, buffer, count } = bits;
+  let endRun = 0;
+  let last = lasts[block];
+  for (let index = bandStart; index <= bandEnd; index++) {
+    if (count <= 16) {
+      buffer |= ((bytes[position] << 8) | bytes[position + 1]) << (16 - count);
+      position += 2;
+      count += 16;
+    }
+    const entry = acTable.lookup[buffer >>> LOOKUP_SHIFT] || findLongCode(acTable, buffer);
+    if (entry === 0) throw bits.unknownCode();
+    buffer <<= entryLength(entry);
+    count -= entryLength(entry);
+    let number = entryNumber(entry);
+    const size = entrySize(entry);
+    if (size > 0) {
+      if (count <= 16) {
+        buffer |= ((bytes[position] << 8) | bytes[position + 1]) << (16 - count);
+        position += 2;
+        count += 16;
+      }
+      number = signed(buffer >>> (32 - size), size);
+      buffer <<= size;
+      count -= size;
+    }
+    const run = entryRun(entry);
+    if (number !== 0) {
+      index += run;
+      if (index > bandEnd) throw bits.behindBlock();
+      coefficients[block * 64 + zigzag[index]] = number << lowBit;
+      last = index;
+    } else if (run === 15) {
+      index += 15;
+    } else {
+      endRun = run;
+      break;
+    }
+  }
+  lasts[block] = last;
+  bits.position = position;
+  bits.buffer = buffer;
+  bits.count = count;
+  return endRun;
+}
+
+/**
+ * One more bit of all coefficients of the band that are not 0, in their order; among them new ones, each given by the number
+ * of zeros before it and its sign.
+ */
+export const decodeAcRefinement: DecodeBlock = (scan, { acTable, target }, block) => {
+  const { bits, bandEnd, lowBit } = scan;
+  let index = scan.bandStart;
+  for (; scan.emptyBands === 0 && index <= bandEnd; index++) {
+    const entry = bits.takeCode(acTable);
+    const run = entryRun(entry);
+    const size = entrySize(entry);
+    const sign = size > 0 ? signed(bits.take(size), size) : entryNumber(entry);
+    if (sign < -1 || sign > 1) throw bits.damage('a new coefficient of more than one bit in a refinement');
+    if (sign === 0 && run < 15) {
+      scan.emptyBands = (1 << run) + (run > 0 ? bits.take(run) : 0); // this block's is the first
+      break;
+    }
+    index = refineBand(scan, target, block, index, run);
+    if (sign === 0) continue;
+    if (index > bandEnd) throw bits.behindBlock();
+    target.coefficients[block * 64 + zigzag[index]] = sign << lowBit;
+    if (index > target.lasts[block]) target.lasts[block] = index;
+  }
+  if (scan.emptyBands === 0) return;
+  refineBand(scan, target, block, index, 64);
+  scan.emptyBands--;
+};
+
+/** Adds a bit to each coefficient that is not 0. @returns the index of the one behind it that is 0, as are `zeros` before */
+function refineBand(
+  { bits, bandEnd, lowBit }: Scan,
+  { coefficients, lasts }: CoefficientRows,
+  block: number,
+  index: number,
+  zeros: number,
+): number {
+  const step = 1 << lowBit;
+  const { bytes } = bits;
+  let { position, buffer, count } = bits;
+  for (const end = Math.min(lasts[block], bandEnd); index <= end; index++) {
+    const place = block * 64 + zigzag[index];
+    const value = coefficients[place];
+    if (value === 0) {
+      if (zeros === 0) break;
+      zeros--;
+      continue;
+    }
+    if (count <= 16) {
+      buffer |= ((bytes[position] << 8) | bytes[position + 1]) << (16 - count);
+      position += 2;
+      count += 16;
+    }
+    // a bit that is there already, by a broken scan, stays
+    if (buffer < 0 && (value & step) === 0) coefficients[place] = value + (value > 0 ? step : -step);
+    buffer <<= 1;
+    count--;
+  }
+  bits.position = position;
+  bits.buffer = buffer;
+  bits.count = count;
+  return Math.min(index + zeros, bandEnd + 1); // behind the last there are only zeros
+}

@@ -1,0 +1,30 @@
+/** Pictures of every kind give the very pixels that Pillow gives. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { decode } from '../../src/data/decode.js';
+import { inflateNatively } from '../../src/data/inflate.node.js';
+
+const folder = new URL('pictures/', import.meta.url);
+const seen: Record<string, { readonly width: number; readonly height: number; readonly rgbSha256: string }> =
+  JSON.parse(readFileSync(new URL('pillow.json', folder), 'utf8'));
+
+describe('as Pillow', () => {
+  test.each(Object.entries(seen))('%s', (file, expected) => {
+    const bytes = readFileSync(new URL(file, folder));
+    for (const options of [{}, { inflate: inflateNatively }]) {
+      const { width, height, data } = decode(bytes, file, options);
+      expect({ width, height, rgbSha256: createHash('sha256').update(data).digest('hex') }).toEqual(expected);
+    }
+  });
+});
+
+test('none is decoded when its end is missing', () => {
+  const endings = { jpg: Buffer.of(0xff, 0xd9), png: Buffer.from('IEND\xae\x42\x60\x82', 'latin1') };
+  for (const file of Object.keys(seen)) {
+    const bytes = readFileSync(new URL(file, folder));
+    const ending = file.endsWith('.jpg') ? endings.jpg : endings.png;
+    const end = file.endsWith('.bmp') ? bytes.length - 12 : bytes.lastIndexOf(ending) + ending.length - 1;
+    expect(() => decode(bytes.subarray(0, end), file), file).toThrow(new RegExp(`too early, after ${end} bytes`));
+  }
+});

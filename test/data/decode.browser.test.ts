@@ -1,0 +1,49 @@
+/** In a browser the pictures of the golden set have the very bytes that they have in Node (decode.test.ts), and in Pillow. */
+import { expect, test } from 'vitest';
+import { commands } from 'vitest/browser';
+import { decode } from '../../src/data/decode.js';
+import { openArithmetic } from '../../src/data/jpeg/arithmetic.js';
+
+interface Case {
+  readonly path: string;
+  readonly orientation?: number;
+}
+
+/** A file of the golden set, by way of the test runner. */
+async function load(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const text = await commands.readFile(`test/golden/${path}`, 'base64');
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', bytes);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+test('golden pictures, by hash', async () => {
+  const index: { cases: { op: string; name: string; attributes: Case }[] } = JSON.parse(
+    new TextDecoder().decode(await load('index.json')),
+  );
+  const references = await load('images.safetensors');
+  const headerLength = Number(new DataView(references.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(references.subarray(8, 8 + headerLength)));
+  const reference = (name: string): Uint8Array<ArrayBuffer> =>
+    Uint8Array.from(references.subarray(8 + headerLength).subarray(...(header[name].data_offsets as [number, number])));
+
+  const cases = index.cases.filter(({ op }) => op === 'image_decode_resize');
+  expect(cases.length).toBeGreaterThan(25);
+  for (const { name, attributes } of cases) {
+    const { path, orientation } = attributes;
+    const bytes = await load(path);
+    const key = name === 'png_gray16' ? 'rgb_high_byte' : 'rgb';
+    const { data } = decode(bytes, name);
+    expect(await sha256(Uint8Array.from(data)), name).toBe(await sha256(reference(`${name}/${key}`)));
+    if (orientation === undefined) continue;
+    const upright = decode(bytes, name, { exif: true }).data;
+    expect(await sha256(Uint8Array.from(upright)), name).toBe(await sha256(reference(`${name}/rgb_exif_transposed`)));
+  }
+});
+
+test('by WebAssembly', () => {
+  expect(openArithmetic(1).inverseDct.toString()).toMatch(/native code/);
+});
