@@ -61,15 +61,15 @@ export function decodePng(
   for (const pass of passes(header)) {
     let above: Uint8Array = new Uint8Array(pass.rowBytes);
     for (let row = 0; row < pass.rows; row++, at += 1 + pass.rowBytes) {
-      const bytes = filtered.subarray(at + 1, at + 1 + pass.rowBytes);
-      unfilter(filtered[at], bytes, above, sampleStep);
-      above = bytes;
+      const samples = filtered.subarray(at + 1, at + 1 + pass.rowBytes);
+      unfilter(filtered[at], samples, above, sampleStep);
+      above = samples;
       const to = ((pass.top + row * pass.rowStep) * width + pass.left) * 3;
       const step = pass.columnStep * 3;
-      if (isPlain && step === 3) data.set(bytes, to);
-      else if (background === null) readRow(bytes, pass.columns, data, to, step);
+      if (isPlain && step === 3) data.set(samples, to);
+      else if (background === null) readRow(samples, pass.columns, data, to, step);
       else {
-        readRow(bytes, pass.columns, rgba, 0, 4);
+        readRow(samples, pass.columns, rgba, 0, 4);
         blend(rgba, pass.columns, background, data, to, step);
       }
     }
