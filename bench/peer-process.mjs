@@ -3,6 +3,7 @@
  * stopped (SIGSTOP), so that threads which spin for their next task take nothing from the peer that is measured.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -51,7 +52,7 @@ export class PeerProcess {
   #child;
   #lines;
   #stderr = '';
-  #end = 'no reply';
+  #ended;
   #canStop = process.platform !== 'win32';
 
   /** @param peer of peers.mjs @param threads that it may use */
@@ -63,9 +64,9 @@ export class PeerProcess {
     if (!command) throw new NotMeasured('not installed: no Python environment, see bench/README.md');
     this.#child = spawn(command, [path], { env: environment(peer, threads), stdio: ['pipe', 'pipe', 'pipe'] });
     running.add(this.#child);
-    this.#child.once('exit', (code, signal) => {
+    this.#ended = once(this.#child, 'close').then(([code, signal]) => {
       running.delete(this.#child);
-      this.#end = signal ?? `exit code ${code}`;
+      return signal ?? `exit code ${code}`;
     });
     this.#child.stdin.on('error', () => {}); // the missing reply tells
     this.#child.stderr.on('data', (text) => (this.#stderr = (this.#stderr + text).slice(-2000)));
@@ -90,7 +91,8 @@ export class PeerProcess {
       this.stop();
       throw new Error(`${method}: no reply in ${PATIENCE / 60_000} minutes`);
     }
-    if (line.done) throw new Error(`its process ended (${this.#end}) ${this.#stderr.trim().split('\n').at(-1)}`);
+    if (line.done)
+      throw new Error(`its process ended (${await this.#ended}) ${this.#stderr.trim().split('\n').at(-1)}`);
     const { result, error, missing, unsupported } = JSON.parse(line.value);
     if (missing) throw new NotMeasured(`not installed: ${error.split('\n')[0]}`);
     if (unsupported) throw new NotMeasured(error);

@@ -73,7 +73,7 @@ async function measureAll({ quick, rounds, threads, batches, ...options }) {
      */
     ...(quick
       ? { chunk: 100, slowBudget: 20_000, tooSlow: 5_000, patience: 15_000 }
-      : { chunk: 150, slowBudget: 60_000, tooSlow: 45_000, patience: 180_000 }),
+      : { chunk: 150, slowBudget: 60_000, tooSlow: 15_000, patience: 180_000 }),
   };
   for (const measure of measures.filter(({ id }) => options.measures.includes(id))) {
     for (const device of options.devices) {
