@@ -67,20 +67,22 @@ function sampleReader({ header, transparency }: Structure, sixteenBit: SixteenBi
   const [green, blue] = hasColour ? [size, 2 * size] : [0, 0];
   const alpha = pixelSize - size;
   const isRounded = size === 2 && sixteenBit === 'nearest';
-  const level = (row: Uint8Array, at: number): number =>
-    isRounded ? Math.round(((row[at] << 8) | row[at + 1]) / 257) : row[at];
   // tRNS has 2 bytes a sample, whatever the depth.
   const key = transparency?.filter((_, index) => size === 2 || index % 2 === 1).subarray(0, pixelSize);
   const isKey = (row: Uint8Array, at: number): boolean =>
     key?.length === pixelSize && key.every((byte, index) => row[at + index] === byte);
   return (row, columns, out, to, step) => {
+    const samples = isRounded ? rounded(row) : row;
     for (let at = 0; at < columns * pixelSize; at += pixelSize, to += step) {
-      out[to] = level(row, at);
-      out[to + 1] = level(row, at + green);
-      out[to + 2] = level(row, at + blue);
-      if (!withAlpha) continue;
-      if (hasAlpha) out[to + 3] = level(row, at + alpha);
-      else out[to + 3] = isKey(row, at) ? 0 : 255;
+      out[to] = samples[at];
+      out[to + 1] = samples[at + green];
+      out[to + 2] = samples[at + blue];
+      if (withAlpha) out[to + 3] = hasAlpha ? samples[at + alpha] : isKey(row, at) ? 0 : 255;
     }
   };
+}
+
+/** Pairs of bytes whose first one is the nearest to both. */
+function rounded(row: Uint8Array): Uint8Array {
+  return row.map((high, at) => (at % 2 === 0 ? Math.round(((high << 8) | row[at + 1]) / 257) : 0));
 }
