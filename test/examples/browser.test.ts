@@ -16,7 +16,7 @@ import { temporaryFolder } from '../data/make-pictures.js';
 import { noteDevice } from '../support/devices.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
+const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript' };
 
 /** Serves files as they are, as any static host does. */
 async function servePlain(): Promise<{ url: string; close: () => Promise<void> }> {
