@@ -59,6 +59,7 @@ export const adamUpdate = defineKernel<AdamAttributes>({
       REST2: 1 - beta2,
       EPSILON: epsilon,
     }),
+  operations: ({ inputs: [gradients] }) => 14 * sizeOf(gradients),
   wasm({ inputs: [gradients] }, { beta1, beta2, epsilon }) {
     const count = sizeOf(gradients);
     const { parts, chunk } = splitElements(count);

@@ -9,7 +9,7 @@ import { formatShape } from '../tensor/shape.js';
 import { launch, type Tensor } from '../tensor/tensor.js';
 import { columnSumsKernel } from './bias.js';
 import { matrixProduct } from './matrix-product.js';
-import { productDispatches } from './matrix-product.wgsl.js';
+import { productDispatches, productVariants } from './matrix-product.wgsl.js';
 import type { FusedActivation } from './partial-sums.js';
 import { reluGradient } from './relu.js';
 
@@ -36,8 +36,14 @@ export const denseWeightGradient = defineKernel<null>({
       null,
     );
   },
-  wgsl: ({ inputs: [x, dz] }) =>
-    productDispatches({ M: x[1], N: dz[1], K: x[0], transposeA: true, transposeB: false }, { columnSums: true }),
+  wgsl: ({ inputs: [x, dz] }, _, variant) =>
+    productDispatches(
+      { M: x[1], N: dz[1], K: x[0], transposeA: true, transposeB: false },
+      { columnSums: true },
+      variant,
+    ),
+  variants: () => productVariants,
+  operations: ({ inputs: [x, dz] }) => 2 * x[0] * x[1] * dz[1],
   wasm({ inputs, outputs }) {
     const product = matrixProduct.wasm?.({ inputs, outputs: outputs.slice(0, 1) }, { transposeA: true });
     const sums = columnSumsKernel.wasm?.({ inputs: inputs.slice(1), outputs: outputs.slice(1) }, null);

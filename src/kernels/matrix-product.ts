@@ -5,7 +5,7 @@
 import { ShapeError } from '../errors.js';
 import { defineKernel, type OperandShapes } from '../tensor/kernel.js';
 import { formatShape } from '../tensor/shape.js';
-import { productDispatches } from './matrix-product.wgsl.js';
+import { productDispatches, productVariants } from './matrix-product.wgsl.js';
 import type { FusedActivation } from './partial-sums.js';
 import { split } from '../tensor/parts.js';
 import { floats, PRODUCT_BYTES, sumSlicesCall } from './wasm-parts.js';
@@ -62,10 +62,16 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
       }
     }
   },
-  wgsl(shapes, attributes) {
+  wgsl(shapes, attributes, variant) {
     const { transposeA = false, transposeB = false, activation = 'linear' } = attributes;
     const { M, N, K } = productShape(shapes, attributes);
-    return productDispatches({ M, N, K, transposeA, transposeB }, { bias: shapes.inputs.length === 3, activation });
+    const bias = shapes.inputs.length === 3;
+    return productDispatches({ M, N, K, transposeA, transposeB }, { bias, activation }, variant);
+  },
+  variants: () => productVariants,
+  operations(shapes, attributes) {
+    const { M, N, K } = productShape(shapes, attributes);
+    return 2 * M * N * K;
   },
   wasm(shapes, attributes) {
     const { M, N, K, aRow, aColumn, bRow, bColumn } = productShape(shapes, attributes);

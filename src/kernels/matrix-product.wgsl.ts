@@ -163,9 +163,92 @@ ${ENTRY}
 }`;
 }
 
+/** Side of the square of C that a workgroup of `workgroupShader` computes, and how much of K it holds at a time. */
+const SQUARE = 32;
+const STRIP = 16;
+
+/**
+ * The variant with workgroup memory: 64 threads load a strip of A and one of B together, and each computes 4 × 4 values
+ * of a square of C. Every element is read from the buffers once for 32 rows or columns, along whichever way it lies.
+ */
+function workgroupShader(
+  { transposeA, transposeB }: ProductShape,
+  { bias = false, activation = 'linear', columnSums = false, slices }: ProductOptions & { slices: number },
+): string {
+  const cells = range(4).flatMap((r) => range(4).map((q) => ({ r, q })));
+  // Neighbouring threads load neighbouring elements.
+  const load = (matrix: 'a' | 'b', alongK: boolean, line: string, count: 'M' | 'N'): string =>
+    unroll((SQUARE * STRIP) / 64, (i) => {
+      const [lineAt, kAt] = alongK
+        ? [`(local + ${64 * i}u) / ${STRIP}u`, `(local + ${64 * i}u) % ${STRIP}u`]
+        : [`(local + ${64 * i}u) % ${SQUARE}u`, `(local + ${64 * i}u) / ${SQUARE}u`];
+      const at = alongK ? `min(${line} + ${lineAt}, ${count} - 1u) * K` : `min(${line} + ${lineAt}, ${count} - 1u)`;
+      const step = `min(k + ${kAt}, K - 1u)${alongK ? '' : ` * ${count}`}`;
+      return `${matrix}_strip[${kAt}][${lineAt}] = select(0.0, ${matrix}[${at} + ${step}], k + ${kAt} < last);`;
+    });
+  return /* wgsl */ `
+@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read> b: array<f32>;
+@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+${bias ? '@group(0) @binding(3) var<storage, read> bias: array<f32>;' : ''}
+${columnSums && slices === 1 ? '@group(0) @binding(3) var<storage, read_write> totals: array<f32>;' : ''}
+${each(SIZES, (name) => `override ${name}: u32;`)}
+var<workgroup> a_strip: array<array<f32, ${SQUARE}>, ${STRIP}>;
+var<workgroup> b_strip: array<array<f32, ${SQUARE}>, ${STRIP}>;
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let column = group.x * ${SQUARE}u;
+  let row = group.y * ${SQUARE}u;
+  let slice = group.z;
+  let down = local / 8u * 4u;
+  let along = local % 8u * 4u;
+  ${each(cells, ({ r, q }) => `var sum_${r}_${q} = 0.0;`)}
+  ${columnSums ? unroll(4, (q) => `var total_${q} = 0.0;`) : ''}
+  let last = min((slice + 1u) * K_OF_SLICE, K);
+  for (var k = slice * K_OF_SLICE; k < last; k += ${STRIP}u) {
+    ${load('a', !transposeA, 'row', 'M')}
+    ${load('b', transposeB, 'column', 'N')}
+    workgroupBarrier();
+    for (var step = 0u; step < ${STRIP}u; step++) {
+      ${unroll(4, (r) => `let a_${r} = a_strip[step][down + ${r}u];`)}
+      ${unroll(4, (q) => `let b_${q} = b_strip[step][along + ${q}u];`)}
+      ${each(cells, ({ r, q }) => `sum_${r}_${q} = fma(a_${r}, b_${q}, sum_${r}_${q});`)}
+      ${columnSums ? unroll(4, (q) => `total_${q} += b_${q};`) : ''}
+    }
+    workgroupBarrier();
+  }
+  let start = slice * ROWS_OF_SLICE;
+  ${unroll(4, (q) => {
+    const at = `column + along + ${q}u`;
+    return `if (${at} < N) {
+    ${unroll(
+      4,
+      (r) => `if (row + down + ${r}u < M) {
+      let sum = sum_${r}_${q}${bias ? ` + bias[${at}]` : ''};
+      c[(start + row + down + ${r}u) * N + ${at}] = ${activate(activation, 'sum')};
+    }`,
+    )}
+    ${
+      columnSums
+        ? `if (row + down == 0u) { ${slices === 1 ? `totals[${at}]` : `c[(start + M) * N + ${at}]`} = total_${q}; }`
+        : ''
+    }
+  }`;
+  })}
+}`;
+}
+
+/** Names of the variants; the first suits software adapters, where barriers cost more than they save. */
+export const productVariants: readonly string[] = ['registers', 'workgroup memory'];
+
 /** a, b, bias? → c (and the column sums) */
-export function productDispatches(shape: ProductShape, options: ProductOptions = {}): Plan<BufferView, Dispatch> {
+export function productDispatches(
+  shape: ProductShape,
+  options: ProductOptions = {},
+  variant?: string,
+): Plan<BufferView, Dispatch> {
   const { M, N, K } = shape;
+  const together = variant === productVariants[1];
   const { activation = 'linear', columnSums = false } = options;
   const tile = tileFor(shape);
   const threadGroups = N / tile.width / tile.vectors;
@@ -173,21 +256,27 @@ export function productDispatches(shape: ProductShape, options: ProductOptions =
   const tiles = rowTiles * threadGroups;
   // Below 256 a second dispatch costs more than the loop.
   const mostSlices = Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(BUSY_THREADS / tiles)));
-  const kOfSlice = Math.ceil(K / (K < 256 ? 1 : mostSlices) / tile.depth) * tile.depth;
+  const kStep = together ? STRIP : tile.depth;
+  const kOfSlice = Math.ceil(K / (K < 256 ? 1 : mostSlices) / kStep) * kStep;
   const slices = Math.ceil(K / kOfSlice);
   const rowsOfSlice = M + (columnSums ? 1 : 0); // the last one is the column sums
   const values: Record<(typeof SIZES)[number], number> = {
     ...{ M, N, K, K_OF_SLICE: kOfSlice, THREAD_GROUPS: threadGroups, ROW_TILES: rowTiles, ROWS_OF_SLICE: rowsOfSlice },
   };
   // Bias and activation come after the last addition.
-  const code = productShader(shape, tile, slices > 1 ? { columnSums, slices } : { ...options, slices });
+  const here = { ...(slices > 1 ? { columnSums } : options), slices };
+  const product = (bindings: readonly BufferView[]): Dispatch => {
+    if (!together) return dispatchThreads(productShader(shape, tile, here), tiles * slices, bindings, values);
+    const workgroups = [Math.ceil(N / SQUARE), Math.ceil(M / SQUARE), slices] as const;
+    return { code: workgroupShader(shape, here), constants: values, bindings, workgroups };
+  };
   return {
     scratch: slices > 1 ? [slices * rowsOfSlice * N * 4] : [],
     steps({ inputs: [a, b, ...biases], outputs: [c, ...sums] }, [partials]) {
-      if (!partials) return [dispatchThreads(code, tiles, [a, b, c, ...biases, ...sums], values)];
+      if (!partials) return [product([a, b, c, ...biases, ...sums])];
       const rest = sums[0] && { rest: sums[0], restSize: N };
       return [
-        dispatchThreads(code, tiles * slices, [a, b, partials], values),
+        product([a, b, partials]),
         partialSums(partials, c, M * N, slices, { bias: biases[0], channels: N, activation, ...rest }),
       ];
     },

@@ -58,12 +58,17 @@ export abstract class Device {
   /** The first failure that the device reported; every later use throws it. */
   protected failure: DeviceError | null = null;
 
+  /** Which variant of a kernel to take, by `choiceKey`: given when the device was opened, or found by `tune`. */
+  readonly kernelChoices = new Map<string, string>();
+
   readonly #eagerPool: MemoryPool = new Map();
   /** Where memory comes from now: the eager pool, or a recording's while it is made. */
   #pool = this.#eagerPool;
   #scopes: Set<Scoped>[] = [];
   #queue: Launch[] = [];
   #recording = false;
+  /** What recorded launches are, for `tune` and profiles. */
+  readonly #calls = new WeakMap<Launch, KernelCall<never>>();
 
   /** @param memoryBudget most bytes of buffers at a time; software adapters do not report their own limit */
   constructor(memoryBudget: number) {
@@ -172,7 +177,9 @@ export abstract class Device {
       scratch.push(storage);
       return { buffer: storage.buffer, offset: 0, bytes, dtype: 'float32' };
     };
-    this.#queue.push(this.prepare(call, take));
+    const launch = this.prepare(call, take);
+    if (this.#recording) this.#calls.set(launch, call as KernelCall<never>);
+    this.#queue.push(launch);
     // Launches run in order, so the next one may reuse this one's scratch memory.
     for (const storage of scratch) this.release(storage);
     if (!this.#recording && this.#queue.length >= LONGEST_QUEUE) this.flush();
@@ -235,6 +242,38 @@ export abstract class Device {
   replay(recording: Recording): void {
     this.flush();
     this.#submit(recording.launches, true);
+  }
+
+  /** The kernels of a recorded step with their operands, in order. */
+  callsOf(recording: Recording): KernelCall<never>[] {
+    return recording.launches.flatMap((launch) => this.#calls.get(launch) ?? []);
+  }
+
+  /**
+   * Chooses between the variants of a recorded step's kernels, where the device has a choice and none was made.
+   * @returns whether a choice was made: the step is to be recorded anew then
+   */
+  tune(_recording: Recording): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  /** Runs a recorded step and measures each of its launches: milliseconds, in their order. */
+  async profile({ launches }: Recording): Promise<number[]> {
+    this.flush();
+    await this.finish();
+    return this.timeLaunches(launches);
+  }
+
+  /** One submit for each launch, and the time until it is done. */
+  protected async timeLaunches(launches: readonly Launch[]): Promise<number[]> {
+    const times: number[] = [];
+    for (const launch of launches) {
+      const start = performance.now();
+      this.#submit([launch], false);
+      await this.finish();
+      times.push(performance.now() - start);
+    }
+    return times;
   }
 
   /** Frees the memory of the recordings made with `pool`; they must not run again. */

@@ -69,7 +69,12 @@ export interface Kernel<Attributes = unknown> {
   outputs(inputs: readonly Shape[], attributes: Attributes): readonly TensorType[];
   readonly inPlace?: boolean;
   twin(operands: Operands<Numbers>, shapes: OperandShapes, attributes: Attributes): void;
-  wgsl(shapes: OperandShapes, attributes: Attributes): Plan<BufferView, Dispatch>;
+  /** @param variant one of `variants`; another name, or none, means the first */
+  wgsl(shapes: OperandShapes, attributes: Attributes, variant?: string): Plan<BufferView, Dispatch>;
+  /** Names of WGSL variants, for kernels that have several: the first serves software adapters (see autotune.ts). */
+  variants?(shapes: OperandShapes, attributes: Attributes): readonly string[];
+  /** Additions and multiplications that the result needs, for profiles. */
+  operations?(shapes: OperandShapes, attributes: Attributes): number;
   /** null: these attributes are left to the twin. */
   wasm?(shapes: OperandShapes, attributes: Attributes): Plan<number, WasmCall> | null;
 }

@@ -7,6 +7,8 @@ import { describeAdapter, requestAdapters, WebGpuDevice, type AdapterDescription
 export type DeviceName = 'auto' | 'webgpu' | 'cpu';
 
 export interface OpenDeviceOptions {
+  /** Variants of WebGPU kernels that an earlier run chose (see `Device.kernelChoices`), for the same bits as then. */
+  kernelChoices?: Readonly<Record<string, string>>;
   /** Most bytes of tensors at a time; default 4 GiB. */
   memoryBudget?: number;
   /** Threads of the cpu device; default one per processor core, at most 8. Results do not depend on it. */

@@ -3,8 +3,10 @@
  * A recorded step becomes one command encoder, one compute pass and one submit.
  */
 import { BeltnetError, DeviceError, DeviceLostError, NoDeviceError, OutOfMemoryError, ShaderError } from '../errors.js';
-import { Device, type DeviceDescription, type Launch } from './device.js';
+import { choiceKey, quickest, trialData, type Contender } from './autotune.js';
+import { Device, type DeviceDescription, type Launch, type Recording } from './device.js';
 import type { BufferView, DeviceBuffer, Dispatch, KernelCall } from './kernel.js';
+import { bytesOf, type TensorType } from './shape.js';
 
 interface WebGpuBuffer extends DeviceBuffer {
   readonly gpu: GPUBuffer;
@@ -19,6 +21,14 @@ interface WebGpuLaunch extends Launch {
   }[];
 }
 
+export interface WebGpuDeviceOptions {
+  memoryBudget?: number;
+  /** Variants of kernels that were chosen before, by kernel and shapes: for the same bits as then. */
+  kernelChoices?: Readonly<Record<string, string>>;
+  /** Whether `tune` tries variants; by default on hardware adapters. */
+  autotune?: boolean;
+}
+
 export interface AdapterDescription {
   readonly name: string;
   readonly vendor: string;
@@ -29,7 +39,7 @@ export interface AdapterDescription {
 }
 
 /** WebGPU's flag values; Node has no global `GPUBufferUsage` and its kin. */
-const USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x80 };
+const USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x80, queryResolve: 0x200 };
 const MAP_READ = 0x1;
 const COMPUTE_STAGE = 0x4;
 
@@ -37,6 +47,9 @@ const COMPUTE_STAGE = 0x4;
 const NAP = { last: 0.9, followed: 1 };
 /** Milliseconds; a wrong guess of the work's length costs no more. */
 const LONGEST_NAP = 2000;
+
+/** Queries of a set, at most. */
+const MOST_QUERIES = 4096;
 
 /** Buffers for reading above this size (whole models) are not kept. */
 const LARGEST_STAGING = 2 ** 20;
@@ -96,8 +109,16 @@ export class WebGpuDevice extends Device {
   /** Since the last wait a pipeline was made: the driver compiles it at its first use, so that a time says nothing. */
   #compiled = false;
 
-  private constructor(adapter: AdapterDescription, device: GPUDevice, memoryBudget: number) {
+  readonly #autotune: boolean;
+
+  private constructor(
+    adapter: AdapterDescription,
+    device: GPUDevice,
+    { memoryBudget = DEFAULT_BUDGET, kernelChoices = {}, autotune = adapter.kind === 'hardware' }: WebGpuDeviceOptions,
+  ) {
     super(memoryBudget);
+    for (const [key, variant] of Object.entries(kernelChoices)) this.kernelChoices.set(key, variant);
+    this.#autotune = autotune;
     this.adapter = adapter;
     this.#device = device;
     this.#maximumBinding = device.limits.maxStorageBufferBindingSize;
@@ -127,14 +148,15 @@ export class WebGpuDevice extends Device {
    * Opens an adapter's device. Limits beyond WebGPU's defaults are asked for only where large data needs them.
    * @throws NoDeviceError when the adapter gives no device
    */
-  static async open(
-    adapter: GPUAdapter,
-    { memoryBudget = DEFAULT_BUDGET }: { memoryBudget?: number } = {},
-  ): Promise<WebGpuDevice> {
+  static async open(adapter: GPUAdapter, options: WebGpuDeviceOptions = {}): Promise<WebGpuDevice> {
     const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+    const timestamps = 'timestamp-query' satisfies GPUFeatureName;
     try {
-      const device = await adapter.requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } });
-      return new WebGpuDevice(describeAdapter(adapter), device, memoryBudget);
+      const device = await adapter.requestDevice({
+        requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+        requiredFeatures: adapter.features.has(timestamps) ? [timestamps] : [],
+      });
+      return new WebGpuDevice(describeAdapter(adapter), device, options);
     } catch (error) {
       throw new NoDeviceError(`webgpu: the adapter gave no device (${(error as Error).message}); use --device cpu`);
     }
@@ -217,10 +239,12 @@ export class WebGpuDevice extends Device {
   }
 
   protected prepare<Attributes>(
-    { kernel, inputs, outputs, shapes, attributes }: KernelCall<Attributes>,
+    call: KernelCall<Attributes>,
     scratch: (bytes: number) => BufferView,
+    variant = this.kernelChoices.get(choiceKey(call)),
   ): WebGpuLaunch {
-    const plan = kernel.wgsl(shapes, attributes);
+    const { kernel, inputs, outputs, shapes, attributes } = call;
+    const plan = kernel.wgsl(shapes, attributes, variant);
     const steps = plan.steps({ inputs, outputs }, (plan.scratch ?? []).map(scratch));
     return { dispatches: steps.map((dispatch) => this.#bind(kernel.name, dispatch)) };
   }
@@ -299,19 +323,108 @@ export class WebGpuDevice extends Device {
     return pipeline;
   }
 
+  #encode(pass: GPUComputePassEncoder, { dispatches }: WebGpuLaunch): void {
+    for (const { pipeline, bindGroup, workgroups } of dispatches) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...workgroups);
+    }
+  }
+
   protected run(launches: readonly Launch[], recorded: boolean): void {
     const encoder = this.#device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const { dispatches } of launches as readonly WebGpuLaunch[]) {
-      for (const { pipeline, bindGroup, workgroups } of dispatches) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(...workgroups);
-      }
-    }
+    for (const launch of launches as readonly WebGpuLaunch[]) this.#encode(pass, launch);
     pass.end();
     this.#device.queue.submit([encoder.finish()]);
     if (recorded) this.#submitted.push(launches);
+  }
+
+  override async tune(recording: Recording): Promise<boolean> {
+    if (!this.#autotune) return false;
+    const before = this.kernelChoices.size;
+    for (const call of this.callsOf(recording)) {
+      const key = choiceKey(call);
+      const variants = call.kernel.variants?.(call.shapes, call.attributes) ?? [];
+      if (variants.length > 1 && !this.kernelChoices.has(key))
+        this.kernelChoices.set(key, await this.#try(call, variants));
+    }
+    return this.kernelChoices.size > before;
+  }
+
+  /** Lets the variants of a kernel compete, on memory of their own. */
+  async #try<Attributes>(call: KernelCall<Attributes>, variants: readonly string[]): Promise<string> {
+    const { kernel, shapes, attributes } = call;
+    const taken: ReturnType<Device['allocate']>[] = [];
+    const take = (type: TensorType): BufferView => {
+      const storage = this.allocate(bytesOf(type));
+      taken.push(storage);
+      return { buffer: storage.buffer, offset: 0, bytes: bytesOf(type), dtype: type.dtype };
+    };
+    const place = (type: TensorType): BufferView => {
+      const view = take(type);
+      this.write(view, trialData(type));
+      return view;
+    };
+    try {
+      const inputs = call.inputs.map(({ dtype }, i) => place({ shape: shapes.inputs[i], dtype }));
+      const outputs = kernel.outputs(shapes.inputs, attributes).map(place);
+      const contender = (variant: string): Contender => {
+        const scratch = (bytes: number) => take({ shape: [bytes / 4], dtype: 'float32' });
+        const launch = this.prepare({ ...call, inputs, outputs }, scratch, variant);
+        return {
+          variant,
+          outputs: async () => {
+            this.run([launch], false);
+            const read = (view: BufferView) => this.readBuffer(view);
+            const bytes = await Promise.all(outputs.map(read));
+            return bytes.map((each, i) => new (outputs[i].dtype === 'float32' ? Float32Array : Uint32Array)(each));
+          },
+          time: async (runs) => {
+            const start = performance.now();
+            this.run(
+              Array.from({ length: runs }, () => launch),
+              false,
+            );
+            await this.finish();
+            return performance.now() - start;
+          },
+        };
+      };
+      return await quickest(variants.map(contender));
+    } finally {
+      for (const storage of taken) this.release(storage);
+    }
+  }
+
+  /** With timestamps where the adapter has them: each launch is a pass that begins and ends with one. */
+  protected override async timeLaunches(launches: readonly Launch[]): Promise<number[]> {
+    const queries = 2 * launches.length;
+    if (!this.#device.features.has('timestamp-query') || queries > MOST_QUERIES) return super.timeLaunches(launches);
+    const querySet = this.#device.createQuerySet({ type: 'timestamp', count: queries });
+    const bytes = 8 * queries;
+    const gpu = this.#device.createBuffer({ size: bytes, usage: USAGE.queryResolve | USAGE.copySource });
+    try {
+      const encoder = this.#device.createCommandEncoder();
+      for (const [index, launch] of launches.entries()) {
+        const timestampWrites = {
+          querySet,
+          beginningOfPassWriteIndex: 2 * index,
+          endOfPassWriteIndex: 2 * index + 1,
+        };
+        const pass = encoder.beginComputePass({ timestampWrites });
+        this.#encode(pass, launch as WebGpuLaunch);
+        pass.end();
+      }
+      encoder.resolveQuerySet(querySet, 0, queries, gpu, 0);
+      this.#device.queue.submit([encoder.finish()]);
+      const buffer: WebGpuBuffer = { bytes, gpu };
+      const stamps = new BigUint64Array(await this.readBuffer({ buffer, offset: 0, bytes, dtype: 'uint32' }));
+      return launches.map((_, index) => Number(stamps[2 * index + 1] - stamps[2 * index]) / 1e6);
+    } finally {
+      querySet.destroy();
+      gpu.destroy();
+    }
   }
 
   async finish(): Promise<void> {

@@ -22,8 +22,9 @@ import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '
 import { conv2dForward, conv2dInputGradient, conv2dWeightGradient, type Conv2dAttributes } from './conv2d.js';
 import { pooledForwardCalls, pooledInputGradientCalls, pooledWeightGradientCalls } from './conv2d-max-pool2d.wasm.js';
 import { pooledForwardDispatches, pooledInputGradientDispatches } from './conv2d-max-pool2d.wgsl.js';
-import { weightGradientDispatches } from './weight-gradient.wgsl.js';
-import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
+import { forwardVariants, inputGradientVariants } from './conv2d.wgsl.js';
+import { sliceVariants, weightGradientDispatches } from './weight-gradient.wgsl.js';
+import { convolutionShape, pooledOperations, type ConvolutionShape } from './convolution-shape.js';
 
 /** The place of an output whose maximum relu cut off. */
 export const NO_PLACE = 4;
@@ -93,8 +94,11 @@ export const conv2dMaxPool2dForward = defineKernel<Conv2dAttributes>({
       places[at] = cut ? NO_PLACE : place;
     }
   },
-  wgsl: ({ inputs: [x, weight, bias] }, { window, activation }) =>
-    pooledForwardDispatches(convolutionShape(x, weight, window), activation, bias !== undefined),
+  wgsl: ({ inputs: [x, weight, bias] }, { window, activation }, variant) =>
+    pooledForwardDispatches(convolutionShape(x, weight, window), activation, bias !== undefined, variant),
+  variants: ({ inputs: [x, weight] }, { window }) =>
+    forwardVariants(convolutionShape(x, weight, window), { toPooled: true }),
+  operations: ({ inputs: [x, weight] }, { window }) => pooledOperations(convolutionShape(x, weight, window)),
   wasm: ({ inputs: [x, weight] }, { window, activation }) =>
     pooledForwardCalls(convolutionShape(x, weight, window), activation),
 });
@@ -113,8 +117,12 @@ export const conv2dMaxPool2dInputGradient = defineKernel<PooledInputGradientAttr
     const inputs = [expand(dy, places, pooled, z), weight];
     conv2dInputGradient.twin({ inputs, outputs }, { inputs: [z, weightShape], outputs: shapes }, attributes);
   },
-  wgsl: ({ inputs: [, , weight] }, { window, xShape }) =>
-    pooledInputGradientDispatches(convolutionShape(xShape, weight, window)),
+  wgsl: ({ inputs: [, , weight] }, { window, xShape }, variant) =>
+    pooledInputGradientDispatches(convolutionShape(xShape, weight, window), variant),
+  variants: ({ inputs: [, , weight] }, { window, xShape }) =>
+    inputGradientVariants(convolutionShape(xShape, weight, window)),
+  operations: ({ inputs: [, , weight] }, { window, xShape }) =>
+    pooledOperations(convolutionShape(xShape, weight, window)) / 4,
   wasm: ({ inputs: [, , weight] }, { window, xShape }) =>
     pooledInputGradientCalls(convolutionShape(xShape, weight, window)),
 });
@@ -144,7 +152,10 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
     db.fill(0);
     for (let at = 0; at < dz.length; at++) db[at % db.length] += dz[at];
   },
-  wgsl: (shapes, attributes) => weightGradientDispatches(weightGradientShape(shapes, attributes), { pooled: true }),
+  wgsl: (shapes, attributes, variant) =>
+    weightGradientDispatches(weightGradientShape(shapes, attributes), { pooled: true, variant }),
+  variants: () => sliceVariants,
+  operations: (shapes, attributes) => pooledOperations(weightGradientShape(shapes, attributes)) / 4,
   wasm: (shapes, attributes) => pooledWeightGradientCalls(weightGradientShape(shapes, attributes)),
 });
 

@@ -8,7 +8,7 @@ import { isNanFunction } from '../math.js';
 import { activate, type FusedActivation } from '../partial-sums.js';
 import { forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
 import { pooledLength, type ConvolutionShape } from './convolution-shape.js';
-import { convolutionTiles, fitsTile, tileFor } from './convolution-tile.wgsl.js';
+import { convolutionTiles, fitsTile, tileNamed, tilesFor } from './convolution-tile.wgsl.js';
 
 const SIZES = /* wgsl */ `
 override HEIGHT: u32;          // of z, and so on
@@ -80,9 +80,11 @@ export function pooledForwardDispatches(
   shape: ConvolutionShape,
   activation: FusedActivation,
   bias: boolean,
+  variant?: string,
 ): Plan<BufferView, Dispatch> {
   if (fitsTile(shape)) {
-    const options = { tile: tileFor(shape, { toPooled: true }), toPooled: true, bias, activation };
+    const tile = tileNamed(tilesFor(shape, { toPooled: true }), variant);
+    const options = { tile, toPooled: true, bias, activation };
     return { steps: ({ inputs, outputs }) => [convolutionTiles(shape, [...inputs, ...outputs], options)] };
   }
   const convolution = forwardDispatches(shape, 'linear', bias);
@@ -98,8 +100,8 @@ export function pooledForwardDispatches(
 }
 
 /** dy, places, w → dx */
-export function pooledInputGradientDispatches(shape: ConvolutionShape): Plan<BufferView, Dispatch> {
-  if (takesPooledGradient(shape)) return inputGradientDispatches(shape, { pooled: true });
+export function pooledInputGradientDispatches(shape: ConvolutionShape, variant?: string): Plan<BufferView, Dispatch> {
+  if (takesPooledGradient(shape)) return inputGradientDispatches(shape, { pooled: true, variant });
   const gradient = inputGradientDispatches(shape);
   return {
     scratch: [convolved(shape) * 4, ...(gradient.scratch ?? [])],

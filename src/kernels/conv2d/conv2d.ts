@@ -21,10 +21,10 @@ import type { FusedActivation } from '../partial-sums.js';
 import { reluGradient } from '../relu.js';
 import type { Padding, Pair, WindowAttributes } from '../window.js';
 import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.wasm.js';
-import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
+import { convolutionOperations, convolutionShape, type ConvolutionShape } from './convolution-shape.js';
 import { groupedConv2dOp } from './grouped-conv2d.js';
-import { forwardDispatches, inputGradientDispatches } from './conv2d.wgsl.js';
-import { weightGradientDispatches } from './weight-gradient.wgsl.js';
+import { forwardDispatches, forwardVariants, inputGradientDispatches, inputGradientVariants } from './conv2d.wgsl.js';
+import { sliceVariants, weightGradientDispatches } from './weight-gradient.wgsl.js';
 
 export interface Conv2dAttributes {
   readonly window: WindowAttributes;
@@ -90,8 +90,10 @@ export const conv2dForward = defineKernel<Conv2dAttributes>({
     });
     if (attributes.activation === 'relu') for (let i = 0; i < y.length; i++) if (y[i] <= 0) y[i] = 0;
   },
-  wgsl: (shapes, attributes) =>
-    forwardDispatches(forwardShape(shapes, attributes), attributes.activation, shapes.inputs.length === 3),
+  wgsl: (shapes, attributes, variant) =>
+    forwardDispatches(forwardShape(shapes, attributes), attributes.activation, shapes.inputs.length === 3, variant),
+  variants: (shapes, attributes) => forwardVariants(forwardShape(shapes, attributes)),
+  operations: (shapes, attributes) => convolutionOperations(forwardShape(shapes, attributes)),
   wasm: (shapes, attributes) => forwardCalls(forwardShape(shapes, attributes), attributes.activation),
 });
 
@@ -113,7 +115,10 @@ export const conv2dInputGradient = defineKernel<InputGradientAttributes>({
       dx[to] += sum;
     });
   },
-  wgsl: ({ inputs }, { window, xShape }) => inputGradientDispatches(convolutionShape(xShape, inputs[1], window)),
+  wgsl: ({ inputs }, { window, xShape }, variant) =>
+    inputGradientDispatches(convolutionShape(xShape, inputs[1], window), { variant }),
+  variants: ({ inputs }, { window, xShape }) => inputGradientVariants(convolutionShape(xShape, inputs[1], window)),
+  operations: ({ inputs }, { window, xShape }) => convolutionOperations(convolutionShape(xShape, inputs[1], window)),
   wasm: ({ inputs }, { window, xShape }) => inputGradientCalls(convolutionShape(xShape, inputs[1], window)),
 });
 
@@ -137,7 +142,9 @@ export const conv2dWeightGradient = defineKernel<WeightGradientAttributes>({
       for (let k = 0; k < shape.outputChannels; k++) dw[tap + k] += x[from] * dz[pixel + k];
     });
   },
-  wgsl: (shapes, attributes) => weightGradientDispatches(weightGradientShape(shapes, attributes)),
+  wgsl: (shapes, attributes, variant) => weightGradientDispatches(weightGradientShape(shapes, attributes), { variant }),
+  variants: () => sliceVariants,
+  operations: (shapes, attributes) => convolutionOperations(weightGradientShape(shapes, attributes)),
   wasm: (shapes, attributes) => weightGradientCalls(weightGradientShape(shapes, attributes)),
 });
 

@@ -3,18 +3,20 @@ import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } fro
 import type { FusedActivation } from '../partial-sums.js';
 import { convolutionLoop } from './convolution-loop.wgsl.js';
 import type { ConvolutionShape } from './convolution-shape.js';
-import { convolutionTiles, fitsTile, tileFor } from './convolution-tile.wgsl.js';
+import { convolutionTiles, fitsTile, tileNamed, tilesFor } from './convolution-tile.wgsl.js';
 
 /** x, w, b? → y */
 export function forwardDispatches(
   shape: ConvolutionShape,
   activation: FusedActivation,
   bias: boolean,
+  variant?: string,
 ): Plan<BufferView, Dispatch> {
+  const tile = tileNamed(tilesFor(shape), variant);
   return {
     steps: ({ inputs, outputs }) => [
       fitsTile(shape)
-        ? convolutionTiles(shape, [...inputs, ...outputs], { tile: tileFor(shape), bias, activation })
+        ? convolutionTiles(shape, [...inputs, ...outputs], { tile, bias, activation })
         : convolutionLoop(shape, [...inputs, ...outputs], { bias, activation }),
     ],
   };
@@ -52,17 +54,24 @@ const backwardShape = (shape: ConvolutionShape): ConvolutionShape => ({
 export const takesPooledGradient = (shape: ConvolutionShape): boolean =>
   fitsTile(shape) && shape.window.strides.every((stride) => stride === 1);
 
+/** Names of the variants of the forward convolution, and of its input gradient. */
+export const forwardVariants = (shape: ConvolutionShape, options: { toPooled?: boolean } = {}): string[] =>
+  fitsTile(shape) ? [...tilesFor(shape, options).keys()] : [];
+export const inputGradientVariants = (shape: ConvolutionShape): string[] =>
+  takesPooledGradient(shape) ? [...tilesFor(backwardShape(shape)).keys()] : [];
+
 /**
  * dz, w → dx; or before max pooling dy, places, w → dx: a convolution with the weights turned by 180° and their channels
  * exchanged.
  */
 export function inputGradientDispatches(
   shape: ConvolutionShape,
-  { pooled = false }: { pooled?: boolean } = {},
+  { pooled = false, variant }: { pooled?: boolean; variant?: string | undefined } = {},
 ): Plan<BufferView, Dispatch> {
   const { window, inputChannels, outputChannels } = shape;
   const weights = window.size[0] * window.size[1] * inputChannels * outputChannels;
   const backward = backwardShape(shape);
+  const tile = tileNamed(tilesFor(backward), variant);
   return {
     scratch: [weights * 4],
     steps({ inputs, outputs }, [turned]) {
@@ -75,7 +84,7 @@ export function inputGradientDispatches(
           OUTPUT_CHANNELS: outputChannels,
         }),
         takesPooledGradient(shape)
-          ? convolutionTiles(backward, bindings, { tile: tileFor(shape), fromPooled: pooled })
+          ? convolutionTiles(backward, bindings, { tile, fromPooled: pooled })
           : convolutionLoop(backward, bindings, { stretch: window.strides }),
       ];
     },

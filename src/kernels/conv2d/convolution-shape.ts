@@ -47,3 +47,15 @@ export const touchedPixels = (outputs: number, taps: number, stride: number, dil
   );
   return [...new Set(touched)].toSorted((a, b) => a - b);
 };
+
+/** Additions and multiplications of a convolution, and of each of its gradients. */
+export const convolutionOperations = (shape: ConvolutionShape): number =>
+  operationsOf(shape, shape.outputHeight * shape.outputWidth);
+
+/** Those of the pixels that 2 × 2 max pooling looks at; only every fourth has a gradient. */
+export const pooledOperations = (shape: ConvolutionShape): number =>
+  operationsOf(shape, 4 * pooledLength(shape.outputHeight) * pooledLength(shape.outputWidth));
+
+function operationsOf({ batch, inputChannels, outputChannels, window }: ConvolutionShape, pixels: number): number {
+  return 2 * batch * pixels * outputChannels * window.size[0] * window.size[1] * inputChannels;
+}

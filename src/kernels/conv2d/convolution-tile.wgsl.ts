@@ -30,12 +30,27 @@ const MOST_TAPS = 25;
 export const fitsTile = ({ window: { size } }: ConvolutionShape): boolean => size[0] * size[1] <= MOST_TAPS;
 
 /**
- * Tiles that keep the unrolled shader short: drivers take milliseconds for each load and store to compile. Before
- * pooling there is one store for four sums.
+ * The tiles that a convolution may be computed by, under their names; the first suits software adapters. It keeps the
+ * unrolled shader short: drivers take milliseconds for each load and store to compile (before pooling there is one store
+ * for four sums). Hardware may do better with more threads, or with vectors of input channels.
  */
-export function tileFor({ window: { size } }: ConvolutionShape, { toPooled = false } = {}): Tile {
+export function tilesFor(
+  { window: { size }, inputChannels }: ConvolutionShape,
+  { toPooled = false } = {},
+): ReadonlyMap<string, Tile> {
   const taps = size[0] * size[1];
-  return { rows: toPooled && taps <= 9 ? 4 : 2, columns: taps <= 16 ? 4 : 2, vectors: 1, depth: 1 };
+  const tiles: Tile[] = [
+    { rows: toPooled && taps <= 9 ? 4 : 2, columns: taps <= 16 ? 4 : 2, vectors: 1, depth: 1 },
+    { rows: 2, columns: 2, vectors: 1, depth: widthOf(inputChannels) },
+    ...(taps <= 9 ? [{ rows: 2, columns: 4, vectors: 1, depth: widthOf(inputChannels) }] : []),
+  ];
+  return new Map(tiles.map((tile) => [`${tile.rows}x${tile.columns} by ${tile.depth}`, tile]));
+}
+
+/** The tile of that name, or else the first. */
+export function tileNamed(tiles: ReadonlyMap<string, Tile>, name: string | undefined): Tile {
+  const [first] = tiles.values();
+  return (name === undefined ? undefined : tiles.get(name)) ?? first!;
 }
 
 /** Where the tile's input values come from. */

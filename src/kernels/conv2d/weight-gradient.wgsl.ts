@@ -145,10 +145,19 @@ ${ENTRY}
 }`;
 }
 
+/** Numbers of threads to split the lines among; large GPUs may want more. */
+const THREADS: ReadonlyMap<string, number> = new Map([
+  ['few slices', BUSY_THREADS],
+  ['many slices', 4 * BUSY_THREADS],
+]);
+
+/** Names of the variants. */
+export const sliceVariants: readonly string[] = [...THREADS.keys()];
+
 /** x, dz → dw; or before max pooling x, dy, places → dw, db */
 export function weightGradientDispatches(
   shape: ConvolutionShape,
-  { pooled = false }: { pooled?: boolean } = {},
+  { pooled = false, variant = '' }: { pooled?: boolean; variant?: string | undefined } = {},
 ): Plan<BufferView, Dispatch> {
   const { batch, window, inputChannels, outputChannels } = shape;
   const { size } = window;
@@ -161,7 +170,9 @@ export function weightGradientDispatches(
   const groups = outputChannels / blocks.width;
   const threadGroups = groups / blocks.vectors;
   const threadsOfSlice = (threadGroups * inputChannels * size[0] * size[1]) / (blocks.taps[0] * blocks.taps[1]);
-  const linesOfSlice = Math.ceil(lines / Math.min(lines, Math.ceil(BUSY_THREADS / threadsOfSlice)));
+  const linesOfSlice = Math.ceil(
+    lines / Math.min(lines, Math.ceil((THREADS.get(variant) ?? BUSY_THREADS) / threadsOfSlice)),
+  );
   const slices = Math.ceil(lines / linesOfSlice);
   const weights = size[0] * size[1] * inputChannels * outputChannels;
   const rowsOfSlice = size[0] * size[1] * inputChannels + (pooled ? 1 : 0); // the last one is db
