@@ -36,11 +36,12 @@ export async function measureInTurns(context, measure, kind, one, candidates) {
   const runners = [];
   for (const peer of candidates) {
     context.progress(`${measure} ${label(one)}: comparing ${peer.id}`);
+    let process;
     try {
       const expected = context.slowness.expect(peer, kind, pixels);
       if (expected > context.tooSlow)
         throw new NotMeasured(`not measured: would take about ${Math.round(expected / 1000)} s each`);
-      const process = await context.process(peer);
+      process = await context.process(peer);
       const forms = process.facts.adam ?? ['pytorch'];
       const reference = await context.reference({ directory, batch, kind, form: forms[0] });
       await process.call('prepare', { directory, batch, adam: { ...adam, form: forms[0] } });
@@ -50,10 +51,11 @@ export async function measureInTurns(context, measure, kind, one, candidates) {
         context.slowness.note(peer, kind, pixels, estimate);
         runners.push({ peer, process, kind, way, samples: [], disturbed: [], ...pace(estimate, context) });
       }
-      process.pause();
     } catch (error) {
       const known = error instanceof NotMeasured;
       cells.push({ measure, one, peer: peer.id, error: known ? error.message : `ERROR: ${error.message}` });
+    } finally {
+      process?.pause();
     }
   }
   await takeTurns(context, measure, one, runners, cells);

@@ -74,6 +74,11 @@ export class PeerProcess {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
+  /** False once the process is gone. */
+  get isAlive() {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   async open() {
     this.facts = await this.call('open', { ...this.peer.open, threads: this.#threads });
     return this.facts;

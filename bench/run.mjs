@@ -47,20 +47,30 @@ async function measureAll({ quick, rounds, threads, batches, ...options }) {
     if (peer.id === ours.webgpu) adapter = facts.device; // the same one, in more words
   };
 
-  /** The peer's process, opened when it is first asked for. A peer that cannot be opened cannot be opened later either. */
-  const processOf = remember(async (peer) => {
-    const child = new PeerProcess(peer, threads);
-    await child.open();
-    noteVersion(child);
-    return child;
-  });
-  const referencePeer = { ...peers.find(({ id }) => id === ours.cpu) }; // a process of its own
-  const reference = remember(async (which) => {
-    const child = await processOf(referencePeer);
-    const figures = await referenceFigures(child, which);
-    child.pause();
-    return figures;
-  }, JSON.stringify);
+  /** The peer's process: the one that is open, or a new one. */
+  const open = new Map();
+  const processOf = async (peer, key = peer.id) => {
+    if (!open.get(key)?.isAlive) {
+      const child = new PeerProcess(peer, threads);
+      await child.open();
+      noteVersion(child);
+      open.set(key, child);
+    }
+    return open.get(key);
+  };
+  const references = new Map();
+  const reference = async (which) => {
+    const key = JSON.stringify(which);
+    if (!references.has(key)) {
+      const child = await processOf(
+        peers.find(({ id }) => id === ours.cpu),
+        'reference',
+      );
+      references.set(key, await referenceFigures(child, which));
+      child.pause();
+    }
+    return references.get(key);
+  };
 
   const context = {
     ...{ quick, rounds, batches, threads, hardware: adapter?.endsWith('(hardware)') ?? false },
@@ -82,16 +92,6 @@ async function measureAll({ quick, rounds, threads, batches, ...options }) {
   }
   progress('');
   return { adapter, versions, cells };
-}
-
-/** `make`, called once for each argument; failures are remembered too. */
-function remember(make, keyOf = (argument) => argument) {
-  const made = new Map();
-  return (argument) => {
-    const key = keyOf(argument);
-    if (!made.has(key)) made.set(key, make(argument));
-    return made.get(key);
-  };
 }
 
 /** One line that is written over on a terminal, lines in a file. */
