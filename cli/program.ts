@@ -193,7 +193,19 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(common.cache())
     .addOption(common.cacheLimit())
     .addOption(common.onBad())
-    .addOption(jsonOption('one JSON object a line on stdout: start, each epoch, end'))
+    .addOption(
+      new Option(
+        '--kernels <file>',
+        'kernels.json of an earlier run: its choice of WGSL variants, for the same bits (hardware adapters try and choose)',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--profile-kernels',
+        "after the training, the time of a step's kernels, FLOP/s, bytes/s, share of peak",
+      ),
+    )
+    .addOption(jsonOption('one JSON object a line on stdout: start, each epoch, profile, end'))
     .addHelpText(
       'after',
       '\nWrites RUN/model.safetensors after each epoch, RUN/config.json and RUN/results.csv.\n\n' +

@@ -10,6 +10,8 @@ export interface Run {
   readonly resultsPath: string;
   /** Everything that decides the result. */
   writeConfig(config: object): Promise<void>;
+  /** Which WGSL variants of kernels were chosen, where the device has a choice: `--kernels` takes the file for the same bits. */
+  writeKernels(choices: ReadonlyMap<string, string>): Promise<void>;
   /** Adds an epoch's figures; they are on the disk when this resolves. */
   addResult(log: EpochLog): Promise<void>;
 }
@@ -39,6 +41,14 @@ export async function openRun(parent: string, name: string | undefined): Promise
     async writeConfig(config) {
       await writeFileAtomically(configPath, `${JSON.stringify(config, null, 2)}\n`);
       await appendLine(resultsPath, RESULTS_HEADER);
+    },
+    async writeKernels(choices) {
+      if (choices.size === 0) return;
+      const sorted = [...choices].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      await writeFileAtomically(
+        join(directory, 'kernels.json'),
+        `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`,
+      );
     },
     async addResult({ epoch, loss, accuracy, valLoss, valAccuracy, seconds }) {
       const cells = [epoch, loss, accuracy, valLoss ?? '', valAccuracy ?? '', seconds.toFixed(3)];

@@ -17,6 +17,7 @@ import { describeClasses, describeSet, loadAndReport, openCache, type CacheOptio
 import { describeDevice, withDevice, type DeviceOptions } from './device.js';
 import { epochLine, ProgressLine } from './epoch-log.js';
 import { stopInOrder } from './interrupt.js';
+import { profileLines } from './kernel-profile.js';
 import { checkMemory, checkSize, conveyorNetwork } from './network.js';
 import { shearNote, shearRange, type PictureRegion, type PictureSize } from './options.js';
 import { openRun, type Run } from './run.js';
@@ -43,6 +44,7 @@ export interface TrainOptions extends CacheOptions, DeviceOptions, AugmentationF
   readonly out: string;
   readonly name?: string;
   readonly onBad: 'skip' | 'fail';
+  readonly profileKernels?: boolean;
   readonly json?: boolean;
 }
 
@@ -163,6 +165,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
         onEpoch: async (log) => {
           await saveModel(run.modelPath, model, info);
           await run.addResult(log);
+          if (log.epoch === 1) await run.writeKernels(device.kernelChoices);
           lastEpoch = log.epoch;
           output.emit({ event: 'epoch', ...log });
           output.say(epochLine(log));
@@ -183,6 +186,12 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     if (interrupted) {
       note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
       return stopCode ?? 130;
+    }
+    if (options.profileKernels) {
+      const profiled = await model.profile(trainingFlow);
+      output.emit({ event: 'profile', batch: Math.min(batchSize, trainingFlow.sampleCount), ...profiled });
+      output.say();
+      for (const line of profileLines(profiled, Math.min(batchSize, trainingFlow.sampleCount))) output.say(line);
     }
     const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
     const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;

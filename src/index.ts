@@ -114,6 +114,7 @@ export { input, type SymbolicTensor } from './nn/symbolic.js';
 export { renderBatch } from './nn/batch-source.js';
 export type { BatchPlan, Batches } from './nn/batches.js';
 export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/fit.js';
+export { measurePeak, type KernelProfile, type StepProfile } from './nn/profile.js';
 export type { NamedWeights } from './nn/parameters.js';
 export { adam, adamW, type AdamOptions, type AdamWOptions } from './optim/adam.js';
 export { rmsprop, type RmspropOptions } from './optim/rmsprop.js';

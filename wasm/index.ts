@@ -4,4 +4,5 @@ export { pad, windowOffsets, packWeights, turnWeights, convolve, convolveAndPool
 export { pooledWeightGradient, finishPooledWeightGradient, exchangeWeights, pooledInputGradient, crop } from './pooled-gradient';
 export { warp } from './augment';
 export { maxPool, maxPoolGradient } from './pool';
+export { multiplyAddChain } from './peak';
 export { relu, reluGradient, columnSums, sumSlices, adam } from './vector';

@@ -35,6 +35,7 @@ import { labelKernels, labelOps } from './labels.js';
 import { leakyReluKernels, leakyReluOps } from './leaky-relu.js';
 import { matrixProduct } from './matrix-product.js';
 import { maxPool2dForward, maxPool2dGradient, maxPool2dOp } from './max-pool2d.js';
+import { multiplyAddChainKernels } from './multiply-add-chain.js';
 import { padKernels, padOps } from './pad.js';
 import { reduceMaxKernels, reduceMaxOps } from './reduce-max.js';
 import { reduceKernels, reduceOps } from './reduce.js';
@@ -385,6 +386,7 @@ export const kernels: readonly RegisteredKernel[] = [
   ...dropoutKernels,
   ...arithmeticKernels,
   ...concatKernels,
+  ...multiplyAddChainKernels,
   ...padKernels,
   ...reduceKernels,
   ...reduceMaxKernels,

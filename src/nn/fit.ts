@@ -4,6 +4,7 @@ import { METRIC_ROWS } from '../kernels/batch-metrics.js';
 import type { Device } from '../tensor/device.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
+import type { StepProfile } from './profile.js';
 import type { BatchMetrics, Steps } from './steps.js';
 
 /** Size-weighted means over samples. */
@@ -158,6 +159,7 @@ export async function fitBatches(
   const source = await PictureSource.open(device, batches);
   const validation = validationData && (await PictureSource.open(device, validationData));
   try {
+    await steps.tune(source, Math.min(batches.batchSize, batches.sampleCount));
     for (let epoch = 1; epoch <= epochs; epoch++) {
       const start = performance.now();
       const running = new RunningMean();
@@ -200,6 +202,24 @@ export async function fitBatches(
       steps.forget(used);
       used.destroy();
     }
+  }
+}
+
+/** Where the time of a training step on the first batch goes; see `profileStep`. */
+export async function profileBatches(
+  device: Device,
+  steps: Steps,
+  batches: Batches,
+  nextStep: () => number,
+): Promise<StepProfile> {
+  const source = await PictureSource.open(device, batches);
+  try {
+    const { length } = await source.load(0);
+    await steps.tune(source, length);
+    return await steps.profile(source, length, nextStep());
+  } finally {
+    steps.forget(source);
+    source.destroy();
   }
 }
 

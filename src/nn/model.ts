@@ -14,6 +14,7 @@ import type { Batches } from './batches.js';
 import {
   evaluateBatches,
   fitBatches,
+  profileBatches,
   predictBatches,
   type EvaluateOptions,
   type FitOptions,
@@ -24,6 +25,7 @@ import {
 import type { Layer, LayerConfig } from './layer.js';
 import { resolveLoss, type Loss, type LossName } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedParameter, type NamedWeights } from './parameters.js';
+import type { StepProfile } from './profile.js';
 import { Steps, type ForwardOptions } from './steps.js';
 import type { SymbolicTensor } from './symbolic.js';
 
@@ -395,6 +397,16 @@ export class Model {
     if (options.validationData) this.#checkPictures('fit', options.validationData);
     const { device, steps } = this.#require('fit');
     return fitBatches(device, steps, batches, options, () => ++this.#step);
+  }
+
+  /**
+   * Where the time of a training step goes: milliseconds of each kernel, and the device's measured peak beside it. The
+   * step is run some times on the first batch, so that the model is trained on; save it before.
+   */
+  async profile(batches: Batches): Promise<StepProfile> {
+    this.#checkPictures('profile', batches);
+    const { device, steps } = this.#require('profile');
+    return profileBatches(device, steps, batches, () => ++this.#step);
   }
 
   /** Loss and accuracy over batches, weights unchanged. */

@@ -18,6 +18,7 @@ import { copyKernel } from '../tensor/elementwise.js';
 import { launch, tensor, viewOf, zeros, type Tensor } from '../tensor/tensor.js';
 import type { BatchSource } from './batch-source.js';
 import type { Loss } from './losses.js';
+import { profileStep, type StepProfile } from './profile.js';
 
 /** Figures of one batch. */
 export interface BatchMetrics {
@@ -130,7 +131,22 @@ export class Steps {
     });
   }
 
+  /** Has the device choose between variants of the training step's kernels, before its first run. */
+  async tune(source: BatchSource, count: number): Promise<void> {
+    if (await this.#device.tune(this.#recordingOf('train', source, count))) this.#recordings.get(source)?.clear();
+  }
+
+  /** Where the time of a training step on what was loaded into the source goes; see `profileStep`. It trains. */
+  async profile(source: BatchSource, count: number, step: number): Promise<StepProfile> {
+    this.#options.optimizer.prepare(step);
+    return profileStep(this.#device, this.#recordingOf('train', source, count));
+  }
+
   #run(kind: StepKind, source: BatchSource, count: number): void {
+    this.#device.replay(this.#recordingOf(kind, source, count));
+  }
+
+  #recordingOf(kind: StepKind, source: BatchSource, count: number): Recording {
     let recordings = this.#recordings.get(source);
     if (!recordings) this.#recordings.set(source, (recordings = new Map()));
     const key = `${kind} ${count}`;
@@ -141,7 +157,7 @@ export class Steps {
       recording = this.#device.record(this.#pool, () => this.#queue(kind, source, count));
       recordings.set(key, recording);
     }
-    this.#device.replay(recording);
+    return recording;
   }
 
   /** The step itself, as an ordinary computation. */

@@ -49,10 +49,10 @@ function agree(expected: readonly ArrayLike<number>[], got: readonly ArrayLike<n
 export async function quickest(contenders: readonly Contender[]): Promise<string> {
   const [first, ...others] = contenders;
   const expected = await first.outputs(); // which also has the driver compile it
-  const measure = async ({ time }: Contender): Promise<number> => {
-    const runs = Math.max(1, Math.ceil(MEASURED / Math.max(await time(1), 0.01)));
+  const measure = async (contender: Contender): Promise<number> => {
+    const runs = Math.max(1, Math.ceil(MEASURED / Math.max(await contender.time(1), 0.01)));
     let best = Infinity;
-    for (let round = 0; round < ROUNDS; round++) best = Math.min(best, (await time(runs)) / runs);
+    for (let round = 0; round < ROUNDS; round++) best = Math.min(best, (await contender.time(runs)) / runs);
     return best;
   };
   let winner = { variant: first.variant, milliseconds: await measure(first) };

@@ -2,6 +2,7 @@
  * What the two devices share: memory pool and scopes, the queue of launches, recording and replaying of steps.
  * A launch is a kernel bound to its buffers. Launches run in the order in which they were queued.
  */
+import { choiceKey, type ChoiceSubject } from './autotune.js';
 import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
 import type { BufferView, DeviceBuffer, KernelCall } from './kernel.js';
 
@@ -247,6 +248,11 @@ export abstract class Device {
   /** The kernels of a recorded step with their operands, in order. */
   callsOf(recording: Recording): KernelCall<never>[] {
     return recording.launches.flatMap((launch) => this.#calls.get(launch) ?? []);
+  }
+
+  /** The chosen variant of a kernel; null where there was no choice. */
+  chosenVariant(call: ChoiceSubject): string | null {
+    return this.kernelChoices.get(choiceKey(call)) ?? null;
   }
 
   /**

@@ -241,7 +241,7 @@ export class WebGpuDevice extends Device {
   protected prepare<Attributes>(
     call: KernelCall<Attributes>,
     scratch: (bytes: number) => BufferView,
-    variant = this.kernelChoices.get(choiceKey(call)),
+    variant = this.chosenVariant(call) ?? undefined,
   ): WebGpuLaunch {
     const { kernel, inputs, outputs, shapes, attributes } = call;
     const plan = kernel.wgsl(shapes, attributes, variant);

@@ -50,7 +50,7 @@ export function tilesFor(
 /** The tile of that name, or else the first. */
 export function tileNamed(tiles: ReadonlyMap<string, Tile>, name: string | undefined): Tile {
   const [first] = tiles.values();
-  return (name === undefined ? undefined : tiles.get(name)) ?? first!;
+  return (name === undefined ? undefined : tiles.get(name)) ?? first;
 }
 
 /** Where the tile's input values come from. */
