@@ -63,7 +63,7 @@ export function missingBits({ frame, scans, quantizations }: Structure): readonl
  * Fills in what is missing in a row of units of a component.
  *
  * @param missing bits of this component
- * @param stored all its coefficients
+ * @param stored its coefficients, of rows of units around; a row's place is its number modulo how many are held
  * @param target those of the row, to be changed
  */
 export function smooth(
@@ -79,6 +79,7 @@ export function smooth(
   const weights = isAlone ? weightsAlone : weightsBesideOthers;
   const rows = unitRow < unitsHigh - 1 ? vertical : ((blocksHigh - 1) % vertical) + 1;
   const around = new Int16Array(25);
+  const rowsHeld = stored.lasts.length / stored.blocksPerRow;
   for (let row = 0; row < rows; row++) {
     // Counted as libjpeg does, which is not quite right where the last units are not full.
     const counted = unitRow * rows + row;
@@ -86,7 +87,7 @@ export function smooth(
     const offsets = [-Math.min(counted, 2), -Math.min(counted, 1), 0, Math.min(left, 1), Math.min(left, 2)];
     for (let column = 0; column < blocksWide; column++) {
       for (let index = 0; index < 25; index++) {
-        const aroundRow = unitRow * vertical + row + offsets[Math.floor(index / 5)];
+        const aroundRow = (unitRow * vertical + row + offsets[Math.floor(index / 5)]) % rowsHeld;
         const aroundColumn = Math.max(0, Math.min(blocksWide - 1, column + (index % 5) - 2));
         around[index] = stored.coefficients[(aroundRow * stored.blocksPerRow + aroundColumn) * 64];
       }

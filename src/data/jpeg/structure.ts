@@ -391,7 +391,7 @@ class StructureReader {
 }
 
 /** Whether the first scan brings the whole picture. */
-export function isOneScan(frame: Frame, first: ScanHeader): boolean {
+function isOneScan(frame: Frame, first: ScanHeader): boolean {
   return !frame.isProgressive && first.parts.length === frame.components.length;
 }
 
