@@ -4,11 +4,12 @@
  */
 import type { RegisteredKernel, RegisteredOp, Sample, SampleTensor } from '../kernels/samples.js';
 import { backward, noGrad, record } from '../tensor/autograd.js';
+import { choiceKey } from '../tensor/autotune.js';
 import type { Device } from '../tensor/device.js';
 import type { Numbers } from '../tensor/kernel.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { ReferenceDevice } from '../tensor/reference-device.js';
-import { formatShape, sizeOf } from '../tensor/shape.js';
+import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { emptyTensor, launch, tensor, type Tensor } from '../tensor/tensor.js';
 
 /** Float32's relative rounding. */
@@ -62,9 +63,13 @@ function worstOf(measurements: readonly Measurement[]): Measurement[] {
   return [...kinds.values()];
 }
 
-const sampleNumber = (index: number): Random => new Random(7, RandomStream.synthetic, index);
+/** The random numbers of a check's case, the same everywhere. */
+export const sampleNumber = (index: number): Random => new Random(7, RandomStream.synthetic, index);
 
-/** A kernel on a device against its twin in float64, on `cases` random inputs: the worst of each output. */
+/**
+ * A kernel on a device against its twin in float64, on `cases` random inputs: the worst of each output. On WebGPU every
+ * variant of the kernel is tried on every input, whichever the device would choose.
+ */
 export async function kernelErrors(
   device: Device,
   registered: RegisteredKernel,
@@ -74,14 +79,47 @@ export async function kernelErrors(
   for (let index = 0; index < cases; index++) {
     const sample = registered.sample(sampleNumber(index));
     const expected = twinOutputs(registered, sample);
-    const got = await deviceOutputs(device, registered, sample);
-    measured.push(...expected.map((values, i) => measure(`output ${i}`, got[i], values, sample)));
+    for (const variant of device.description.kind === 'webgpu' ? variantsOf(registered, sample) : [null]) {
+      const got = await withVariant(device, registered, sample, variant, () =>
+        deviceOutputs(device, registered, sample),
+      );
+      const suffix = variant === null ? '' : `, variant ${variant}`;
+      measured.push(...expected.map((values, i) => measure(`output ${i}${suffix}`, got[i], values, sample)));
+    }
   }
   return worstOf(measured);
 }
 
+const shapesOf = ({ inputs }: Sample): Shape[] => inputs.map(({ shape }) => shape);
+
+/** Names of the variants that a kernel has for an input; null stands for the only one. */
+export function variantsOf({ kernel }: RegisteredKernel, sample: Sample): readonly (string | null)[] {
+  const variants = kernel.variants?.({ inputs: shapesOf(sample), outputs: [] }, sample.attributes as never) ?? [];
+  return variants.length > 1 ? variants : [null];
+}
+
+/** Does something while the device must take a variant of the kernel for inputs like these. */
+async function withVariant<Result>(
+  { kernelChoices }: Device,
+  { kernel }: RegisteredKernel,
+  sample: Sample,
+  variant: string | null,
+  compute: () => Promise<Result>,
+): Promise<Result> {
+  if (variant === null) return compute();
+  const key = choiceKey({ kernel, shapes: { inputs: shapesOf(sample) }, attributes: sample.attributes });
+  const before = kernelChoices.get(key);
+  kernelChoices.set(key, variant);
+  try {
+    return await compute();
+  } finally {
+    if (before === undefined) kernelChoices.delete(key);
+    else kernelChoices.set(key, before);
+  }
+}
+
 function twinOutputs({ kernel }: RegisteredKernel, sample: Sample): Numbers[] {
-  const shapes = sample.inputs.map(({ shape }) => shape);
+  const shapes = shapesOf(sample);
   const types = kernel.outputs(shapes, sample.attributes as never);
   const wide = ({ values, dtype }: SampleTensor): Numbers => (dtype === 'float32' ? Float64Array.from(values) : values);
   const outputs = types.map(({ shape }, index) => {
@@ -102,10 +140,7 @@ async function deviceOutputs(
   sample: Sample,
 ): Promise<ArrayLike<number>[]> {
   const inputs = sample.inputs.map(({ values, shape }) => tensor(device, values, shape));
-  const types = kernel.outputs(
-    sample.inputs.map(({ shape }) => shape),
-    sample.attributes as never,
-  );
+  const types = kernel.outputs(shapesOf(sample), sample.attributes as never);
   // Filled with NaN first, so that an element that no thread writes shows.
   const places = types.map(({ shape, dtype }, index) => {
     const given = sample.inPlace?.[index];

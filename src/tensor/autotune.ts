@@ -30,6 +30,8 @@ export interface Contender {
 
 /** Largest difference between two variants, as a share of the largest value: they add the same numbers in other orders. */
 const AGREEMENT = 2 ** -12;
+/** Share of the integers that may be others: places of maxima, where rounding decides between values that nearly tie. */
+const OTHER_PLACES = 1e-4;
 /** A variant must be so much quicker than one before it. */
 const GAIN = 0.97;
 const ROUNDS = 3;
@@ -38,7 +40,10 @@ const MEASURED = 5;
 
 function agree(expected: readonly ArrayLike<number>[], got: readonly ArrayLike<number>[]): boolean {
   return expected.every((values, output) => {
-    if (values instanceof Uint32Array) return true; // places of maxima; the maxima themselves are compared
+    if (values instanceof Uint32Array) {
+      const others = values.reduce((count, value, i) => count + Number(value !== got[output][i]), 0);
+      return others <= Math.ceil(OTHER_PLACES * values.length);
+    }
     const all = Array.from(values);
     const largest = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     return all.every((value, i) => Math.abs(value - got[output][i]) <= AGREEMENT * largest);

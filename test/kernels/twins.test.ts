@@ -4,7 +4,14 @@
  * be exact (places, copies, counts) the registry says 0.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DIFFERENCE_TOLERANCE, kernelErrors, opDifferenceError, opErrors } from '../../src/checks/checks.js';
+import {
+  DIFFERENCE_TOLERANCE,
+  kernelErrors,
+  opDifferenceError,
+  opErrors,
+  sampleNumber,
+  variantsOf,
+} from '../../src/checks/checks.js';
 import { kernels, ops } from '../../src/kernels/registry.js';
 import { relu } from '../../src/kernels/relu.js';
 import type { Device } from '../../src/tensor/device.js';
@@ -46,6 +53,22 @@ describe('kernels against their float64 twins', () => {
       const y = await relu(x).read();
       expect(y.findIndex((value, i) => value !== Math.max(values[i], 0))).toBe(-1);
     }
+  });
+
+  test('the inputs bring out every variant of the kernels that have several', () => {
+    const tried = kernels
+      .filter(({ kernel }) => kernel.variants)
+      .map((registered) => {
+        const counts = new Map<string | null, number>();
+        for (let index = 0; index < KERNEL_CASES; index++) {
+          for (const variant of variantsOf(registered, registered.sample(sampleNumber(index))))
+            counts.set(variant, (counts.get(variant) ?? 0) + 1);
+        }
+        counts.delete(null); // inputs for which there is only one
+        return { name: registered.kernel.name, variants: counts.size, least: Math.min(...counts.values()) };
+      });
+    expect(tried.length).toBeGreaterThanOrEqual(7);
+    expect(tried.filter(({ variants, least }) => variants < 2 || least < 1)).toEqual([]);
   });
 
   test.each(kernels.map((registered) => [registered.kernel.name, registered] as const))('%s', async (_, registered) => {

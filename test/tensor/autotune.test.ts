@@ -1,0 +1,105 @@
+/** The trial between a kernel's variants: the quickest wins, but none that computes something else. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { quickest, type Contender } from '../../src/tensor/autotune.js';
+import { defineKernel, ENTRY, planThreads } from '../../src/tensor/kernel.js';
+import { launch, tensor, zeros } from '../../src/tensor/tensor.js';
+import { WebGpuDevice } from '../../src/tensor/webgpu-device.js';
+import { getAdapter } from '../support/gpu.js';
+
+/** Takes the given milliseconds a run, by its own account. */
+const contender = (variant: string, milliseconds: number, ...outputs: ArrayLike<number>[]): Contender => ({
+  variant,
+  outputs: async () => outputs,
+  time: async (runs) => runs * milliseconds,
+});
+
+const right = Float32Array.of(1, -2, 4096);
+const places = Uint32Array.from({ length: 9 }, (_, i) => i % 4);
+
+describe('the quickest', () => {
+  test.each([
+    ['a quicker one wins', [contender('first', 2, right), contender('second', 1, right)], 'second'],
+    ['a slower one does not', [contender('first', 1, right), contender('second', 2, right)], 'first'],
+    ['nor one that gains next to nothing', [contender('first', 1, right), contender('second', 0.98, right)], 'first'],
+    [
+      'another order of additions is no error',
+      [contender('first', 2, right), contender('second', 1, Float32Array.of(1.25, -2, 4096))],
+      'second',
+    ],
+    ...(
+      [
+        ['a wrong number', [1, -2, 4098]],
+        ['not a number', [1, Number.NaN, 4096]],
+        ['an element that was not written', [1, -2, 0]],
+      ] as const
+    ).map(
+      ([what, wrong]) =>
+        [what, [contender('first', 2, right), contender('second', 1, Float32Array.from(wrong))], 'first'] as const,
+    ),
+    [
+      'wrong places of maxima',
+      [
+        contender('first', 2, right, places),
+        contender(
+          'second',
+          1,
+          right,
+          places.map((place) => 3 - place),
+        ),
+      ],
+      'first',
+    ],
+    [
+      'one wrong among three',
+      [contender('first', 3, right), contender('second', 1, Float32Array.of(0, 0, 0)), contender('third', 2, right)],
+      'third',
+    ],
+  ] as const)('%s', async (_, contenders, expected) => {
+    expect(await quickest(contenders)).toBe(expected);
+  });
+});
+
+/** x → 2x; the second variant is wrong, and quicker than the first, which does everything a thousand times. */
+const doubled = defineKernel<null>({
+  name: 'doubled',
+  outputs: ([x]) => [{ shape: x, dtype: 'float32' }],
+  variants: () => ['slow', 'wrong', 'quick'],
+  twin({ inputs: [x], outputs: [y] }) {
+    for (let i = 0; i < x.length; i++) y[i] = 2 * x[i];
+  },
+  wgsl({ inputs: [[length]] }, _, variant = 'slow') {
+    const code = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+${ENTRY}
+  for (var time = 0u; time < ${variant === 'slow' ? 1000 : 1}u; time++) {
+    y[index] = ${variant === 'wrong' ? '1.0' : 'x[index]'} + x[index];
+  }
+}`;
+    return planThreads(code, length);
+  },
+});
+
+describe('on a device that tries variants', () => {
+  let device: WebGpuDevice;
+  beforeAll(async () => {
+    device = await WebGpuDevice.open(await getAdapter(), { autotune: true });
+  });
+  afterAll(() => device.destroy());
+
+  test('a recorded step takes a right one, and gives the same as before', async () => {
+    const x = tensor(
+      device,
+      Float32Array.from({ length: 4096 }, (_, i) => i / 8),
+    );
+    const y = zeros(device, [4096]);
+    const recording = device.record(new Map(), () => launch(doubled, [x], null, [y]));
+    expect(await device.tune(recording)).toBe(true);
+    const [[subject, choice]] = device.kernelChoices;
+    expect(subject).toBe('doubled [4096] null');
+    expect(['slow', 'quick']).toContain(choice); // whichever this adapter takes for the quicker one
+    expect(await device.tune(recording)).toBe(false); // a choice stands
+    launch(doubled, [x], null, [y]);
+    expect((await y.read()).every((value, i) => value === i / 4)).toBe(true);
+  });
+});
