@@ -1,7 +1,8 @@
 /**
  * Mutation check: changes one character of a kernel at a time, as a slip of the hand would, and demands that the kernel
  * tests fail. Ten mutations are drawn by a seed (argument, default 1) from all that the patterns below find in the sources of
- * kernels, so that each is a wrong index, a dropped or turned term, a swapped stride or a missing factor.
+ * kernels, so that each is a wrong index, a dropped or turned term, a swapped stride or a missing factor. Of ten, three
+ * are in the tuned convolutions, one in the matrix product, one in WebAssembly, the others anywhere else.
  *
  * Usage: npm run test:mutations [-- SEED [COUNT]]
  */
@@ -9,6 +10,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root, runNode, tool } from './steps.mjs';
+
+/** Five times what the tests take on two cores. */
+const MOST_MILLISECONDS = 900_000;
 
 const seed = Number(process.argv[2] ?? 1);
 const count = Number(process.argv[3] ?? 10);
@@ -52,12 +56,23 @@ const random = (limit) => {
   return Math.floor((state / 2 ** 32) * limit);
 };
 
-const folder = join(root, 'src/kernels');
-const files = readdirSync(folder, { recursive: true })
-  .map((name) => join(folder, String(name)))
-  .filter((name) => name.endsWith('.ts') && !/registry|samples|wasm|generated/.test(name))
-  .toSorted();
-const byFile = files.map(candidates).filter((found) => found.length > 0);
+const filesIn = (folder) =>
+  readdirSync(join(root, folder), { recursive: true })
+    .map((name) => join(root, folder, String(name)))
+    .filter((name) => name.endsWith('.ts') && !/registry|samples|wasm-parts|generated|\.wasm\.ts/.test(name))
+    .toSorted();
+const withCandidates = (files) => files.map(candidates).filter((found) => found.length > 0);
+const all = filesIn('src/kernels');
+const isConvolution = (file) => /conv2d.*\.wgsl\.ts$/.test(file);
+const isProduct = (file) => file.endsWith('matrix-product.wgsl.ts');
+const convolutions = withCandidates(all.filter(isConvolution));
+const products = withCandidates(all.filter(isProduct));
+const assembly = withCandidates(['convolution', 'matrix', 'pool'].map((name) => join(root, `wasm/${name}.ts`)));
+const others = withCandidates(all.filter((file) => !isConvolution(file) && !isProduct(file)));
+/** Where the mutations of each ten are. */
+const places = [convolutions, others, products, others, assembly, convolutions, others, others, convolutions, others];
+
+const build = () => runNode(join(root, 'scripts/build.mjs'));
 
 /** All tests that a change of a kernel concerns; the first failure ends them. */
 function testsFail() {
@@ -67,18 +82,19 @@ function testsFail() {
       ...[tool('vitest/vitest.mjs'), 'run', '--project', 'node', '--bail', '1', '--reporter', 'dot'],
       ...['test/kernels', 'test/tensor', 'test/golden', 'test/nn', 'test/user-op.test.ts'],
     ],
-    { cwd: root, stdio: 'ignore' },
+    { cwd: root, stdio: 'ignore', timeout: MOST_MILLISECONDS }, // a mutation may turn a loop into an endless one
   );
   return status !== 0;
 }
 
-runNode(join(root, 'scripts/build.mjs'));
+build();
 if (testsFail()) {
   console.error('the tests fail without a mutation; repair that first');
   process.exit(1);
 }
 let survivors = 0;
 for (let number = 1; number <= count; number++) {
+  const byFile = places[(number - 1) % places.length];
   const found = byFile[random(byFile.length)];
   const { file, row, column, from, put, what } = found[random(found.length)];
   const source = readFileSync(file, 'utf8');
@@ -89,8 +105,10 @@ for (let number = 1; number <= count; number++) {
   const stop = () => process.exit(130);
   process.once('SIGINT', stop);
   writeFileSync(file, lines.join('\n'));
+  if (byFile === assembly) build();
   const caught = testsFail();
   restore();
+  if (byFile === assembly) build();
   process.off('exit', restore);
   process.off('SIGINT', stop);
   if (!caught) survivors++;
