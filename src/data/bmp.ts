@@ -50,7 +50,7 @@ function readHeader(bytes: Uint8Array): Header {
     );
   }
   let end = 14 + length;
-  if (bytes.length < end + 12) throw truncated(bytes);
+  if (bytes.length < end) throw truncated(bytes);
   const isCore = length === 12; // OS/2's first version
   const width = isCore ? view.getUint16(18, true) : view.getInt32(18, true);
   const height = isCore ? view.getUint16(20, true) : view.getInt32(22, true);
@@ -58,9 +58,11 @@ function readHeader(bytes: Uint8Array): Header {
   const compression = isCore ? Compression.none : view.getUint32(30, true);
   checkKind(depth, compression);
   if (width < 0) throw new DamagedPicture(`its header says ${width} columns`);
+  const masksFollow = compression === Compression.masks && length === 40;
+  if (masksFollow && bytes.length < end + 12) throw truncated(bytes);
 
   const masks = compression === Compression.masks ? readMasks(view, depth) : standardMasks(depth);
-  if (compression === Compression.masks && length === 40) end += 12; // they follow the header
+  if (masksFollow) end += 12;
   const paletteStep = isCore ? 3 : 4;
   const colours = (isCore ? 0 : view.getUint32(46, true)) || 1 << depth;
   const paletteEnd = depth > 8 ? end : end + paletteStep * colours;

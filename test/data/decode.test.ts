@@ -308,6 +308,13 @@ describe('BMP', () => {
     expect(seen(3, 3, 8, 1, [1, 1, 0, 0, 0, 2, 1, 1, 2, 3, 0, 1])).toBe('.bb...r..');
   });
 
+  test('the smallest file: one pixel of 24 bits', () => {
+    // Pillow 12.3: Image.new('RGB', (1, 1), (200, 50, 10)).save(…)
+    const bmp = Buffer.from('424d3a000000000000003600000028000000010000000100000001001800000000000400000000', 'hex');
+    const file = Buffer.concat([bmp, Buffer.alloc(54 - bmp.length), Buffer.of(10, 50, 200, 0)]);
+    expect(Array.from(decode(file, 'x').data)).toEqual([200, 50, 10]);
+  });
+
   test('what is damaged', () => {
     expect(refusal(makeBmp(3, 2, 8, 0, [1, 2, 3, 0, 0, 1]))).toMatch(/too early, after 76 bytes/);
     expect(refusal(makeBmp(3, 1, 8, 0, [1, 2, 4]))).toMatch(/colour 4 of a palette of 4/);
