@@ -83,8 +83,10 @@ export async function kernelErrors(
       const got = await withVariant(device, registered, sample, variant, () =>
         deviceOutputs(device, registered, sample),
       );
-      const suffix = variant === null ? '' : `, variant ${variant}`;
-      measured.push(...expected.map((values, i) => measure(`output ${i}${suffix}`, got[i], values, sample)));
+      for (const [i, values] of expected.entries()) {
+        const one = measure(`output ${i}`, got[i], values, sample);
+        measured.push(variant === null ? one : { ...one, where: `variant ${variant}: ${one.where}` });
+      }
     }
   }
   return worstOf(measured);

@@ -1,10 +1,10 @@
 /** The contact sheet of an audit: a row of pictures for each finding that is about pictures. */
-import { readFileSync } from 'node:fs';
 import type { Finding } from './audit.js';
 import { contactSheet, type SheetRow } from './contact-sheet.js';
 import { decode } from './decode.node.js';
 import { encodePng } from './encode-png.node.js';
 import type { Picture } from './picture.js';
+import { readPictureBytes } from './read-picture.node.js';
 
 const CELL = 112;
 const LONGEST_ROW = 10;
@@ -30,7 +30,7 @@ function examples({ groups }: Finding): string[] {
 
 function readIfPossible(file: string): Picture[] {
   try {
-    return [decode(readFileSync(file), file)];
+    return [decode(readPictureBytes(file), file)];
   } catch {
     return []; // a file that cannot be used, or a row of a practice set
   }

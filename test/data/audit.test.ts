@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { auditSets, listSets } from '../../src/data/audit-folders.node.js';
+import { auditSheet } from '../../src/data/audit-sheet.node.js';
 import type { AuditReport, FindingKind } from '../../src/data/audit.js';
 import { forEachNearPair, thumbnailDistance } from '../../src/data/near-duplicates.js';
 import { goldenFile } from './golden.js';
@@ -201,4 +203,13 @@ test('the pairs found are those that comparing all with all finds', () => {
       expect(found.toSorted()).toEqual(expected.toSorted());
     }),
   );
+});
+
+// Windows has no such files.
+test.runIf(process.platform !== 'win32')('the contact sheet does not wait for a pipe among the pictures', () => {
+  const folder = temporaryFolder({});
+  execFileSync('mkfifo', [`${folder}/pipe.jpg`]);
+  expect(
+    auditSheet([{ groups: [[`${folder}/pipe.jpg`]] } as unknown as Parameters<typeof auditSheet>[0][number]]),
+  ).toBeNull();
 });
