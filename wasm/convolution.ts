@@ -151,8 +151,8 @@ export function convolveAndPool(
         const p0 = start + <usize>(2 * j) * right;
         multiplyTile(depth, p0, p0 + right, p0 + down, p0 + down + right, offsets, panel, tile, 32, false);
         // Of channels beyond the last, what lies behind the bias does no harm: they are thrown away.
-        poolFour(tile, bias ? v128.load(bias + channelBytes) : f32x4.splat(0), relu);
-        poolFour(tile + 16, bias ? v128.load(bias + channelBytes, 16) : f32x4.splat(0), relu);
+        poolTile(tile, bias ? v128.load(bias + channelBytes) : f32x4.splat(0), relu);
+        poolTile(tile + 16, bias ? v128.load(bias + channelBytes, 16) : f32x4.splat(0), relu);
         const to = target + <usize>j * pixelBytes + channelBytes;
         copyChannels(y + to, tile, columns);
         copyChannels(places + to, tile + 32, columns);
@@ -161,15 +161,19 @@ export function convolveAndPool(
   }
 }
 
-/**
- * The maximum of four rows of a tile and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. Both are left in
- * the tile, in its first two rows.
- */
+/** The maxima of four rows of a tile, and their places, are left in its first two rows. */
 // @ts-ignore: decorator
 @inline
-function poolFour(tile: usize, bias: v128, relu: bool): void {
+function poolTile(tile: usize, bias: v128, relu: bool): void {
   const v0 = f32x4.add(v128.load(tile), bias), v1 = f32x4.add(v128.load(tile, 32), bias);
   const v2 = f32x4.add(v128.load(tile, 64), bias), v3 = f32x4.add(v128.load(tile, 96), bias);
+  poolFour(v0, v1, v2, v3, relu, tile, tile + 32);
+}
+
+/** The first maximum of four values and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. */
+// @ts-ignore: decorator
+@inline
+export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: usize, places: usize): void {
   let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
   let best = v128.bitselect(v1, v0, better);
   let place = v128.and(better, i32x4.splat(1));
@@ -184,8 +188,8 @@ function poolFour(tile: usize, bias: v128, relu: bool): void {
     best = v128.andnot(best, cut);
     place = v128.bitselect(i32x4.splat(4), place, cut);
   }
-  v128.store(tile, best);
-  v128.store(tile, place, 32);
+  v128.store(y, best);
+  v128.store(places, place);
 }
 
 // @ts-ignore: decorator

@@ -6,3 +6,4 @@ export { warp } from './augment';
 export { maxPool, maxPoolGradient } from './pool';
 export { multiplyAddChain } from './peak';
 export { relu, reluGradient, columnSums, sumSlices, adam } from './vector';
+export { winogradWeights, winogradAndPool } from './winograd';

@@ -97,6 +97,15 @@ function convolutionSample(random: Random) {
   return { window, x, weight, y: [x[0], outputHeight, outputWidth, weight[3]] };
 }
 
+/** 3×3 without strides or dilation, on many channels. */
+function plainConvolutionSample(random: Random) {
+  const padding = random.integer(2) ? 'same' : 'valid';
+  const window: WindowAttributes = { size: [3, 3], strides: [1, 1], dilation: [1, 1], padding };
+  const x: Shape = [between(random, 1, 3), between(random, 4, 9), between(random, 4, 13), 4 * between(random, 4, 6)];
+  const weight: Shape = [3, 3, x[3], 8 * between(random, 1, 3)];
+  return { window, x, weight };
+}
+
 function pooledConvolutionSample(random: Random) {
   const { window, x, weight, y } = convolutionSample(random);
   // A large window may leave a single row; the next random numbers give another.
@@ -180,7 +189,9 @@ export const kernels: readonly RegisteredKernel[] = [
     roundings: 0,
     because: 'sums of small whole numbers are exact',
     sample(random) {
-      const { window, x, weight } = pooledConvolutionSample(random);
+      // Now and then what the CPU device computes in Winograd's way.
+      const isPlain = random.integer(4) === 0;
+      const { window, x, weight } = isPlain ? plainConvolutionSample(random) : pooledConvolutionSample(random);
       const bias = random.integer(2) ? [wholeNumbers(random, [weight[3]])] : [];
       return {
         inputs: [wholeNumbers(random, x), wholeNumbers(random, weight), ...bias],

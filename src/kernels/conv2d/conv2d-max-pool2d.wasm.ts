@@ -23,8 +23,60 @@ const pooledSize = ({ outputHeight, outputWidth }: ConvolutionShape): [number, n
   Math.floor(outputWidth / 2),
 ];
 
+/** Patches that `winogradAndPool` transforms at a time. */
+const PATCHES = 8;
+/** Below so many input channels Winograd's transforms cost more than they save. */
+const WINOGRAD_CHANNELS = 16;
+
+function takesWinograd({
+  window: { size, strides, dilation },
+  inputChannels,
+  outputChannels,
+}: ConvolutionShape): boolean {
+  const is = ([height, width]: readonly [number, number], value: number): boolean =>
+    height === value && width === value;
+  const fits = inputChannels % 4 === 0 && inputChannels >= WINOGRAD_CHANNELS && outputChannels % 8 === 0;
+  return fits && is(size, 3) && is(strides, 1) && is(dilation, 1);
+}
+
+/** x, w, b? → y, places, by `wasm/winograd.ts` */
+function winogradCalls(shape: ConvolutionShape, activation: FusedActivation): Plan<number, WasmCall> {
+  const { batch, inputChannels, outputChannels } = shape;
+  const padded = paddedPicture(shape);
+  const [pooledHeight, pooledWidth] = pooledSize(shape);
+  const lines = batch * pooledHeight;
+  const { parts, chunk } = split(lines);
+  return {
+    scratch: [
+      floats(16 * inputChannels * outputChannels),
+      floats(inputChannels),
+      floats(parts * 16 * PATCHES * (inputChannels + outputChannels)),
+      padded.bytes,
+    ],
+    steps: ({ inputs: [x, weight, bias = 0], outputs }, [transformed, offsets, scratch, paddedX]) => [
+      { function: 'windowOffsets', parts: 1, arguments: [offsets, 1, inputChannels, 1, 1, 1, 1] },
+      {
+        function: 'winogradWeights',
+        parts: inputChannels,
+        arguments: [weight, transformed, inputChannels, outputChannels],
+      },
+      ...padCalls(shape, padded, x, paddedX),
+      {
+        function: 'winogradAndPool',
+        parts,
+        arguments: [
+          ...[padded.needed ? paddedX : x, padded.height, padded.width, inputChannels, transformed, ...outputs],
+          ...[lines, pooledHeight, pooledWidth, outputChannels],
+          ...[offsets, bias, Number(activation === 'relu'), chunk, scratch],
+        ],
+      },
+    ],
+  };
+}
+
 /** x, w, b? → y, places */
 export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedActivation): Plan<number, WasmCall> {
+  if (takesWinograd(shape)) return winogradCalls(shape, activation);
   const { batch, inputChannels, outputChannels, window } = shape;
   const depth = windowDepth(shape);
   const padded = paddedPicture(shape);
