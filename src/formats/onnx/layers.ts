@@ -109,25 +109,26 @@ function channelsFirst(layer: Layer, context: Context): string {
   const channels = input.at(-1) ?? 1;
   if (layer instanceof Conv2D) {
     const attributes = { ...convolution(layer, input), group: layer.groups };
-    return activation(layer.activation, add('Conv', [x, weight('kernel', OIHW), weight('bias')], attributes), context);
+    return activations[layer.activation](add('Conv', [x, weight('kernel', OIHW), weight('bias')], attributes), add);
   }
   if (layer instanceof DepthwiseConv2D) {
     // [KH,KW,C,M] → [C,M,KH,KW], in memory the [C·M,1,KH,KW] of a convolution in C groups
     const shape = [channels * layer.depthMultiplier, 1, ...layer.kernelSize];
     const kernel = weight('depthwise_kernel', [2, 3, 0, 1], shape);
     const attributes = { ...convolution(layer, input), group: channels };
-    return activation(layer.activation, add('Conv', [x, kernel, weight('bias')], attributes), context);
+    return activations[layer.activation](add('Conv', [x, kernel, weight('bias')], attributes), add);
   }
   if (layer instanceof Dense) {
     const bias = weight('bias');
     const y = bias ? add('Gemm', [x, weight('kernel'), bias]) : add('MatMul', [x, weight('kernel')]);
-    return activation(layer.activation, y, context);
+    return activations[layer.activation](y, add);
   }
   if (layer instanceof MaxPooling2D) return add('MaxPool', [x], pooling(layer, input));
   // count_include_pad is 0 unless given: padding is not counted, as here
   if (layer instanceof AveragePooling2D) return add('AveragePool', [x], pooling(layer, input));
-  if (layer instanceof GlobalAveragePooling2D) return flat(add('GlobalAveragePool', [x]), context);
-  if (layer instanceof GlobalMaxPooling2D) return flat(add('GlobalMaxPool', [x]), context);
+  // Flatten makes [N,C] of [N,C,1,1].
+  if (layer instanceof GlobalAveragePooling2D) return add('Flatten', [add('GlobalAveragePool', [x])]);
+  if (layer instanceof GlobalMaxPooling2D) return add('Flatten', [add('GlobalMaxPool', [x])]);
   if (layer instanceof BatchNormalization) {
     const filled = (name: string, value: number): string =>
       weight(name) || graph.constant(`${layer.name}.${name}`, [channels], () => new Float32Array(channels).fill(value));
@@ -139,8 +140,8 @@ function channelsFirst(layer: Layer, context: Context): string {
     return add('Pad', [x, graph.integers(`${layer.name}.pads`, [0, 0, top, left, 0, 0, bottom, right])]);
   }
   if (layer instanceof Dropout) return x;
-  if (layer instanceof ReLU) return activation('relu', x, context);
-  if (layer instanceof Activation || layer instanceof Softmax) return activation(layer.activation, x, context);
+  if (layer instanceof ReLU) return activations.relu(x, add);
+  if (layer instanceof Activation || layer instanceof Softmax) return activations[layer.activation](x, add);
   if (layer instanceof LeakyReLU) return add('LeakyRelu', [x], { alpha: { float: layer.negativeSlope } });
   if (layer instanceof ELU) return add('Elu', [x], { alpha: { float: layer.alpha } });
   if (layer instanceof Add) return inputs.reduce((sum, next) => add('Add', [sum, next]));
@@ -155,32 +156,18 @@ function channelsFirst(layer: Layer, context: Context): string {
   );
 }
 
-/** The channels are axis 1, which softmax runs over. */
-function activation(name: ActivationName, x: string, { add }: Context): string {
-  switch (name) {
-    case 'linear':
-      return x;
-    case 'relu':
-      return add('Relu', [x]);
-    case 'sigmoid':
-      return add('Sigmoid', [x]);
-    case 'softmax':
-      return add('Softmax', [x], { axis: 1 });
-    case 'tanh':
-      return add('Tanh', [x]);
-    case 'elu':
-      return add('Elu', [x]);
-    case 'gelu':
-      return add('Gelu', [x]);
-    case 'swish':
-      return add('Mul', [x, add('Sigmoid', [x])]);
-    case 'leaky_relu':
-      return add('LeakyRelu', [x], { alpha: { float: 0.2 } });
-  }
-}
-
-/** [N,C,1,1] → [N,C] */
-const flat = (x: string, { add }: Context): string => add('Flatten', [x]);
+/** Inputs have the channels at axis 1, which softmax runs over. */
+const activations: Readonly<Record<ActivationName, (x: string, add: Context['add']) => string>> = {
+  linear: (x) => x,
+  relu: (x, add) => add('Relu', [x]),
+  sigmoid: (x, add) => add('Sigmoid', [x]),
+  softmax: (x, add) => add('Softmax', [x], { axis: 1 }),
+  tanh: (x, add) => add('Tanh', [x]),
+  elu: (x, add) => add('Elu', [x]),
+  gelu: (x, add) => add('Gelu', [x]),
+  swish: (x, add) => add('Mul', [x, add('Sigmoid', [x])]),
+  leaky_relu: (x, add) => add('LeakyRelu', [x], { alpha: { float: 0.2 } }),
+};
 
 const convolution = (layer: Conv2D | DepthwiseConv2D, input: Shape) => ({
   ...window(layer, input, { size: layer.kernelSize, dilation: layer.dilationRate }),
