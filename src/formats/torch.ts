@@ -39,13 +39,19 @@ type Tensors = Record<string, { shape: Shape; data: Float32Array }>;
 
 /**
  * The file's bytes: equal for equal weights and info.
- * @throws UsageError for a layer that is not beltnet's own, and where flattened and other vectors meet element by element
+ * @throws UsageError for a layer that is not beltnet's own, for a name with a dot, and where flattened and other vectors meet
+ * element by element
  */
 export async function encodeTorchSafetensors(model: Model, info: ModelInfo): Promise<Uint8Array> {
   const weights = await model.getWeights();
   const tensors: Tensors = {};
   const orders: Order[] = [null];
   for (const node of model.nodes) {
+    const { name } = node.layer;
+    if (name.includes('.'))
+      throw new UsageError(
+        `export: layer '${name}' has a dot in its name, which PyTorch takes for a module in a module; rename it`,
+      );
     const given = node.inputs.map((value) => orders[value]);
     Object.assign(tensors, layerTensors(node.layer, given[0], weights));
     orders.push(orderAfter(node, given));
