@@ -111,7 +111,7 @@ describe('model files', () => {
     ['architecture', '{"inputShape":[65536,65536,3],"layers":[{}]}', /an input shape of three lengths/],
     [
       'architecture',
-      `{"inputShape":[8,7,3],"layers":[${new Array(5000).fill('{"kind":"ReLU","name":"a"}').join()}]}`,
+      `{"inputShape":[8,7,3],"layers":[${Array.from({ length: 5000 }, () => '{"kind":"ReLU","name":"a"}').join()}]}`,
       /at most 4096 layers in the architecture, got 5000/,
     ],
     [

@@ -38,9 +38,6 @@ const TOLERANCE = 1e-5;
 /** A layer of a user's own. */
 class Custom extends Layer {
   readonly kind = 'Custom';
-  constructor(options: beltnet.LayerOptions) {
-    super(options);
-  }
   outputShape(given: beltnet.Shape): beltnet.Shape {
     return given;
   }
