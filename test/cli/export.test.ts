@@ -1,7 +1,18 @@
 /** `beltnet export` as users run it: onnxruntime predicts what `beltnet predict` does, and nothing of the user's is lost. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import * as ort from 'onnxruntime-web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decode, Random, RandomStream } from '../../src/index.node.js';
@@ -10,12 +21,14 @@ import { beltnet, beltnetWorks } from './run-beltnet.js';
 
 ort.env.wasm.numThreads = 1;
 
+const root = fileURLToPath(new URL('../..', import.meta.url));
 let cwd: string;
 const model = 'runs/first/model.safetensors';
 
 beforeAll(async () => {
   noteDevice('cpu');
   cwd = mkdtempSync(join(tmpdir(), 'beltnet-export-'));
+  mkdirSync(join(cwd, 'docs'));
   await beltnetWorks(['synth', 'belt', '--count', '60', '--size', '90x60'], { cwd });
   const options = ['--size', '32x32', '--epochs', '2', '--device', 'cpu', '--name', 'first', '--alert-class', 'gap'];
   await beltnetWorks(['train', 'belt', ...options], { cwd });
@@ -40,6 +53,25 @@ test('a trained model and its ONNX file agree on all pictures of the test set', 
   await session.release();
   // float32 on both sides, about 1e-6 of rounding; one pixel taken from elsewhere shows
   expect(Math.max(...differences)).toBeLessThan(1e-5);
+});
+
+test('the program of docs/onnx.md predicts as beltnet does', async () => {
+  await beltnetWorks(['export', model, '-o', 'docs/belt.onnx', '--with-preprocessing'], { cwd });
+  const [file] = readdirSync(join(cwd, 'belt/test_set/gap'));
+  copyFileSync(join(cwd, 'belt/test_set/gap', file), join(cwd, 'docs/picture.jpg'));
+  const docs = readFileSync(join(root, 'docs/onnx.md'), 'utf8');
+  const program = /```js\n(.*?)```/s.exec(docs)?.[1] ?? '';
+  const inside = mkdtempSync(join(root, 'test', '.docs-')); // so that packages are found
+  try {
+    writeFileSync(join(inside, 'program.mjs'), program);
+    const options = { cwd: join(cwd, 'docs'), encoding: 'utf8' } as const;
+    const printed = execFileSync(process.execPath, [join(inside, 'program.mjs')], options);
+    const ours = await beltnetWorks(['predict', model, 'docs/picture.jpg', '--json', '--device', 'cpu'], { cwd });
+    const { probabilities } = JSON.parse(ours) as { probabilities: { ok: number } };
+    expect(Math.abs(Number(printed) - probabilities.ok)).toBeLessThan(1e-5);
+  } finally {
+    rmSync(inside, { recursive: true });
+  }
 });
 
 test('the format follows the ending, --format goes first, and nothing is overwritten', async () => {
