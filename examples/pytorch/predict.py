@@ -207,7 +207,7 @@ def picture(path, metadata):
     x = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(height, width, 3)
     x = x.permute(2, 0, 1) * preprocessing["rescale"]
     normalization = preprocessing.get("normalization", {})
-    mean, deviation = x.mean(), x.std(correction=0)
+    mean, deviation = x.mean(), x.std(unbiased=False)
     if normalization.get("samplewiseCenter"):
         x = x - mean
     if normalization.get("samplewiseStdNormalization"):

@@ -22,12 +22,13 @@ export function parseJson(text: string, what: string, refuse: Refuse): unknown {
 }
 
 function checkKeys(validJson: string, what: string, refuse: Refuse): void {
-  /** Keys so far of the objects that the place lies in; an array has none. */
-  const around: Set<string>[] = [];
+  /** Keys so far of the objects that the place lies in; null for arrays. */
+  const around: (Set<string> | null)[] = [];
   for (let at = 0; at < validJson.length; at++) {
     const character = validJson[at];
     if (character === '{' || character === '[') {
-      if (around.push(new Set()) > DEEPEST) refuse(`${what} at most ${DEEPEST} levels deep`, 'a deeper one');
+      if (around.push(character === '{' ? new Set() : null) > DEEPEST)
+        refuse(`${what} at most ${DEEPEST} levels deep`, 'a deeper one');
     } else if (character === '}' || character === ']') {
       around.pop();
     } else if (character === '"') {
@@ -37,9 +38,9 @@ function checkKeys(validJson: string, what: string, refuse: Refuse): void {
       while (' \t\n\r'.includes(validJson[next])) next++;
       if (validJson[next] !== ':') continue; // a value
       const key = JSON.parse(validJson.slice(start, at + 1)) as string;
-      const keys = around[around.length - 1];
-      if (keys.has(key)) refuse(`every key once in ${what}`, `'${key}' twice`);
-      keys.add(key);
+      const keys = around.at(-1);
+      if (keys?.has(key)) refuse(`every key once in ${what}`, `'${key}' twice`);
+      keys?.add(key);
     }
   }
 }

@@ -110,22 +110,25 @@ export function decodeModel(bytes: Uint8Array, name: string): { model: Model; in
   const weights: NamedWeights = Object.fromEntries(
     [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: weightData(key, tensor, refuse) }]),
   );
+  const architecture = field('architecture');
   try {
-    const model = buildModel(field('architecture'), metadata.version === VERSIONS.graph);
+    const model = buildModel(architecture, metadata.version === VERSIONS.graph);
     for (const { layer, shape } of model.nodes) {
       if (!(sizeOf(shape) <= LARGEST_VALUE))
-        refuse(`layer '${layer.name}' to give at most ${LARGEST_VALUE} numbers for a picture`, formatShape(shape));
+        throw new ModelFileError(
+          `expected layer '${layer.name}' to give at most ${LARGEST_VALUE} numbers for a picture, got ${formatShape(shape)}`,
+        );
     }
     model.setWeights(weights);
     const classes = Math.max(2, model.units);
     if (classes !== info.classNames.length)
       throw new ModelFileError(
-        `${name}: expected as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
+        `expected as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
       );
     return { model, info };
   } catch (error) {
-    if (error instanceof ModelFileError || !(error instanceof BeltnetError)) throw error;
-    throw new ModelFileError(`${name}: ${error.message}`);
+    if (error instanceof BeltnetError) throw new ModelFileError(`${name}: ${error.message}`);
+    throw error;
   }
 }
 

@@ -206,7 +206,7 @@ describe('model files', () => {
         const { model: read } = decodeModel(writeSafetensors(weights, changed), 'it');
         expect(read.units).toBe(model.units);
       } catch (error) {
-        if (!(error instanceof ModelFileError) || /[\n\r]/.test(error.message) || error.message.length > 2100)
+        if (!(error instanceof ModelFileError) || !/^it: .*$/.test(error.message) || error.message.length > 2100)
           throw error;
         refused++;
       }
