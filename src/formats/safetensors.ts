@@ -47,6 +47,8 @@ export type DTypeName = keyof typeof ARRAYS;
 
 /** The reference implementation's limit, in bytes. */
 const LONGEST_HEADER = 100_000_000;
+/** Our own limit, many times what the largest models have: a million empty tensors would take a gigabyte. */
+const MOST_TENSORS = 100_000;
 
 /** The key of the header under which the metadata stand: no tensor can have this name. */
 const METADATA = '__metadata__';
@@ -110,6 +112,8 @@ export function readSafetensors(
   const metadata = given ?? {}; // the reference takes null for none
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
     refuse('texts as metadata', preview(metadata));
+  const count = Object.keys(entries).length;
+  if (count > MOST_TENSORS) refuse(`at most ${MOST_TENSORS} tensors`, `${count}`);
   const described = Object.entries(entries).map(([key, entry]) => ({ key, ...checkEntry(key, entry, refuse) }));
 
   // Without overlap and without holes: in the order of their offsets each begins where the last one ended.

@@ -83,6 +83,11 @@ describe('reading', () => {
       file(`{"a":${'['.repeat(1e6)}${']'.repeat(1e6)}}`),
       /at most 128 levels deep/,
     ],
+    [
+      'more tensors than any model has',
+      file(Object.fromEntries(Array.from({ length: 100_001 }, (_, i) => [`t${i}`, entry(0, 0)]))),
+      /at most 100000 tensors, got 100001/,
+    ],
     ['an unknown type', file({ a: entry(0, 4, [1], 'F8') }, 4), /tensor 'a' of type F64, .* got "F8"/],
     ['the name of an inherited property as type', file({ a: entry(0, 4, [1], 'constructor') }, 4), /got "constructor"/],
     ['overlap', file({ a: entry(0, 8), b: entry(4, 12) }, 12), /tensor 'b' to begin at byte 8 of the data, got 4/],
