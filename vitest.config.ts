@@ -23,12 +23,26 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.browser.test.ts'],
+          exclude: ['test/**/*.browser.test.ts', 'test/pytorch/**'],
           pool: 'forks',
           globalSetup: 'test/setup/machine-node.ts',
           setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts'],
         },
       },
+      // Only where the environment names a Python with torch; `npm run test:pytorch` looks for one.
+      ...(process.env['BELTNET_PYTHON']
+        ? [
+            {
+              extends: true as const,
+              test: {
+                name: 'pytorch',
+                include: ['test/pytorch/*.test.ts'],
+                pool: 'forks' as const,
+                setupFiles: ['test/setup/note-devices.ts'],
+              },
+            },
+          ]
+        : []),
       {
         extends: true,
         resolve: { alias: { beltnet: source('src/index.ts') } },

@@ -1,4 +1,4 @@
-/** Opening a model for `evaluate` and `predict`. */
+/** Opening a model for `evaluate`, `predict` and their kin. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelFileError, UsageError } from '../src/errors.js';
@@ -17,13 +17,16 @@ export interface OpenedModel {
  * @throws ModelFileError when there is none, or one that does not classify RGB pictures
  */
 export async function openModel(given: string): Promise<OpenedModel> {
-  const path = isFolder(given) ? join(given, 'model.safetensors') : given;
+  const path = modelPath(given);
   const { model, info } = await loadModel(path);
   const [height, width, channels] = model.inputShape;
   if (channels !== 3)
     throw new ModelFileError(`${path}: expected a model of pictures with 3 channels (RGB), got one with ${channels}`);
   return { path, model, info, size: { width, height } };
 }
+
+/** @param given a model file, or the folder of a run */
+export const modelPath = (given: string): string => (isFolder(given) ? join(given, 'model.safetensors') : given);
 
 function isFolder(path: string): boolean {
   try {

@@ -9,6 +9,7 @@ import type { DevicesOptions } from './devices.js';
 import type { EvaluateOptions } from './evaluate.js';
 import {
   angle,
+  exportFormats,
   factor,
   filePath,
   folder,
@@ -22,8 +23,10 @@ import {
   region,
   regularExpression,
   wholeNumber,
+  type ExportFormat,
   type Parser,
 } from './options.js';
+import type { ExportOptions } from './export.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import type { PredictOptions } from './predict.js';
 import type { PreviewOptions } from './preview.js';
@@ -35,6 +38,8 @@ const LARGEST_BATCH = 65536;
 const MOST_THREADS = 64;
 const MOST_WORKERS = 256;
 const MOST_PICTURES = 200_000;
+
+const formatNames = Object.keys(exportFormats) as readonly ExportFormat[];
 
 /** What the option takes, and what it is when it is left out: its value, and how that is written. */
 interface Value<Type> {
@@ -335,6 +340,30 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addHelpText('after', '\nExample:\n  beltnet synth belt --count 800 --size 320x240 --seed 0\n')
     .action(async (directory: string, options: SynthOptions) =>
       finish(await (await import('./synth.js')).synth(directory, options)),
+    );
+
+  program
+    .command('export')
+    .description('Write a model in the format of another runtime.')
+    .argument('<model>', 'model.safetensors, or the folder of a run')
+    .addOption(option('-o, --output <file>', 'the new file', { parser: filePath }).makeOptionMandatory())
+    .addOption(
+      option('--format <name>', "what to write (default: by the file's ending)", {
+        parser: (name) => oneOf(name, formatNames),
+        choices: formatNames,
+      }),
+    )
+    .addOption(
+      new Option('--with-preprocessing', 'onnx: take decoded pictures (uint8), do the preprocessing in the graph'),
+    )
+    .addHelpText(
+      'after',
+      `\nFormats:\n${Object.entries(exportFormats)
+        .map(([name, { extension, writes }]) => `  ${name.padEnd(18)} ${extension.padEnd(13)} ${writes}\n`)
+        .join('')}\nExample:\n  beltnet export runs/first -o belt.onnx --with-preprocessing\n`,
+    )
+    .action(async (model: string, options: ExportOptions) =>
+      finish(await (await import('./export.js')).exportModel(model, options)),
     );
 
   program

@@ -3,6 +3,9 @@
  * Messages read: what failed, what was expected, what was received, and the way out.
  */
 
+/** In characters: a path and what is wrong with the file fit. */
+const LONGEST_MESSAGE = 2000;
+
 /** Base of every error that is the caller's, the data's or the machine's; anything else is a defect of ours (exit 1). */
 export abstract class BeltnetError extends Error {
   abstract readonly exitCode: number;
@@ -27,6 +30,13 @@ export class DataError extends BeltnetError {
 /** A model file that is missing, damaged or of another kind. */
 export class ModelFileError extends BeltnetError {
   readonly exitCode = 4;
+
+  /** Messages quote what files hold, which may be anything of any length: they stay one line that can be read. */
+  constructor(message: string, options?: ErrorOptions) {
+    // oxlint-disable-next-line no-control-regex
+    const line = message.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '\ufffd');
+    super(line.length > LONGEST_MESSAGE ? `${line.slice(0, LONGEST_MESSAGE)} …` : line, options);
+  }
 }
 
 /** No adapter, or none that can run the kernels. */

@@ -91,7 +91,7 @@ export {
   type Loss,
 } from './nn/losses.js';
 export { accuracy, averagePrecision, classScores, confusionMatrix, rocAuc, type ClassScores } from './nn/metrics.js';
-export { Model, type CompileOptions, type ModelConfig } from './nn/model.js';
+export { Model, type CompileOptions, type ModelConfig, type ModelNode } from './nn/model.js';
 export {
   Activation,
   Add,
@@ -167,4 +167,6 @@ export {
 export { beltPicture } from './data/synthetic.js';
 
 export { decodeModel, encodeModel, type ModelInfo } from './formats/model.js';
+export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
+export { encodeTorchSafetensors } from './formats/torch.js';

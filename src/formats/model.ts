@@ -27,7 +27,9 @@ import {
 import type { NamedWeights } from '../nn/parameters.js';
 import { Sequential } from '../nn/sequential.js';
 import { input } from '../nn/symbolic.js';
-import { readSafetensors, toFloat32, writeSafetensors } from './safetensors.js';
+import { formatShape, sizeOf } from '../tensor/shape.js';
+import { parseJson, type Refuse } from './json.js';
+import { readSafetensors, toFloat32, writeSafetensors, type SafeTensor } from './safetensors.js';
 
 export interface ModelInfo {
   /** Class index → name; of two classes, index 1 is the one whose probability a sigmoid gives. */
@@ -61,6 +63,15 @@ const FORMAT = 'beltnet-model';
 /** A row of layers, and a graph. Versions of beltnet that know rows only refuse a graph by its version. */
 const VERSIONS = { row: '1', graph: '2' };
 
+/** Types of weights: integers would be a quantized model, which needs more than its numbers. */
+const FLOATS: readonly string[] = ['F32', 'F64', 'F16', 'BF16'];
+
+/** Far beyond any network for pictures. Building a model takes time with the square of its layers. */
+const MOST_LAYERS = 4096;
+const MOST_INPUTS = 1024;
+/** Elements that one value of the network may have for one picture: 1 GiB of float32. */
+const LARGEST_VALUE = 2 ** 28;
+
 /** The file's bytes: equal for equal weights and info. */
 export async function encodeModel(model: Model, info: ModelInfo): Promise<Uint8Array> {
   const architecture: ModelConfig = model.config();
@@ -91,32 +102,46 @@ export function decodeModel(bytes: Uint8Array, name: string): { model: Model; in
       `${name}: expected model format version ${Object.values(VERSIONS).join(' or ')}, got '${metadata.version ?? 'none'}'; use the beltnet version that wrote it`,
     );
   }
-  const field = (key: string): unknown => {
-    try {
-      return JSON.parse(metadata[key] ?? '');
-    } catch {
-      throw new ModelFileError(
-        `${name}: expected JSON in the metadata field '${key}', got ${JSON.stringify(metadata[key]?.slice(0, 60) ?? 'nothing')}`,
-      );
-    }
+  const refuse = (expected: string, received: string): never => {
+    throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
   };
+  const field = (key: string): unknown => parseJson(metadata[key] ?? '', `the metadata field '${key}'`, refuse);
   const info = checkInfo(name, field('classes'), field('preprocessing'), field('alert'));
   const weights: NamedWeights = Object.fromEntries(
-    [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: toFloat32(tensor) }]),
+    [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: weightData(key, tensor, refuse) }]),
   );
+  const architecture = field('architecture');
   try {
-    const model = buildModel(field('architecture'), metadata.version === VERSIONS.graph);
+    const model = buildModel(architecture, metadata.version === VERSIONS.graph);
+    for (const { layer, shape } of model.nodes) {
+      if (!(sizeOf(shape) <= LARGEST_VALUE))
+        throw new ModelFileError(
+          `expected layer '${layer.name}' to give at most ${LARGEST_VALUE} numbers for a picture, got ${formatShape(shape)}`,
+        );
+    }
     model.setWeights(weights);
     const classes = Math.max(2, model.units);
     if (classes !== info.classNames.length)
       throw new ModelFileError(
-        `${name}: expected as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
+        `expected as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
       );
     return { model, info };
   } catch (error) {
-    if (error instanceof ModelFileError || !(error instanceof BeltnetError)) throw error;
-    throw new ModelFileError(`${name}: ${error.message}`);
+    if (error instanceof BeltnetError) throw new ModelFileError(`${name}: ${error.message}`);
+    throw error;
   }
+}
+
+/** A weight as float32. Infinity and NaN stay what they are, but no finite number becomes infinite. */
+function weightData(key: string, tensor: SafeTensor, refuse: Refuse): Float32Array {
+  if (!FLOATS.includes(tensor.dtype)) refuse(`weight '${key}' of type ${FLOATS.join(', ')}`, tensor.dtype);
+  const data = toFloat32(tensor);
+  if (tensor.data instanceof Float64Array) {
+    const given = tensor.data;
+    const lost = data.findIndex((value, at) => !Number.isFinite(value) && Number.isFinite(given[at]));
+    if (lost >= 0) refuse(`weight '${key}' of numbers that float32 holds`, String(given[lost]));
+  }
+  return data;
 }
 
 function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert: unknown): ModelInfo {
@@ -171,18 +196,27 @@ function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert
   return { classNames: classes, preprocessing, alert } as ModelInfo;
 }
 
+const preview = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
+
 /** The model of an architecture from a file: every option is checked by type here, by value in the layers. */
 function buildModel(architecture: unknown, isGraph: boolean): Model {
   const { inputShape, layers, nodes } = (architecture ?? {}) as Record<'inputShape' | 'layers' | 'nodes', unknown>;
   const isCount = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1 << 16;
-  if (!Array.isArray(inputShape) || inputShape.length !== 3 || !inputShape.every(isCount)) {
+  if (
+    !Array.isArray(inputShape) ||
+    inputShape.length !== 3 ||
+    !inputShape.every(isCount) ||
+    sizeOf(inputShape) > LARGEST_VALUE
+  ) {
     throw new ModelFileError(
-      `expected an input shape of three lengths in the architecture, got ${JSON.stringify(inputShape)}`,
+      `expected an input shape of three lengths in the architecture, got ${preview(inputShape)}`,
     );
   }
   if (!Array.isArray(layers) || layers.length === 0)
     throw new ModelFileError('expected a list of layers in the architecture');
+  if (layers.length > MOST_LAYERS)
+    throw new ModelFileError(`expected at most ${MOST_LAYERS} layers in the architecture, got ${layers.length}`);
   if (!isGraph) {
     return new Sequential(layers.map((config, index) => buildLayer(config, index === 0 ? inputShape : undefined)));
   }
@@ -198,13 +232,16 @@ function buildGraph(inputShape: number[], layers: readonly Layer[], nodes: unkno
     throw new ModelFileError(
       `expected a list of nodes in the architecture of a graph, got ${JSON.stringify(nodes)?.slice(0, 60) ?? 'nothing'}`,
     );
+  if (nodes.length > MOST_LAYERS)
+    throw new ModelFileError(`expected at most ${MOST_LAYERS} nodes in the architecture, got ${nodes.length}`);
   const byName = new Map(layers.map((layer) => [layer.name, layer]));
+  if (byName.size < layers.length) throw new ModelFileError('expected layers of different names in the architecture');
   const values = [input({ shape: inputShape })];
   for (const node of nodes as unknown[]) {
     const { layer: name, inputs } = (node ?? {}) as { layer?: unknown; inputs?: unknown };
     const layer = byName.get(name as string);
     const known = (value: unknown): boolean => Number.isInteger(value) && (value as number) in values;
-    if (!layer || !Array.isArray(inputs) || !inputs.every(known))
+    if (!layer || !Array.isArray(inputs) || inputs.length > MOST_INPUTS || !inputs.every(known))
       throw new ModelFileError(
         `expected nodes with the name of a layer and earlier values, got ${JSON.stringify(node)?.slice(0, 120)}`,
       );
@@ -217,7 +254,7 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
   const options = (config ?? {}) as Record<string, unknown>;
   const refuse = (key: string, expected: string): never => {
     throw new ModelFileError(
-      `layer ${JSON.stringify(options['name'])}: ${key} expects ${expected}, got ${JSON.stringify(options[key])}`,
+      `layer ${preview(options['name'])}: ${key} expects ${expected}, got ${preview(options[key])}`,
     );
   };
   const count = (key: string): number => {
@@ -239,7 +276,7 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
   const flag = (key: string): boolean =>
     typeof options[key] === 'boolean' ? options[key] : refuse(key, 'true or false');
   const common = {
-    name: typeof options['name'] === 'string' ? options['name'] : refuse('name', 'a text'),
+    name: typeof options['name'] === 'string' && options['name'] !== '' ? options['name'] : refuse('name', 'a text'),
     ...(inputShape && { inputShape }),
   };
   const number = (key: string): number =>

@@ -6,6 +6,7 @@
  */
 import { ModelFileError, ShapeError, UsageError } from '../errors.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
+import { parseJson, type Refuse } from './json.js';
 
 export interface SafeTensor {
   readonly dtype: DTypeName;
@@ -44,9 +45,10 @@ const ARRAYS = {
 
 export type DTypeName = keyof typeof ARRAYS;
 
-/** The reference implementation's limits: bytes of a header, and depth of its JSON. */
+/** The reference implementation's limit, in bytes. */
 const LONGEST_HEADER = 100_000_000;
-const DEEPEST_HEADER = 128;
+/** Our own limit, many times what the largest models have: a million empty tensors would take a gigabyte. */
+const MOST_TENSORS = 100_000;
 
 /** The key of the header under which the metadata stand: no tensor can have this name. */
 const METADATA = '__metadata__';
@@ -110,6 +112,8 @@ export function readSafetensors(
   const metadata = given ?? {}; // the reference takes null for none
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
     refuse('texts as metadata', preview(metadata));
+  const count = Object.keys(entries).length;
+  if (count > MOST_TENSORS) refuse(`at most ${MOST_TENSORS} tensors`, `${count}`);
   const described = Object.entries(entries).map(([key, entry]) => ({ key, ...checkEntry(key, entry, refuse) }));
 
   // Without overlap and without holes: in the order of their offsets each begins where the last one ended.
@@ -129,8 +133,6 @@ export function readSafetensors(
   return { tensors, metadata: metadata as Record<string, string> };
 }
 
-type Refuse = (expected: string, received: string) => never;
-
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const preview = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
@@ -139,40 +141,12 @@ function parseHeader(bytes: Uint8Array, refuse: Refuse): Record<string, unknown>
   if (bytes[0] !== 0x7b)
     refuse("a safetensors header that begins with '{'", bytes.length === 0 ? 'an empty one' : `byte ${bytes[0]}`);
   let text = '';
-  let header: unknown;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    header = JSON.parse(text);
   } catch (error) {
     refuse('a safetensors header of JSON in UTF-8', (error as Error).message);
   }
-  checkKeys(text, refuse);
-  return header as Record<string, unknown>;
-}
-
-/** Finds what JSON.parse hides, a key given twice in one object, and nesting that later recursion could not bear. */
-function checkKeys(validJson: string, refuse: Refuse): void {
-  /** Keys so far of the objects that the place lies in; an array has none. */
-  const around: Set<string>[] = [];
-  for (let at = 0; at < validJson.length; at++) {
-    const character = validJson[at];
-    if (character === '{' || character === '[') {
-      if (around.push(new Set()) > DEEPEST_HEADER)
-        refuse(`a header at most ${DEEPEST_HEADER} levels deep`, 'a deeper one');
-    } else if (character === '}' || character === ']') {
-      around.pop();
-    } else if (character === '"') {
-      const start = at;
-      for (at++; validJson[at] !== '"'; at++) if (validJson[at] === '\\') at++;
-      let next = at + 1;
-      while (' \t\n\r'.includes(validJson[next])) next++;
-      if (validJson[next] !== ':') continue; // a value
-      const key = JSON.parse(validJson.slice(start, at + 1)) as string;
-      const keys = around[around.length - 1];
-      if (keys.has(key)) refuse('every key once', `'${key}' twice`);
-      keys.add(key);
-    }
-  }
+  return parseJson(text, 'a safetensors header', refuse) as Record<string, unknown>;
 }
 
 function checkEntry(

@@ -58,7 +58,7 @@ interface Compiled {
 }
 
 /** A layer in its place in the graph. Value 0 is the model's input, value i + 1 what node i gives. */
-interface Node {
+export interface ModelNode {
   readonly layer: Layer;
   /** The values that it takes. */
   readonly inputs: readonly number[];
@@ -78,7 +78,7 @@ export interface ModelConfig {
 const snakeCase = (kind: string): string => kind.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase();
 
 export class Model {
-  readonly #nodes: Node[] = [];
+  readonly #nodes: ModelNode[] = [];
   readonly seed: number;
   #inputShape: Shape | null = null;
   #compiled: Compiled | null = null;
@@ -169,6 +169,11 @@ export class Model {
   /** The layers in the order in which they run. */
   get layers(): readonly Layer[] {
     return [...new Set(this.#nodes.map(({ layer }) => layer))];
+  }
+
+  /** The graph, in the order in which it runs: the last node gives the output. */
+  get nodes(): readonly ModelNode[] {
+    return this.#nodes;
   }
 
   /** Shape of one input, without the batch axis. */

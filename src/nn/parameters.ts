@@ -35,7 +35,7 @@ export function initialWeights(parameters: readonly NamedParameter[], seed: numb
 /** @throws ShapeError when a parameter is missing, superfluous or of another shape */
 export function checkWeights(parameters: readonly NamedParameter[], weights: NamedWeights): void {
   for (const { fullName, shape } of parameters) {
-    const given = weights[fullName];
+    const given = Object.hasOwn(weights, fullName) ? weights[fullName] : null;
     if (!given)
       throw new ShapeError(
         `weights: ${fullName} ${formatShape(shape)} is missing; got ${Object.keys(weights).join(', ')}`,
@@ -46,10 +46,10 @@ export function checkWeights(parameters: readonly NamedParameter[], weights: Nam
       );
     }
   }
-  const known = parameters.map(({ fullName }) => fullName);
-  const unknown = Object.keys(weights).filter((name) => !known.includes(name));
+  const known = new Set(parameters.map(({ fullName }) => fullName));
+  const unknown = Object.keys(weights).filter((name) => !known.has(name));
   if (unknown.length > 0)
-    throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${known.join(', ')}`);
+    throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${[...known].join(', ')}`);
 }
 
 interface Place {

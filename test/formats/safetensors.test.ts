@@ -53,7 +53,7 @@ describe('reading', () => {
     ['a header of 2^63 bytes', file('{}', 0, 2n ** 63n), /at most 100000000/],
     ['a header that is no object', file('[1]'), /begins with '{'/],
     ['an empty header', file(''), /begins with '{', got an empty one/],
-    ['broken JSON', file('{"a":'), /JSON in UTF-8/],
+    ['broken JSON', file('{"a":'), /expected JSON in a safetensors header/],
     [
       'broken UTF-8',
       (() => {
@@ -66,7 +66,7 @@ describe('reading', () => {
     [
       'a key twice',
       file(`{"a":${JSON.stringify(entry(0, 4))},"a":${JSON.stringify(entry(0, 4))}}`, 4),
-      /every key once, got 'a' twice/,
+      /every key once in a safetensors header, got 'a' twice/,
     ],
     [
       'a key twice, once escaped',
@@ -76,12 +76,17 @@ describe('reading', () => {
     [
       'a field twice',
       file('{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}', 4),
-      /every key once, got 'shape' twice/,
+      /every key once in a safetensors header, got 'shape' twice/,
     ],
     [
       'nesting that would exhaust the stack',
       file(`{"a":${'['.repeat(1e6)}${']'.repeat(1e6)}}`),
       /at most 128 levels deep/,
+    ],
+    [
+      'more tensors than any model has',
+      file(Object.fromEntries(Array.from({ length: 100_001 }, (_, i) => [`t${i}`, entry(0, 0)]))),
+      /at most 100000 tensors, got 100001/,
     ],
     ['an unknown type', file({ a: entry(0, 4, [1], 'F8') }, 4), /tensor 'a' of type F64, .* got "F8"/],
     ['the name of an inherited property as type', file({ a: entry(0, 4, [1], 'constructor') }, 4), /got "constructor"/],
