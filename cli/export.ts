@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { UsageError } from '../src/errors.js';
 import {
   encodeOnnx,
+  exportKeras,
   encodeTorchSafetensors,
   loadModel,
   writeFileAtomically,
@@ -24,6 +25,7 @@ type Encoder = (model: Model, info: ModelInfo, options: ExportOptions) => Promis
 
 const encoders: Readonly<Record<ExportFormat, Encoder>> = {
   onnx: (model, info, { withPreprocessing = false }) => encodeOnnx(model, info, { withPreprocessing }),
+  keras: (model) => exportKeras(model),
   'torch-safetensors': encodeTorchSafetensors,
 };
 

@@ -21,7 +21,9 @@ export async function openModel(given: string): Promise<OpenedModel> {
   const { model, info } = await loadModel(path);
   const [height, width, channels] = model.inputShape;
   if (channels !== 3)
-    throw new ModelFileError(`${path}: expected a model of pictures with 3 channels (RGB), got one with ${channels}`);
+    throw new ModelFileError(
+      `${path}: expected a model of pictures with 3 channels (RGB), got one of [${model.inputShape.join(',')}]`,
+    );
   return { path, model, info, size: { width, height } };
 }
 

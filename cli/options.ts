@@ -28,6 +28,7 @@ export interface PictureRegion extends PictureSize {
 /** What `export` writes: the ending of such files, and what they are for. */
 export const exportFormats = {
   onnx: { extension: '.onnx', writes: 'an ONNX file, for onnxruntime and others' },
+  keras: { extension: '.keras', writes: 'an archive of Keras 3' },
   'torch-safetensors': { extension: '.safetensors', writes: "weights under PyTorch's names and in its layouts" },
 } as const;
 export type ExportFormat = keyof typeof exportFormats;
@@ -129,6 +130,16 @@ export function regularExpression(option: string): Parser<RegExp> {
       // said below
     }
     return refuse(option, 'a regular expression, such as "shift-\\d+"', text);
+  };
+}
+
+/** `A,B,…`: two different names or more. */
+export function classNames(option: string): Parser<string[]> {
+  return (text) => {
+    const names = text.split(',').map((name) => name.trim());
+    return names.length >= 2 && !names.includes('') && new Set(names).size === names.length
+      ? names
+      : refuse(option, 'two or more different names with commas between them, such as gap,ok', text);
   };
 }
 

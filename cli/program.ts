@@ -9,6 +9,7 @@ import type { DevicesOptions } from './devices.js';
 import type { EvaluateOptions } from './evaluate.js';
 import {
   angle,
+  classNames,
   exportFormats,
   factor,
   filePath,
@@ -28,6 +29,7 @@ import {
 } from './options.js';
 import type { ExportOptions } from './export.js';
 import type { GradcheckOptions } from './gradcheck.js';
+import type { ImportOptions } from './import.js';
 import type { PredictOptions } from './predict.js';
 import type { PreviewOptions } from './preview.js';
 import type { SynthOptions } from './synth.js';
@@ -340,6 +342,44 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addHelpText('after', '\nExample:\n  beltnet synth belt --count 800 --size 320x240 --seed 0\n')
     .action(async (directory: string, options: SynthOptions) =>
       finish(await (await import('./synth.js')).synth(directory, options)),
+    );
+
+  program
+    .command('import')
+    .description('Make a model file of a Keras model, with its classes and how pictures are prepared for it.')
+    .argument('<files...>', 'a .keras archive, a full model .h5, or model.json and its weights .h5')
+    .addOption(option('-o, --output <file>', 'the new model file', { parser: filePath }).makeOptionMandatory())
+    .addOption(
+      option('--classes <a,b>', 'names of the classes in the order of their indices (default: 0,1 and so on)', {
+        parser: classNames,
+      }),
+    )
+    .addOption(common.resize())
+    .addOption(common.roi())
+    .addOption(common.exif())
+    .addOption(
+      option(
+        '--rescale <factor>',
+        'factor on the pixel values 0 to 255 (default: 1/255; 1 when the model begins with Rescaling)',
+        { parser: factor },
+      ),
+    )
+    .addOption(new Option('--alert-class <name>', 'class that raises the alert (default: the second)'))
+    .addOption(
+      option('--threshold <p>', 'probability of that class from which on the alert is raised', {
+        parser: (name) => numberWhere(name, 'a number from 0 to 1', (value) => value >= 0 && value <= 1),
+        default: 0.5,
+      }),
+    )
+    .addOption(jsonOption('one JSON object on stdout: model, inputShape, classes, preprocessing, alert, notes'))
+    .addHelpText(
+      'after',
+      '\nKeras 1 to 3, Sequential models and graphs; docs/keras.md lists layers and options.\n\nExamples:\n' +
+        '  beltnet import model.json model.h5 -o model.safetensors --classes gap,ok --alert-class gap\n' +
+        '  beltnet import classifier.keras -o model.safetensors --resize bilinear --rescale 1/255\n',
+    )
+    .action(async (files: string[], options: ImportOptions) =>
+      finish(await (await import('./import.js')).importModel(files, options)),
     );
 
   program

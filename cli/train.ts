@@ -11,6 +11,7 @@ import {
   type Interpolation,
   type ModelInfo,
 } from '../src/index.node.js';
+import { noteAlertClass, resolveAlertClass } from './alert.js';
 import { noteFindings } from './audit.js';
 import { augmentationOf, normalizationOf, type AugmentationFlags, type Normalize } from './augmentation.js';
 import { describeClasses, describeSet, loadAndReport, openCache, type CacheOptions } from './data.js';
@@ -198,21 +199,6 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
     return 0;
   });
-}
-
-function resolveAlertClass(classNames: readonly string[], given: string | undefined): string {
-  if (given === undefined) return classNames[1];
-  if (classNames.includes(given)) return given;
-  throw new UsageError(
-    `--alert-class: expected one of the classes ${classNames.map((name) => `'${name}'`).join(', ')}, got '${given}'`,
-  );
-}
-
-function noteAlertClass(classNames: readonly string[]): void {
-  note(
-    `note: '${classNames[1]}' raises the alert, since it is class 1 by name and --alert-class was not given; ` +
-      `if it should be ${classNames.length > 2 ? 'another, such as ' : ''}'${classNames[0]}', add --alert-class ${quoted(classNames[0])}`,
-  );
 }
 
 function whatIsKept(run: Run, epoch: number): string {

@@ -10,6 +10,7 @@ import {
 import { openNodeCpuDevice } from './tensor/cpu-thread.node.js';
 import { destroyAtExit, openGpu } from './tensor/dawn.node.js';
 import type { Finding } from './data/audit.js';
+import type { ImportedKeras } from './formats/keras/keras.js';
 import type { Device } from './tensor/device.js';
 import type { AdapterDescription } from './tensor/webgpu-device.js';
 
@@ -46,6 +47,10 @@ export { PictureCache } from './data/cache.node.js';
 export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin } from './data/cache-place.node.js';
 export { synthesize } from './data/synthetic.node.js';
 export { loadModel, saveModel } from './formats/model.node.js';
+/** A model of Keras 1 to 3 from its files. @throws ModelFileError naming the file and what was expected */
+export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
+  return (await import('./formats/keras/keras.node.js')).loadKeras(...paths); // with the libraries that it needs
+}
 export { appendLine, createRunDirectory, writeFileAtomically } from './files.node.js';
 
 export { encodePng } from './data/encode-png.node.js';

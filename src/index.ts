@@ -166,6 +166,7 @@ export {
 } from './data/resize.js';
 export { beltPicture } from './data/synthetic.js';
 
+export { exportKeras, importKeras, type ImportedKeras, type KerasFile } from './formats/keras/keras.js';
 export { decodeModel, encodeModel, type ModelInfo } from './formats/model.js';
 export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';

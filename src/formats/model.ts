@@ -205,12 +205,12 @@ function buildModel(architecture: unknown, isGraph: boolean): Model {
     Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 1 << 16;
   if (
     !Array.isArray(inputShape) ||
-    inputShape.length !== 3 ||
+    ![1, 3].includes(inputShape.length) ||
     !inputShape.every(isCount) ||
     sizeOf(inputShape) > LARGEST_VALUE
   ) {
     throw new ModelFileError(
-      `expected an input shape of three lengths in the architecture, got ${preview(inputShape)}`,
+      `expected an input shape of three lengths (or one, of vectors) in the architecture, got ${preview(inputShape)}`,
     );
   }
   if (!Array.isArray(layers) || layers.length === 0)

@@ -1,0 +1,67 @@
+/** Keras' files on disk, read under guard. */
+import { readFile, stat } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+import { ModelFileError, UsageError } from '../../errors.js';
+import { builtWorker } from '../../worker-thread.node.js';
+import type { Hdf5WorkerAnswer, Hdf5WorkerData } from './hdf5-worker.node.js';
+import type { Hdf5Group } from './hdf5.js';
+import { importKeras, type ImportedKeras, type KerasFile } from './import-keras.js';
+
+/** JavaScript's arrays end there. */
+const LARGEST_FILE = 2 ** 31 - 1;
+
+/** A file of 100 MB takes three seconds; what takes ten times as long will not end. */
+const SECONDS_TO_READ = 10;
+const SECONDS_PER_MEGABYTE = 0.3;
+/** jsfive makes numbers of 8 bytes of the floats, in lists that are copied; the worker's own code needs the rest. */
+const MEGABYTES_OF_MEMORY = 64;
+const MEMORY_PER_BYTE = 12;
+
+/**
+ * A model of Keras 1 to 3 from its files.
+ * @param paths of a `.keras` archive or a full-model `.h5`, or of `model.json` and its weights `.h5`
+ * @throws ModelFileError naming the file and what was expected; UsageError when the optional package `jsfive` is missing
+ */
+export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
+  return importKeras(await Promise.all(paths.map(readModelFile)), { readHdf5: readUnderGuard });
+}
+
+async function readModelFile(path: string): Promise<KerasFile> {
+  try {
+    const { size } = await stat(path);
+    if (size > LARGEST_FILE) throw new Error(`${size} bytes, more than ${LARGEST_FILE}`);
+    return { name: path, bytes: await readFile(path) };
+  } catch (error) {
+    throw new ModelFileError(`${path}: expected a model file that can be read, got ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Reads an HDF5 file in a worker thread with little memory and time. @throws ModelFileError also when it exceeds them */
+export async function readUnderGuard(bytes: Uint8Array, name: string): Promise<Hdf5Group> {
+  const megabytes = bytes.length / 2 ** 20;
+  const seconds = SECONDS_TO_READ + SECONDS_PER_MEGABYTE * megabytes;
+  const worker = new Worker(builtWorker('formats/keras/hdf5-worker.node'), {
+    workerData: { bytes, name } satisfies Hdf5WorkerData,
+    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(MEGABYTES_OF_MEMORY + MEMORY_PER_BYTE * megabytes) },
+    stderr: true, // jsfive's remarks
+    stdout: true,
+  });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    const answer = await new Promise<Hdf5WorkerAnswer>((resolve, reject) => {
+      const damaged = (why: string): void =>
+        reject(new ModelFileError(`${name}: the HDF5 file is damaged: reading it ${why}`));
+      timer = setTimeout(() => damaged(`does not end (${Math.round(seconds)} s)`), seconds * 1000);
+      worker.once('message', resolve);
+      worker.once('error', (error) => damaged(`fails (${error.message})`));
+      worker.once('exit', (code) => damaged(`ended with code ${code}`));
+    });
+    if ('tree' in answer) return answer.tree;
+    throw new (answer.exitCode === 2 ? UsageError : ModelFileError)(answer.error);
+  } finally {
+    clearTimeout(timer);
+    await worker.terminate();
+  }
+}
