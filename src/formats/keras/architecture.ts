@@ -146,23 +146,27 @@ class Builder {
         const nodes = entry.inbound_nodes.map((node) => this.#inboundOf(node, name));
         return { name, nodes, layer: this.#layer(entry, name), done: 0 };
       });
+    if (pending.reduce((sum, { nodes }) => sum + nodes.length, 0) > MOST_LAYERS)
+      throw this.#problem(`expected layers that are applied ${MOST_LAYERS} times in all at most, got more`);
     const users = pending.flatMap(({ nodes }) => nodes.flat()).filter(([name]) => name === from).length;
     const key = ([name, node]: Reference): string => `${name}:${node}`;
     // The file's order need not be that of the computation: whatever has its inputs is next.
+    let applied = 0;
     for (let left = pending; left.length > 0;) {
+      const before = applied;
       for (const one of left) {
         for (; one.done < one.nodes.length; one.done++) {
           const given = one.nodes[one.done].map((place) => values.get(key(place)));
           if (!given.every((value) => value !== undefined)) break;
           values.set(`${one.name}:${one.done}`, one.layer.apply(given, given[0] === inputs && users === 1));
+          applied++;
         }
       }
-      const next = left.filter(({ nodes, done }) => done < nodes.length);
-      if (next.length > 0 && next.every(({ done }) => done === 0) && next.length === left.length)
-        throw this.#problem(
-          `layer '${next[0].name}' expects the outputs of layers of this model, got ${preview(next[0].nodes[0])}`,
-        );
-      left = next;
+      left = left.filter(({ nodes, done }) => done < nodes.length);
+      if (left.length > 0 && applied === before) {
+        const [{ name, nodes, done }] = left;
+        throw this.#problem(`layer '${name}' expects the outputs of layers of this model, got ${preview(nodes[done])}`);
+      }
     }
     const outputs = values.get(`${to}:${toNode}`);
     if (!outputs) throw this.#problem(`expected a layer named '${to}', the model's output`);

@@ -166,6 +166,20 @@ describe('what is refused, and how', () => {
     );
   });
 
+  test('a graph with a shared layer that waits for what never comes', async () => {
+    const { bytes } = fixture('graph.keras');
+    const entries = await unzip(bytes, 'graph.keras', ['config.json', 'model.weights.h5']);
+    const config = new TextDecoder().decode(entries.get('config.json'));
+    const json = JSON.parse(config) as { config: { layers: { name: string; inbound_nodes: unknown[] }[] } };
+    const shared = json.config.layers.find(({ name }) => name === 'shared');
+    shared?.inbound_nodes.splice(1, 1, { args: [['nowhere', 0, 0]], kwargs: {} });
+    const weights = entries.get('model.weights.h5') as Uint8Array;
+    const changedBytes = await zip({ 'config.json': encode(json), 'model.weights.h5': weights });
+    await expect(importKeras([{ name: 'it.keras', bytes: changedBytes }])).rejects.toThrow(
+      /layer '.*' expects the outputs of layers of this model, got \[\["/,
+    );
+  });
+
   test('nesting without end', async () => {
     const deep = `{"class_name":"Sequential","config":${'['.repeat(1e6)}${']'.repeat(1e6)}}`;
     const file = { name: 'deep.json', bytes: new TextEncoder().encode(deep) };
