@@ -106,6 +106,24 @@ describe('train', () => {
     });
   });
 
+  test('--profile-kernels: the time of a step, kernel by kernel, and the model as without', async () => {
+    const train = (name: string, ...options: string[]) =>
+      beltnetWorks(['train', 'belt', ...small, '--epochs', '1', '--name', name, ...options], { cwd });
+    const profiled = await train('profiled', '--profile-kernels');
+    expect(profiled).toMatch(/^A training step of \d+ pictures, kernel by kernel: \d+\.\d\d ms in all$/m);
+    expect(profiled).toMatch(
+      /^conv2dMaxPool2d +\S+ · 3×3×3×32 +1 +\d+\.\d{3} +\S+ % +\d+\.\d +\S+ % +\d+\.\d +\S+ %$/m,
+    );
+    expect(profiled).toMatch(/^Measured peak: \d+ GFLOP\/s in registers, \d+\.\d GB\/s to memory/m);
+    await train('not-profiled');
+    const model = (name: string) => readFileSync(join(cwd, `runs/${name}/model.safetensors`));
+    expect(model('profiled').equals(model('not-profiled'))).toBe(true);
+    const events = jsonLines(await train('profiled-json', '--profile-kernels', '--json'));
+    expect(events.find(({ event }) => event === 'profile')).toMatchObject({
+      kernels: expect.arrayContaining([expect.objectContaining({ kernel: 'adam', launches: 1 })]),
+    });
+  });
+
   test('same seed, same device: the same model bit by bit; another seed: another', async () => {
     const train = (name: string, seed: string) =>
       beltnetWorks(['train', 'belt', ...small, '--epochs', '1', '--zoom', '0.2', '--name', name, '--seed', seed], {

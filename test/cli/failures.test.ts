@@ -68,6 +68,11 @@ describe('each failure has its exit code and one line', () => {
     [['train', 'belt', '--device', 'gpu'], 2, "--device: expected auto, webgpu or cpu, got 'gpu'"],
     [['train', 'belt', '--alert-class', 'Dark', ...cpu], 2, "expected one of the classes 'bright', 'dark', got 'Dark'"],
     [['train', 'belt', '--split', '1'], 2, '--split: expected'],
+    [
+      ['train', 'belt', '--kernels', 'none.json', ...cpu],
+      2,
+      '--kernels: expected the kernels.json of a run, got none.json: ',
+    ],
     [['train', 'belt', '--validation-steps', '3'], 2, '--validation-steps: belt has no validation pictures'],
     [['train', 'belt', '--name', '../up'], 2, '--name: expected'],
     [['predict', 'runs/taken', 'belt', '--json', '--csv'], 2, "'--json' cannot be used with option '--csv'"],

@@ -1,0 +1,80 @@
+/** The profile of a training step, and the choice of kernels that `fit` makes where a device has one. */
+import { describe, expect, test } from 'vitest';
+import { imageDataGenerator } from '../../src/data/image-data-generator.js';
+import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers.js';
+import { Sequential } from '../../src/nn/sequential.js';
+import type { Device } from '../../src/tensor/device.js';
+import { WebGpuDevice, type WebGpuDeviceOptions } from '../../src/tensor/webgpu-device.js';
+import { getAdapter } from '../support/gpu.js';
+import { openTestDevice } from '../support/open-devices.js';
+
+const SIDE = 14;
+const BATCH = 4;
+
+const dataset = {
+  name: 'squares',
+  pictures: Uint8Array.from({ length: 2 * BATCH * SIDE * SIDE * 3 }, (_, i) => (i * 7919) % 251),
+  labels: Uint8Array.from({ length: 2 * BATCH }, (_, i) => i % 2),
+  classNames: ['no', 'yes'],
+  pictureShape: [SIDE, SIDE, 3] as const,
+  files: Array.from({ length: 2 * BATCH }, (_, i) => String(i)),
+  skipped: [],
+};
+const flow = () => imageDataGenerator({ rescale: 1 / 255 }).flow(dataset, { batchSize: BATCH, shuffle: false });
+
+function network(device: Device): Sequential {
+  const model = new Sequential(
+    [
+      new Conv2D(8, 3, { inputShape: [SIDE, SIDE, 3], activation: 'relu' }),
+      new MaxPooling2D(),
+      new Flatten(),
+      new Dense(1, { activation: 'sigmoid' }),
+    ],
+    { seed: 3 },
+  );
+  return model.compile({ device });
+}
+
+describe('the profile of a training step', () => {
+  test.each(['webgpu', 'cpu'] as const)('%s: every kernel with its time, operations and bytes', async (kind) => {
+    const device = await openTestDevice(kind);
+    const { kernels, peak } = await network(device).profile(flow());
+    const named = new Map(kernels.map((each) => [each.kernel, each]));
+    // 12×12 windows of 27 values for each of 8 filters, a product and an addition each; all are pooled.
+    expect(named.get('conv2dMaxPool2d')?.operations).toBe(2 * BATCH * 12 * 12 * 27 * 8);
+    expect(named.get('adam')?.bytes).toBeGreaterThanOrEqual(4 * 4 * (27 * 8 + 8 + 6 * 6 * 8 + 1));
+    for (const { milliseconds } of kernels) expect(milliseconds).toBeGreaterThanOrEqual(0);
+    const times = kernels.map(({ milliseconds }) => milliseconds);
+    expect(times).toEqual(times.toSorted((a, b) => b - a));
+    expect(Math.max(...times)).toBeGreaterThan(0);
+    expect(peak.operationsPerSecond).toBeGreaterThan(0);
+    expect(peak.bytesPerSecond).toBeGreaterThan(0);
+    device.destroy();
+  });
+});
+
+describe('fit and the choice of kernels', () => {
+  const trained = async (options: WebGpuDeviceOptions) => {
+    const device = await WebGpuDevice.open(await getAdapter(), options);
+    const model = network(device);
+    await model.fit(flow(), { epochs: 2 });
+    const weights = await model.getWeights();
+    const choices = Object.fromEntries(device.kernelChoices);
+    device.destroy();
+    return { weights, choices };
+  };
+
+  test('a device that tries variants chooses one for each kernel that has several; the choice gives the same bits again', async () => {
+    const first = await trained({ autotune: true });
+    expect(Object.keys(first.choices).map((key) => key.split(' ')[0])).toEqual(
+      expect.arrayContaining(['conv2dMaxPool2d', 'conv2dMaxPool2dWeightGradient']),
+    );
+    const again = await trained({ kernelChoices: first.choices });
+    expect(again.choices).toEqual(first.choices);
+    expect(again.weights).toEqual(first.weights);
+  });
+
+  test('software adapters, which try nothing, have no choices', async () => {
+    expect((await trained({})).choices).toEqual({});
+  });
+});
