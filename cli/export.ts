@@ -11,7 +11,7 @@ import {
   type ModelInfo,
 } from '../src/index.node.js';
 import { modelPath } from './model-file.js';
-import { newFile } from './new-file.js';
+import { refuseExisting } from './new-file.js';
 import { exportFormats, type ExportFormat } from './options.js';
 import { count, Output } from './terminal.js';
 
@@ -35,7 +35,7 @@ export async function exportModel(given: string, options: ExportOptions): Promis
   const format = options.format ?? formatOf(output);
   if (options.withPreprocessing && format !== 'onnx')
     throw new UsageError(`--with-preprocessing: expected --format onnx, got ${format}, which holds weights only`);
-  newFile('--output', output, '', []);
+  refuseExisting('--output', output);
   const { model, info } = await loadModel(modelPath(given));
   const bytes = await encoders[format](model, info, options);
   await writeFileAtomically(output, bytes);

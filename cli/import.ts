@@ -10,7 +10,7 @@ import {
   type Region,
 } from '../src/index.node.js';
 import { noteAlertClass, resolveAlertClass } from './alert.js';
-import { newFile } from './new-file.js';
+import { refuseExisting } from './new-file.js';
 import { note, Output, quoted } from './terminal.js';
 
 export interface ImportOptions {
@@ -29,7 +29,7 @@ export interface ImportOptions {
 /** @returns the exit code */
 export async function importModel(paths: readonly string[], options: ImportOptions): Promise<number> {
   const { output: out } = options;
-  newFile('--output', out, '', []);
+  refuseExisting('--output', out);
   const imported = await loadKeras(...paths);
   const { model, notes, kerasVersion } = imported;
   checkEnding(model, paths.join(', '));

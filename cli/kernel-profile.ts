@@ -32,20 +32,13 @@ export function profileLines({ kernels, peak }: StepProfile, batch: number): str
     ];
   });
   const header = ['kernel', 'inputs', 'calls', 'ms', 'of step', 'GFLOP/s', 'of peak', 'GB/s', 'of peak'];
-  const aligned = table(alignNumbers([header, ...rows], 2));
   return [
     `A training step of ${batch} pictures, kernel by kernel: ${total.toFixed(2)} ms in all`,
     '',
-    ...aligned,
+    ...table([header, ...rows], 2),
     '',
     `Measured peak: ${(peak.operationsPerSecond / 1e9).toFixed(0)} GFLOP/s in registers, ` +
       `${(peak.bytesPerSecond / 1e9).toFixed(1)} GB/s to memory; what lies in caches may be quicker than memory.`,
     'FLOP are those that the result needs, bytes each input and output once.',
   ];
-}
-
-/** Columns from `first` on to the right, which `table` does for numbers only. */
-function alignNumbers(rows: readonly string[][], first: number): string[][] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((cell, column) => (column < first ? cell : cell.padStart(widths[column]))));
 }

@@ -1,11 +1,17 @@
-/** Where a command puts a picture that it makes: nothing is overwritten, and nothing is put among the user's pictures. */
+/** Where a command puts a file that it makes: nothing is overwritten, and nothing is put among the user's pictures. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UsageError } from '../src/errors.js';
 import { isWithin } from '../src/index.node.js';
 import { note } from './terminal.js';
 
+/** @throws UsageError for a file that exists */
+export function refuseExisting(option: string, file: string): void {
+  if (existsSync(file)) throw new UsageError(`${option}: expected a new file, got '${file}', which exists`);
+}
+
 /**
+ * Where a picture goes.
  * @param given the option's file, or true for the default
  * @param name of the default, `audit` for audit.png, audit-2.png …
  * @param directories the user's pictures
@@ -19,7 +25,7 @@ export function newFile(
   directories: readonly string[],
 ): string | null {
   if (given !== true) {
-    if (existsSync(given)) throw new UsageError(`${option}: expected a new file, got '${given}', which exists`);
+    refuseExisting(option, given);
     return given;
   }
   let path = `${name}.png`;

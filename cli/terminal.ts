@@ -67,10 +67,13 @@ export function eraseProgress(): void {
   lastDraw = -Infinity;
 }
 
-/** Columns as wide as their widest cell; numbers to the right. */
-export function table(rows: readonly (readonly (string | number)[])[]): string[] {
+/**
+ * Columns as wide as their widest cell; numbers to the right.
+ * @param rightFrom the first of the columns whose texts are numbers too
+ */
+export function table(rows: readonly (readonly (string | number)[])[], rightFrom = Infinity): string[] {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
-  const numeric = widths.map((_, column) => rows.some((row) => typeof row[column] === 'number'));
+  const numeric = widths.map((_, column) => column >= rightFrom || rows.some((row) => typeof row[column] === 'number'));
   const pad = (cell: string | number, column: number): string =>
     numeric[column] ? String(cell).padStart(widths[column]) : String(cell).padEnd(widths[column]);
   return rows.map((row) => row.map(pad).join('  ').trimEnd());

@@ -190,9 +190,10 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     }
     if (options.profileKernels) {
       const profiled = await model.profile(trainingFlow);
-      output.emit({ event: 'profile', batch: Math.min(batchSize, trainingFlow.sampleCount), ...profiled });
+      const pictures = Math.min(batchSize, trainingFlow.sampleCount);
+      output.emit({ event: 'profile', batch: pictures, ...profiled });
       output.say();
-      for (const line of profileLines(profiled, Math.min(batchSize, trainingFlow.sampleCount))) output.say(line);
+      for (const line of profileLines(profiled, pictures)) output.say(line);
     }
     const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
     const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;

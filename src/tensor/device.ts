@@ -252,6 +252,7 @@ export abstract class Device {
 
   /** The chosen variant of a kernel; null where there was no choice. */
   chosenVariant(call: ChoiceSubject): string | null {
+    if (this.kernelChoices.size === 0) return null; // every launch asks: spare it the key
     return this.kernelChoices.get(choiceKey(call)) ?? null;
   }
 
