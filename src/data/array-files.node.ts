@@ -17,6 +17,7 @@ import {
   pictureArray,
   type PictureArray,
 } from './picture-array.js';
+import { unzip, ZipError } from './zip.js';
 
 /** Pictures of one part of a set, with their labels where there are any. */
 interface Part {
@@ -98,7 +99,7 @@ async function openFile(path: string): Promise<ArraySet | null> {
   if (name.endsWith('.npy'))
     return alone({ name: path, pictures: inFile(path, () => pictureArray(npy(path))), labels: null });
   if (!name.endsWith('.npz')) return null;
-  const entries = await unzip(path);
+  const entries = await npzEntries(path);
   const arrays = new Map(
     [...entries].map(([entry, bytes]) => [
       entry.replace(/\.npy$/, ''),
@@ -132,23 +133,14 @@ function readBytes(path: string): Uint8Array {
 
 const npy = (path: string): NumberArray => inFile(path, () => parseNpy(readBytes(path)));
 
-async function unzip(path: string): Promise<Map<string, Uint8Array>> {
-  const bytes = readBytes(path);
-  const { unzipSync } = await import('fflate');
-  let total = 0;
+async function npzEntries(path: string): Promise<ReadonlyMap<string, Uint8Array>> {
   try {
-    const entries = unzipSync(bytes, {
-      filter: ({ name, originalSize }) => {
-        total += originalSize;
-        if (total > MAXIMUM_BYTES) throw new Error('more than 4 GiB decompressed');
-        return name.endsWith('.npy');
-      },
-    });
-    return new Map(Object.entries(entries));
+    return await unzip(readBytes(path), (entry) => entry.endsWith('.npy'), MAXIMUM_BYTES);
   } catch (error) {
-    throw new DataError(
-      `${path}: expected a .npz archive, received one that cannot be unpacked (${(error as Error).message}); restore it from its source`,
-    );
+    if (!(error instanceof ZipError)) throw error;
+    throw new DataError(`${path}: expected a .npz archive, received ${error.message}; restore it from its source`, {
+      cause: error,
+    });
   }
 }
 

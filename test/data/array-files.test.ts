@@ -164,7 +164,14 @@ describe('NumPy arrays', () => {
     await expect(openSplits(`${numpy}unlabelled.npz`)).rejects.toThrow(/has no labels/);
     expect(await loadPictures([`${numpy}unlabelled.npz`], { size: { width: 3, height: 4 } })).toHaveLength(5);
     const damaged = temporaryFolder({ 'x.npz': readFileSync(`${numpy}stored.npz`).subarray(0, 700) });
-    await expect(openArraySet(damaged)).rejects.toThrow(/x.npz: expected a .npz archive/);
+    await expect(openArraySet(damaged)).rejects.toThrow(
+      /x.npz: expected a .npz archive, received one without a directory/,
+    );
+    const flipped = readFileSync(`${numpy}stored.npz`);
+    flipped[flipped.indexOf('NUMPY') + 130]++; // a pixel, which no parser can know to be wrong
+    await expect(openArraySet(temporaryFolder({ 'x.npz': flipped }))).rejects.toThrow(
+      /damaged 'x_train.npy' \(its checksum/,
+    );
   });
 
   test('a folder of x.npy and y.npy is a set; an archive among class folders is not', async () => {

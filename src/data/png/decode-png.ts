@@ -17,6 +17,8 @@ export interface PngOptions {
 
 /** A code of 2 bits can stand for 258 bytes, so that a few bytes of a file could ask for much memory. */
 const MOST_EXPANSION = 1032;
+/** Bytes that decompressing may take besides the picture, to its own: three times the picture's size is the most in all. */
+const SPARE_MEMORY = 2;
 
 /** A picture of every so many pixels of the whole one; interlaced files store seven of them. */
 interface Pass {
@@ -40,41 +42,80 @@ export function decodePng(
   checkLimits: CheckLimits,
   { inflate, sixteenBit, background }: PngOptions,
 ): { readonly picture: Picture; readonly orientation: Orientation } {
-  const structure = readStructure(bytes, (header) => {
-    checkLimits(header.width, header.height, filteredLength(header) + header.width * header.height * 3);
+  const structure = readStructure(bytes, ({ width, height }) => {
+    checkLimits(width, height, width * height * 3 * (1 + SPARE_MEMORY));
   });
   const { header, compressed, orientation } = structure;
   const { width, height } = header;
   const length = filteredLength(header);
-  if (compressed.length * MOST_EXPANSION < length) {
+  const compressedLength = compressed.reduce((sum, piece) => sum + piece.length, 0);
+  if (compressedLength * MOST_EXPANSION < length) {
     throw new DamagedPicture(
-      `its ${compressed.length} bytes of compressed pixel data cannot be ${width}×${height} pixels`,
+      `its ${compressedLength} bytes of compressed pixel data cannot be ${width}×${height} pixels`,
     );
   }
-  const filtered = inflate(compressed, length);
   const data = new Uint8Array(width * height * 3);
   const sampleStep = Math.ceil(bitsPerPixel(header) / 8);
   const isPlain = header.colorType === ColorType.rgb && header.depth === 8 && background === null;
   const readRow = rowReader(structure, sixteenBit, background !== null);
   const rgba = new Uint8Array(background === null ? 0 : width * 4);
-  let at = 0;
-  for (const pass of passes(header)) {
-    let above: Uint8Array = new Uint8Array(pass.rowBytes);
-    for (let row = 0; row < pass.rows; row++, at += 1 + pass.rowBytes) {
-      const samples = filtered.subarray(at + 1, at + 1 + pass.rowBytes);
-      unfilter(filtered[at], samples, above, sampleStep);
-      above = samples;
-      const to = ((pass.top + row * pass.rowStep) * width + pass.left) * 3;
-      const step = pass.columnStep * 3;
-      if (isPlain && step === 3) data.set(samples, to);
-      else if (background === null) readRow(samples, pass.columns, data, to, step);
-      else {
-        readRow(samples, pass.columns, rgba, 0, 4);
-        blend(rgba, pass.columns, background, data, to, step);
-      }
+  const take = takeRows(header, (filter, samples, above, row, pass) => {
+    unfilter(filter, samples, above, sampleStep);
+    const to = ((pass.top + row * pass.rowStep) * width + pass.left) * 3;
+    const step = pass.columnStep * 3;
+    if (isPlain && step === 3) data.set(samples, to);
+    else if (background === null) readRow(samples, pass.columns, data, to, step);
+    else {
+      readRow(samples, pass.columns, rgba, 0, 4);
+      blend(rgba, pass.columns, background, data, to, step);
     }
-  }
+  });
+  inflate(compressed, { length, spareMemory: data.length * SPARE_MEMORY, take });
   return { picture: { width, height, data }, orientation };
+}
+
+/**
+ * Cuts what comes in pieces of any length into the rows of all passes.
+ *
+ * @param onRow gets a row, which it may change, and the row above as it left it (of a pass's first row: zeros)
+ */
+function takeRows(
+  header: Header,
+  onRow: (filter: number, samples: Uint8Array, above: Uint8Array, row: number, pass: Pass) => void,
+): (piece: Uint8Array) => void {
+  const all = passes(header);
+  let [pass] = all;
+  let row = 0;
+  let above: Uint8Array = new Uint8Array(pass.rowBytes);
+  /** What earlier pieces held of the next row and its filter. */
+  let begun = new Uint8Array(0);
+  let had = 0;
+  const finish = (filtered: Uint8Array): void => {
+    const samples = filtered.subarray(1);
+    onRow(filtered[0], samples, above, row++, pass);
+    above = samples;
+    if (row < pass.rows || all.at(-1) === pass) return;
+    pass = all[all.indexOf(pass) + 1];
+    row = 0;
+    above = new Uint8Array(pass.rowBytes);
+  };
+  return (piece) => {
+    for (let at = 0; at < piece.length;) {
+      const needed = 1 + pass.rowBytes - had;
+      const part = piece.subarray(at, at + needed);
+      at += part.length;
+      if (had === 0 && part.length === needed) {
+        finish(part);
+        continue;
+      }
+      if (had === 0) begun = new Uint8Array(needed);
+      begun.set(part, had);
+      had += part.length;
+      if (part.length < needed) continue;
+      had = 0;
+      finish(begun);
+    }
+  };
 }
 
 /** Start and step of columns and rows in the seven passes of Adam7. */

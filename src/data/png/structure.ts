@@ -23,8 +23,8 @@ export interface Structure {
   /** Of a palette the alphas, else the samples (2 bytes each) of the colour that is transparent; or null. */
   readonly transparency: Uint8Array | null;
   readonly orientation: Orientation;
-  /** The pixel data, in one piece. */
-  readonly compressed: Uint8Array;
+  /** The pixel data, in as many pieces as the file has chunks for it. */
+  readonly compressed: readonly Uint8Array[];
 }
 
 const SIGNATURE_LENGTH = 8;
@@ -90,7 +90,7 @@ export function readStructure(bytes: Uint8Array, checkHeader: (header: Header) =
   }
   if (header === null || pixelChunks.length === 0) throw new DamagedPicture('it holds no pixel data (no IDAT chunk)');
   if (header.colorType === ColorType.palette && palette === null) throw new DamagedPicture('its palette is missing');
-  return { header, palette, transparency, orientation, compressed: joined(pixelChunks) };
+  return { header, palette, transparency, orientation, compressed: pixelChunks };
 }
 
 const isCritical = (type: string): boolean => type[0] === type[0].toUpperCase();
@@ -113,15 +113,4 @@ function readHeader(data: Uint8Array): Header {
     throw new DamagedPicture('its header names a compression, filter or interlacing that does not exist');
   }
   return { width, height, depth, colorType, isInterlaced: interlace === 1 };
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  if (chunks.length === 1) return chunks[0];
-  const all = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }

@@ -3,7 +3,7 @@ import { UsageError } from '../../errors.js';
 import type { Layer } from '../../nn/layer.js';
 import type { Model, ModelNode } from '../../nn/model.js';
 import { checkpointName } from './architecture.js';
-import { zip } from './archive.js';
+import { zip } from '../../data/zip.js';
 import { writeHdf5, type NamedArray } from './write-hdf5.js';
 
 /** Our names of options that Keras calls otherwise than in snake case, or wants otherwise. */

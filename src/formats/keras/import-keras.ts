@@ -1,7 +1,7 @@
 /** Models of Keras 1 to 3, from the bytes of their files: architecture, weights, and what a `Rescaling` layer at the start does. */
+import { isZip, unzip, ZipError } from '../../data/zip.js';
 import { ModelFileError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
-import { isZip, unzip } from './archive.js';
 import { readArchitecture } from './architecture.js';
 import { isHdf5, readHdf5, type Hdf5Group, type Hdf5Reader } from './hdf5.js';
 import type { Rescaling } from './layers.js';
@@ -67,10 +67,15 @@ function describeFile({ name, bytes }: KerasFile): string {
   return bytes[0] === 0x7b ? `${name} (JSON)` : `${name} (${bytes.length} bytes of another kind)`;
 }
 
+/** No model is larger unpacked: JavaScript's arrays end there. */
+const MOST_BYTES = 2 ** 31;
 const ENTRIES = { config: 'config.json', metadata: 'metadata.json', weights: 'model.weights.h5' };
 
 async function fromArchive({ name, bytes }: KerasFile, read: Hdf5Reader): Promise<ImportedKeras> {
-  const entries = await unzip(bytes, name, Object.values(ENTRIES));
+  const entries = await unzip(bytes, (entry) => Object.values(ENTRIES).includes(entry), MOST_BYTES).catch((error) => {
+    if (!(error instanceof ZipError)) throw error;
+    throw new ModelFileError(`${name}: expected a .keras archive, got ${error.message}`, { cause: error });
+  });
   const entry = (key: keyof typeof ENTRIES): { place: string; data: Uint8Array } => {
     const data = entries.get(ENTRIES[key]);
     if (!data) throw new ModelFileError(`${name}: expected a .keras archive with ${ENTRIES[key]}, got one without`);

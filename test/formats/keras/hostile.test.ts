@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { printable } from '../../../cli/terminal.js';
 import { ModelFileError } from '../../../src/errors.js';
-import { unzip, zip } from '../../../src/formats/keras/archive.js';
+import { unzip, zip } from '../../../src/data/zip.js';
 import { importKeras, type KerasFile } from '../../../src/formats/keras/import-keras.js';
 import { loadKeras, readUnderGuard } from '../../../src/formats/keras/keras.node.js';
 import { Random, RandomStream } from '../../../src/tensor/random.js';
@@ -148,7 +148,7 @@ describe('mutated files', { timeout: 120_000 + MUTATIONS * 200 }, () => {
     const sources = await Promise.all(
       ['dense.keras', 'graph.keras', 'plain.keras'].map(async (name) => ({
         bytes: fixture(name),
-        entries: await unzip(fixture(name), name, ['config.json', 'model.weights.h5']),
+        entries: await unzip(fixture(name), () => true, 1e7),
       })),
     );
     const { refused } = await tryAll(async (seed) => {
