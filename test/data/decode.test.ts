@@ -209,6 +209,12 @@ describe('refuses with a DataError that names the file', () => {
     );
     const index3 = { width: 1, height: 1, colorType: 3, palette: [9, 9, 9], rows: Uint8Array.of(0, 3) };
     expect(refusal(makePng(index3))).toMatch(/colour 3 of a palette of 1/);
+    const [noColours, fourBytes] = [[], [1, 2, 3, 4]];
+    for (const palette of [noColours, fourBytes]) {
+      expect(refusal(makePng({ ...index3, palette }))).toMatch(/palette has [04] bytes; expected 3 for each/);
+      // In a truecolour picture it is a proposal for displays of few colours.
+      expect([...decode(makePng({ width: 1, height: 1, palette, rows }), 'a.png').data]).toEqual([...rows.subarray(1)]);
+    }
     expect(refusal(makePng({ width: 1, height: 1, rows: Uint8Array.of(7, 1, 2, 3) }))).toMatch(/filter 7/);
     expect(refusal(makePng({ width: 1, height: 1, rows: { compressed: rows } }))).toMatch(/pixel data is damaged/);
     expect(refusal(makePng({ width: 1, height: 1, rows, extra: [pngChunk('CgBI', rows)] }))).toMatch(

@@ -69,9 +69,6 @@ export function readStructure(bytes: Uint8Array, checkHeader: (header: Header) =
       checkHeader(header);
     } else if (type === 'PLTE') {
       if (palette !== null || pixelChunks.length > 0) throw new DamagedPicture('its palette comes twice or too late');
-      if (data.length === 0 || data.length % 3 !== 0 || data.length > 768) {
-        throw new DamagedPicture(`its palette has ${data.length} bytes; expected 3 for each of 1 to 256 colours`);
-      }
       palette = data;
     } else if (type === 'tRNS') {
       transparency = data;
@@ -89,8 +86,16 @@ export function readStructure(bytes: Uint8Array, checkHeader: (header: Header) =
     position = end + 4;
   }
   if (header === null || pixelChunks.length === 0) throw new DamagedPicture('it holds no pixel data (no IDAT chunk)');
-  if (header.colorType === ColorType.palette && palette === null) throw new DamagedPicture('its palette is missing');
+  if (header.colorType === ColorType.palette) checkPalette(palette);
   return { header, palette, transparency, orientation, compressed: pixelChunks };
+}
+
+/** Of the other colour types a palette is but a proposal, which nothing here looks at. */
+function checkPalette(palette: Uint8Array | null): void {
+  if (palette === null) throw new DamagedPicture('its palette is missing');
+  if (palette.length === 0 || palette.length % 3 !== 0 || palette.length > 768) {
+    throw new DamagedPicture(`its palette has ${palette.length} bytes; expected 3 for each of 1 to 256 colours`);
+  }
 }
 
 const isCritical = (type: string): boolean => type[0] === type[0].toUpperCase();
