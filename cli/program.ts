@@ -251,7 +251,10 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .command('predict')
     .description('Classify pictures. Results are sorted by path.')
     .argument('<model>', 'model.safetensors, or the folder of a run')
-    .argument('<paths...>', 'pictures, folders (with all pictures in them) and patterns with *')
+    .argument(
+      '<paths...>',
+      'pictures, folders (with all pictures in them), patterns with *, manifests and practice sets',
+    )
     .addOption(common.batch())
     .addOption(common.device())
     .addOption(common.threads())

@@ -12,7 +12,7 @@ const allowed = {
   'src/kernels': ['src/tensor'],
   'src/optim': ['src/kernels', 'src/tensor'],
   'src/nn': ['src/optim', 'src/kernels', 'src/tensor'],
-  'src/data': ['src/tensor/random', 'pako', 'fflate'],
+  'src/data': ['src/tensor/random', 'pako', 'fflate', 'papaparse'],
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
     ...['src/nn', 'src/optim', 'src/kernels/window', 'src/tensor/shape', 'src/data/zip'],

@@ -3,6 +3,7 @@
  * complete and on the disk.
  */
 import { randomBytes } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DiskError } from './errors.js';
@@ -86,6 +87,25 @@ export async function appendLine(path: string, line: string): Promise<void> {
 }
 
 /**
+ * Makes a folder and those above it that are missing. Node's own recursive form never returns where the system answers
+ * ENOENT although the folder above is there (/proc, for one), and hides that a file system is read-only.
+ *
+ * @throws what fs throws
+ */
+export function makeFolders(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const parent = dirname(path);
+    if (code === 'ENOENT' && parent !== path && statSync(parent, { throwIfNoEntry: false }) === undefined) {
+      makeFolders(parent);
+      makeFolders(path);
+    } else if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+}
+
+/**
  * Makes a new folder for a run: `parent/name`, or `parent/run-1`, `run-2`, … whichever is free. Two processes that call
  * this at the same time get two folders.
  *
@@ -95,7 +115,7 @@ export async function appendLine(path: string, line: string): Promise<void> {
 export async function createRunDirectory(parent: string, name?: string): Promise<string> {
   let number = 1;
   try {
-    await mkdir(parent, { recursive: true });
+    makeFolders(parent);
     if (name === undefined) number = await nextNumber(parent);
   } catch (error) {
     throw diskError(parent, error);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { DiskError } from '../src/errors.js';
-import { appendLine, createRunDirectory, writeFileAtomically } from '../src/files.node.js';
+import { appendLine, createRunDirectory, makeFolders, writeFileAtomically } from '../src/files.node.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'beltnet-files-'));
 afterAll(() => {
@@ -70,5 +70,21 @@ describe('createRunDirectory', () => {
     await expect(createRunDirectory(parent, 'mine')).rejects.toThrow('a run is never overwritten, choose another name');
     writeFileSync(join(folder, 'file'), '');
     await expect(createRunDirectory(join(folder, 'file'))).rejects.toThrow(DiskError);
+  });
+});
+
+describe('makeFolders', () => {
+  test('makes what is missing, leaves what is there, and refuses a file on the way', () => {
+    makeFolders(join(folder, 'x', 'y', 'z'));
+    makeFolders(join(folder, 'x', 'y'));
+    expect(readdirSync(join(folder, 'x', 'y'))).toEqual(['z']);
+    writeFileSync(join(folder, 'x', 'file'), 'kept');
+    for (const path of ['x/file', 'x/file/y']) expect(() => makeFolders(join(folder, path))).toThrow(/E(EXIST|NOTDIR)/);
+    expect(readFileSync(join(folder, 'x', 'file'), 'utf8')).toBe('kept');
+  });
+
+  test('comes back where nothing can be made although the folder above is there', () => {
+    // Node's own recursive form asks for ever, at full load.
+    expect(() => makeFolders('/proc/beltnet/run')).toThrow(/ENOENT|EACCES|EROFS/);
   });
 });

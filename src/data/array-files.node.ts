@@ -6,7 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { DataError } from '../errors.js';
-import { type FileList, fileKind, type LabelledFile, readFolder, withSlashes } from './folder.node.js';
+import { type FileList, fileKind, inWords, kindOf, type LabelledFile, readFolder, withSlashes } from './folder.node.js';
 import {
   ArrayFileError,
   joinArrays,
@@ -30,6 +30,7 @@ interface Part {
 /** What a practice set holds. */
 export interface ArraySet {
   readonly training: Part | null;
+  readonly validation: Part | null;
   readonly test: Part | null;
   /** Names of the classes by label, or null: the labels themselves. */
   readonly classNames: readonly string[] | null;
@@ -56,20 +57,22 @@ export async function openArraySet(given: string): Promise<ArraySet | null> {
       const [name] = images.filter((one) => /(t10k|test)/i.test(one) === isTest);
       return name === undefined ? null : idxPart(at(name), names.map(at));
     };
-    return { training: part(false), test: part(true), classNames: null };
+    return { training: part(false), validation: null, test: part(true), classNames: null };
   }
   if (names.some((name) => cifarBatch.test(name))) {
     const batches = names.filter((name) => cifarBatch.test(name));
     const isTest = (name: string): boolean => name.toLowerCase().startsWith('test');
     return {
       training: cifarPart(batches.filter((name) => !isTest(name)).map(at), 1),
+      validation: null,
       test: cifarPart(batches.filter(isTest).map(at), 1),
       classNames: namesIn(at('batches.meta.txt')),
     };
   }
   if (names.includes('fine_label_names.txt') && names.some((name) => cifarFine.test(name))) {
     const part = (name: string): Part | null => (names.includes(name) ? cifarPart([at(name)], 2) : null);
-    return { training: part('train.bin'), test: part('test.bin'), classNames: namesIn(at('fine_label_names.txt')) };
+    const classNames = namesIn(at('fine_label_names.txt'));
+    return { training: part('train.bin'), validation: null, test: part('test.bin'), classNames };
   }
   const arrays = new Map(
     names.filter((name) => name.endsWith('.npy')).map((name) => [name.slice(0, -4), () => npy(at(name))]),
@@ -84,7 +87,7 @@ export async function openArraySet(given: string): Promise<ArraySet | null> {
 
 async function openFile(path: string): Promise<ArraySet | null> {
   const name = basename(path);
-  const alone = (training: Part | null): ArraySet => ({ training, test: null, classNames: null });
+  const alone = (training: Part | null): ArraySet => ({ training, validation: null, test: null, classNames: null });
   if (idxImages.test(name)) {
     const folder = path.slice(0, -name.length);
     return alone(
@@ -121,13 +124,17 @@ function inFile<Result>(path: string, parse: () => Result): Result {
 
 function readBytes(path: string): Uint8Array {
   try {
-    if (statSync(path).size > MAXIMUM_BYTES) throw new DataError(`${path}: expected at most 4 GiB`);
+    const status = statSync(path);
+    if (!status.isFile()) throw new DataError(`${path}: expected a file, received ${inWords(kindOf(status))}`);
+    if (status.size > MAXIMUM_BYTES)
+      throw new DataError(`${path}: expected at most 4 GiB, received ${status.size} bytes`);
     const bytes = readFileSync(path);
     return path.toLowerCase().endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: MAXIMUM_BYTES }) : bytes;
   } catch (error) {
     if (error instanceof DataError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new DataError(`${path}: the file cannot be read (${code ?? message}); restore it from its source`);
+    const wayOut = code === 'EACCES' ? 'check its permissions' : 'restore it from its source';
+    throw new DataError(`${path}: the file cannot be read (${code ?? message}); ${wayOut}`);
   }
 }
 
@@ -167,27 +174,34 @@ function cifarPart(paths: readonly string[], labelBytes: 1 | 2): Part | null {
   };
 }
 
-/** One class name a line, or null. */
+/** One class name a line, or null. @throws DataError for a name that stands there twice */
 function namesIn(path: string): string[] | null {
   if (fileKind(path) !== 'file') return null;
-  return readFileSync(path, 'utf8')
+  const names = Buffer.from(readBytes(path))
+    .toString('utf8')
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '');
+  const repeated = names.find((name, index) => names.indexOf(name) < index);
+  if (repeated === undefined) return names;
+  throw new DataError(`${path}: expected a name for each class, received '${repeated}' twice; rename one of them`);
 }
 
+type PartName = 'training' | 'validation' | 'test';
+const partNames: Readonly<Record<string, PartName>> = { val: 'validation', test: 'test' };
+
 /** Which part an array belongs to, and what it is there, by its name: x_train, test_labels, images, y and so on. */
-function arrayRole(name: string): { part: 'training' | 'test'; what: 'pictures' | 'labels' } | null {
+function arrayRole(name: string): { part: PartName; what: 'pictures' | 'labels' } | null {
   const match = /^(?:(train|test|val)_?)?(x|y|images?|labels?|data|targets?|pictures)(?:_?(train|test|val))?$/i.exec(
     name,
   );
   if (!match) return null;
-  const part = /test|val/i.test(match[1] ?? match[3] ?? '') ? 'test' : 'training';
+  const part = partNames[(match[1] ?? match[3] ?? '').toLowerCase()] ?? 'training';
   return { part, what: /^(y|labels?|targets?)$/i.test(match[2]) ? 'labels' : 'pictures' };
 }
 
 function numpySet(path: string, arrays: ReadonlyMap<string, () => NumberArray>): ArraySet {
-  const part = (wanted: 'training' | 'test'): Part | null => {
+  const part = (wanted: PartName): Part | null => {
     const find = (what: 'pictures' | 'labels') =>
       [...arrays].find(([name]) => arrayRole(name)?.part === wanted && arrayRole(name)?.what === what);
     const images = find('pictures');
@@ -199,8 +213,8 @@ function numpySet(path: string, arrays: ReadonlyMap<string, () => NumberArray>):
     checkLabels(name, pictures, labels);
     return { name, pictures, labels };
   };
-  const set = { training: part('training'), test: part('test'), classNames: null };
-  if (set.training || set.test) return set;
+  const set = { training: part('training'), validation: part('validation'), test: part('test'), classNames: null };
+  if (set.training || set.validation || set.test) return set;
   throw new DataError(
     `${path}: expected arrays named x_train and y_train (and x_test, y_test), or x and y, received ${[...arrays.keys()].join(', ') || 'none'}`,
   );
@@ -241,12 +255,13 @@ export const rowName = (part: { readonly name: string }, row: number): string =>
  *
  * @throws DataError when labels are missing
  */
-export function listArraySet(set: ArraySet): { training: FileList | null; test: FileList | null } {
-  const parts = [set.training, set.test].filter((part) => part !== null);
+export function listArraySet(set: ArraySet): Record<PartName, FileList | null> {
+  const parts = [set.training, set.validation, set.test].filter((part) => part !== null);
   const unlabelled = parts.find(({ labels }) => !labels);
   if (unlabelled) {
     throw new DataError(
-      `${unlabelled.name}: has no labels; expected a file of labels beside it (labels-idx1-ubyte, or an array y)`,
+      `${unlabelled.name}: has no labels; expected them beside it (labels-idx1-ubyte, or arrays x and y in the folder ` +
+        'or archive that is given)',
     );
   }
   const values = [...new Set(parts.flatMap(({ labels }) => labels as number[]))].toSorted((a, b) => a - b);
@@ -261,5 +276,5 @@ export function listArraySet(set: ArraySet): { training: FileList | null; test: 
         row,
       })),
     };
-  return { training: list(set.training), test: list(set.test) };
+  return { training: list(set.training), validation: list(set.validation), test: list(set.test) };
 }

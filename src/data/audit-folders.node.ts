@@ -9,6 +9,7 @@ import {
   type FileList,
   fileKind,
   findPictures,
+  inWords,
   type LabelledFile,
   roleOf,
   subfolders,
@@ -38,7 +39,7 @@ export async function listSets(paths: readonly string[]): Promise<AuditedList[]>
   const lists: AuditedList[] = [];
   for (const path of paths.map(withSlashes)) {
     const found = isManifest(path)
-      ? manifestSets(path)
+      ? await manifestSets(path)
       : ((await arraySets(path)) ?? folderSets(path)).filter(({ files, skipped }) => files.length + skipped.length > 0);
     if (found.length === 0) throw new DataError(`${path}: expected a folder with pictures, found none`);
     lists.push(...found);
@@ -46,8 +47,8 @@ export async function listSets(paths: readonly string[]): Promise<AuditedList[]>
   return lists;
 }
 
-function manifestSets(path: string): AuditedList[] {
-  const { training, validation, test } = readManifest(path);
+async function manifestSets(path: string): Promise<AuditedList[]> {
+  const { training, validation, test } = await readManifest(path);
   const named = (list: FileList | null, role: AuditedList['role'], part: string): AuditedList[] =>
     list ? [{ ...list, name: `${path} (${part})`, role }] : [];
   return [
@@ -60,9 +61,10 @@ function manifestSets(path: string): AuditedList[] {
 async function arraySets(path: string): Promise<AuditedList[] | null> {
   const set = await openArraySet(path);
   if (!set) return null;
-  const { training, test } = listArraySet(set);
+  const { training, validation, test } = listArraySet(set);
   return [
     ...(training ? [{ ...training, role: 'training' as const }] : []),
+    ...(validation ? [{ ...validation, role: 'validation' as const }] : []),
     ...(test ? [{ ...test, role: 'validation' as const }] : []),
   ];
 }
@@ -70,7 +72,7 @@ async function arraySets(path: string): Promise<AuditedList[] | null> {
 function folderSets(directory: string): AuditedList[] {
   if (fileKind(directory) !== 'folder') {
     throw new DataError(
-      `${directory}: expected a folder, a manifest or a practice set, received ${fileKind(directory)}`,
+      `${directory}: expected a folder, a manifest or a practice set, received ${inWords(fileKind(directory))}; check the path`,
     );
   }
   const folders = subfolders(directory).filter((name) => !name.startsWith('.'));

@@ -2,7 +2,7 @@
  * Prepared pictures kept on disk from run to run.
  *
  *     CACHE/pictures/KEY/*.pack    pictures of one preparation (KEY names it), found by their files' digests
- *     CACHE/reports/KEY.json       what was computed from digests: a set's audit
+ *     CACHE/reports/KEY.json       what was computed from digests: a set's audit, behind a line with its SHA-256
  *     CACHE/files/KEY.json         digests of files by path, size, times and number, so that files need not be read again
  *
  * Nothing here is needed: whatever is missing, damaged or in the way is made again. Runs may share a cache at any time:
@@ -10,7 +10,6 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -25,6 +24,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '../errors.js';
+import { makeFolders } from '../files.node.js';
 import { DEFAULT_CACHE_LIMIT } from './cache-place.node.js';
 import { Pack, PACK_EXTENSION, PackWriter, TEMPORARY_EXTENSION } from './pack.node.js';
 import type { PictureStore } from './picture-store.js';
@@ -41,9 +41,14 @@ const LONGEST_PACK = 256 * 2 ** 20;
 /** A temporary file that nobody has written to for so long is what a crash left. */
 const ABANDONED_AFTER = 3600_000;
 
+/** The disk does not hold the pictures. */
+export class NoRoomError extends DataError {}
+
 export class PictureCache {
   readonly directory: string;
   readonly limit: number;
+  /** The system would not read or write here, or has no room: not asked again in this process. */
+  isRefused = false;
   readonly #shelves = new Map<string, Shelf>();
 
   /** @param limit bytes that the cache may take on disk */
@@ -81,15 +86,18 @@ export class PictureCache {
     const folder = join(this.directory, 'reports');
     const path = join(folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.json`);
     try {
-      return JSON.parse(readFileSync(path, 'utf8')) as Value;
+      const [hash, ...lines] = readFileSync(path, 'utf8').split('\n');
+      const text = lines.join('\n');
+      if (hash === sha256(text)) return JSON.parse(text) as Value;
     } catch {
       // not yet, or damaged
     }
     const value = make();
     const temporary = `${path}.${process.pid}${TEMPORARY_EXTENSION}`;
     try {
-      mkdirSync(folder, { recursive: true });
-      writeFileSync(temporary, JSON.stringify(value));
+      makeFolders(folder);
+      const text = JSON.stringify(value);
+      writeFileSync(temporary, `${sha256(text)}\n${text}`);
       renameSync(temporary, path);
     } catch {
       // no room, no rights: it is made again next time
@@ -189,7 +197,7 @@ export class Shelf {
     const found = this.find(digest);
     if (found) return found;
     if (!this.#writer) {
-      mkdirSync(this.#folder, { recursive: true });
+      makeFolders(this.#folder);
       this.#writer = new PackWriter(this.#folder, this.#pictureLength);
     }
     const place = { pack: this.packs.length, place: this.#writer.add(digest, facts, picture) };
@@ -230,22 +238,26 @@ export class Shelf {
     if (this.#cache.limit < Infinity) this.#cache.prune(used);
   }
 
-  /** @throws DataError when the disk has no room for that many pictures */
+  /** @throws NoRoomError when the disk has no room for that many pictures */
   checkRoom(count: number): void {
-    mkdirSync(this.#folder, { recursive: true });
+    makeFolders(this.#folder);
     const { bavail, bsize } = statfsSync(this.#folder);
     const bytes = count * this.#pictureLength;
     if (bytes <= bavail * bsize) return;
-    throw new DataError(
-      `${count} pictures need ${gigabytes(bytes)} in ${this.#cache.directory}, which has ${gigabytes(bavail * bsize)} ` +
-        'left; make room, set BELTNET_CACHE to a folder on another disk, or choose a smaller size',
+    const variable = this.#cache.limit < Infinity ? 'BELTNET_CACHE' : 'TMPDIR';
+    throw new NoRoomError(
+      `${count} pictures need ${inWords(bytes)} in the cache ${this.#cache.directory}, which has ${inWords(bavail * bsize)} ` +
+        `left; make room, set ${variable} to a folder on another disk, or choose a smaller size`,
     );
   }
 }
 
 const hexOf = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');
 
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+const inWords = (bytes: number): string =>
+  bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Pictures of a shelf, in an order of their own. */
 export class CachedPictures implements PictureStore {

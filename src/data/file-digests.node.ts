@@ -7,8 +7,9 @@
  * digests of files that had rested for a while are remembered.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolders } from '../files.node.js';
 
 const GRAIN = 3000;
 const VERSION = 1;
@@ -77,7 +78,7 @@ export class FileDigests {
     const temporary = `${this.#path}.${process.pid}.tmp`;
     try {
       const entries = [...this.#remembered.values()].filter(([path]) => existsSync(path));
-      mkdirSync(dirname(this.#path), { recursive: true });
+      makeFolders(dirname(this.#path));
       writeFileSync(temporary, JSON.stringify({ version: VERSION, entries }));
       renameSync(temporary, this.#path);
     } catch {

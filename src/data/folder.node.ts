@@ -2,7 +2,7 @@
  * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
  * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
  */
-import { type Dirent, readdirSync, realpathSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { type SkippedFile, split as splitIndices } from './dataset.js';
@@ -52,7 +52,7 @@ const trainingFolders = ['training_set', 'train'];
 const validationFolders = ['val', 'validation', 'test_set', 'test'];
 
 /** Labels are kept as bytes. */
-const MOST_CLASSES = 256;
+export const MOST_CLASSES = 256;
 
 /** What a walk through a folder finds. */
 export interface FoundPictures {
@@ -91,7 +91,7 @@ export function findPictures(directory: string): FoundPictures {
         });
       } else if (!pictureExtensions.has(extension)) otherFiles.push(path);
       else if (kind === 'file') found.paths.push(path);
-      else found.skipped.push({ file: path, error: `${path}: is not a file that can be read (${kind})` });
+      else found.skipped.push({ file: path, error: `${path}: expected a picture file, received ${kind}` });
     }
   };
   visit(withSlashes(directory));
@@ -211,9 +211,8 @@ export function roleOf(name: string): 'training' | 'validation' | 'pictures' {
 export function subfolders(directory: string): string[] {
   const kind = fileKind(directory);
   if (kind !== 'folder') {
-    const received =
-      kind === 'file' ? 'a file; give the folder that holds the class folders' : `${kind}; check the path`;
-    throw new DataError(`${directory}: expected a folder of pictures, received ${received}`);
+    const wayOut = kind === 'file' ? 'give the folder that holds the class folders' : 'check the path';
+    throw new DataError(`${directory}: expected a folder of pictures, received ${inWords(kind)}; ${wayOut}`);
   }
   return readEntries(directory)
     .filter((entry) => entry.isDirectory() || (!entry.isFile() && fileKind(`${directory}/${entry.name}`) === 'folder'))
@@ -238,15 +237,33 @@ function readEntries(directory: string): Dirent[] {
 /** What a path leads to, links followed: 'folder', 'file', or in words why it is neither. */
 export function fileKind(path: string): string {
   try {
-    const status = statSync(path);
-    if (status.isDirectory()) return 'folder';
-    return status.isFile() ? 'file' : `a special file: ${basename(path)}`;
+    return kindOf(statSync(path));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return 'nothing: it does not exist';
+    if (code === 'ENOENT') return isLink(path) ? 'a link to nothing' : 'nothing: it does not exist';
     return code === 'ELOOP' ? 'a link that leads to itself' : `an error (${code ?? message})`;
   }
 }
+
+/** The same of what the system says of it: reading anything but a file could wait for ever, or never end. */
+export function kindOf(status: Stats): string {
+  if (status.isDirectory()) return 'folder';
+  if (status.isFile()) return 'file';
+  if (status.isFIFO()) return 'a pipe';
+  return status.isSocket() ? 'a socket' : 'a device';
+}
+
+function isLink(path: string): boolean {
+  try {
+    readlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A kind for messages. */
+export const inWords = (kind: string): string => (kind === 'file' || kind === 'folder' ? `a ${kind}` : kind);
 
 /** The path with '/' between its parts and none at its end; it opens the same file. */
 export function withSlashes(path: string): string {

@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { DataError, UsageError } from '../errors.js';
 import { openArraySet, rowName } from './array-files.node.js';
-import { CachedPictures, PictureCache, type Place, type Shelf } from './cache.node.js';
+import { CachedPictures, NoRoomError, PictureCache, type Place, type Shelf } from './cache.node.js';
 import type { Dataset, PictureRecords, SkippedFile } from './dataset.js';
 import { decodeFiles, type DecodeOptions } from './decode-pool.node.js';
 import { expandPaths } from './expand-paths.node.js';
 import { FileDigests } from './file-digests.node.js';
 import type { FileList } from './folder.node.js';
+import { isManifest, listManifest } from './manifest.node.js';
 import type { PictureArray } from './picture-array.js';
 import { DIGEST_LENGTH, FACTS_LENGTH, RECORD_LENGTH, writeFacts } from './picture-facts.js';
 import type { Picture } from './picture.js';
@@ -83,17 +84,19 @@ export type LoadingOptions = LoadDatasetOptions & Pick<DecodeOptions, 'stopOnErr
 export async function load(list: FileList, options: LoadingOptions, cache: PictureCache | null): Promise<Loaded> {
   if (list.array) return loadArray(list, list.array, options);
   const bytes = list.files.length * options.size.width * options.size.height * 3;
-  if (cache && bytes <= cache.limit) {
+  if (cache && !cache.isRefused && bytes <= cache.limit) {
     const shelf = cache.shelf(options);
     try {
       return await loadThrough(shelf, new FileDigests(cache.directory, list.name), list, options);
     } catch (error) {
       shelf.abandon();
       const { syscall, code } = error as NodeJS.ErrnoException;
-      if (!syscall) throw error;
-      options.onNote?.(`the cache ${cache.directory} cannot be used (${code}); pictures are loaded without it`);
+      if (!syscall && !(error instanceof NoRoomError)) throw error;
+      cache.isRefused = true;
+      const reason = syscall ? `the cache ${cache.directory} cannot be used (${code})` : (error as Error).message;
+      options.onNote?.(`${reason}; pictures are loaded without it`);
     }
-  } else if (cache) {
+  } else if (cache && !cache.isRefused) {
     options.onNote?.(`${list.name}: its pictures need more room than the cache may take; they are loaded without it`);
   }
   if (bytes <= MOST_IN_MEMORY) return loadIntoMemory(list, options);
@@ -231,7 +234,8 @@ function checkEveryClassHasPictures(
   const present = new Set(good.map(({ label }) => label));
   for (const [label, name] of list.classNames.entries()) {
     if (present.has(label)) continue;
-    const example = skipped.find(({ file }) => list.files.some((bad) => bad.path === file && bad.label === label));
+    const ofClass = new Set(list.files.flatMap((file) => (file.label === label ? [file.path] : [])));
+    const example = skipped.find(({ file }) => ofClass.has(file));
     throw new DataError(
       `${list.name}: not one picture of class '${name}' can be used` +
         (example ? `; for example ${example.error}` : ''),
@@ -262,7 +266,7 @@ interface Item {
 /**
  * Decodes and resizes files without labels, as fast as they are asked for; never more than a few are in memory.
  *
- * @param paths files, folders (all pictures in them), patterns with `*`, and practice sets
+ * @param paths files, folders (all pictures in them), patterns with `*`, manifests and practice sets
  * @throws DataError for a folder without pictures or a pattern without a match; UsageError for options out of range
  */
 export async function streamPictures(paths: readonly string[], options: LoadOptions): Promise<PictureStream> {
@@ -313,8 +317,8 @@ async function listItems(paths: readonly string[]): Promise<{ items: Item[]; dec
   const others: string[] = [];
   for (const path of paths) {
     const set = await openArraySet(path);
-    if (!set) others.push(path);
-    for (const part of [set?.training, set?.test]) {
+    if (!set) others.push(...(isManifest(path) ? await listManifest(path) : [path]));
+    for (const part of [set?.training, set?.validation, set?.test]) {
       if (!part) continue;
       const { pictures } = part;
       const item = (row: number): Item => ({ name: rowName(part, row), picture: () => pictures.picture(row) });

@@ -68,7 +68,8 @@ export function parseNpy(bytes: Uint8Array): NumberArray {
   const kind = descr && kinds[descr[2]];
   const itemBytes = Number(descr?.[3]);
   if (!kind || !order || !sides || ![1, 2, 4, 8].includes(itemBytes) || (kind === 'float' && itemBytes < 4)) {
-    throw new ArrayFileError(`expected an array of numbers, received ${header.trim().slice(0, 120)}`);
+    const wayOut = descr?.[2] === 'f' ? "; save array.astype('float32')" : '';
+    throw new ArrayFileError(`expected an array of numbers, received ${header.trim().slice(0, 120)}${wayOut}`);
   }
   if (order[1] === 'True') throw new ArrayFileError("its order is Fortran's; save numpy.ascontiguousarray(array)");
   const shape = sides[1]
@@ -130,6 +131,7 @@ export function pictureArray({ shape, data, kind }: NumberArray): PictureArray {
       `expected pictures [N,H,W] or [N,H,W,C] with 1, 3 or 4 channels, received [${shape.join(',')}]`,
     );
   }
+  if (count === 0) throw new ArrayFileError(`expected pictures, received none: [${shape.join(',')}]`);
   const scale = scaleOf(data, kind);
   const pixels = height * width;
   // Where the value of a channel is: neighbours, or planes.
@@ -159,7 +161,9 @@ function scaleOf(data: ArrayLike<number>, kind: NumberArray['kind']): number {
   let most = 0;
   for (let index = 0; index < data.length; index++) {
     const value = data[index];
-    if (!(value >= least)) least = Number.isNaN(value) ? -Infinity : value;
+    if (Number.isNaN(value))
+      throw new ArrayFileError('expected values from 0 to 255, or floats from 0 to 1, received NaN');
+    if (value < least) least = value;
     if (value > most) most = value;
   }
   if (least < 0 || most > 255) {

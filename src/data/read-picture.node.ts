@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { DataError } from '../errors.js';
 import { decode } from './decode.node.js';
+import { inWords, kindOf } from './folder.node.js';
 import { pictureFormat } from './format.js';
 import { DIGEST_LENGTH, writeFacts } from './picture-facts.js';
 import type { Picture } from './picture.js';
@@ -38,19 +39,26 @@ export function readPicture(
   }
 }
 
+/** Node gives names as text; what is not UTF-8 in them is lost on the way, and with it the file. */
+const missingAdvice = (path: string): string =>
+  path.includes('\ufffd') ? 'its name is not UTF-8: rename it' : 'check the path';
+
 /** The whole of a picture file. @throws DataError naming the file */
 export function readPictureBytes(path: string): Uint8Array {
   try {
     const status = statSync(path);
     // Reading a pipe or a device could wait for ever.
-    if (!status.isFile()) throw new DataError(`${path}: expected a picture file, received something else`);
+    if (!status.isFile()) {
+      const wayOut = status.isDirectory() ? 'give the pictures in it' : 'write it to a file first';
+      throw new DataError(`${path}: expected a picture file, received ${inWords(kindOf(status))}; ${wayOut}`);
+    }
     if (status.size > MAXIMUM_FILE_BYTES)
       throw new DataError(`${path}: expected at most 1 GiB, received ${status.size} bytes`);
     return readFileSync(path);
   } catch (error) {
     if (error instanceof DataError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    const wayOut = code === 'ENOENT' ? 'check the path' : 'check its permissions';
+    const wayOut = code === 'ENOENT' ? missingAdvice(path) : 'check its permissions';
     throw new DataError(`${path}: the file cannot be read (${code ?? message}); ${wayOut}`, { cause: error });
   }
 }

@@ -2,7 +2,14 @@
 import { DataError, UsageError } from '../errors.js';
 import { listArraySet, openArraySet } from './array-files.node.js';
 import { splitByGroup, split as splitEvenly } from './dataset.js';
-import { type FileList, listClassFolders, resolveSplits, type Splits, withSlashes } from './folder.node.js';
+import {
+  type FileList,
+  listClassFolders,
+  MOST_CLASSES,
+  resolveSplits,
+  type Splits,
+  withSlashes,
+} from './folder.node.js';
 import { isManifest, readManifest } from './manifest.node.js';
 
 export interface SplitOptions {
@@ -28,7 +35,7 @@ export async function openSplits(given: string, options: SplitOptions = {}): Pro
   if (groupBy && split === undefined) {
     throw new UsageError('group-by: says what must stay together in a split, and there is none; add --split 0.2');
   }
-  const divided = isManifest(path) ? fromManifest(path) : await fromArrays(path);
+  const divided = await openDivided(path);
   if (!divided) {
     const folders = resolveSplits(path, groupBy || split === undefined ? {} : options);
     if (split === undefined || !groupBy) return folders;
@@ -51,7 +58,7 @@ export async function openSplits(given: string, options: SplitOptions = {}): Pro
 /** All labelled pictures in one place: class folders, or the training part of a manifest or practice set. */
 export async function listLabelled(given: string): Promise<FileList> {
   const path = withSlashes(given);
-  const divided = isManifest(path) ? fromManifest(path) : await fromArrays(path);
+  const divided = await openDivided(path);
   return divided ? divided.training : listClassFolders(path);
 }
 
@@ -60,23 +67,51 @@ interface Divided {
   readonly validation: FileList | null;
 }
 
-function fromManifest(path: string): Divided {
-  const { training, validation, test } = readManifest(path);
+async function openDivided(path: string): Promise<Divided | null> {
+  const divided = isManifest(path) ? await fromManifest(path) : await fromArrays(path);
+  if (divided) for (const list of [divided.training, divided.validation]) if (list) checkLabels(list, divided);
+  return divided;
+}
+
+/** Folders are checked where they are listed. */
+function checkLabels({ name, classNames, files }: FileList, { training, validation }: Divided): void {
+  if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
+    const received = `${classNames.length}: ${classNames.slice(0, 5).join(', ')}`;
+    throw new DataError(`${name}: expected 2 to ${MOST_CLASSES} classes, received ${received}; look at its labels`);
+  }
+  const present = new Set(files.map(({ label }) => label));
+  const missing = classNames.find((_, label) => !present.has(label));
+  if (missing === undefined) return;
+  const part = files === training.files ? (validation ? ' for training' : '') : ' for validation';
+  throw new DataError(`${name}: expected pictures of every class${part}, received none of '${missing}'; add some`);
+}
+
+async function fromManifest(path: string): Promise<Divided> {
+  const { training, validation, test } = await readManifest(path);
   const only = training ? null : (validation ?? test);
   if (only) {
-    const note = `${path}: has no training pictures; its ${only.files.length} pictures for validation or test are taken`;
+    const note = `${path}: has no training pictures; its pictures for validation or test are taken (${only.files.length})`;
     return { training: { ...only, notes: [note] }, validation: null };
   }
-  const unused = validation && test ? [`${path}: its ${test.files.length} test pictures are left for a last test`] : [];
-  return { training: { ...(training as FileList), notes: unused }, validation: validation ?? test };
+  return {
+    training: { ...(training as FileList), notes: leftNotes(path, validation, test) },
+    validation: validation ?? test,
+  };
 }
 
 async function fromArrays(path: string): Promise<Divided | null> {
   const set = await openArraySet(path);
   if (!set) return null;
-  const { training, test } = listArraySet(set);
-  if (training) return { training, validation: test };
-  return test && { training: test, validation: null };
+  const { training, validation, test } = listArraySet(set);
+  if (training)
+    return { training: { ...training, notes: leftNotes(path, validation, test) }, validation: validation ?? test };
+  const only = validation ?? test;
+  return only && { training: only, validation: null };
+}
+
+/** Of validation and test pictures the former steer the training. */
+function leftNotes(path: string, validation: FileList | null, test: FileList | null): string[] {
+  return validation && test ? [`${path}: its test pictures are left for a last test (${test.files.length})`] : [];
 }
 
 function divide(all: FileList, fraction: number, { seed = 0, groupBy }: SplitOptions): Splits {
@@ -97,7 +132,10 @@ function groupsOf({ name, files }: FileList, groupBy: RegExp | undefined): strin
     return files.map(({ path }) => {
       const match = groupBy.exec(path);
       if (match) return match[1] ?? match[0];
-      throw new DataError(`${path}: expected a path that matches ${String(groupBy)}, which says what belongs together`);
+      throw new DataError(
+        `${path}: expected a path that matches ${String(groupBy)}, which says what belongs together; ` +
+          'give an expression that all paths match',
+      );
     });
   }
   if (files.every(({ group }) => group === undefined || group === '')) return null;

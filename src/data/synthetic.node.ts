@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DiskError, UsageError } from '../errors.js';
+import { makeFolders } from '../files.node.js';
 import { type BeltLabel, checkBeltSize, checkWhole } from './synthetic.js';
 import type { PictureFile } from './synthetic-file.node.js';
 import type { SyntheticWorkerData } from './synthetic-worker.node.js';
@@ -74,7 +75,7 @@ export async function synthesize(directory: string, options: SynthesizeOptions =
   const note = () => onProgress?.(++done, pictures.length);
   try {
     for (const set of ['training_set', 'test_set']) {
-      for (const label of ['gap', 'ok']) await mkdir(join(unfinished, set, label), { recursive: true });
+      for (const label of ['gap', 'ok']) makeFolders(join(unfinished, set, label));
     }
     await (workers === 0
       ? writeHere(pictures, note, signal)
@@ -98,7 +99,7 @@ async function claimDirectory(directory: string): Promise<string> {
   const unfinished = join(directory, '.unfinished');
   let entries: string[];
   try {
-    await mkdir(directory, { recursive: true });
+    makeFolders(directory);
     entries = await readdir(directory);
     if (entries.length === 0) await mkdir(unfinished); // fails where another process has come first
   } catch (error) {

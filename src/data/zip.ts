@@ -61,7 +61,7 @@ function readChecksums(bytes: Uint8Array): ReadonlyMap<string, number> {
   let end = bytes.length - DIRECTORY_END_LENGTH;
   const first = Math.max(0, end - LONGEST_COMMENT);
   while (end >= first && view.getUint32(end, true) !== DIRECTORY_END) end--;
-  if (end < first) throw new ZipError('one without a directory; is it cut off?');
+  if (end < first) throw new ZipError('one without a directory (is it cut off?)');
   const count = view.getUint16(end + 10, true);
   if (count > MOST_ENTRIES) throw new ZipError(`one of ${count} entries`);
   const checksums = new Map<string, number>();

@@ -94,13 +94,13 @@ describe('CIFAR', () => {
     const folder = temporaryFolder({
       'data_batch_1.bin': bytes(1, ...planes(10, 20, 30)),
       'data_batch_2.bin': bytes(0, ...planes(40, 50, 60), 1, ...range(3072)),
-      'test_batch.bin': bytes(0, ...planes(70, 80, 90)),
+      'test_batch.bin': bytes(0, ...planes(70, 80, 90), 1, ...range(3072)),
       'batches.meta.txt': 'airplane\nautomobile\n\n',
     });
     const { training, validation } = await openSplits(folder);
     expect(training.classNames).toEqual(['airplane', 'automobile']);
     expect(training.files.map(({ label }) => label)).toEqual([1, 0, 1]);
-    expect(validation?.files).toHaveLength(1);
+    expect(validation?.files).toHaveLength(2);
     const pixel = (row: number, at: number) =>
       Array.from(training.array!.picture(row).data.subarray(at * 3, at * 3 + 3));
     expect([pixel(0, 0), pixel(1, 1023), pixel(2, 7)]).toEqual([
@@ -118,6 +118,14 @@ describe('CIFAR', () => {
     });
     const list = await listLabelled(folder);
     expect(list.files.map(({ label }) => list.classNames[label])).toEqual(['baby', 'apple']);
+  });
+
+  test('with a class name twice is refused: pictures of two classes would become one', async () => {
+    const folder = temporaryFolder({
+      'data_batch_1.bin': bytes(1, ...planes(1, 2, 3)),
+      'batches.meta.txt': 'airplane\nairplane\n',
+    });
+    await expect(openArraySet(folder)).rejects.toThrow(/batches.meta.txt: .* received 'airplane' twice; rename/);
   });
 
   test('of a wrong length is refused', async () => {
@@ -143,7 +151,7 @@ describe('NumPy arrays', () => {
 
   test.each([
     ['too-large', /too-large.npy: expected values from 0 to 255, .* received 0 to 496/],
-    ['not-a-number', /expected values from 0 to 255/],
+    ['not-a-number', /expected values from 0 to 255, .* received NaN/],
     ['fortran', /Fortran/],
     ['objects', /expected an array of numbers, received .*\|O/],
   ])('%s.npy is refused', async (name, message) => {

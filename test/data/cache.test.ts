@@ -80,7 +80,7 @@ describe('a cache', () => {
     const dataset = await loadDataset(list, { size, cache: new PictureCache(directory) });
     expect(await pixels(dataset)).toEqual(await pixels(await loadDataset(list, { size })));
     const packs = packsOf(directory).map((path) => readFileSync(path).length);
-    const alone = 64 + length + 280 + 36; // trailer, one picture, its facts, its entry in the index
+    const alone = 64 + length + 4 + 280 + 36; // trailer, one picture, its checksum, its facts, its entry in the index
     expect(packs.toSorted((a, b) => a - b)[0]).toBe(alone);
     expect(packs).toHaveLength(2);
   });
@@ -173,7 +173,7 @@ describe('a cache', () => {
   test('makes room: the pictures used least recently go first, those in use stay', async () => {
     const directory = temporaryFolder();
     const folders = [pictureFolder([1, 2]), pictureFolder([3, 4]), pictureFolder([5, 6])];
-    const perPack = 2 * (length + 280 + 36) + 64;
+    const perPack = 2 * (length + 4 + 280 + 36) + 64;
     const seen: string[] = [];
     for (const [run, folder] of folders.entries()) {
       await loadDataset(listClassFolders(folder), { size, cache: new PictureCache(directory, 2 * perPack) });
@@ -196,6 +196,38 @@ describe('a cache', () => {
     });
     expect(dataset.files).toHaveLength(2);
     expect(notes).toEqual([expect.stringMatching(/^the cache .*file cannot be used \(ENOTDIR\); .* without it$/)]);
+  });
+});
+
+describe('a damaged disk', () => {
+  const flip = (path: string, at: number): void => {
+    const bytes = readFileSync(path);
+    bytes[at] ^= 1;
+    writeFileSync(path, bytes);
+  };
+
+  test('a picture that it gives back changed is never trained on: said, and made again by the next run', async () => {
+    const list = listClassFolders(pictureFolder([1, 2, 3]));
+    const directory = temporaryFolder();
+    const load = async () => pixels(await loadDataset(list, { size, cache: new PictureCache(directory) }));
+    const before = await load();
+    flip(packsOf(directory)[0], length + 5); // in the second of three pictures
+    await expect(load()).rejects.toThrow(
+      /\.pack: picture 1 of this file of the cache is damaged; .* makes its pictures again/,
+    );
+    expect(packsOf(directory)).toEqual([]);
+    expect(await load()).toEqual(before);
+  });
+
+  test('a report that it gives back changed is made again', () => {
+    const directory = temporaryFolder();
+    const report = (value: number) => new PictureCache(directory).remember(Buffer.from('key'), () => ({ value }));
+    expect([report(1), report(2)]).toEqual([{ value: 1 }, { value: 1 }]);
+    const [name] = readdirSync(join(directory, 'reports'));
+    const path = join(directory, 'reports', name);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('1}', '7}'));
+    expect(readFileSync(path, 'utf8')).toContain('7}'); // else this shows nothing
+    expect(report(3)).toEqual({ value: 3 });
   });
 });
 

@@ -129,7 +129,9 @@ test('options that cannot be meant are refused', async () => {
   await expect(loadDataset(list, { size, onBad: 'ignore' as 'skip' })).rejects.toThrow(/^onBad/);
   const files = Array.from({ length: 1e5 }, () => ({ path: 'x.png', label: 0 }));
   const huge = loadDataset({ ...list, files }, { size: { width: 16384, height: 16384 } });
-  await expect(huge).rejects.toThrow(/100000 pictures need 80530.6 GB in .*; make room, .* choose a smaller size/);
+  await expect(huge).rejects.toThrow(
+    /100000 pictures need 80530.6 GB in .*; make room, set TMPDIR .* choose a smaller size/,
+  );
 });
 
 describe('a worker thread that dies', () => {

@@ -15,6 +15,8 @@ describe('a manifest', () => {
         '"a,b/""2"".png",ok,Training',
         '',
         'b/3.png,gap,val',
+        'c/../b/5.png ,ok,val',
+        ',,',
         '/elsewhere/4.png,ok,test',
       ).replaceAll('\n', '\r\n'),
     });
@@ -24,17 +26,21 @@ describe('a manifest', () => {
       { path: `${folder}/a,b/"2".png`, label: 1 },
       { path: `${folder}/a/1.png`, label: 0 },
     ]);
-    expect(validation?.files).toEqual([{ path: `${folder}/b/3.png`, label: 0 }]);
-    expect(training.notes).toEqual([expect.stringContaining('its 1 test pictures are left')]);
+    expect(validation?.files).toEqual([
+      { path: `${folder}/b/3.png`, label: 0 },
+      { path: `${folder}/b/5.png`, label: 1 },
+    ]);
+    expect(training.notes).toEqual([expect.stringContaining('its test pictures are left for a last test (1)')]);
   });
 
   test('.jsonl: the same, and numbers as labels', async () => {
     const folder = temporaryFolder({
-      'set.jsonl': rows('{"path": "1.png", "label": 0}', '', '{"path": "2.png", "label": 1, "split": "test"}'),
+      'set.jsonl': rows('{"path": "1.png", "label": 0}', '', '{"path": "2.png", "label": 1}'),
     });
     const { training, validation } = await openSplits(`${folder}/set.jsonl`);
     expect(training.classNames).toEqual(['0', '1']);
-    expect(validation?.files).toEqual([{ path: `${folder}/2.png`, label: 1 }]);
+    expect(training.files[1]).toEqual({ path: `${folder}/2.png`, label: 1 });
+    expect(validation).toBeNull();
   });
 
   test('groups in a column are kept together', async () => {
@@ -47,7 +53,22 @@ describe('a manifest', () => {
     expect(layout).toContain('10 groups kept together');
   });
 
+  test('.csv of a spreadsheet where the comma is decimal, in quotes, with old line breaks', async () => {
+    const folder = temporaryFolder({ 'set.csv': 'path;label\r"a;1.png";ok\r2,5.png;gap\r\n' });
+    const { training } = await openSplits(`${folder}/set.csv`);
+    expect(training.files.map(({ path, label }) => [path, label])).toEqual([
+      [`${folder}/2,5.png`, 0],
+      [`${folder}/a;1.png`, 1],
+    ]);
+  });
+
   test.each([
+    ['path,label\n"1\n.png",ok\n\n2.png', /line 5: expected 2 cells, received 1/],
+    ['path,label,Label\n1.png,ok,gap', /each column once, received 'label' twice/],
+    ['path,label\n1.png,ok\n./x/../1.png,ok', /line 3: .\/x\/..\/1.png stands in line 2 already/],
+    ['path,label\n1.png,ok\n2.png,ok', /expected 2 to 256 classes, received 1: ok/],
+    ['path,label,split\n1.png,ok,\n2.png,gap,\n3.png,ok,val', /every class for validation, received none of 'gap'/],
+    ['path,label\n1.png,ok\n2.png,"o"k', /line 3: a quote is not closed, or stands within a cell/],
     ['file,label\n1.png,ok', /expected a first line with the columns path,label/],
     ['path,label\n1.png', /line 2: expected 2 cells, received 1/],
     ['path,label\n1.png,', /line 2: expected a path and a label/],
@@ -60,6 +81,11 @@ describe('a manifest', () => {
     const folder = temporaryFolder({ 'set.csv': content });
     await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(message);
     await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(DataError);
+  });
+
+  test('in another encoding is refused, rather than naming files that are not there', async () => {
+    const folder = temporaryFolder({ 'set.csv': Buffer.from('path,label\nb\u00e4nder.png,ok\n', 'latin1') });
+    await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(/expected text in UTF-8, .* "CSV UTF-8"/);
   });
 
   test('a line that is no object, and a thousand labels', async () => {
