@@ -67,10 +67,18 @@ export async function preview(directory: string, options: PreviewOptions): Promi
     number: index + 1,
     pictures: [picture, ...versions.map((values) => version(values, index))],
   }));
+  const isChanged = rows.some(({ pictures: [original, ...others] }) =>
+    others.some(({ data }) => data.some((value, at) => value !== original.data[at])),
+  );
+  if (!isChanged) {
+    note(
+      'note: nothing changes these pictures; ask for something, as --rotation 10 --zoom 0.2 --horizontal-flip, or --difficulty 0.5',
+    );
+  }
   await writeFileAtomically(place, encodePng(contactSheet(rows, CELL)));
   const region = roi ? `, of the region ${roi.x},${roi.y},${roi.width},${roi.height}` : '';
   new Output().say(
-    `${place}: ${count(pictures.length, 'picture')}${region}, each as it is and in ${VERSIONS} augmented versions`,
+    `${place}: ${count(pictures.length, 'picture')}${region}, each as it is and ${isChanged ? `in ${VERSIONS} augmented versions` : `${VERSIONS} times more`}`,
   );
   return 0;
 }

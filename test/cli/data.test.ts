@@ -203,6 +203,9 @@ describe('preview', () => {
     // The first cell of each row is the original, three times as large: 'bright' and 'dark' in turn.
     const level = (row: number): number => sheet.data[((row * 132 + 4 + 20) * sheet.width + 44 + 4 + 20) * 3];
     expect([level(0) > 120, level(1) < 120, level(2) > 120]).toEqual([true, true, true]);
+    const plain = await beltnet(['preview', 'loose', '--out', 'plain.png'], { cwd });
+    expect(plain.stderr).toContain('note: nothing changes these pictures; ask for something');
+    expect(plain.stdout).toContain('plain.png: 8 pictures, each as it is and 7 times more');
     const again = await beltnet(['preview', 'loose', '--out', 'preview.png'], { cwd });
     expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('--out: expected a new file')]);
     const inside = await beltnet(['preview', '.'], { cwd: join(cwd, 'loose') });

@@ -1,4 +1,4 @@
-/** In a browser the pictures of the golden set have the very bytes that they have in Node (decode.test.ts), and in Pillow. */
+/** In a browser the pictures of both sets have the very bytes that they have in Node and in Pillow. */
 import { expect, test } from 'vitest';
 import { commands } from 'vitest/browser';
 import { decode } from '../../src/data/decode.js';
@@ -9,9 +9,9 @@ interface Case {
   readonly orientation?: number;
 }
 
-/** A file of the golden set, by way of the test runner. */
+/** A file of the tests, by way of the test runner. */
 async function load(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  const text = await commands.readFile(`test/golden/${path}`, 'base64');
+  const text = await commands.readFile(`test/${path}`, 'base64');
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 
@@ -22,9 +22,9 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 
 test('golden pictures, by hash', async () => {
   const index: { cases: { op: string; name: string; attributes: Case }[] } = JSON.parse(
-    new TextDecoder().decode(await load('index.json')),
+    new TextDecoder().decode(await load('golden/index.json')),
   );
-  const references = await load('images.safetensors');
+  const references = await load('golden/images.safetensors');
   const headerLength = Number(new DataView(references.buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(references.subarray(8, 8 + headerLength)));
   const reference = (name: string): Uint8Array<ArrayBuffer> =>
@@ -33,7 +33,7 @@ test('golden pictures, by hash', async () => {
   const seen: Record<string, string> = {};
   const expected: Record<string, string> = {};
   for (const { name, attributes } of index.cases.filter(({ op }) => op === 'image_decode_resize')) {
-    const bytes = await load(attributes.path);
+    const bytes = await load(`golden/${attributes.path}`);
     const compare = async (key: string, exif: boolean): Promise<void> => {
       seen[`${name} ${key}`] = await sha256(Uint8Array.from(decode(bytes, name, { exif }).data));
       expected[`${name} ${key}`] = await sha256(reference(`${name}/${key}`));
@@ -42,6 +42,19 @@ test('golden pictures, by hash', async () => {
     if (attributes.orientation !== undefined) await compare('rgb_exif_transposed', true);
   }
   expect(Object.keys(seen).length).toBeGreaterThan(35);
+  expect(seen).toEqual(expected);
+});
+
+test('pictures of every kind, by hash', async () => {
+  const expected: Record<string, { width: number; height: number; rgbSha256: string }> = JSON.parse(
+    new TextDecoder().decode(await load('data/pictures/pillow.json')),
+  );
+  const seen: typeof expected = {};
+  for (const file of Object.keys(expected)) {
+    const { width, height, data } = decode(await load(`data/pictures/${file}`), file);
+    seen[file] = { width, height, rgbSha256: await sha256(Uint8Array.from(data)) };
+  }
+  expect(Object.keys(seen).length).toBeGreaterThan(150);
   expect(seen).toEqual(expected);
 });
 
