@@ -72,7 +72,7 @@ function print({ sets, findings }: AuditReport, output: Output): void {
 
 function fileLines({ groups }: Finding): string[] {
   if (groups.length === 1) return shortened(groups[0]).map((file) => `- ${file}`);
-  const lines = groups.slice(0, MOST_FILES).map((files) => `- ${shortened(files, 4).join(' = ')}`);
+  const lines = groups.slice(0, MOST_FILES).map((files) => `- ${shortened(files, 4).join(', ')}`);
   return groups.length > MOST_FILES ? [...lines, `- and ${groups.length - MOST_FILES} more groups`] : lines;
 }
 

@@ -50,7 +50,7 @@ export interface Finding {
   readonly message: string;
   /** What to do. */
   readonly advice: string;
-  /** Files that belong together, group by group. */
+  /** Files that belong together, group by group; those that show what is wrong come first. */
   readonly groups: readonly (readonly string[])[];
 }
 
@@ -162,6 +162,14 @@ function summarize(set: AuditedSet, index: number, { all, equal, alike }: Contex
 /** "2 pictures", "1 picture" */
 const count = (amount: number, noun = 'picture'): string => `${amount} ${noun}${amount === 1 ? '' : 's'}`;
 
+/** The few files of a group that are shown should say why it is one: one of each kind, then the others. */
+function oneOfEachFirst<Member>(members: readonly Member[], kindOf: (member: Member) => unknown): Member[] {
+  const first = new Map<unknown, Member>();
+  for (const member of members) if (!first.has(kindOf(member))) first.set(kindOf(member), member);
+  const shown = new Set(first.values());
+  return [...shown, ...members.filter((member) => !shown.has(member))];
+}
+
 function leaks({ sets, all, equal, alike }: Context): Finding[] {
   const findings: Finding[] = [];
   for (let first = 0; first < sets.length; first++) {
@@ -186,7 +194,9 @@ function leaks({ sets, all, equal, alike }: Context): Finding[] {
         advice: learned
           ? `figures on ${b.name} say how well pictures were learned by heart; keep each picture in one of the two`
           : 'results on one of them say nothing new about the other; keep each picture in one of the two',
-        groups: groups.map((members) => members.map((member) => all[member].file)),
+        groups: groups.map((members) =>
+          oneOfEachFirst(members, (member) => all[member].set).map((member) => all[member].file),
+        ),
       });
     }
   }
@@ -207,7 +217,7 @@ function labelConflicts({ sets, all, alike, equal }: Context): Finding[] {
       severity: 'problem',
       message: `${count(groups.length)}${nearly} ${groups.length === 1 ? 'stands' : 'stand'} under two labels`,
       advice: 'one of the labels is wrong, or the picture cannot be told; move or remove it',
-      groups: groups.map((members) => members.map((member) => all[member].file)),
+      groups: groups.map((members) => oneOfEachFirst(members, classOf).map((member) => all[member].file)),
     },
   ];
 }
@@ -226,7 +236,10 @@ function groupLeaks({ sets, all }: Context): Finding[] {
       severity: 'problem',
       message: `${count(parted.length, 'group')} (${parted.slice(0, 5).join(', ')}${parted.length > 5 ? ', …' : ''}) ${parted.length === 1 ? 'is' : 'are'} in training and validation`,
       advice: 'what belongs together is alike; keep each group on one side',
-      groups: parted.map((group) => all.filter((picture) => picture.group === group).map(({ file }) => file)),
+      groups: parted.map((name) => {
+        const pictures = all.filter(({ group }) => group === name);
+        return oneOfEachFirst(pictures, ({ set }) => set).map(({ file }) => file);
+      }),
     },
   ];
 }
@@ -261,7 +274,7 @@ function duplicates({ sets, all, equal, alike, near }: Context): Finding[] {
         severity: 'warning',
         message: `${set.name}: ${distinct} distinct pictures look like ${nearly.length} (within ${near} of 255 levels of brightness)`,
         advice: 'pictures this alike count as one; keep one of each, or take them together on one side of a split',
-        groups: nearly.map(name),
+        groups: nearly.map((members) => name(oneOfEachFirst(members, (member) => all[member].digest))),
       });
     }
     return findings;

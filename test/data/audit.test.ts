@@ -96,6 +96,23 @@ describe('an audit', () => {
     expect(leaks[0].advice).toMatch(/learned by heart/);
   });
 
+  test('shows first what makes a group a finding, however many copies there are', async () => {
+    const copies = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`train/a/100-${i}.png`, picture(100)]));
+    const folder = temporaryFolder({
+      ...sound,
+      ...copies,
+      'train/a/near.png': picture(100, { noise: 7 }),
+      'train/b/wrong.png': picture(100),
+      'test/a/leak.png': picture(100),
+    });
+    const report = await auditOf([folder]);
+    const firstTwo = (kind: FindingKind) => finding(report, kind)?.groups[0].slice(0, 2);
+    expect(firstTwo('leak')).toEqual([`${folder}/train/a/100-0.png`, `${folder}/test/a/leak.png`]);
+    expect(firstTwo('label conflict')).toEqual([`${folder}/train/a/100-0.png`, `${folder}/train/b/wrong.png`]);
+    expect(firstTwo('near duplicates')).toEqual([`${folder}/train/a/100-0.png`, `${folder}/train/a/near.png`]);
+    expect(finding(report, 'leak')?.groups[0]).toHaveLength(13);
+  });
+
   test('finds a picture under two labels', async () => {
     const report = await auditOf([temporaryFolder({ ...sound, 'train/b/wrong.png': picture(100) })]);
     expect(finding(report, 'label conflict')).toMatchObject({
