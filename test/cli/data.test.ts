@@ -144,7 +144,7 @@ describe('audit', () => {
     expect(stdout).toContain(
       '1. problem, leak: divided/train and divided/test share 8 pictures: 8 files of divided/test are in divided/train too',
     );
-    expect(stdout).toContain('- divided/train/bright/000.png = divided/test/bright/000.png');
+    expect(stdout).toContain('- divided/train/bright/000.png, divided/test/bright/000.png');
     expect(stdout).toContain('Contact sheet: audit.png');
     const sheet = decode(readFileSync(join(cwd, 'audit.png')), 'audit.png');
     expect(sheet.height).toBeGreaterThan(100);
