@@ -49,24 +49,35 @@ export function writeFacts(picture: Picture, format: string | null, record: Uint
   // Cells of the grid: sums of brightness, and their numbers of pixels. Pictures below 16 pixels leave cells empty.
   const sums = new Float64Array(THUMBNAIL_LENGTH);
   const counts = new Uint32Array(THUMBNAIL_LENGTH);
-  const cellOfColumn = Uint8Array.from({ length: width }, (_, column) => Math.floor((column * THUMBNAIL_SIDE) / width));
   for (let row = 0; row < height; row += stride) {
-    const firstCell = Math.floor((row * THUMBNAIL_SIDE) / height) * THUMBNAIL_SIDE;
-    for (let column = 0; column < width; column += stride) {
-      const at = (row * width + column) * 3;
-      const red = data[at];
-      const green = data[at + 1];
-      const blue = data[at + 2];
-      const brightness = (red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16; // ITU-R 601, as Pillow's 'L'
-      pixels++;
-      sum += brightness;
-      squares += brightness * brightness;
-      if (brightness < DARK) dark++;
-      else if (brightness > BRIGHT) bright++;
-      coloured |= (red ^ green) | (green ^ blue);
-      const cell = firstCell + cellOfColumn[column];
-      sums[cell] += brightness;
-      counts[cell]++;
+    let cell = Math.floor((row * THUMBNAIL_SIDE) / height) * THUMBNAIL_SIDE;
+    let column = 0;
+    for (let side = 1; side <= THUMBNAIL_SIDE; side++, cell++) {
+      // Cell by cell, so that the innermost loop is one of local whole numbers.
+      const end = Math.ceil((side * width) / THUMBNAIL_SIDE);
+      const first = column;
+      let [cellSum, cellSquares, cellDark, cellBright, difference] = [0, 0, 0, 0, 0];
+      for (; column < end; column += stride) {
+        const at = (row * width + column) * 3;
+        const red = data[at];
+        const green = data[at + 1];
+        const blue = data[at + 2];
+        const brightness = (red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16; // ITU-R 601, as Pillow's 'L'
+        cellSum += brightness;
+        cellSquares += brightness * brightness;
+        if (brightness < DARK) cellDark++;
+        if (brightness > BRIGHT) cellBright++;
+        difference |= (red ^ green) | (green ^ blue);
+      }
+      const count = (column - first) / stride;
+      sums[cell] += cellSum;
+      counts[cell] += count;
+      pixels += count;
+      sum += cellSum;
+      squares += cellSquares;
+      dark += cellDark;
+      bright += cellBright;
+      coloured |= difference;
     }
   }
   const mean = sum / pixels;
