@@ -7,25 +7,27 @@ const FIRST_RESTART_MARKER = 0xd0;
 /** A unit has at most 10 blocks of 64 codes with numbers, of 31 bits each: one too many must stay within the array. */
 const BYTES_BEHIND = 2500;
 
+/** So that a position in bits is a whole number of 32. */
+const LONGEST_SCAN = 2 ** 28;
+
 /** Where a restart interval ends: in `BitReader.bytes`, and the marker's position in the file. */
 interface IntervalEnd {
   readonly end: number;
   readonly marker: number;
 }
 
+/** At least 25 bits from `position` on, in the highest places of a word of 32. */
+export const nextBits = (view: DataView, position: number): number => view.getInt32(position >>> 3) << (position & 7);
+
 /**
- * Most blocks are decoded on copies of `position`, `buffer` and `count` in local variables, which stay in registers. Before
- * a code or a number is taken, the buffer is refilled to 17 bits or more, as in `refill`.
+ * The next bits are read anew for each code and each number, wherever they start: a buffer of them would ask every time
+ * whether it must be refilled, and no processor foresees the answers.
  */
 export class BitReader {
   /** The scan's compressed data without stuffed bytes and markers, then zeros. */
-  readonly bytes: Uint8Array;
-  /** Index of the first byte that is not in `buffer` yet. */
+  readonly view: DataView;
+  /** How many bits were taken. */
   position = 0;
-  /** The next bits, in the highest places; zeros follow. */
-  buffer = 0;
-  /** How many bits `buffer` holds. */
-  count = 0;
   readonly #file: Uint8Array;
   readonly #start: number;
   readonly #ends: IntervalEnd[] = [];
@@ -35,6 +37,8 @@ export class BitReader {
   constructor(file: Uint8Array, start: number, end: number) {
     this.#file = file;
     this.#start = start;
+    if (end - start > LONGEST_SCAN)
+      throw this.damage(`${end - start} bytes, more than the ${LONGEST_SCAN} of any camera`);
     const bytes = new Uint8Array(end - start + BYTES_BEHIND);
     let to = 0;
     for (let from = start; from < end; from++) {
@@ -47,39 +51,29 @@ export class BitReader {
       if (file[from] !== 0) this.#ends.push({ end: --to, marker });
     }
     this.#ends.push({ end: to, marker: end });
-    this.bytes = bytes.fill(0, to);
-  }
-
-  refill(): void {
-    if (this.count > 16) return;
-    this.buffer |= ((this.bytes[this.position] << 8) | this.bytes[this.position + 1]) << (16 - this.count);
-    this.position += 2;
-    this.count += 16;
+    this.view = new DataView(bytes.fill(0, to).buffer);
   }
 
   /** The next bits, as a number from 0. @param size 1 to 16 */
   take(size: number): number {
-    this.refill();
-    const number = this.buffer >>> (32 - size);
-    this.buffer <<= size;
-    this.count -= size;
-    return number;
+    const next = nextBits(this.view, this.position);
+    this.position += size;
+    return next >>> (32 - size);
   }
 
   /** The entry of the next code; a number that it holds is taken with it. */
   takeCode(table: HuffmanTable): number {
-    this.refill();
-    const entry = table.lookup[this.buffer >>> LOOKUP_SHIFT] || findLongCode(table, this.buffer);
+    const next = nextBits(this.view, this.position);
+    const entry = table.lookup[next >>> LOOKUP_SHIFT] || findLongCode(table, next);
     if (entry === 0) throw this.unknownCode();
-    this.buffer <<= entryLength(entry);
-    this.count -= entryLength(entry);
+    this.position += entryLength(entry);
     return entry;
   }
 
   /** @throws DamagedPicture when more bits were taken than the restart interval has */
   checkEnd(): void {
     const { end, marker } = this.#ends[this.#interval];
-    if ((this.position - end) * 8 <= this.count) return;
+    if (this.position <= end * 8) return;
     throw new DamagedPicture(`its pixel data ends too early, at byte ${marker}`);
   }
 
@@ -100,9 +94,7 @@ export class BitReader {
       );
     }
     this.#interval++;
-    this.position = end;
-    this.buffer = 0;
-    this.count = 0;
+    this.position = end * 8;
   }
 
   unknownCode(): DamagedPicture {

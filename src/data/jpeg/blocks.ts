@@ -3,6 +3,7 @@
  * first coefficient (DC) or a band of the others (AC), and of these the upper bits, or, as a refinement, one bit more.
  * Source: ITU-T T.81, F.2.2 (sequential) and annex G (progressive).
  */
+import { nextBits } from './bit-reader.js';
 import { entryLength, entryNumber, entryRun, entrySize, findLongCode, LOOKUP_SHIFT, signed } from './huffman-table.js';
 import type { CoefficientRows, Scan, ScanComponent } from './scan.js';
 import { zigzag } from './zigzag.js';
@@ -42,31 +43,20 @@ function decodeAcBand(
   block: number,
 ): number {
   const { coefficients, lasts } = target;
-  const { bytes } = bits;
-  let { position, buffer, count } = bits;
+  const { view } = bits;
+  let { position } = bits; // a copy stays in a register
   let endRun = 0;
   let last = lasts[block];
   for (let index = bandStart; index <= bandEnd; index++) {
-    if (count <= 16) {
-      buffer |= ((bytes[position] << 8) | bytes[position + 1]) << (16 - count);
-      position += 2;
-      count += 16;
-    }
-    const entry = acTable.lookup[buffer >>> LOOKUP_SHIFT] || findLongCode(acTable, buffer);
+    const next = nextBits(view, position);
+    const entry = acTable.lookup[next >>> LOOKUP_SHIFT] || findLongCode(acTable, next);
     if (entry === 0) throw bits.unknownCode();
-    buffer <<= entryLength(entry);
-    count -= entryLength(entry);
+    position += entryLength(entry);
     let number = entryNumber(entry);
     const size = entrySize(entry);
     if (size > 0) {
-      if (count <= 16) {
-        buffer |= ((bytes[position] << 8) | bytes[position + 1]) << (16 - count);
-        position += 2;
-        count += 16;
-      }
-      number = signed(buffer >>> (32 - size), size);
-      buffer <<= size;
-      count -= size;
+      number = signed(nextBits(view, position) >>> (32 - size), size);
+      position += size;
     }
     const run = entryRun(entry);
     if (number !== 0) {
@@ -83,8 +73,6 @@ function decodeAcBand(
   }
   lasts[block] = last;
   bits.position = position;
-  bits.buffer = buffer;
-  bits.count = count;
   return endRun;
 }
 
@@ -125,8 +113,7 @@ function refineBand(
   zeros: number,
 ): number {
   const step = 1 << lowBit;
-  const { bytes } = bits;
-  let { position, buffer, count } = bits;
+  let { position } = bits;
   for (const end = Math.min(lasts[block], bandEnd); index <= end; index++) {
     const place = block * 64 + zigzag[index];
     const value = coefficients[place];
@@ -135,18 +122,11 @@ function refineBand(
       zeros--;
       continue;
     }
-    if (count <= 16) {
-      buffer |= ((bytes[position] << 8) | bytes[position + 1]) << (16 - count);
-      position += 2;
-      count += 16;
-    }
     // a bit that is there already, by a broken scan, stays
-    if (buffer < 0 && (value & step) === 0) coefficients[place] = value + (value > 0 ? step : -step);
-    buffer <<= 1;
-    count--;
+    if (nextBits(bits.view, position) < 0 && (value & step) === 0)
+      coefficients[place] = value + (value > 0 ? step : -step);
+    position++;
   }
   bits.position = position;
-  bits.buffer = buffer;
-  bits.count = count;
   return Math.min(index + zeros, bandEnd + 1); // behind the last there are only zeros
 }
