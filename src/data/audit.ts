@@ -318,9 +318,6 @@ function fewPictures(set: AuditedSet, { all, sets, alike }: Context): Finding[] 
   ];
 }
 
-/** Numbers in names count as numbers: 9 comes before 10. */
-const byName = new Intl.Collator('en', { numeric: true });
-
 function frozenRuns(set: AuditedSet, near: number): Finding[] {
   const folders = new Map<string, AuditedPicture[]>();
   for (const picture of set.pictures) {
@@ -330,6 +327,7 @@ function frozenRuns(set: AuditedSet, near: number): Finding[] {
     else folders.set(folder, [picture]);
   }
   const runs: string[][] = [];
+  const byName = new Intl.Collator('en', { numeric: true }); // 9 comes before 10; it takes milliseconds to make
   for (const pictures of folders.values()) {
     let run: AuditedPicture[] = [];
     const end = (): void => {
