@@ -16,7 +16,7 @@ import {
   withSlashes,
 } from './folder.node.js';
 import { load, type LoadOptions } from './load.node.js';
-import { isManifest, readManifest } from './manifest.node.js';
+import { isManifest, type Manifest, readManifest } from './manifest.node.js';
 import { readFacts } from './picture-facts.js';
 
 /** A list of pictures and what it is for; `classNames` are empty where there are no labels. */
@@ -39,7 +39,7 @@ export async function listSets(paths: readonly string[]): Promise<AuditedList[]>
   const lists: AuditedList[] = [];
   for (const path of paths.map(withSlashes)) {
     const found = isManifest(path)
-      ? await manifestSets(path)
+      ? partSets(await readManifest(path), (_, part) => `${path} (${part})`)
       : ((await arraySets(path)) ?? folderSets(path)).filter(({ files, skipped }) => files.length + skipped.length > 0);
     if (found.length === 0) throw new DataError(`${path}: expected a folder with pictures, found none`);
     lists.push(...found);
@@ -47,26 +47,19 @@ export async function listSets(paths: readonly string[]): Promise<AuditedList[]>
   return lists;
 }
 
-async function manifestSets(path: string): Promise<AuditedList[]> {
-  const { training, validation, test } = await readManifest(path);
-  const named = (list: FileList | null, role: AuditedList['role'], part: string): AuditedList[] =>
-    list ? [{ ...list, name: `${path} (${part})`, role }] : [];
-  return [
-    ...named(training, 'training', 'training'),
-    ...named(validation, 'validation', 'validation'),
-    ...named(test, 'validation', 'test'),
-  ];
+const partRoles = { training: 'training', validation: 'validation', test: 'validation' } as const;
+
+/** The parts of a manifest or a practice set that are there. */
+function partSets(parts: Manifest, nameOf: (list: FileList, part: keyof Manifest) => string): AuditedList[] {
+  return (['training', 'validation', 'test'] as const).flatMap((part) => {
+    const list = parts[part];
+    return list ? [{ ...list, name: nameOf(list, part), role: partRoles[part] }] : [];
+  });
 }
 
 async function arraySets(path: string): Promise<AuditedList[] | null> {
   const set = await openArraySet(path);
-  if (!set) return null;
-  const { training, validation, test } = listArraySet(set);
-  return [
-    ...(training ? [{ ...training, role: 'training' as const }] : []),
-    ...(validation ? [{ ...validation, role: 'validation' as const }] : []),
-    ...(test ? [{ ...test, role: 'validation' as const }] : []),
-  ];
+  return set && partSets(listArraySet(set), ({ name }) => name);
 }
 
 function folderSets(directory: string): AuditedList[] {

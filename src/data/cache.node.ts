@@ -70,7 +70,7 @@ export class PictureCache {
     const key = JSON.stringify({ pixels: PIXELS_VERSION, size, interpolation, region, exif });
     let shelf = this.#shelves.get(key);
     if (!shelf) {
-      const name = createHash('sha256').update(key).digest('hex').slice(0, 16);
+      const name = sha256(key).slice(0, 16);
       shelf = new Shelf(this, join(this.directory, 'pictures', name), size.width * size.height * 3);
       this.#shelves.set(key, shelf);
     }
@@ -84,7 +84,7 @@ export class PictureCache {
    */
   remember<Value>(key: Uint8Array, make: () => Value): Value {
     const folder = join(this.directory, 'reports');
-    const path = join(folder, `${createHash('sha256').update(key).digest('hex').slice(0, 32)}.json`);
+    const path = join(folder, `${sha256(key).slice(0, 32)}.json`);
     try {
       const [hash, ...lines] = readFileSync(path, 'utf8').split('\n');
       const text = lines.join('\n');
@@ -246,7 +246,7 @@ export class Shelf {
     if (bytes <= bavail * bsize) return;
     const variable = this.#cache.limit < Infinity ? 'BELTNET_CACHE' : 'TMPDIR';
     throw new NoRoomError(
-      `${count} pictures need ${inWords(bytes)} in the cache ${this.#cache.directory}, which has ${inWords(bavail * bsize)} ` +
+      `${count} pictures need ${room(bytes)} in the cache ${this.#cache.directory}, which has ${room(bavail * bsize)} ` +
         `left; make room, set ${variable} to a folder on another disk, or choose a smaller size`,
     );
   }
@@ -254,9 +254,9 @@ export class Shelf {
 
 const hexOf = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
-const inWords = (bytes: number): string =>
+const room = (bytes: number): string =>
   bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Pictures of a shelf, in an order of their own. */

@@ -2,7 +2,7 @@
  * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
  * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
  */
-import { type Dirent, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
 import { DataError, UsageError } from '../errors.js';
 import { type SkippedFile, split as splitIndices } from './dataset.js';
@@ -240,7 +240,8 @@ export function fileKind(path: string): string {
     return kindOf(statSync(path));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return isLink(path) ? 'a link to nothing' : 'nothing: it does not exist';
+    if (code === 'ENOENT')
+      return lstatSync(path, { throwIfNoEntry: false }) ? 'a link to nothing' : 'nothing: it does not exist';
     return code === 'ELOOP' ? 'a link that leads to itself' : `an error (${code ?? message})`;
   }
 }
@@ -251,15 +252,6 @@ export function kindOf(status: Stats): string {
   if (status.isFile()) return 'file';
   if (status.isFIFO()) return 'a pipe';
   return status.isSocket() ? 'a socket' : 'a device';
-}
-
-function isLink(path: string): boolean {
-  try {
-    readlinkSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** A kind for messages. */

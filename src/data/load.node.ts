@@ -84,19 +84,20 @@ export type LoadingOptions = LoadDatasetOptions & Pick<DecodeOptions, 'stopOnErr
 export async function load(list: FileList, options: LoadingOptions, cache: PictureCache | null): Promise<Loaded> {
   if (list.array) return loadArray(list, list.array, options);
   const bytes = list.files.length * options.size.width * options.size.height * 3;
-  if (cache && !cache.isRefused && bytes <= cache.limit) {
-    const shelf = cache.shelf(options);
+  const usable = cache && !cache.isRefused ? cache : null;
+  if (usable && bytes <= usable.limit) {
+    const shelf = usable.shelf(options);
     try {
-      return await loadThrough(shelf, new FileDigests(cache.directory, list.name), list, options);
+      return await loadThrough(shelf, new FileDigests(usable.directory, list.name), list, options);
     } catch (error) {
       shelf.abandon();
       const { syscall, code } = error as NodeJS.ErrnoException;
       if (!syscall && !(error instanceof NoRoomError)) throw error;
-      cache.isRefused = true;
-      const reason = syscall ? `the cache ${cache.directory} cannot be used (${code})` : (error as Error).message;
+      usable.isRefused = true;
+      const reason = syscall ? `the cache ${usable.directory} cannot be used (${code})` : (error as Error).message;
       options.onNote?.(`${reason}; pictures are loaded without it`);
     }
-  } else if (cache && !cache.isRefused) {
+  } else if (usable) {
     options.onNote?.(`${list.name}: its pictures need more room than the cache may take; they are loaded without it`);
   }
   if (bytes <= MOST_IN_MEMORY) return loadIntoMemory(list, options);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { DataError } from '../errors.js';
-import { type FileList, fileKind, type LabelledFile, withSlashes } from './folder.node.js';
+import { type FileList, fileKind, type LabelledFile, MOST_CLASSES, withSlashes } from './folder.node.js';
 
 /** What a manifest says, part by part; a part that no row names is null. */
 export interface Manifest {
@@ -37,9 +37,9 @@ export async function readManifest(given: string): Promise<Manifest> {
     );
   }
   const classNames = [...new Set(rows.map(({ label }) => label))].toSorted();
-  if (classNames.length > 256) {
+  if (classNames.length > MOST_CLASSES) {
     throw new DataError(
-      `${path}: expected at most 256 classes, received ${classNames.length} labels; is 'label' the right column?`,
+      `${path}: expected at most ${MOST_CLASSES} classes, received ${classNames.length} labels; is 'label' the right column?`,
     );
   }
   const seen = new Map<string, Row>();

@@ -69,12 +69,15 @@ interface Divided {
 
 async function openDivided(path: string): Promise<Divided | null> {
   const divided = isManifest(path) ? await fromManifest(path) : await fromArrays(path);
-  if (divided) for (const list of [divided.training, divided.validation]) if (list) checkLabels(list, divided);
+  if (!divided) return null;
+  const { training, validation } = divided;
+  checkLabels(training, validation ? ' for training' : '');
+  if (validation) checkLabels(validation, ' for validation');
   return divided;
 }
 
 /** Folders are checked where they are listed. */
-function checkLabels({ name, classNames, files }: FileList, { training, validation }: Divided): void {
+function checkLabels({ name, classNames, files }: FileList, purpose: string): void {
   if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
     const received = `${classNames.length}: ${classNames.slice(0, 5).join(', ')}`;
     throw new DataError(`${name}: expected 2 to ${MOST_CLASSES} classes, received ${received}; look at its labels`);
@@ -82,8 +85,7 @@ function checkLabels({ name, classNames, files }: FileList, { training, validati
   const present = new Set(files.map(({ label }) => label));
   const missing = classNames.find((_, label) => !present.has(label));
   if (missing === undefined) return;
-  const part = files === training.files ? (validation ? ' for training' : '') : ' for validation';
-  throw new DataError(`${name}: expected pictures of every class${part}, received none of '${missing}'; add some`);
+  throw new DataError(`${name}: expected pictures of every class${purpose}, received none of '${missing}'; add some`);
 }
 
 async function fromManifest(path: string): Promise<Divided> {

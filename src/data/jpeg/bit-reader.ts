@@ -10,7 +10,7 @@ const BYTES_BEHIND = 2500;
 /** So that a position in bits is a whole number of 32. */
 const LONGEST_SCAN = 2 ** 28;
 
-/** Where a restart interval ends: in `BitReader.bytes`, and the marker's position in the file. */
+/** Where a restart interval ends: in `BitReader.view`, and the marker's position in the file. */
 interface IntervalEnd {
   readonly end: number;
   readonly marker: number;
