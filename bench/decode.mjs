@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import jpegJs from 'jpeg-js';
 import { PNG } from 'pngjs';
-import { decode } from '../dist/src/data/decode.node.js';
-import { decode as decodeAnywhere } from '../dist/src/data/decode.js';
-import { encodeJpeg } from '../dist/src/data/jpeg/encode-jpeg.js';
-import { beltPicture } from '../dist/src/data/synthetic.js';
+import { decode } from '../dist/src/data/pictures/decode.node.js';
+import { decode as decodeAnywhere } from '../dist/src/data/pictures/decode.js';
+import { encodeJpeg } from '../dist/src/data/pictures/jpeg/encode-jpeg.js';
+import { beltPicture } from '../dist/src/data/belt/synthetic.js';
 import { median } from './statistics.mjs';
 
 const WARM_UP_ROUNDS = 8;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line's first and last word: runs a command, turns whatever is thrown into one line and an exit code. */
-import { reportFailure } from './failure.js';
-import { listenForSignals } from './interrupt.js';
+import { reportFailure } from './terminal/failure.js';
+import { listenForSignals } from './terminal/interrupt.js';
 import { createProgram } from './program.js';
 
 const debug = process.argv.includes('--debug');

@@ -3,10 +3,10 @@
  * decoders.
  */
 import { Command, Option } from 'commander';
-import type { AuditOptions } from './audit.js';
-import type { DecodeOptions } from './decode.js';
-import type { DevicesOptions } from './devices.js';
-import type { EvaluateOptions } from './evaluate.js';
+import type { AuditOptions } from './commands/audit.js';
+import type { DecodeOptions } from './commands/decode.js';
+import type { DevicesOptions } from './commands/devices.js';
+import type { EvaluateOptions } from './commands/evaluate.js';
 import {
   angle,
   classNames,
@@ -26,14 +26,14 @@ import {
   wholeNumber,
   type ExportFormat,
   type Parser,
-} from './options.js';
-import type { ExportOptions } from './export.js';
-import type { GradcheckOptions } from './gradcheck.js';
-import type { ImportOptions } from './import.js';
-import type { PredictOptions } from './predict.js';
-import type { PreviewOptions } from './preview.js';
-import type { SynthOptions } from './synth.js';
-import type { TrainOptions } from './train.js';
+} from './terminal/options.js';
+import type { ExportOptions } from './commands/export.js';
+import type { GradcheckOptions } from './commands/gradcheck.js';
+import type { ImportOptions } from './commands/import.js';
+import type { PredictOptions } from './commands/predict.js';
+import type { PreviewOptions } from './commands/preview.js';
+import type { SynthOptions } from './commands/synth.js';
+import type { TrainOptions } from './commands/train.js';
 import { version } from './version.js';
 
 const LARGEST_BATCH = 65536;
@@ -220,7 +220,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         '  beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first\n',
     )
     .action(async (directory: string, options: TrainOptions) =>
-      finish(await (await import('./train.js')).train(directory, options)),
+      finish(await (await import('./commands/train.js')).train(directory, options)),
     );
   addAugmentation(train);
 
@@ -244,7 +244,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(jsonOption('one JSON object on stdout'))
     .addHelpText('after', '\nExample:\n  beltnet evaluate runs/first/model.safetensors belt/test_set\n')
     .action(async (model: string, directory: string, options: EvaluateOptions) =>
-      finish(await (await import('./evaluate.js')).evaluate(model, directory, options)),
+      finish(await (await import('./commands/evaluate.js')).evaluate(model, directory, options)),
     );
 
   program
@@ -271,7 +271,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         'Example:\n  beltnet predict runs/first/model.safetensors new/ "more/*.jpg" --json\n',
     )
     .action(async (model: string, paths: string[], options: PredictOptions) =>
-      finish(await (await import('./predict.js')).predict(model, paths, options)),
+      finish(await (await import('./commands/predict.js')).predict(model, paths, options)),
     );
 
   const preview = program
@@ -293,7 +293,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(option('--out <file>', 'where the sheet goes (default: preview.png here)', { parser: filePath }))
     .addHelpText('after', '\nExample:\n  beltnet preview belt --shear 12deg --zoom 0.2 --horizontal-flip\n')
     .action(async (directory: string, options: PreviewOptions) =>
-      finish(await (await import('./preview.js')).preview(directory, options)),
+      finish(await (await import('./commands/preview.js')).preview(directory, options)),
     );
   addAugmentation(preview);
 
@@ -324,7 +324,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       '\nNothing is moved or deleted.\n\nExamples:\n  beltnet audit belt\n  beltnet audit belt/training_set new/ --near 4 --strict\n',
     )
     .action(async (directories: string[], options: AuditOptions) =>
-      finish(await (await import('./audit.js')).auditCommand(directories, options)),
+      finish(await (await import('./commands/audit.js')).auditCommand(directories, options)),
     );
 
   program
@@ -344,7 +344,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .addOption(common.seed('same seed, same pictures'))
     .addHelpText('after', '\nExample:\n  beltnet synth belt --count 800 --size 320x240 --seed 0\n')
     .action(async (directory: string, options: SynthOptions) =>
-      finish(await (await import('./synth.js')).synth(directory, options)),
+      finish(await (await import('./commands/synth.js')).synth(directory, options)),
     );
 
   program
@@ -382,7 +382,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         '  beltnet import classifier.keras -o model.safetensors --resize bilinear --rescale 1/255\n',
     )
     .action(async (files: string[], options: ImportOptions) =>
-      finish(await (await import('./import.js')).importModel(files, options)),
+      finish(await (await import('./commands/import.js')).importModel(files, options)),
     );
 
   program
@@ -406,7 +406,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         .join('')}\nExample:\n  beltnet export runs/first -o belt.onnx --with-preprocessing\n`,
     )
     .action(async (model: string, options: ExportOptions) =>
-      finish(await (await import('./export.js')).exportModel(model, options)),
+      finish(await (await import('./commands/export.js')).exportModel(model, options)),
     );
 
   program
@@ -421,7 +421,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         'decoded; the exit code is 3 then.\n\nExample:\n  beltnet decode picture.jpg --json\n',
     )
     .action(async (files: string[], options: DecodeOptions) =>
-      finish(await (await import('./decode.js')).decodeFiles(files, options)),
+      finish(await (await import('./commands/decode.js')).decodeFiles(files, options)),
     );
 
   program
@@ -429,7 +429,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
     .description('List what there is to compute on, and what --device auto takes.')
     .addOption(jsonOption('one JSON object on stdout'))
     .addHelpText('after', '\nExample:\n  beltnet devices --json\n')
-    .action(async (options: DevicesOptions) => finish(await (await import('./devices.js')).devices(options)));
+    .action(async (options: DevicesOptions) => finish(await (await import('./commands/devices.js')).devices(options)));
 
   program
     .command('gradcheck')
@@ -446,7 +446,7 @@ export function createProgram(finish: (exitCode: number) => void): Command {
         '  beltnet gradcheck --op conv2d --model runs/first belt/test_set\n',
     )
     .action(async (directory: string | undefined, options: GradcheckOptions) =>
-      finish(await (await import('./gradcheck.js')).gradcheck(directory, options)),
+      finish(await (await import('./commands/gradcheck.js')).gradcheck(directory, options)),
     );
 
   for (const command of [program, ...program.commands]) {

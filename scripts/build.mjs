@@ -15,7 +15,7 @@ const shared = [...unshared, '--sharedMemory', '--maximumMemory', '65536'];
 const products = [
   {
     entry: 'wasm/index.ts',
-    generated: join(root, 'src/tensor/wasm.generated.ts'),
+    generated: join(root, 'src/tensor/cpu/wasm.generated.ts'),
     // The same kernels four times: for a memory that worker threads share and for where SharedArrayBuffer is missing, each
     // with fused multiply-add (relaxed SIMD) and for engines without it.
     builds: {
@@ -27,7 +27,7 @@ const products = [
   },
   {
     entry: 'wasm/jpeg.ts',
-    generated: join(root, 'src/data/jpeg/wasm.generated.ts'),
+    generated: join(root, 'src/data/pictures/jpeg/wasm.generated.ts'),
     builds: { simd: [...unshared, '--enable', 'simd'] },
   },
 ];

@@ -15,7 +15,7 @@ const allowed = {
   'src/data': ['src/tensor/random', 'pako', 'fflate', 'papaparse'],
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
-    ...['src/nn', 'src/optim', 'src/kernels/window', 'src/tensor/shape', 'src/data/zip'],
+    ...['src/nn', 'src/optim', 'src/kernels/shared/window', 'src/tensor/shape', 'src/data/sources/zip'],
     ...['valibot', 'jsfive', 'h5wasm'],
   ],
   src: [], // index.ts and index.node.ts, above them all

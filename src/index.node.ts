@@ -7,12 +7,12 @@ import {
   type DeviceName,
   type OpenDeviceOptions,
 } from './tensor/open-device.js';
-import { openNodeCpuDevice } from './tensor/cpu-thread.node.js';
-import { destroyAtExit, openGpu } from './tensor/dawn.node.js';
-import type { Finding } from './data/audit.js';
+import { openNodeCpuDevice } from './tensor/cpu/cpu-thread.node.js';
+import { destroyAtExit, openGpu } from './tensor/webgpu/dawn.node.js';
+import type { Finding } from './data/audit/audit.js';
 import type { ImportedKeras } from './formats/keras/keras.js';
 import type { Device } from './tensor/device.js';
-import type { AdapterDescription } from './tensor/webgpu-device.js';
+import type { AdapterDescription } from './tensor/webgpu/webgpu-device.js';
 
 export * from './index.js';
 
@@ -23,17 +23,17 @@ export {
   type NodeImageDataGenerator,
 } from './data/image-data-generator.node.js';
 
-export { decode } from './data/decode.node.js';
-export { readPictureBytes } from './data/read-picture.node.js';
-export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/folder.node.js';
+export { decode } from './data/pictures/decode.node.js';
+export { readPictureBytes } from './data/pictures/read-picture.node.js';
+export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/sources/folder.node.js';
 export {
   auditDatasets,
   auditSets,
   listSets,
   type AuditedList,
   type AuditFoldersOptions,
-} from './data/audit-folders.node.js';
-export { listLabelled, openSplits, type SplitOptions } from './data/splits.node.js';
+} from './data/audit/audit-folders.node.js';
+export { listLabelled, openSplits, type SplitOptions } from './data/sources/splits.node.js';
 export {
   loadDataset,
   loadPictures,
@@ -42,22 +42,22 @@ export {
   type LoadedPicture,
   type LoadOptions,
   type PictureStream,
-} from './data/load.node.js';
-export { PictureCache } from './data/cache.node.js';
-export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin } from './data/cache-place.node.js';
-export { synthesize } from './data/synthetic.node.js';
-export { loadModel, saveModel } from './formats/model.node.js';
+} from './data/store/load.node.js';
+export { PictureCache } from './data/store/cache.node.js';
+export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin } from './data/store/cache-place.node.js';
+export { synthesize } from './data/belt/synthetic.node.js';
+export { loadModel, saveModel } from './formats/beltnet/model.node.js';
 /** A model of Keras 1 to 3 from its files. @throws ModelFileError naming the file and what was expected */
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
   return (await import('./formats/keras/keras.node.js')).loadKeras(...paths); // with the libraries that it needs
 }
 export { appendLine, createRunDirectory, writeFileAtomically } from './files.node.js';
 
-export { encodePng } from './data/encode-png.node.js';
+export { encodePng } from './data/pictures/encode-png.node.js';
 
 /** The contact sheet of findings as a PNG; null when none of them has pictures to show. */
 export async function auditSheet(findings: readonly Finding[]): Promise<Uint8Array | null> {
-  const sheet = await import('./data/audit-sheet.node.js'); // with the decoders
+  const sheet = await import('./data/audit/audit-sheet.node.js'); // with the decoders
   return sheet.auditSheet(findings);
 }
 

@@ -10,9 +10,9 @@ export {
   type OpenDeviceOptions,
 } from './tensor/open-device.js';
 export { Device, type DeviceDescription, type DeviceStatistics } from './tensor/device.js';
-export { CpuDevice } from './tensor/cpu-device.js';
-export { ReferenceDevice } from './tensor/reference-device.js';
-export { WebGpuDevice, type AdapterDescription } from './tensor/webgpu-device.js';
+export { CpuDevice } from './tensor/cpu/cpu-device.js';
+export { ReferenceDevice } from './tensor/reference/reference-device.js';
+export { WebGpuDevice, type AdapterDescription } from './tensor/webgpu/webgpu-device.js';
 export { elementwiseKernel, type ElementwiseDefinition } from './tensor/elementwise.js';
 export { defineKernel, dispatchThreads, ENTRY, planThreads } from './tensor/kernel.js';
 export type {
@@ -50,39 +50,45 @@ export {
 } from './checks/checks.js';
 export { checkNames, gradcheck, type CheckResult, type GradcheckOptions } from './checks/gradcheck.js';
 
-export { add, multiply, squaredDifference } from './kernels/arithmetic.js';
+export { add, multiply, squaredDifference } from './kernels/elementwise/arithmetic.js';
 export { augment } from './kernels/augment/augment.js';
-export { averagePool2d } from './kernels/average-pool2d.js';
-export { batchNorm, batchNormInference, type MovingStatistics } from './kernels/batch-norm.js';
-export { addBias } from './kernels/bias.js';
-export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './kernels/binary-cross-entropy.js';
-export { concat } from './kernels/concat.js';
+export { averagePool2d } from './kernels/pool/average-pool2d.js';
+export { batchNorm, batchNormInference, type MovingStatistics } from './kernels/norm/batch-norm.js';
+export { addBias } from './kernels/dense/bias.js';
+export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './kernels/loss/binary-cross-entropy.js';
+export { concat } from './kernels/move/concat.js';
 export { conv2d } from './kernels/conv2d/conv2d.js';
-export { dense } from './kernels/dense.js';
-export { dropout } from './kernels/dropout.js';
-export { elu } from './kernels/elu.js';
-export { flatten, reshape } from './kernels/flatten.js';
-export { gelu } from './kernels/gelu.js';
-export { classWeights, oneHot, smoothLabels } from './kernels/labels.js';
-export { leakyRelu } from './kernels/leaky-relu.js';
-export { maxPool2d } from './kernels/max-pool2d.js';
-export { crop, pad, type Paddings } from './kernels/pad.js';
+export { dense } from './kernels/dense/dense.js';
+export { dropout } from './kernels/elementwise/dropout.js';
+export { elu } from './kernels/activation/elu.js';
+export { flatten, reshape } from './kernels/move/reshape.js';
+export { gelu } from './kernels/activation/gelu.js';
+export { classWeights, oneHot, smoothLabels } from './kernels/loss/labels.js';
+export { leakyRelu } from './kernels/activation/leaky-relu.js';
+export { maxPool2d } from './kernels/pool/max-pool2d.js';
+export { crop, pad, type Paddings } from './kernels/move/pad.js';
 export { kernels, ops } from './kernels/registry.js';
-export { floats, type RegisteredKernel, type RegisteredOp, type Sample, type SampleTensor } from './kernels/samples.js';
-export { globalMaxPool2d, max } from './kernels/reduce-max.js';
-export { globalAveragePool2d, mean, sum, type ReduceOptions } from './kernels/reduce.js';
-export { relu } from './kernels/relu.js';
-export { sigmoid } from './kernels/sigmoid.js';
-export { softmaxCrossEntropy } from './kernels/softmax-cross-entropy.js';
-export { softmax } from './kernels/softmax.js';
-export { halfSquaredErrors, meanSquaredErrors } from './kernels/squared-errors.js';
-export { sumOfSquares } from './kernels/sum-of-squares.js';
-export { swish } from './kernels/swish.js';
-export { tanh } from './kernels/tanh.js';
+export {
+  floats,
+  type RegisteredKernel,
+  type RegisteredOp,
+  type Sample,
+  type SampleTensor,
+} from './kernels/shared/samples.js';
+export { globalMaxPool2d, max } from './kernels/reduce/reduce-max.js';
+export { globalAveragePool2d, mean, sum, type ReduceOptions } from './kernels/reduce/reduce.js';
+export { relu } from './kernels/activation/relu.js';
+export { sigmoid } from './kernels/activation/sigmoid.js';
+export { softmaxCrossEntropy } from './kernels/loss/softmax-cross-entropy.js';
+export { softmax } from './kernels/activation/softmax.js';
+export { halfSquaredErrors, meanSquaredErrors } from './kernels/loss/squared-errors.js';
+export { sumOfSquares } from './kernels/reduce/sum-of-squares.js';
+export { swish } from './kernels/activation/swish.js';
+export { tanh } from './kernels/activation/tanh.js';
 
-export type { Activation as ActivationName } from './nn/activation.js';
-export { Layer, type CallContext, type LayerConfig, type LayerOptions } from './nn/layer.js';
-export { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D, type Regularizer } from './nn/layers.js';
+export type { Activation as ActivationName } from './nn/layers/activation.js';
+export { Layer, type CallContext, type LayerConfig, type LayerOptions } from './nn/layers/layer.js';
+export { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D, type Regularizer } from './nn/layers/layers.js';
 export {
   binaryCrossentropy,
   categoricalCrossentropy,
@@ -108,13 +114,13 @@ export {
   Reshape,
   Softmax,
   ZeroPadding2D,
-} from './nn/more-layers.js';
+} from './nn/layers/more-layers.js';
 export { Sequential } from './nn/sequential.js';
 export { input, type SymbolicTensor } from './nn/symbolic.js';
-export { renderBatch } from './nn/batch-source.js';
-export type { BatchPlan, Batches } from './nn/batches.js';
-export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/fit.js';
-export { measurePeak, type KernelProfile, type StepProfile } from './nn/profile.js';
+export { renderBatch } from './nn/training/batch-source.js';
+export type { BatchPlan, Batches } from './nn/training/batches.js';
+export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/training/fit.js';
+export { measurePeak, type KernelProfile, type StepProfile } from './nn/training/profile.js';
 export type { NamedWeights } from './nn/parameters.js';
 export { adam, adamW, type AdamOptions, type AdamWOptions } from './optim/adam.js';
 export { rmsprop, type RmspropOptions } from './optim/rmsprop.js';
@@ -138,9 +144,9 @@ export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile, FillMode } from './data/augmentation.js';
 export type { Normalization, NormalizationOptions } from './data/normalization.js';
 export { classCounts, subset, type Dataset } from './data/dataset.js';
-export { decode, type DecodeOptions } from './data/decode.js';
-export { pictureFormat, type KnownFormat } from './data/format.js';
-export type { Picture } from './data/picture.js';
+export { decode, type DecodeOptions } from './data/pictures/decode.js';
+export { pictureFormat, type KnownFormat } from './data/pictures/format.js';
+export type { Picture } from './data/pictures/picture.js';
 export {
   audit,
   type AuditedPicture,
@@ -150,10 +156,10 @@ export {
   type Finding,
   type FindingKind,
   type SetSummary,
-} from './data/audit.js';
-export { contactSheet, type SheetRow } from './data/contact-sheet.js';
-export type { PictureFacts } from './data/picture-facts.js';
-export type { Pictures, PictureStore } from './data/picture-store.js';
+} from './data/audit/audit.js';
+export { contactSheet, type SheetRow } from './data/audit/contact-sheet.js';
+export type { PictureFacts } from './data/audit/picture-facts.js';
+export type { Pictures, PictureStore } from './data/store/picture-store.js';
 export {
   crop as cropPicture,
   interpolations,
@@ -163,11 +169,11 @@ export {
   type Preparation,
   type Region,
   type Size,
-} from './data/resize.js';
-export { beltPicture } from './data/synthetic.js';
+} from './data/pictures/resize.js';
+export { beltPicture } from './data/belt/synthetic.js';
 
 export { exportKeras, importKeras, type ImportedKeras, type KerasFile } from './formats/keras/keras.js';
-export { decodeModel, encodeModel, type ModelInfo } from './formats/model.js';
+export { decodeModel, encodeModel, type ModelInfo } from './formats/beltnet/model.js';
 export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
-export { encodeTorchSafetensors } from './formats/torch.js';
+export { encodeTorchSafetensors } from './formats/torch/torch.js';

@@ -5,7 +5,7 @@ import type { Worker } from 'node:worker_threads';
 import { UsageError } from './errors.js';
 
 /**
- * The program of a worker, a file of the built package such as 'data/decode-worker.node'. Node cannot run TypeScript in a
+ * The program of a worker, a file of the built package such as 'data/store/decode-worker.node'. Node cannot run TypeScript in a
  * worker thread: when this module is run from its source, the built worker is taken.
  *
  * @throws UsageError when it has not been built

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { synthesize } from '../src/data/synthetic.node.js';
+import { synthesize } from '../src/data/belt/synthetic.node.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const programs = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map(

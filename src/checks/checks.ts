@@ -2,13 +2,13 @@
  * The proof of kernels and ops, as functions: the tests run them over the registry, `beltnet gradcheck` on the user's
  * adapter. Errors are in roundings: units of 2^-24, float32's relative rounding, of the output's largest magnitude.
  */
-import type { RegisteredKernel, RegisteredOp, Sample, SampleTensor } from '../kernels/samples.js';
+import type { RegisteredKernel, RegisteredOp, Sample, SampleTensor } from '../kernels/shared/samples.js';
 import { backward, noGrad, record } from '../tensor/autograd.js';
-import { choiceKey } from '../tensor/autotune.js';
+import { choiceKey } from '../tensor/webgpu/autotune.js';
 import type { Device } from '../tensor/device.js';
 import type { Numbers } from '../tensor/kernel.js';
 import { Random, RandomStream } from '../tensor/random.js';
-import { ReferenceDevice } from '../tensor/reference-device.js';
+import { ReferenceDevice } from '../tensor/reference/reference-device.js';
 import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { emptyTensor, launch, tensor, type Tensor } from '../tensor/tensor.js';
 

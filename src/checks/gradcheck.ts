@@ -1,11 +1,11 @@
 /** Everything that can be checked on a device, check by check: what `beltnet gradcheck` prints. */
 import { kernels as allKernels, ops as allOps } from '../kernels/registry.js';
-import { floats, type RegisteredKernel, type RegisteredOp } from '../kernels/samples.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../nn/layers.js';
+import { floats, type RegisteredKernel, type RegisteredOp } from '../kernels/shared/samples.js';
+import { Conv2D, Dense, Flatten, MaxPooling2D } from '../nn/layers/layers.js';
 import { Sequential } from '../nn/sequential.js';
 import type { Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';
-import { ReferenceDevice } from '../tensor/reference-device.js';
+import { ReferenceDevice } from '../tensor/reference/reference-device.js';
 import {
   DIFFERENCE_TOLERANCE,
   errorInRoundings,

@@ -11,9 +11,9 @@ import {
   warpInterpolation,
 } from './augmentation.js';
 import type { Dataset } from './dataset.js';
-import { DEFECTS_LENGTH, drawDefects } from './defects.js';
+import { DEFECTS_LENGTH, drawDefects } from './belt/defects.js';
 import type { Normalization } from './normalization.js';
-import type { Pictures } from './picture-store.js';
+import type { Pictures } from './store/picture-store.js';
 
 /** How a data set is gone through. */
 export interface FlowOptions {

@@ -1,7 +1,7 @@
 /** Pictures of one size with their labels. */
 import { DataError, UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
-import type { Pictures, PictureStore } from './picture-store.js';
+import type { Pictures, PictureStore } from './store/picture-store.js';
 
 /** A picture that could not be used, and why. */
 export interface SkippedFile {

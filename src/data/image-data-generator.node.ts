@@ -2,16 +2,16 @@
 import { DataError, UsageError } from '../errors.js';
 import type { DataFlow } from './batches.js';
 import { classCounts } from './dataset.js';
-import type { FileList } from './folder.node.js';
+import type { FileList } from './sources/folder.node.js';
 import {
   checkOptionNames,
   type ImageDataGenerator,
   type ImageDataGeneratorOptions,
   imageDataGenerator as browserImageDataGenerator,
 } from './image-data-generator.js';
-import { loadDataset } from './load.node.js';
-import type { Interpolation } from './resize.js';
-import { listLabelled } from './splits.node.js';
+import { loadDataset } from './store/load.node.js';
+import type { Interpolation } from './pictures/resize.js';
+import { listLabelled } from './sources/splits.node.js';
 
 /** Keras' options of the same names. */
 export interface FlowFromDirectoryOptions {

@@ -7,16 +7,16 @@ import { addKernel, copyKernel, onesLikeKernel, zerosLikeKernel } from '../tenso
 import type { Kernel } from '../tensor/kernel.js';
 import type { Random } from '../tensor/random.js';
 import { sizeOf, type Shape } from '../tensor/shape.js';
-import { adamUpdate } from './adam.js';
-import { arithmeticKernels, arithmeticOps } from './arithmetic.js';
+import { adamUpdate } from './update/adam.js';
+import { arithmeticKernels, arithmeticOps } from './elementwise/arithmetic.js';
 import { DEFECTS_SIZE, TRANSFORM_SIZE } from './augment/attributes.js';
 import { augmentKernel } from './augment/augment.js';
-import { averagePool2dKernels, averagePool2dOps } from './average-pool2d.js';
-import { batchMetrics, METRIC_ROWS, METRICS } from './batch-metrics.js';
-import { batchNormKernels, batchNormOps } from './batch-norm.js';
-import { addBiasOp, biasForward, columnSumsKernel } from './bias.js';
-import { clippedForms, logitsForward, logitsGradient, logitsOp } from './binary-cross-entropy.js';
-import { concatKernels, concatOps } from './concat.js';
+import { averagePool2dKernels, averagePool2dOps } from './pool/average-pool2d.js';
+import { batchMetrics, METRIC_ROWS, METRICS } from './loss/batch-metrics.js';
+import { batchNormKernels, batchNormOps } from './norm/batch-norm.js';
+import { addBiasOp, biasForward, columnSumsKernel } from './dense/bias.js';
+import { clippedForms, logitsForward, logitsGradient, logitsOp } from './loss/binary-cross-entropy.js';
+import { concatKernels, concatOps } from './move/concat.js';
 import {
   conv2dMaxPool2dForward,
   conv2dMaxPool2dInputGradient,
@@ -26,21 +26,21 @@ import {
 } from './conv2d/conv2d-max-pool2d.js';
 import { conv2dForward, conv2dInputGradient, conv2dOp, conv2dWeightGradient } from './conv2d/conv2d.js';
 import { groupedConv2dKernels, groupedConv2dOps } from './conv2d/grouped-conv2d.js';
-import { denseOp, denseWeightGradient } from './dense.js';
-import { dropoutKernels, dropoutOps } from './dropout.js';
-import { eluKernels, eluOps } from './elu.js';
-import { reshapeOp } from './flatten.js';
-import { geluKernels, geluOps } from './gelu.js';
-import { labelKernels, labelOps } from './labels.js';
-import { leakyReluKernels, leakyReluOps } from './leaky-relu.js';
-import { matrixProduct } from './matrix-product.js';
-import { maxPool2dForward, maxPool2dGradient, maxPool2dOp } from './max-pool2d.js';
-import { multiplyAddChainKernels } from './multiply-add-chain.js';
-import { padKernels, padOps } from './pad.js';
-import { reduceMaxKernels, reduceMaxOps } from './reduce-max.js';
-import { reduceKernels, reduceOps } from './reduce.js';
-import { reluForward, reluGradientKernel, reluOp } from './relu.js';
-import { rmspropKernels } from './rmsprop.js';
+import { denseOp, denseWeightGradient } from './dense/dense.js';
+import { dropoutKernels, dropoutOps } from './elementwise/dropout.js';
+import { eluKernels, eluOps } from './activation/elu.js';
+import { reshapeOp } from './move/reshape.js';
+import { geluKernels, geluOps } from './activation/gelu.js';
+import { labelKernels, labelOps } from './loss/labels.js';
+import { leakyReluKernels, leakyReluOps } from './activation/leaky-relu.js';
+import { matrixProduct } from './dense/matrix-product.js';
+import { maxPool2dForward, maxPool2dGradient, maxPool2dOp } from './pool/max-pool2d.js';
+import { multiplyAddChainKernels } from './shared/multiply-add-chain.js';
+import { padKernels, padOps } from './move/pad.js';
+import { reduceMaxKernels, reduceMaxOps } from './reduce/reduce-max.js';
+import { reduceKernels, reduceOps } from './reduce/reduce.js';
+import { reluForward, reluGradientKernel, reluOp } from './activation/relu.js';
+import { rmspropKernels } from './update/rmsprop.js';
 import {
   allDifferent,
   anyShape,
@@ -54,17 +54,17 @@ import {
   randomWindow,
   unary,
   wholeNumbers,
-} from './samples.js';
-import type { RegisteredKernel, RegisteredOp, SampleTensor } from './samples.js';
-import { scaleInPlaceKernels } from './scale-in-place.js';
-import { sgdUpdate } from './sgd.js';
-import { sigmoidForward, sigmoidGradient, sigmoidOp } from './sigmoid.js';
-import { softmaxCrossEntropyKernels, softmaxCrossEntropyOps } from './softmax-cross-entropy.js';
-import { softmaxKernels, softmaxOps } from './softmax.js';
-import { sumOfSquaresKernels, sumOfSquaresOps } from './sum-of-squares.js';
-import { swishKernels, swishOps } from './swish.js';
-import { tanhKernels, tanhOps } from './tanh.js';
-import { windowGeometry, type WindowAttributes } from './window.js';
+} from './shared/samples.js';
+import type { RegisteredKernel, RegisteredOp, SampleTensor } from './shared/samples.js';
+import { scaleInPlaceKernels } from './update/scale-in-place.js';
+import { sgdUpdate } from './update/sgd.js';
+import { sigmoidForward, sigmoidGradient, sigmoidOp } from './activation/sigmoid.js';
+import { softmaxCrossEntropyKernels, softmaxCrossEntropyOps } from './loss/softmax-cross-entropy.js';
+import { softmaxKernels, softmaxOps } from './activation/softmax.js';
+import { sumOfSquaresKernels, sumOfSquaresOps } from './reduce/sum-of-squares.js';
+import { swishKernels, swishOps } from './activation/swish.js';
+import { tanhKernels, tanhOps } from './activation/tanh.js';
+import { windowGeometry, type WindowAttributes } from './shared/window.js';
 
 const choice = <Value>(random: Random, values: readonly Value[]): Value => values[random.integer(values.length)];
 

@@ -1,10 +1,10 @@
 /** Losses that `compile` takes, with Keras' names. */
 import { UsageError } from '../errors.js';
-import { binaryCrossEntropy, binaryCrossEntropyWithLogits } from '../kernels/binary-cross-entropy.js';
-import { reshape } from '../kernels/flatten.js';
-import { oneHot, smoothLabels } from '../kernels/labels.js';
-import { softmaxCrossEntropy } from '../kernels/softmax-cross-entropy.js';
-import { halfSquaredErrors, meanSquaredErrors } from '../kernels/squared-errors.js';
+import { binaryCrossEntropy, binaryCrossEntropyWithLogits } from '../kernels/loss/binary-cross-entropy.js';
+import { reshape } from '../kernels/move/reshape.js';
+import { oneHot, smoothLabels } from '../kernels/loss/labels.js';
+import { softmaxCrossEntropy } from '../kernels/loss/softmax-cross-entropy.js';
+import { halfSquaredErrors, meanSquaredErrors } from '../kernels/loss/squared-errors.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 export interface Loss {

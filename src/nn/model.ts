@@ -1,7 +1,7 @@
 /** A model: a graph of layers from one input to one output, with Keras' methods. `Sequential` is the graph that is a row. */
 import { ShapeError, UsageError } from '../errors.js';
-import { add } from '../kernels/arithmetic.js';
-import { sumOfSquares } from '../kernels/sum-of-squares.js';
+import { add } from '../kernels/elementwise/arithmetic.js';
+import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
 import { adam, adamW } from '../optim/adam.js';
 import type { BoundOptimizer, Optimizer } from '../optim/optimizer.js';
 import { rmsprop } from '../optim/rmsprop.js';
@@ -9,8 +9,8 @@ import { sgd } from '../optim/sgd.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { tensor, type Tensor } from '../tensor/tensor.js';
-import { ArraySource } from './batch-source.js';
-import type { Batches } from './batches.js';
+import { ArraySource } from './training/batch-source.js';
+import type { Batches } from './training/batches.js';
 import {
   evaluateBatches,
   fitBatches,
@@ -21,12 +21,12 @@ import {
   type History,
   type OnScores,
   type SetMetrics,
-} from './fit.js';
-import type { Layer, LayerConfig } from './layer.js';
+} from './training/fit.js';
+import type { Layer, LayerConfig } from './layers/layer.js';
 import { resolveLoss, type Loss, type LossName } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedParameter, type NamedWeights } from './parameters.js';
-import type { StepProfile } from './profile.js';
-import { Steps, type ForwardOptions } from './steps.js';
+import type { StepProfile } from './training/profile.js';
+import { Steps, type ForwardOptions } from './training/steps.js';
 import type { SymbolicTensor } from './symbolic.js';
 
 const optimizers = { adam, adamW, rmsprop, sgd };

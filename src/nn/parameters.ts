@@ -8,7 +8,7 @@ import { ALIGNMENT, type Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { viewOf, zeros, type Tensor } from '../tensor/tensor.js';
-import type { ParameterDescription } from './layer.js';
+import type { ParameterDescription } from './layers/layer.js';
 
 export interface NamedWeights {
   readonly [name: string]: { readonly shape: Shape; readonly data: Float32Array };

@@ -1,6 +1,6 @@
 /** A model that is a row of layers, used as Keras' `Sequential` is. */
 import { UsageError } from '../errors.js';
-import type { Layer } from './layer.js';
+import type { Layer } from './layers/layer.js';
 import { Model } from './model.js';
 
 export class Sequential extends Model {

@@ -1,7 +1,7 @@
 /** Tensors of a graph that is being built: shapes and where they come from, no values. */
 import { UsageError } from '../errors.js';
 import { formatShape, type Shape } from '../tensor/shape.js';
-import type { Layer } from './layer.js';
+import type { Layer } from './layers/layer.js';
 
 let made = 0;
 

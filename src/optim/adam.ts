@@ -1,6 +1,6 @@
 /** Adam (Kingma and Ba, arXiv:1412.6980), as Keras and as PyTorch compute it, and AdamW (Loshchilov and Hutter, arXiv:1711.05101). */
-import { adamUpdate } from '../kernels/adam.js';
-import { scaleInPlace } from '../kernels/scale-in-place.js';
+import { adamUpdate } from '../kernels/update/adam.js';
+import { scaleInPlace } from '../kernels/update/scale-in-place.js';
 import { launch } from '../tensor/tensor.js';
 import { checkFraction, checkPositive, defineOptimizer, type Optimizer, type OptimizerOptions } from './optimizer.js';
 

@@ -1,7 +1,7 @@
 /** What `compile` expects of an optimizer: it works on all parameters at once, as one arena. */
 import { UsageError } from '../errors.js';
-import { clipInPlace } from '../kernels/scale-in-place.js';
-import { sumOfSquaresKernel } from '../kernels/sum-of-squares.js';
+import { clipInPlace } from '../kernels/update/scale-in-place.js';
+import { sumOfSquaresKernel } from '../kernels/reduce/sum-of-squares.js';
 import { launch, zeros, type Tensor } from '../tensor/tensor.js';
 import { constant, type Schedule } from './schedules.js';
 

@@ -1,5 +1,5 @@
 /** RMSprop (Tieleman and Hinton, 2012): as Keras has it (ε inside the root), as PyTorch (outside), each with momentum if wanted. */
-import { rmspropUpdate } from '../kernels/rmsprop.js';
+import { rmspropUpdate } from '../kernels/update/rmsprop.js';
 import { launch } from '../tensor/tensor.js';
 import { checkFraction, checkPositive, defineOptimizer, type Optimizer, type OptimizerOptions } from './optimizer.js';
 

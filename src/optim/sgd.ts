@@ -1,5 +1,5 @@
 /** Gradient descent with optional momentum, as in Keras; with a constant learning rate PyTorch's is the same. */
-import { sgdUpdate } from '../kernels/sgd.js';
+import { sgdUpdate } from '../kernels/update/sgd.js';
 import { launch } from '../tensor/tensor.js';
 import { checkFraction, defineOptimizer, type Optimizer, type OptimizerOptions } from './optimizer.js';
 

@@ -2,7 +2,7 @@
  * What the two devices share: memory pool and scopes, the queue of launches, recording and replaying of steps.
  * A launch is a kernel bound to its buffers. Launches run in the order in which they were queued.
  */
-import { choiceKey, type ChoiceSubject } from './autotune.js';
+import { choiceKey, type ChoiceSubject } from './webgpu/autotune.js';
 import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
 import type { BufferView, DeviceBuffer, KernelCall } from './kernel.js';
 

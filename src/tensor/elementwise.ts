@@ -9,7 +9,7 @@ import {
   planThreads,
   type WasmCall,
 } from './kernel.js';
-import { splitElements } from './parts.js';
+import { splitElements } from './cpu/parts.js';
 import { formatShape, sameShape, sizeOf } from './shape.js';
 
 export interface ElementwiseDefinition<Attributes> {

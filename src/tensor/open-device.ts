@@ -1,8 +1,8 @@
 /** Choosing a device. */
 import { NoDeviceError, UsageError } from '../errors.js';
-import { CpuDevice } from './cpu-device.js';
+import { CpuDevice } from './cpu/cpu-device.js';
 import type { Device } from './device.js';
-import { describeAdapter, requestAdapters, WebGpuDevice, type AdapterDescription } from './webgpu-device.js';
+import { describeAdapter, requestAdapters, WebGpuDevice, type AdapterDescription } from './webgpu/webgpu-device.js';
 
 export type DeviceName = 'auto' | 'webgpu' | 'cpu';
 

@@ -81,7 +81,7 @@ describe('gradcheck', () => {
     try {
       cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
       cpSync(join(root, 'package.json'), join(copy, 'package.json'));
-      const file = join(copy, 'dist/src/kernels/tanh.js');
+      const file = join(copy, 'dist/src/kernels/activation/tanh.js');
       const source = readFileSync(file, 'utf8');
       const wrong = source.replace('dy * (1 - y) * (1 + y)', 'dy * (1 + y) * (1 + y)');
       expect(wrong).not.toBe(source);

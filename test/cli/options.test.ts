@@ -9,7 +9,7 @@ import {
   shearNote,
   shearRange,
   wholeNumber,
-} from '../../cli/options.js';
+} from '../../cli/terminal/options.js';
 
 describe('values of options', () => {
   test('whole numbers are digits only and in range', () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { epochLine, figure, ProgressLine } from '../../cli/epoch-log.js';
-import { note, printable, quoted, showProgress, table } from '../../cli/terminal.js';
+import { epochLine, figure, ProgressLine } from '../../cli/terminal/epoch-log.js';
+import { note, printable, quoted, showProgress, table } from '../../cli/terminal/output.js';
 
 describe("Keras' log", () => {
   test('figures: four decimals, or an exponent of two digits from 1e-3 down', () => {

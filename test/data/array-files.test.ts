@@ -2,9 +2,9 @@ import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { listArraySet, openArraySet } from '../../src/data/array-files.node.js';
-import { loadDataset, loadPictures } from '../../src/data/load.node.js';
-import { listLabelled, openSplits } from '../../src/data/splits.node.js';
+import { listArraySet, openArraySet } from '../../src/data/sources/array-files.node.js';
+import { loadDataset, loadPictures } from '../../src/data/store/load.node.js';
+import { listLabelled, openSplits } from '../../src/data/sources/splits.node.js';
 import { temporaryFolder } from './make-pictures.js';
 
 /** Made by NumPy, see make.py there. */

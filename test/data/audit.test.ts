@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { auditSets, listSets } from '../../src/data/audit-folders.node.js';
-import { auditSheet } from '../../src/data/audit-sheet.node.js';
-import type { AuditReport, FindingKind } from '../../src/data/audit.js';
-import { forEachNearPair, thumbnailDistance } from '../../src/data/near-duplicates.js';
+import { auditSets, listSets } from '../../src/data/audit/audit-folders.node.js';
+import { auditSheet } from '../../src/data/audit/audit-sheet.node.js';
+import type { AuditReport, FindingKind } from '../../src/data/audit/audit.js';
+import { forEachNearPair, thumbnailDistance } from '../../src/data/audit/near-duplicates.js';
 import { goldenFile } from './golden.js';
 import { makePng, plainPng, temporaryFolder } from './make-pictures.js';
 

@@ -4,7 +4,7 @@ import { drawTransform } from '../../src/data/augmentation.js';
 import { DataFlow } from '../../src/data/batches.js';
 import { imageDataGenerator, type ImageDataGeneratorOptions } from '../../src/data/image-data-generator.js';
 import { UsageError } from '../../src/errors.js';
-import type { Batches } from '../../src/nn/batches.js';
+import type { Batches } from '../../src/nn/training/batches.js';
 import { smallDataset } from './small-dataset.js';
 
 /** The indices of one pass, batch after batch. */

@@ -11,12 +11,12 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { PictureCache } from '../../src/data/cache.node.js';
-import { cacheDirectory, isWithin } from '../../src/data/cache-place.node.js';
+import { PictureCache } from '../../src/data/store/cache.node.js';
+import { cacheDirectory, isWithin } from '../../src/data/store/cache-place.node.js';
 import type { Dataset } from '../../src/data/dataset.js';
-import { listClassFolders } from '../../src/data/folder.node.js';
-import { loadDataset } from '../../src/data/load.node.js';
-import { readFacts } from '../../src/data/picture-facts.js';
+import { listClassFolders } from '../../src/data/sources/folder.node.js';
+import { loadDataset } from '../../src/data/store/load.node.js';
+import { readFacts } from '../../src/data/audit/picture-facts.js';
 import { plainPng, temporaryFolder } from './make-pictures.js';
 
 const size = { width: 4, height: 3 };

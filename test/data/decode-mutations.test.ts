@@ -5,9 +5,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { crc32, deflateSync, inflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { decode as decodeAnywhere } from '../../src/data/decode.js';
-import { decode } from '../../src/data/decode.node.js';
-import type { Picture } from '../../src/data/picture.js';
+import { decode as decodeAnywhere } from '../../src/data/pictures/decode.js';
+import { decode } from '../../src/data/pictures/decode.node.js';
+import type { Picture } from '../../src/data/pictures/picture.js';
 import { DataError } from '../../src/errors.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { goldenCases, goldenFile } from './golden.js';

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../src/data/decode.js';
-import { inflateNatively } from '../../src/data/inflate.node.js';
+import { decode } from '../../src/data/pictures/decode.js';
+import { inflateNatively } from '../../src/data/pictures/inflate.node.js';
 
 const folder = new URL('pictures/', import.meta.url);
 const seen: Record<string, { readonly width: number; readonly height: number; readonly rgbSha256: string }> =

@@ -1,8 +1,8 @@
 /** In a browser the pictures of both sets have the very bytes that they have in Node and in Pillow. */
 import { expect, test } from 'vitest';
 import { commands } from 'vitest/browser';
-import { decode } from '../../src/data/decode.js';
-import { openArithmetic } from '../../src/data/jpeg/arithmetic.js';
+import { decode } from '../../src/data/pictures/decode.js';
+import { openArithmetic } from '../../src/data/pictures/jpeg/arithmetic.js';
 
 interface Case {
   readonly path: string;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../src/data/decode.node.js';
+import { decode } from '../../src/data/pictures/decode.node.js';
 import { DataError } from '../../src/errors.js';
 import { difference, goldenCases, goldenFile, goldenPictures } from './golden.js';
 import { makePng, plainJpeg, plainPng, pngChunk } from './make-pictures.js';

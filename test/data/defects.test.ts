@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { DataFlow } from '../../src/data/batches.js';
-import { DEFECTS_LENGTH, drawDefects } from '../../src/data/defects.js';
+import { DEFECTS_LENGTH, drawDefects } from '../../src/data/belt/defects.js';
 import { UsageError } from '../../src/errors.js';
 import { DEFECTS_SIZE } from '../../src/kernels/augment/attributes.js';
-import { renderBatch } from '../../src/nn/batch-source.js';
-import { ReferenceDevice } from '../../src/tensor/reference-device.js';
+import { renderBatch } from '../../src/nn/training/batch-source.js';
+import { ReferenceDevice } from '../../src/tensor/reference/reference-device.js';
 import { smallDataset } from './small-dataset.js';
 
 const COUNT = 5000;

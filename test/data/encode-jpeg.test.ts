@@ -1,9 +1,9 @@
 /** The encoder's files as another program decodes them. */
 import jpegJs from 'jpeg-js';
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../src/data/decode.js';
-import { encodeJpeg } from '../../src/data/jpeg/encode-jpeg.js';
-import type { Picture } from '../../src/data/picture.js';
+import { decode } from '../../src/data/pictures/decode.js';
+import { encodeJpeg } from '../../src/data/pictures/jpeg/encode-jpeg.js';
+import type { Picture } from '../../src/data/pictures/picture.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 
 /** Slopes of all colours. */

@@ -1,6 +1,6 @@
 import { copyFileSync, readdirSync, renameSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test, vi } from 'vitest';
-import { FileDigests } from '../../src/data/file-digests.node.js';
+import { FileDigests } from '../../src/data/store/file-digests.node.js';
 import { temporaryFolder } from './make-pictures.js';
 
 const digest = (value: number): Uint8Array => new Uint8Array(32).fill(value);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { findPictures, listClassFolders, resolveSplits } from '../../src/data/folder.node.js';
+import { findPictures, listClassFolders, resolveSplits } from '../../src/data/sources/folder.node.js';
 import { DataError, UsageError } from '../../src/errors.js';
 import { temporaryFolder } from './make-pictures.js';
 

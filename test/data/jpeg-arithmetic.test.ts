@@ -1,7 +1,7 @@
 /** WebAssembly against the plain functions: the same bytes, for whatever numbers. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Arithmetic, openArithmetic, plainArithmetic } from '../../src/data/jpeg/arithmetic.js';
+import { type Arithmetic, openArithmetic, plainArithmetic } from '../../src/data/pictures/jpeg/arithmetic.js';
 
 const BYTES = 1 << 16;
 const [FIRST, SECOND, THIRD, TO] = [0x1010, 0x2010, 0x3010, 0x8000];

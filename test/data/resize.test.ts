@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../src/data/decode.node.js';
-import type { Picture } from '../../src/data/picture.js';
-import { crop, type Interpolation, prepare, resize } from '../../src/data/resize.js';
+import { decode } from '../../src/data/pictures/decode.node.js';
+import type { Picture } from '../../src/data/pictures/picture.js';
+import { crop, type Interpolation, prepare, resize } from '../../src/data/pictures/resize.js';
 import { UsageError } from '../../src/errors.js';
 import { difference, goldenCases, goldenFile, goldenPictures } from './golden.js';
 

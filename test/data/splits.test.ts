@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { splitByGroup } from '../../src/data/dataset.js';
-import { openSplits } from '../../src/data/splits.node.js';
+import { openSplits } from '../../src/data/sources/splits.node.js';
 import { DataError, UsageError } from '../../src/errors.js';
 import { temporaryFolder } from './make-pictures.js';
 

@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { LONGEST_OK_STRETCH, planBelt, SHORTEST_GAP_STRETCH } from '../../src/data/belt-plan.js';
-import type { BeltLabel, BeltScene } from '../../src/data/belt-scene.js';
-import { decode } from '../../src/data/decode.node.js';
-import type { Picture } from '../../src/data/picture.js';
-import { synthesize } from '../../src/data/synthetic.node.js';
-import { beltPicture } from '../../src/data/synthetic.js';
+import { LONGEST_OK_STRETCH, planBelt, SHORTEST_GAP_STRETCH } from '../../src/data/belt/belt-plan.js';
+import type { BeltLabel, BeltScene } from '../../src/data/belt/belt-scene.js';
+import { decode } from '../../src/data/pictures/decode.node.js';
+import type { Picture } from '../../src/data/pictures/picture.js';
+import { synthesize } from '../../src/data/belt/synthetic.node.js';
+import { beltPicture } from '../../src/data/belt/synthetic.js';
 import { DiskError, UsageError } from '../../src/errors.js';
 
 const labels: readonly BeltLabel[] = ['gap', 'ok'];

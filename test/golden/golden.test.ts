@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
 import { readSafetensors } from '../../src/formats/safetensors.js';
 import type { Device } from '../../src/tensor/device.js';
-import { ReferenceDevice } from '../../src/tensor/reference-device.js';
+import { ReferenceDevice } from '../../src/tensor/reference/reference-device.js';
 import { openTestDevice } from '../support/open-devices.js';
 import { missingTolerances, writeNumerics } from './numerics.js';
 import { checks, type Case, type GoldenTensor, type Outputs } from './checks.js';

@@ -5,11 +5,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decode, type DecodeOptions } from '../../src/data/decode.js';
-import { type Inflate, inflateAnywhere } from '../../src/data/inflate.js';
-import { inflateNatively } from '../../src/data/inflate.node.js';
-import type { Picture } from '../../src/data/picture.js';
-import { type Interpolation, resize } from '../../src/data/resize.js';
+import { decode, type DecodeOptions } from '../../src/data/pictures/decode.js';
+import { type Inflate, inflateAnywhere } from '../../src/data/pictures/inflate.js';
+import { inflateNatively } from '../../src/data/pictures/inflate.node.js';
+import type { Picture } from '../../src/data/pictures/picture.js';
+import { type Interpolation, resize } from '../../src/data/pictures/resize.js';
 import { difference } from '../data/golden.js';
 import type { Case, GoldenTensor } from './checks.js';
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { conv2dMaxPool2d } from '../../src/kernels/conv2d/conv2d-max-pool2d.js';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
-import { maxPool2d } from '../../src/kernels/max-pool2d.js';
+import { maxPool2d } from '../../src/kernels/pool/max-pool2d.js';
 import { backward, record } from '../../src/tensor/autograd.js';
 import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { errorInRoundings } from '../../src/checks/checks.js';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
-import { pad } from '../../src/kernels/pad.js';
+import { pad } from '../../src/kernels/move/pad.js';
 import { backward, record } from '../../src/tensor/autograd.js';
 import type { Device } from '../../src/tensor/device.js';
 import { tensor, type Tensor } from '../../src/tensor/tensor.js';

@@ -1,6 +1,6 @@
 /** Philox in WGSL, bit for bit that of TypeScript, which test/tensor/random.test.ts checks against published vectors. */
 import { expect, test } from 'vitest';
-import { PHILOX } from '../../src/kernels/philox.js';
+import { PHILOX } from '../../src/kernels/shared/philox.js';
 import { defineKernel, ENTRY, planThreads } from '../../src/tensor/kernel.js';
 import { philox4x32, Random, RandomStream } from '../../src/tensor/random.js';
 import { launch, tensor } from '../../src/tensor/tensor.js';

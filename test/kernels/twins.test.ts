@@ -13,7 +13,7 @@ import {
   variantsOf,
 } from '../../src/checks/checks.js';
 import { kernels, ops } from '../../src/kernels/registry.js';
-import { relu } from '../../src/kernels/relu.js';
+import { relu } from '../../src/kernels/activation/relu.js';
 import type { Device } from '../../src/tensor/device.js';
 import { tensor } from '../../src/tensor/tensor.js';
 import { openTestDevices } from '../support/open-devices.js';

@@ -1,8 +1,8 @@
 /** Every layer: in a model that is saved and read back, trained on all devices alike, and differentiated. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deviceErrors, DIFFERENCE_TOLERANCE, differenceError } from '../../src/checks/checks.js';
-import { decodeModel, encodeModel, type ModelInfo } from '../../src/formats/model.js';
-import { floats } from '../../src/kernels/samples.js';
+import { decodeModel, encodeModel, type ModelInfo } from '../../src/formats/beltnet/model.js';
+import { floats } from '../../src/kernels/shared/samples.js';
 import type { ActivationName } from '../../src/index.js';
 import * as beltnet from '../../src/index.js';
 import {
@@ -31,7 +31,7 @@ import {
   Softmax,
   ZeroPadding2D,
 } from '../../src/index.js';
-import { activationNames } from '../../src/nn/activation.js';
+import { activationNames } from '../../src/nn/layers/activation.js';
 import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { openTestDevices } from '../support/open-devices.js';

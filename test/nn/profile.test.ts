@@ -1,10 +1,10 @@
 /** The profile of a training step, and the choice of kernels that `fit` makes where a device has one. */
 import { describe, expect, test } from 'vitest';
 import { imageDataGenerator } from '../../src/data/image-data-generator.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers.js';
+import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers/layers.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import type { Device } from '../../src/tensor/device.js';
-import { WebGpuDevice, type WebGpuDeviceOptions } from '../../src/tensor/webgpu-device.js';
+import { WebGpuDevice, type WebGpuDeviceOptions } from '../../src/tensor/webgpu/webgpu-device.js';
 import { getAdapter } from '../support/gpu.js';
 import { openTestDevice } from '../support/open-devices.js';
 

@@ -1,7 +1,7 @@
 /** The devices that kernels are tested on: WebGPU (Dawn in Node, or the browser's) and the CPU device. */
-import { CpuDevice, type CpuDeviceOptions } from '../../src/tensor/cpu-device.js';
+import { CpuDevice, type CpuDeviceOptions } from '../../src/tensor/cpu/cpu-device.js';
 import type { Device } from '../../src/tensor/device.js';
-import { WebGpuDevice } from '../../src/tensor/webgpu-device.js';
+import { WebGpuDevice } from '../../src/tensor/webgpu/webgpu-device.js';
 import { noteDevice } from './devices.js';
 import { getAdapter, inBrowser } from './gpu.js';
 

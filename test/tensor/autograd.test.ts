@@ -1,22 +1,22 @@
 /** The tape: gradients against finite differences in float64, tensors used twice, and honest refusals. */
 import { afterAll, describe, expect, test } from 'vitest';
 import { DIFFERENCE_TOLERANCE, differenceError, type Differentiable } from '../../src/checks/checks.js';
-import { add, multiply } from '../../src/kernels/arithmetic.js';
-import { addBias } from '../../src/kernels/bias.js';
+import { add, multiply } from '../../src/kernels/elementwise/arithmetic.js';
+import { addBias } from '../../src/kernels/dense/bias.js';
 import { augment } from '../../src/kernels/augment/augment.js';
-import { binaryCrossEntropyWithLogits } from '../../src/kernels/binary-cross-entropy.js';
+import { binaryCrossEntropyWithLogits } from '../../src/kernels/loss/binary-cross-entropy.js';
 import { conv2dMaxPool2d } from '../../src/kernels/conv2d/conv2d-max-pool2d.js';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
-import { dense } from '../../src/kernels/dense.js';
-import { flatten, reshape } from '../../src/kernels/flatten.js';
-import { maxPool2d } from '../../src/kernels/max-pool2d.js';
-import { max } from '../../src/kernels/reduce-max.js';
-import { mean, sum } from '../../src/kernels/reduce.js';
-import { relu } from '../../src/kernels/relu.js';
-import { sigmoid } from '../../src/kernels/sigmoid.js';
+import { dense } from '../../src/kernels/dense/dense.js';
+import { flatten, reshape } from '../../src/kernels/move/reshape.js';
+import { maxPool2d } from '../../src/kernels/pool/max-pool2d.js';
+import { max } from '../../src/kernels/reduce/reduce-max.js';
+import { mean, sum } from '../../src/kernels/reduce/reduce.js';
+import { relu } from '../../src/kernels/activation/relu.js';
+import { sigmoid } from '../../src/kernels/activation/sigmoid.js';
 import { backward, defineOp, formatTape, noGrad, record } from '../../src/tensor/autograd.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
-import { ReferenceDevice } from '../../src/tensor/reference-device.js';
+import { ReferenceDevice } from '../../src/tensor/reference/reference-device.js';
 import { sizeOf, type Shape } from '../../src/tensor/shape.js';
 import { emptyTensor, tensor, type Tensor } from '../../src/tensor/tensor.js';
 

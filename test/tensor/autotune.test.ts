@@ -1,9 +1,9 @@
 /** The trial between a kernel's variants: the quickest wins, but none that computes something else. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { quickest, type Contender } from '../../src/tensor/autotune.js';
+import { quickest, type Contender } from '../../src/tensor/webgpu/autotune.js';
 import { defineKernel, ENTRY, planThreads } from '../../src/tensor/kernel.js';
 import { launch, tensor, zeros } from '../../src/tensor/tensor.js';
-import { WebGpuDevice } from '../../src/tensor/webgpu-device.js';
+import { WebGpuDevice } from '../../src/tensor/webgpu/webgpu-device.js';
 import { getAdapter } from '../support/gpu.js';
 
 /** Takes the given milliseconds a run, by its own account. */

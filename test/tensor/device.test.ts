@@ -9,14 +9,14 @@ import {
   ShapeError,
   UsageError,
 } from '../../src/errors.js';
-import { relu } from '../../src/kernels/relu.js';
-import { CpuDevice } from '../../src/tensor/cpu-device.js';
+import { relu } from '../../src/kernels/activation/relu.js';
+import { CpuDevice } from '../../src/tensor/cpu/cpu-device.js';
 import type { Device } from '../../src/tensor/device.js';
 import { addKernel } from '../../src/tensor/elementwise.js';
 import { defineKernel, type Kernel } from '../../src/tensor/kernel.js';
 import { chooseDevice } from '../../src/tensor/open-device.js';
 import { emptyTensor, launch, tensor, zeros, type Tensor } from '../../src/tensor/tensor.js';
-import { WebGpuDevice } from '../../src/tensor/webgpu-device.js';
+import { WebGpuDevice } from '../../src/tensor/webgpu/webgpu-device.js';
 import { getAdapter, getGpu } from '../support/gpu.js';
 import { openTestDevice } from '../support/open-devices.js';
 

@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { BeltnetError, ModelFileError } from '../../errors.js';
-import type { Layer } from '../../nn/layer.js';
+import type { Layer } from '../../nn/layers/layer.js';
 import { Model } from '../../nn/model.js';
 import { input, type SymbolicTensor } from '../../nn/symbolic.js';
 import type { Shape } from '../../tensor/shape.js';

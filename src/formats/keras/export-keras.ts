@@ -1,9 +1,9 @@
 /** Models as Keras 3 saves them: architecture, weights by class and number, in an archive. Source: `saving_lib.py` of Keras 3.15. */
 import { UsageError } from '../../errors.js';
-import type { Layer } from '../../nn/layer.js';
+import type { Layer } from '../../nn/layers/layer.js';
 import type { Model, ModelNode } from '../../nn/model.js';
 import { checkpointName } from './architecture.js';
-import { zip } from '../../data/zip.js';
+import { zip } from '../../data/sources/zip.js';
 import { writeHdf5, type NamedArray } from './write-hdf5.js';
 
 /** Our names of options that Keras calls otherwise than in snake case, or wants otherwise. */

@@ -1,5 +1,5 @@
 /** Models of Keras 1 to 3, from the bytes of their files: architecture, weights, and what a `Rescaling` layer at the start does. */
-import { isZip, unzip, ZipError } from '../../data/zip.js';
+import { isZip, unzip, ZipError } from '../../data/sources/zip.js';
 import { ModelFileError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import { readArchitecture } from './architecture.js';

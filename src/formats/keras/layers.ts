@@ -3,9 +3,9 @@
  * Keras 2 and 3 first. Source: the `get_config` methods of Keras 1.2.2, 2.2.4, 2.15 and 3.15.
  */
 import * as v from 'valibot';
-import { activationNames } from '../../nn/activation.js';
-import type { Layer } from '../../nn/layer.js';
-import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../../nn/layers.js';
+import { activationNames } from '../../nn/layers/activation.js';
+import type { Layer } from '../../nn/layers/layer.js';
+import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../../nn/layers/layers.js';
 import {
   Activation,
   Add,
@@ -22,7 +22,7 @@ import {
   Reshape,
   Softmax,
   ZeroPadding2D,
-} from '../../nn/more-layers.js';
+} from '../../nn/layers/more-layers.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { preview } from './preview.js';
 

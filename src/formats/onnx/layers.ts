@@ -4,10 +4,10 @@
  * Reshape, the output). So dense weights stay as they are; convolution kernels change from HWIO to OIHW.
  */
 import { UsageError } from '../../errors.js';
-import { windowGeometry, type WindowAttributes } from '../../kernels/window.js';
-import type { Activation as ActivationName } from '../../nn/activation.js';
-import type { Layer } from '../../nn/layer.js';
-import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../../nn/layers.js';
+import { windowGeometry, type WindowAttributes } from '../../kernels/shared/window.js';
+import type { Activation as ActivationName } from '../../nn/layers/activation.js';
+import type { Layer } from '../../nn/layers/layer.js';
+import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../../nn/layers/layers.js';
 import type { ModelNode } from '../../nn/model.js';
 import {
   Activation,
@@ -25,7 +25,7 @@ import {
   Reshape,
   Softmax,
   ZeroPadding2D,
-} from '../../nn/more-layers.js';
+} from '../../nn/layers/more-layers.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
 import { OIHW, transpose } from '../transpose.js';

@@ -1,9 +1,9 @@
 /** Convolution with 2×2 max pooling on the CPU device: `wasm/convolution.ts` forward, `wasm/pooled-gradient.ts` backward. */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
-import type { FusedActivation } from '../partial-sums.js';
-import { split } from '../../tensor/parts.js';
-import { ceil8, TILE_BYTES, floats } from '../wasm-parts.js';
-import type { WindowAttributes } from '../window.js';
+import type { FusedActivation } from '../shared/partial-sums.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { ceil8, TILE_BYTES, floats } from '../shared/wasm-parts.js';
+import type { WindowAttributes } from '../shared/window.js';
 import { padCalls, packWeightsCall, paddedPicture, windowDepth, windowOffsetsCall } from './conv2d.wasm.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 

@@ -1,9 +1,9 @@
 /** Convolution on the CPU device: direct, over the windows of a picture with its border (`wasm/convolution.ts`). */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
-import type { FusedActivation } from '../partial-sums.js';
-import { split } from '../../tensor/parts.js';
-import { ceil8, TILE_BYTES, floats, sumSlicesCall } from '../wasm-parts.js';
-import type { WindowAttributes } from '../window.js';
+import type { FusedActivation } from '../shared/partial-sums.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { ceil8, TILE_BYTES, floats, sumSlicesCall } from '../shared/wasm-parts.js';
+import type { WindowAttributes } from '../shared/window.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 
 /** A picture with a border (and gaps between its pixels), in which every window lies inside. */

@@ -1,6 +1,6 @@
 /** The sizes of one convolution, as its twin, WGSL and WebAssembly all need them. */
 import type { Shape } from '../../tensor/shape.js';
-import { windowGeometry, type WindowAttributes, type WindowGeometry } from '../window.js';
+import { windowGeometry, type WindowAttributes, type WindowGeometry } from '../shared/window.js';
 
 export interface ConvolutionShape extends WindowGeometry {
   readonly batch: number;

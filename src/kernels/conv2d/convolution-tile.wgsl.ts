@@ -9,10 +9,10 @@
  * their maxima.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
-import { activate, type FusedActivation } from '../partial-sums.js';
-import { isNanFunction } from '../math.js';
-import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../wgsl-text.js';
-import type { Pair } from '../window.js';
+import { activate, type FusedActivation } from '../shared/partial-sums.js';
+import { isNanFunction } from '../shared/math.js';
+import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
+import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
 
 /** What a thread computes: rows × columns of output pixels, and so many vectors of output channels. */

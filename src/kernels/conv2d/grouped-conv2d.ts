@@ -15,13 +15,13 @@ import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, dispatchThreads, ENTRY, planThreads, type Numbers } from '../../tensor/kernel.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch } from '../../tensor/tensor.js';
-import { columnSums } from '../bias.js';
-import { activate, BUSY_THREADS, partialSums, type FusedActivation } from '../partial-sums.js';
-import { reluGradient } from '../relu.js';
-import { between, floats, randomWindow, wholeNumbers } from '../samples.js';
-import type { RegisteredKernel, RegisteredOp } from '../samples.js';
+import { columnSums } from '../dense/bias.js';
+import { activate, BUSY_THREADS, partialSums, type FusedActivation } from '../shared/partial-sums.js';
+import { reluGradient } from '../activation/relu.js';
+import { between, floats, randomWindow, wholeNumbers } from '../shared/samples.js';
+import type { RegisteredKernel, RegisteredOp } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
-import { windowGeometry, type WindowAttributes } from '../window.js';
+import { windowGeometry, type WindowAttributes } from '../shared/window.js';
 import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
 
 export interface GroupedAttributes {

@@ -6,9 +6,9 @@
  * the others move on. Each thread has a slice of the lines; the slices are added up afterwards, in their order.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
-import { BUSY_THREADS, partialSums } from '../partial-sums.js';
-import { each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../wgsl-text.js';
-import type { Pair } from '../window.js';
+import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
+import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
 
 /** Window positions that a thread sums, at most. */

@@ -6,9 +6,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { printable } from '../../../cli/terminal.js';
+import { printable } from '../../../cli/terminal/output.js';
 import { ModelFileError } from '../../../src/errors.js';
-import { unzip, zip } from '../../../src/data/zip.js';
+import { unzip, zip } from '../../../src/data/sources/zip.js';
 import { importKeras, type KerasFile } from '../../../src/formats/keras/import-keras.js';
 import { loadKeras, readUnderGuard } from '../../../src/formats/keras/keras.node.js';
 import { Random, RandomStream } from '../../../src/tensor/random.js';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { loadKeras } from '../../../src/formats/keras/keras.node.js';
 import { readSafetensors, toFloat32 } from '../../../src/formats/safetensors.js';
-import { decodeModel, encodeModel } from '../../../src/formats/model.js';
+import { decodeModel, encodeModel } from '../../../src/formats/beltnet/model.js';
 import type { Device } from '../../../src/tensor/device.js';
 import { openTestDevice } from '../../support/open-devices.js';
 

@@ -1,0 +1,70 @@
+/** The device that a command computes on. */
+import { readFile } from 'node:fs/promises';
+import { UsageError } from '../../src/errors.js';
+import {
+  chooseDevice,
+  type AdapterDescription,
+  type Device,
+  type DeviceDescription,
+  type DeviceName,
+} from '../../src/index.node.js';
+
+/** What is worth knowing about it: for the terminal, `--json` and a run's configuration. */
+export interface DeviceFacts extends DeviceDescription {
+  /** Why this one. */
+  readonly reason: string;
+  readonly adapter: AdapterDescription | null;
+}
+
+/** How a command says what to compute on. */
+export interface DeviceOptions {
+  readonly device: DeviceName;
+  /** Of the cpu device. */
+  readonly threads?: number;
+  /** A file with variants of WebGPU kernels that an earlier run chose. */
+  readonly kernels?: string;
+}
+
+/**
+ * Opens a device for as long as `work` takes; an open one would keep Node from ending.
+ *
+ * @throws NoDeviceError when there is none of that name
+ */
+export async function withDevice<Result>(
+  { device: name, threads, kernels }: DeviceOptions,
+  work: (device: Device, facts: DeviceFacts) => Promise<Result>,
+): Promise<Result> {
+  const choice = await chooseDevice(name);
+  const device = await choice.open({
+    ...(threads !== undefined && { threads }),
+    ...(kernels !== undefined && { kernelChoices: await readKernelChoices(kernels) }),
+  });
+  try {
+    return await work(device, { ...device.description, reason: choice.reason, adapter: choice.adapter });
+  } finally {
+    device.destroy();
+  }
+}
+
+/** @throws UsageError for a file that is not a run's kernels.json */
+async function readKernelChoices(path: string): Promise<Record<string, string>> {
+  const refuse = (got: string) => new UsageError(`--kernels: expected the kernels.json of a run, got ${path}: ${got}`);
+  const text = await readFile(path, 'utf8').catch((error: Error) => {
+    throw refuse(error.message);
+  });
+  let choices: unknown;
+  try {
+    choices = JSON.parse(text);
+  } catch (error) {
+    throw refuse((error as Error).message);
+  }
+  const isObject = typeof choices === 'object' && choices !== null && !Array.isArray(choices);
+  if (!isObject || !Object.values(choices as object).every((variant) => typeof variant === 'string'))
+    throw refuse('not an object of names');
+  return choices as Record<string, string>;
+}
+
+/** "cpu (WebAssembly SIMD, 2 threads): no hardware GPU adapter was found" */
+export function describeDevice({ name, reason }: Pick<DeviceFacts, 'name' | 'reason'>): string {
+  return `${name}: ${reason}`;
+}

@@ -1,0 +1,58 @@
+/** A run's folder: what was asked for (config.json), how it went (results.csv), and the model. */
+import { rmdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { appendLine, createRunDirectory, writeFileAtomically, type EpochLog } from '../../src/index.node.js';
+
+export interface Run {
+  readonly directory: string;
+  readonly modelPath: string;
+  readonly configPath: string;
+  readonly resultsPath: string;
+  /** Everything that decides the result. */
+  writeConfig(config: object): Promise<void>;
+  /** Which WGSL variants of kernels were chosen, where the device has a choice: `--kernels` takes the file for the same bits. */
+  writeKernels(choices: ReadonlyMap<string, string>): Promise<void>;
+  /** Adds an epoch's figures; they are on the disk when this resolves. */
+  addResult(log: EpochLog): Promise<void>;
+}
+
+const RESULTS_HEADER = 'epoch,loss,acc,val_loss,val_acc,seconds';
+
+/**
+ * Makes the folder of a new run. If the process ends before anything is written there, it takes the folder away again.
+ *
+ * @param name of the folder; by default one that is free
+ * @throws DiskError when the folder exists or cannot be made
+ */
+export async function openRun(parent: string, name: string | undefined): Promise<Run> {
+  const directory = await createRunDirectory(parent, name);
+  process.once('exit', () => {
+    try {
+      rmdirSync(directory); // fails unless it is empty, which is what is wanted
+    } catch {
+      // there is something in it
+    }
+  });
+  const [modelPath, configPath, resultsPath] = ['model.safetensors', 'config.json', 'results.csv'].map((file) =>
+    join(directory, file),
+  );
+  return {
+    ...{ directory, modelPath, configPath, resultsPath },
+    async writeConfig(config) {
+      await writeFileAtomically(configPath, `${JSON.stringify(config, null, 2)}\n`);
+      await appendLine(resultsPath, RESULTS_HEADER);
+    },
+    async writeKernels(choices) {
+      if (choices.size === 0) return;
+      const sorted = [...choices].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      await writeFileAtomically(
+        join(directory, 'kernels.json'),
+        `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`,
+      );
+    },
+    async addResult({ epoch, loss, accuracy, valLoss, valAccuracy, seconds }) {
+      const cells = [epoch, loss, accuracy, valLoss ?? '', valAccuracy ?? '', seconds.toFixed(3)];
+      await appendLine(resultsPath, cells.join(','));
+    },
+  };
+}

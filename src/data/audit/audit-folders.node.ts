@@ -1,0 +1,171 @@
+/** The audit of what is on disk: folders in the layouts that training reads, and any others with pictures. */
+import { createHash } from 'node:crypto';
+import { DataError } from '../../errors.js';
+import { listArraySet, openArraySet } from '../sources/array-files.node.js';
+import { audit, type AuditedPicture, type AuditedSet, type AuditOptions, type AuditReport } from './audit.js';
+import type { PictureCache } from '../store/cache.node.js';
+import type { Dataset } from '../dataset.js';
+import {
+  type FileList,
+  fileKind,
+  findPictures,
+  inWords,
+  type LabelledFile,
+  roleOf,
+  subfolders,
+  withSlashes,
+} from '../sources/folder.node.js';
+import { load, type LoadOptions } from '../store/load.node.js';
+import { isManifest, type Manifest, readManifest } from '../sources/manifest.node.js';
+import { readFacts } from './picture-facts.js';
+
+/** A list of pictures and what it is for; `classNames` are empty where there are no labels. */
+export interface AuditedList extends FileList {
+  readonly role: AuditedSet['role'];
+}
+
+export interface AuditFoldersOptions extends AuditOptions, LoadOptions {
+  readonly cache?: PictureCache | null;
+  readonly onNote?: (note: string) => void;
+}
+
+/**
+ * Lists the sets in folders: of a divided data set its parts, and other folders of pictures beside them (to predict, say);
+ * else the class folders; else all pictures. Manifests and practice sets are listed by their parts.
+ *
+ * @throws DataError for what does not exist or holds no pictures
+ */
+export async function listSets(paths: readonly string[]): Promise<AuditedList[]> {
+  const lists: AuditedList[] = [];
+  for (const path of paths.map(withSlashes)) {
+    const found = isManifest(path)
+      ? partSets(await readManifest(path), (_, part) => `${path} (${part})`)
+      : ((await arraySets(path)) ?? folderSets(path)).filter(({ files, skipped }) => files.length + skipped.length > 0);
+    if (found.length === 0) throw new DataError(`${path}: expected a folder with pictures, found none`);
+    lists.push(...found);
+  }
+  return lists;
+}
+
+const partRoles = { training: 'training', validation: 'validation', test: 'validation' } as const;
+
+/** The parts of a manifest or a practice set that are there. */
+function partSets(parts: Manifest, nameOf: (list: FileList, part: keyof Manifest) => string): AuditedList[] {
+  return (['training', 'validation', 'test'] as const).flatMap((part) => {
+    const list = parts[part];
+    return list ? [{ ...list, name: nameOf(list, part), role: partRoles[part] }] : [];
+  });
+}
+
+async function arraySets(path: string): Promise<AuditedList[] | null> {
+  const set = await openArraySet(path);
+  return set && partSets(listArraySet(set), ({ name }) => name);
+}
+
+function folderSets(directory: string): AuditedList[] {
+  if (fileKind(directory) !== 'folder') {
+    throw new DataError(
+      `${directory}: expected a folder, a manifest or a practice set, received ${inWords(fileKind(directory))}; check the path`,
+    );
+  }
+  const folders = subfolders(directory).filter((name) => !name.startsWith('.'));
+  if (folders.every((name) => roleOf(name) === 'pictures')) return [labelledSet(directory, roleOf(directory))];
+  return folders.map((name) => {
+    const role = roleOf(name);
+    const path = `${directory}/${name}`;
+    return role === 'pictures' ? plainSet(path) : labelledSet(path, role);
+  });
+}
+
+/** With its subfolders as classes, if there are two or more with pictures. */
+function labelledSet(directory: string, role: AuditedList['role']): AuditedList {
+  const classes = subfolders(directory)
+    .filter((name) => !name.startsWith('.'))
+    .map((name) => ({ name, ...findPictures(`${directory}/${name}`) }))
+    .filter(({ paths, skipped }) => paths.length + skipped.length > 0);
+  if (classes.length < 2) return { ...plainSet(directory), role };
+  return {
+    ...{ name: directory, role, classNames: classes.map(({ name }) => name) },
+    files: classes.flatMap(({ paths }, label) => paths.map((path): LabelledFile => ({ path, label }))),
+    skipped: classes.flatMap(({ skipped }) => skipped),
+    notes: classes.flatMap(({ notes }) => notes),
+  };
+}
+
+function plainSet(directory: string): AuditedList {
+  const { paths, skipped, notes } = findPictures(directory);
+  const files = paths.map((path): LabelledFile => ({ path, label: 0 }));
+  return { name: directory, role: 'pictures', classNames: [], files, skipped, notes };
+}
+
+/**
+ * Audits sets of pictures. Nothing of theirs is changed.
+ *
+ * @throws DataError when a worker thread dies; UsageError for options out of range
+ */
+export async function auditSets(lists: readonly AuditedList[], options: AuditFoldersOptions): Promise<AuditReport> {
+  const sets: AuditedSet[] = [];
+  const total = lists.reduce((sum, { files }) => sum + files.length, 0);
+  let before = 0;
+  for (const list of lists) {
+    const { onProgress } = options;
+    const loading = {
+      ...options,
+      ...(onProgress && { onProgress: (done: number) => onProgress(before + done, total) }),
+    };
+    const { errors, records } = await load(list, loading, options.cache ?? null);
+    before += list.files.length;
+    const good = list.files.filter((_, index) => errors[index] === null);
+    const skipped = errors.flatMap((error, index) => (error === null ? [] : [{ file: list.files[index].path, error }]));
+    const pictures = good.map(({ path, label, group }, index): AuditedPicture => ({
+      ...{ file: path, label, digest: digestText(records.digest(index)), facts: readFacts(records.facts(index)) },
+      ...(group !== undefined && { group }),
+    }));
+    const { name, role, classNames } = list;
+    sets.push({ name, role, classNames, pictures, skipped: [...list.skipped, ...skipped] });
+  }
+  return audit(sets, options);
+}
+
+const digestText = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');
+
+/** Above so many pictures the short audit looks for equal files only: near duplicates would take seconds. */
+const MOST_FOR_NEAR = 20_000;
+
+/** Changes whenever an audit of the same pictures finds something else. */
+const AUDIT_VERSION = 2;
+
+/** The audit of loaded sets, as it is made before a training: nothing is read again, and with a cache nothing computed twice. */
+export function auditDatasets(
+  training: Dataset,
+  validation: Dataset | null,
+  cache: PictureCache | null = null,
+): AuditReport {
+  const datasets = [training, ...(validation ? [validation] : [])];
+  const total = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
+  const make = (): AuditReport =>
+    audit(
+      datasets.map((dataset, index) => auditedSet(dataset, index, training.name === validation?.name)),
+      total > MOST_FOR_NEAR ? { near: null } : {},
+    );
+  if (!cache) return make();
+  const names = datasets.map(({ name, files, classNames, skipped }) => [name, files, classNames, skipped]);
+  const hash = createHash('sha256').update(JSON.stringify([AUDIT_VERSION, names]));
+  for (const { labels, records } of datasets) {
+    hash.update(labels);
+    if (records) for (let index = 0; index < labels.length; index++) hash.update(records.digest(index));
+  }
+  return cache.remember(hash.digest(), make);
+}
+
+function auditedSet(dataset: Dataset, index: number, sameName: boolean): AuditedSet {
+  const { records, files, labels, classNames, skipped } = dataset;
+  const pictures = !records
+    ? []
+    : files.map((file, at) => ({
+        ...{ file, label: labels[at] },
+        ...{ digest: digestText(records.digest(at)), facts: readFacts(records.facts(at)) },
+      }));
+  const role = index === 0 ? 'training' : 'validation';
+  return { name: sameName ? `${dataset.name} (${role})` : dataset.name, role, classNames, pictures, skipped };
+}

@@ -1,0 +1,40 @@
+/**
+ * Pictures of a belt from a seed: three lanes of baked portions seen from above, moving right. Class `ok` is a well-filled
+ * belt, class `gap` one with an empty stretch across all lanes. A stand-in for a factory's own pictures.
+ *
+ * A picture is planned (belt-plan.ts: what lies where, under which light), painted (belt-paint.ts: the surfaces), and taken
+ * (belt-camera.ts: light, lens and sensor).
+ */
+import { UsageError } from '../../errors.js';
+import { takePicture } from './belt-camera.js';
+import { paintSurfaces } from './belt-paint.js';
+import { planBelt } from './belt-plan.js';
+import type { BeltPictureOptions } from './belt-scene.js';
+import type { Picture } from '../pictures/picture.js';
+
+export type { BeltLabel, BeltPictureOptions } from './belt-scene.js';
+
+/**
+ * A picture of a belt. The same options give the same picture.
+ *
+ * @throws UsageError for options out of range
+ */
+export function beltPicture(options: BeltPictureOptions): Picture {
+  checkWhole('seed', options.seed, 0, Number.MAX_SAFE_INTEGER);
+  checkWhole('index', options.index, 0, 2 ** 32 - 1);
+  checkBeltSize(options.width, options.height);
+  const scene = planBelt(options);
+  return takePicture(paintSurfaces(scene, options.width, options.height), scene);
+}
+
+/** @throws UsageError for a size that `beltPicture` cannot make */
+export function checkBeltSize(width: number, height: number): void {
+  checkWhole('width', width, 32, 4096);
+  checkWhole('height', height, 32, width);
+}
+
+/** @throws UsageError unless `value` is a whole number from `least` to `most` */
+export function checkWhole(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new UsageError(`${name}: expected a whole number from ${least} to ${most}, received ${String(value)}`);
+}

@@ -1,0 +1,264 @@
+/**
+ * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
+ * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
+ */
+import { type Dirent, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { basename, extname, sep } from 'node:path';
+import { DataError, UsageError } from '../../errors.js';
+import { type SkippedFile, split as splitIndices } from '../dataset.js';
+import type { PictureArray } from './picture-array.js';
+
+/** A picture file and the index of its class. */
+export interface LabelledFile {
+  /** Folder as given, then '/' separators. */
+  readonly path: string;
+  readonly label: number;
+  /** What it must not be parted from: a shift, a camera, a day. */
+  readonly group?: string;
+  /** In the list's array, where the pictures are not files of their own. */
+  readonly row?: number;
+}
+
+/** The picture files of all classes. */
+export interface FileList {
+  /** What messages call it. */
+  readonly name: string;
+  /** Sorted; a label is an index into it. */
+  readonly classNames: readonly string[];
+  /** Class by class, each sorted by path. */
+  readonly files: readonly LabelledFile[];
+  /** Pictures that cannot be used, and why. */
+  readonly skipped: readonly SkippedFile[];
+  /** What else was passed over, one sentence each. */
+  readonly notes: readonly string[];
+  /** Pictures of a practice set, in place of files. */
+  readonly array?: PictureArray;
+}
+
+/** Training and validation files, and in words where they come from. */
+export interface Splits {
+  readonly training: FileList;
+  readonly validation: FileList | null;
+  readonly layout: string;
+}
+
+const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.bmp']);
+const otherPictureExtensions = new Set(
+  '.gif .webp .tif .tiff .heic .heif .avif .jxl .jp2 .ppm .pgm .tga .psd'.split(' '),
+);
+
+const trainingFolders = ['training_set', 'train'];
+/** Where several are there, the first: pictures kept for a last test should not steer the training. */
+const validationFolders = ['val', 'validation', 'test_set', 'test'];
+
+/** Labels are kept as bytes. */
+export const MOST_CLASSES = 256;
+
+/** What a walk through a folder finds. */
+export interface FoundPictures {
+  readonly paths: string[];
+  readonly skipped: SkippedFile[];
+  readonly notes: string[];
+}
+
+/**
+ * Finds all pictures (.jpg, .jpeg, .png, .bmp in any case) in a folder and its subfolders, sorted by path. Symbolic links are
+ * followed, each folder is visited once. Names that start with a dot are ignored.
+ *
+ * @throws DataError when the folder or a subfolder cannot be read
+ */
+export function findPictures(directory: string): FoundPictures {
+  const found: FoundPictures = { paths: [], skipped: [], notes: [] };
+  const otherFiles: string[] = [];
+  const visited = new Set<string>();
+  const visit = (folder: string): void => {
+    const entries = readEntries(folder);
+    const realPath = realpathSync(folder);
+    if (visited.has(realPath)) return; // a link that leads back, or a second way to the same pictures
+    visited.add(realPath);
+    for (const entry of entries) {
+      const { name } = entry;
+      const path = `${folder}/${name}`;
+      const kind = entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : fileKind(path);
+      const extension = extname(name).toLowerCase();
+      if (name.startsWith('.')) {
+        if (kind === 'folder') found.notes.push(`${path}: ignored, its name starts with a dot`);
+      } else if (kind === 'folder') visit(path);
+      else if (otherPictureExtensions.has(extension)) {
+        found.skipped.push({
+          file: path,
+          error: `${path}: expected JPEG, PNG or BMP, received ${extension}; convert it to PNG`,
+        });
+      } else if (!pictureExtensions.has(extension)) otherFiles.push(path);
+      else if (kind === 'file') found.paths.push(path);
+      else found.skipped.push({ file: path, error: `${path}: expected a picture file, received ${kind}` });
+    }
+  };
+  visit(withSlashes(directory));
+  if (otherFiles.length > 0) {
+    found.notes.push(
+      `${directory}: ignored ${otherFiles.length} file(s) that are no pictures, such as ${otherFiles[0]}`,
+    );
+  }
+  found.paths.sort();
+  return found;
+}
+
+/**
+ * Lists the pictures of a folder that has one folder per class (two at least), with classes sorted by name.
+ *
+ * @throws DataError when the folder is missing, is a file, has fewer than two or more than 256 class folders, or a class without pictures
+ */
+export function listClassFolders(given: string): FileList {
+  const directory = withSlashes(given);
+  const names = subfolders(directory);
+  const classNames = names.filter((name) => !name.startsWith('.'));
+  checkClassFolders(directory, classNames);
+  const notes = names
+    .filter((name) => name.startsWith('.'))
+    .map((name) => `${directory}/${name}: ignored, its name starts with a dot`);
+  const files: LabelledFile[] = [];
+  const skipped: SkippedFile[] = [];
+  for (const [label, name] of classNames.entries()) {
+    const found = findPictures(`${directory}/${name}`);
+    if (found.paths.length === 0) {
+      const reason = found.skipped.length > 0 ? ` (${found.skipped.length} of other formats; convert them to PNG)` : '';
+      throw new DataError(
+        `class folder ${directory}/${name}: expected .jpg, .png or .bmp pictures, found none${reason}`,
+      );
+    }
+    for (const path of found.paths) files.push({ path, label });
+    skipped.push(...found.skipped);
+    notes.push(...found.notes);
+  }
+  return { name: directory, classNames, files, skipped, notes };
+}
+
+function checkClassFolders(directory: string, classNames: readonly string[]): void {
+  const known = [...trainingFolders, ...validationFolders];
+  if (classNames.length > 0 && classNames.every((name) => known.includes(name.toLowerCase()))) {
+    throw new DataError(
+      `${directory}: expected a folder per class, received ${classNames.join(', ')}, which hold the classes of ` +
+        `a split data set; give one of them, for example ${directory}/${classNames[0]}`,
+    );
+  }
+  if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
+    const received = classNames.length === 0 ? 'none' : `${classNames.length}: ${classNames.slice(0, 5).join(', ')}`;
+    throw new DataError(
+      `${directory}: expected 2 to ${MOST_CLASSES} class folders, received ${received}; ` +
+        `put each picture into a folder named after its class, such as ok/ and gap/`,
+    );
+  }
+}
+
+/**
+ * Finds training and validation pictures in one of these layouts: `training_set/` or `train/` beside `val/`,
+ * `validation/`, `test_set/` or `test/`; or the class folders themselves, of which `split` goes to validation.
+ *
+ * @param options split: the fraction for validation, stratified and drawn from `seed` (default 0)
+ * @throws DataError for a layout that cannot be used, or classes that differ between training and validation;
+ *   UsageError for a fraction out of range, or one where nothing is to split
+ */
+export function resolveSplits(given: string, options: { split?: number; seed?: number } = {}): Splits {
+  const directory = withSlashes(given);
+  const { split, seed = 0 } = options;
+  const folders = subfolders(directory);
+  const find = (wanted: readonly string[]) =>
+    wanted.map((name) => folders.find((folder) => folder.toLowerCase() === name)).find((name) => name !== undefined);
+  const trainingFolder = find(trainingFolders);
+  const validationFolder = find(validationFolders);
+  const trainingDirectory = trainingFolder === undefined ? directory : `${directory}/${trainingFolder}`;
+
+  if (trainingFolder !== undefined && validationFolder !== undefined) {
+    if (split !== undefined) {
+      throw new UsageError(
+        `${directory}: has its own validation folder ${validationFolder}/, so there is nothing to split; ` +
+          `leave the split out, or give ${trainingDirectory} to split that`,
+      );
+    }
+    const training = listClassFolders(trainingDirectory);
+    const validation = listClassFolders(`${directory}/${validationFolder}`);
+    checkSameClasses(training, validation);
+    const layout = `training on ${training.name}, validating on ${validation.name}`;
+    return { training, validation, layout };
+  }
+  const all = listClassFolders(trainingDirectory);
+  if (split === undefined) return { training: all, validation: null, layout: `training on ${all.name}, no validation` };
+  const parts = splitIndices({ labels: all.files.map((file) => file.label), classNames: all.classNames }, split, seed);
+  const training = { ...all, files: parts.training.map((index) => all.files[index]) };
+  // What was skipped is reported once, with the training files.
+  const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
+  const layout = `${all.name}: ${training.files.length} pictures for training, ${validation.files.length} for validation`;
+  return { training, validation, layout };
+}
+
+function checkSameClasses(training: FileList, validation: FileList): void {
+  if (training.classNames.join('/') === validation.classNames.join('/')) return;
+  throw new DataError(
+    `${validation.name}: expected the classes of ${training.name} (${training.classNames.join(', ')}), ` +
+      `received ${validation.classNames.join(', ')}; give the class folders the same names`,
+  );
+}
+
+/** What a folder's name says of the pictures in it. */
+export function roleOf(name: string): 'training' | 'validation' | 'pictures' {
+  const known = basename(name).toLowerCase();
+  if (trainingFolders.includes(known)) return 'training';
+  return validationFolders.includes(known) ? 'validation' : 'pictures';
+}
+
+/** Names of the folders in a folder, sorted. @throws DataError when it cannot be read, or is none */
+export function subfolders(directory: string): string[] {
+  const kind = fileKind(directory);
+  if (kind !== 'folder') {
+    const wayOut = kind === 'file' ? 'give the folder that holds the class folders' : 'check the path';
+    throw new DataError(`${directory}: expected a folder of pictures, received ${inWords(kind)}; ${wayOut}`);
+  }
+  return readEntries(directory)
+    .filter((entry) => entry.isDirectory() || (!entry.isFile() && fileKind(`${directory}/${entry.name}`) === 'folder'))
+    .map(({ name }) => name);
+}
+
+/** Names in a folder, sorted. @throws DataError when it cannot be read */
+export function readFolder(directory: string): string[] {
+  return readEntries(directory).map(({ name }) => name);
+}
+
+/** What is in a folder, sorted by name; the kinds come with the names, without a look at each file. */
+function readEntries(directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new DataError(`${directory}: the folder cannot be read (${code ?? message}); check its permissions`);
+  }
+}
+
+/** What a path leads to, links followed: 'folder', 'file', or in words why it is neither. */
+export function fileKind(path: string): string {
+  try {
+    return kindOf(statSync(path));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      return lstatSync(path, { throwIfNoEntry: false }) ? 'a link to nothing' : 'nothing: it does not exist';
+    return code === 'ELOOP' ? 'a link that leads to itself' : `an error (${code ?? message})`;
+  }
+}
+
+/** The same of what the system says of it: reading anything but a file could wait for ever, or never end. */
+export function kindOf(status: Stats): string {
+  if (status.isDirectory()) return 'folder';
+  if (status.isFile()) return 'file';
+  if (status.isFIFO()) return 'a pipe';
+  return status.isSocket() ? 'a socket' : 'a device';
+}
+
+/** A kind for messages. */
+export const inWords = (kind: string): string => (kind === 'file' || kind === 'folder' ? `a ${kind}` : kind);
+
+/** The path with '/' between its parts and none at its end; it opens the same file. */
+export function withSlashes(path: string): string {
+  const slashed = sep === '/' ? path : path.replaceAll(sep, '/');
+  return slashed.length > 1 && slashed.endsWith('/') ? slashed.slice(0, -1) : slashed;
+}

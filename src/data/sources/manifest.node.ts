@@ -1,0 +1,171 @@
+/** A table of pictures instead of folders: .csv with a header line, or .jsonl; path,label[,group,split]. */
+import { readFileSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { DataError } from '../../errors.js';
+import { type FileList, fileKind, type LabelledFile, MOST_CLASSES, withSlashes } from './folder.node.js';
+
+/** What a manifest says, part by part; a part that no row names is null. */
+export interface Manifest {
+  readonly training: FileList | null;
+  readonly validation: FileList | null;
+  readonly test: FileList | null;
+}
+
+export const isManifest = (path: string): boolean => /\.(csv|jsonl)$/i.test(path) && fileKind(path) === 'file';
+
+/** Words for the parts, as people write them. */
+const parts: ReadonlyMap<string, keyof Manifest> = new Map([
+  ...['', 'train', 'training', 'training_set'].map((word) => [word, 'training'] as const),
+  ...['val', 'valid', 'validation', 'dev'].map((word) => [word, 'validation'] as const),
+  ...['test', 'testing', 'test_set'].map((word) => [word, 'test'] as const),
+]);
+
+type Row = Readonly<Record<string, string>> & { readonly line: number };
+
+/**
+ * Reads a manifest. Paths are relative to its folder. Classes are sorted by name, as those of folders.
+ *
+ * @throws DataError naming the line that cannot be used
+ */
+export async function readManifest(given: string): Promise<Manifest> {
+  const path = withSlashes(given);
+  const rows = await readRows(path, ['path', 'label']);
+  for (const { path: file, label, line } of rows) {
+    if (file && label) continue;
+    throw new DataError(
+      `${path}, line ${line}: expected a path and a label, received '${file ?? ''}' and '${label ?? ''}'`,
+    );
+  }
+  const classNames = [...new Set(rows.map(({ label }) => label))].toSorted();
+  if (classNames.length > MOST_CLASSES) {
+    throw new DataError(
+      `${path}: expected at most ${MOST_CLASSES} classes, received ${classNames.length} labels; is 'label' the right column?`,
+    );
+  }
+  const seen = new Map<string, Row>();
+  const lists: Record<keyof Manifest, LabelledFile[]> = { training: [], validation: [], test: [] };
+  for (const row of rows) {
+    const part = parts.get((row.split ?? '').trim().toLowerCase());
+    if (!part) {
+      throw new DataError(`${path}, line ${row.line}: split: expected train, val or test, received '${row.split}'`);
+    }
+    const place = placeOf(path, row);
+    const earlier = seen.get(resolve(place));
+    if (earlier) {
+      throw new DataError(
+        `${path}, line ${row.line}: ${row.path} stands in line ${earlier.line} already; remove one of them`,
+      );
+    }
+    seen.set(resolve(place), row);
+    const label = classNames.indexOf(row.label);
+    lists[part].push({ path: place, label, ...(row.group !== undefined && { group: row.group }) });
+  }
+  const list = (part: keyof Manifest): FileList | null =>
+    lists[part].length === 0
+      ? null
+      : {
+          name: path,
+          classNames,
+          files: lists[part].toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+          skipped: [],
+          notes: [],
+        };
+  return { training: list('training'), validation: list('validation'), test: list('test') };
+}
+
+/** The files of a manifest, whatever their labels, which it need not have. @throws DataError */
+export async function listManifest(given: string): Promise<string[]> {
+  const path = withSlashes(given);
+  const rows = await readRows(path, ['path']);
+  return rows.map((row) => {
+    if (row.path) return placeOf(path, row);
+    throw new DataError(`${path}, line ${row.line}: expected a path, received ''`);
+  });
+}
+
+/** Where a picture is, without detours, so that one file has one name. */
+function placeOf(manifest: string, { path }: Row): string {
+  return withSlashes(isAbsolute(path) ? path : join(dirname(manifest), path));
+}
+
+async function readRows(path: string, columns: readonly string[]): Promise<Row[]> {
+  const text = readText(path);
+  const rows = /\.csv$/i.test(path) ? await csvRows(path, text, columns) : jsonRows(path, text);
+  if (rows.length === 0) throw new DataError(`${path}: expected a line for each picture, received none`);
+  return rows;
+}
+
+function readText(path: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new DataError(`${path}: the file cannot be read (${code}); check its permissions`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new DataError(`${path}: expected text in UTF-8, received another encoding; save it again as "CSV UTF-8"`);
+  }
+}
+
+function jsonRows(path: string, text: string): Row[] {
+  return text.split(/\r?\n/).flatMap((content, index): Row[] => {
+    if (content.trim() === '') return [];
+    const line = index + 1;
+    let value: unknown;
+    try {
+      value = JSON.parse(content);
+    } catch {
+      value = null;
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new DataError(
+        `${path}, line ${line}: expected an object {"path": …, "label": …}, received ${content.slice(0, 80)}`,
+      );
+    }
+    const cells = Object.entries(value)
+      .filter(([, cell]) => ['string', 'number', 'boolean'].includes(typeof cell))
+      .map(([name, cell]) => [name.toLowerCase(), String(cell)] as const);
+    return [Object.assign(Object.fromEntries(cells), { line })];
+  });
+}
+
+/** Papa Parse wants one kind of line break, and counts records; people count lines. */
+async function csvRows(path: string, text: string, columns: readonly string[]): Promise<Row[]> {
+  const { parse } = (await import('papaparse')).default;
+  const lines = text.replaceAll(/\r\n?/g, '\n');
+  const delimiter = /^[^,\n]*;/.test(lines) ? ';' : ','; // as spreadsheets write them where the comma is decimal
+  const { data, errors } = parse<string[]>(lines, { delimiter, newline: '\n' });
+  const starts: number[] = [];
+  let line = 1;
+  for (const cells of data) {
+    starts.push(line);
+    for (const cell of cells) line += cell.split('\n').length - 1;
+    line++;
+  }
+  if (errors.length > 0) {
+    throw new DataError(
+      `${path}, line ${starts[errors[0].row ?? 0]}: a quote is not closed, or stands within a cell; double it`,
+    );
+  }
+  const records = data
+    .map((cells, record) => ({ cells: cells.map((cell) => cell.trim()), line: starts[record] }))
+    .filter(({ cells }) => cells.some((cell) => cell !== ''));
+  const names = records.shift()?.cells.map((name) => name.toLowerCase()) ?? [];
+  if (!columns.every((column) => names.includes(column))) {
+    throw new DataError(
+      `${path}: expected a first line with the columns path,label[,group,split] and commas between them, received '${names.join(',')}'`,
+    );
+  }
+  const repeated = names.find((name, column) => names.indexOf(name) < column && name !== '');
+  if (repeated !== undefined)
+    throw new DataError(`${path}: expected each column once, received '${repeated}' twice; rename one of them`);
+  return records.map(({ cells, line: at }) => {
+    if (cells.length !== names.length) {
+      throw new DataError(`${path}, line ${at}: expected ${names.length} cells, received ${cells.length}`);
+    }
+    return Object.assign(Object.fromEntries(cells.map((cell, column) => [names[column], cell])), { line: at });
+  });
+}

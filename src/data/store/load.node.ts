@@ -1,0 +1,383 @@
+/** Files to pictures: a labelled data set to train on, or any pictures to predict. */
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { DataError, UsageError } from '../../errors.js';
+import { openArraySet, rowName } from '../sources/array-files.node.js';
+import { CachedPictures, NoRoomError, PictureCache, type Place, type Shelf } from './cache.node.js';
+import type { Dataset, PictureRecords, SkippedFile } from '../dataset.js';
+import { decodeFiles, type DecodeOptions } from './decode-pool.node.js';
+import { expandPaths } from '../sources/expand-paths.node.js';
+import { FileDigests } from './file-digests.node.js';
+import type { FileList } from '../sources/folder.node.js';
+import { isManifest, listManifest } from '../sources/manifest.node.js';
+import type { PictureArray } from '../sources/picture-array.js';
+import { DIGEST_LENGTH, FACTS_LENGTH, RECORD_LENGTH, writeFacts } from '../audit/picture-facts.js';
+import type { Picture } from '../pictures/picture.js';
+import type { Pictures, PictureStore } from './picture-store.js';
+
+import { checkPreparation, prepare, type Preparation } from '../pictures/resize.js';
+
+export interface LoadOptions extends Preparation {
+  /** Worker threads; 0 decodes in this thread. Default: one per processor core, none for fewer than 16 files. */
+  readonly workers?: number;
+  /** Called after each file. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface LoadDatasetOptions extends LoadOptions {
+  /** What to do with a file that cannot be used: `skip` it (default; it is named in `skipped`) or `fail`. */
+  readonly onBad?: 'skip' | 'fail';
+  /** Where pictures are kept from run to run. Default: nowhere. */
+  readonly cache?: PictureCache | null;
+  /** Takes a sentence when the cache cannot be used; loading goes on without it. */
+  readonly onNote?: (note: string) => void;
+}
+
+/** Without a cache, larger sets go to temporary files. */
+const MOST_IN_MEMORY = 256 * 2 ** 20;
+
+/**
+ * Decodes and resizes the files of a list. Sets of up to 256 MiB are in memory then; larger ones, and those of a cache, are
+ * on disk, and are read from there in batches.
+ *
+ * @throws DataError for the first bad file under `fail`, for a class that loses all its pictures, when memory or disk do not
+ *   suffice or a worker thread dies; UsageError for options out of range
+ */
+export async function loadDataset(list: FileList, options: LoadDatasetOptions): Promise<Dataset> {
+  const { onBad = 'skip', cache = null, size } = options;
+  if (onBad !== 'skip' && onBad !== 'fail') {
+    throw new UsageError(`onBad: expected 'skip' or 'fail', received '${String(onBad)}'`);
+  }
+  checkPreparation(options);
+  if (onBad === 'fail' && list.skipped.length > 0) throw new DataError(list.skipped[0].error);
+  const loaded = await load(list, { ...options, stopOnError: onBad === 'fail' }, cache);
+
+  const good = list.files.filter((_, index) => loaded.errors[index] === null);
+  const skipped: SkippedFile[] = [...list.skipped];
+  for (const [index, error] of loaded.errors.entries()) {
+    if (error !== null) skipped.push({ file: list.files[index].path, error });
+  }
+  checkEveryClassHasPictures(list, good, skipped);
+  return {
+    name: list.name,
+    pictures: loaded.pictures,
+    labels: Uint8Array.from(good, (file) => file.label),
+    classNames: list.classNames,
+    pictureShape: [size.height, size.width, 3],
+    files: good.map((file) => file.path),
+    skipped,
+    records: loaded.records,
+  };
+}
+
+/** Pictures and records are those of the files without an error, in their order. */
+export interface Loaded {
+  readonly pictures: Pictures;
+  readonly records: PictureRecords;
+  /** Why a file cannot be used, or null, [files] */
+  readonly errors: readonly (string | null)[];
+}
+
+export type LoadingOptions = LoadDatasetOptions & Pick<DecodeOptions, 'stopOnError'>;
+
+/** Decodes and resizes the files of a list, or takes them from the cache; whatever is wrong with a file is in `errors`. */
+export async function load(list: FileList, options: LoadingOptions, cache: PictureCache | null): Promise<Loaded> {
+  if (list.array) return loadArray(list, list.array, options);
+  const bytes = list.files.length * options.size.width * options.size.height * 3;
+  const usable = cache && !cache.isRefused ? cache : null;
+  if (usable && bytes <= usable.limit) {
+    const shelf = usable.shelf(options);
+    try {
+      return await loadThrough(shelf, new FileDigests(usable.directory, list.name), list, options);
+    } catch (error) {
+      shelf.abandon();
+      const { syscall, code } = error as NodeJS.ErrnoException;
+      if (!syscall && !(error instanceof NoRoomError)) throw error;
+      usable.isRefused = true;
+      const reason = syscall ? `the cache ${usable.directory} cannot be used (${code})` : (error as Error).message;
+      options.onNote?.(`${reason}; pictures are loaded without it`);
+    }
+  } else if (usable) {
+    options.onNote?.(`${list.name}: its pictures need more room than the cache may take; they are loaded without it`);
+  }
+  if (bytes <= MOST_IN_MEMORY) return loadIntoMemory(list, options);
+  return loadThrough(PictureCache.temporary().shelf(options), null, list, options);
+}
+
+/** Decodes what the shelf does not have, and takes the rest from there. */
+async function loadThrough(
+  shelf: Shelf,
+  digests: FileDigests | null,
+  list: FileList,
+  options: LoadingOptions,
+): Promise<Loaded> {
+  const { size, onProgress } = options;
+  const paths = list.files.map(({ path }) => path);
+  const digestsOf = new Uint8Array(paths.length * DIGEST_LENGTH);
+  const places = paths.map((path, index): Place | null => {
+    const digest = digests?.find(path);
+    const place = digest && shelf.find(digest);
+    if (place) digestsOf.set(digest, index * DIGEST_LENGTH);
+    return place ?? null;
+  });
+  const errors: (string | null)[] = paths.map(() => null);
+  const missing = [...paths.keys()].filter((index) => !places[index]);
+  const present = paths.length - missing.length;
+  if (missing.length > 0) {
+    shelf.checkRoom(missing.length);
+    const batches = decodeFiles(
+      missing.map((index) => paths[index]),
+      {
+        ...options,
+        known: shelf.packs.map(({ index }) => index),
+        ...(onProgress && { onProgress: (done) => onProgress(present + done, paths.length) }),
+      },
+    );
+    const length = size.width * size.height * 3;
+    for await (const { first, results, pictures, records } of batches) {
+      for (const [at, { error, known }] of results.entries()) {
+        const index = missing[first + at];
+        errors[index] = error;
+        if (error !== null) continue;
+        const record = records.slice(at * RECORD_LENGTH, (at + 1) * RECORD_LENGTH);
+        const digest = record.subarray(0, DIGEST_LENGTH);
+        places[index] = known
+          ? shelf.find(digest)
+          : shelf.add(digest, record.subarray(DIGEST_LENGTH), pictures.subarray(at * length, (at + 1) * length));
+        digestsOf.set(digest, index * DIGEST_LENGTH);
+        digests?.note(paths[index], digest);
+      }
+    }
+    shelf.finish();
+    digests?.save();
+  }
+  const good = [...paths.keys()].filter((index) => errors[index] === null);
+  const goodPlaces = good.map((index) => places[index] as Place);
+  shelf.keep(goodPlaces);
+  const pictures = new CachedPictures(shelf.packs, goodPlaces, size.width * size.height * 3);
+  const records: PictureRecords = {
+    digest: (index) => digestsOf.subarray(good[index] * DIGEST_LENGTH, (good[index] + 1) * DIGEST_LENGTH),
+    facts: (index) => pictures.facts(index),
+  };
+  return { pictures, records, errors };
+}
+
+async function loadIntoMemory(list: FileList, options: LoadingOptions): Promise<Loaded> {
+  const paths = list.files.map(({ path }) => path);
+  const length = options.size.width * options.size.height * 3;
+  const pictures = new Uint8Array(paths.length * length);
+  const records = new Uint8Array(paths.length * RECORD_LENGTH);
+  const errors: (string | null)[] = paths.map(() => null);
+  let good = 0;
+  for await (const batch of decodeFiles(paths, options)) {
+    for (const [at, { index, error }] of batch.results.entries()) {
+      errors[index] = error;
+      if (error !== null) continue;
+      pictures.set(batch.pictures.subarray(at * length, (at + 1) * length), good * length);
+      records.set(batch.records.subarray(at * RECORD_LENGTH, (at + 1) * RECORD_LENGTH), good * RECORD_LENGTH);
+      good++;
+    }
+  }
+  return {
+    pictures: good === paths.length ? pictures : pictures.slice(0, good * length),
+    records: {
+      digest: (index) => records.subarray(index * RECORD_LENGTH, index * RECORD_LENGTH + DIGEST_LENGTH),
+      facts: (index) => records.subarray(index * RECORD_LENGTH + DIGEST_LENGTH, (index + 1) * RECORD_LENGTH),
+    },
+    errors,
+  };
+}
+
+/** Nothing is to be decoded here, so nothing is worth keeping from run to run. */
+async function loadArray(list: FileList, array: PictureArray, options: LoadingOptions): Promise<Loaded> {
+  const { files } = list;
+  const length = options.size.width * options.size.height * 3;
+  const picture = (index: number): Picture => array.picture(files[index].row as number);
+  const records: PictureRecords = {
+    digest: (index) => createHash('sha256').update(picture(index).data).digest(),
+    facts(index) {
+      const facts = new Uint8Array(FACTS_LENGTH);
+      writeFacts(picture(index), null, facts);
+      return facts;
+    },
+  };
+  const errors = files.map(() => null);
+  const isSmall = files.length * length <= MOST_IN_MEMORY;
+  const pictures = new Uint8Array(isSmall ? files.length * length : length);
+  const shelf = isSmall ? null : PictureCache.temporary().shelf(options);
+  shelf?.checkRoom(files.length);
+  const places: Place[] = [];
+  for (let index = 0; index < files.length; index++) {
+    const prepared = prepareRow(picture(index), files[index].path, options);
+    if (shelf) places.push(shelf.add(records.digest(index), records.facts(index), prepared));
+    else pictures.set(prepared, index * length);
+    options.onProgress?.(index + 1, files.length);
+    if (index % 1000 === 999) await setImmediate(); // let Ctrl-C and the progress line through
+  }
+  shelf?.finish();
+  return { pictures: shelf ? new CachedPictures(shelf.packs, places, length) : pictures, records, errors };
+}
+
+function prepareRow(picture: Picture, name: string, preparation: Preparation): Uint8Array {
+  try {
+    return prepare(picture, preparation).data;
+  } catch (error) {
+    if (error instanceof RangeError) throw new DataError(`${name}: ${error.message}; choose another region`);
+    throw error;
+  }
+}
+
+function checkEveryClassHasPictures(
+  list: FileList,
+  good: readonly { readonly label: number }[],
+  skipped: readonly SkippedFile[],
+): void {
+  const present = new Set(good.map(({ label }) => label));
+  for (const [label, name] of list.classNames.entries()) {
+    if (present.has(label)) continue;
+    const ofClass = new Set(list.files.flatMap((file) => (file.label === label ? [file.path] : [])));
+    const example = skipped.find(({ file }) => ofClass.has(file));
+    throw new DataError(
+      `${list.name}: not one picture of class '${name}' can be used` +
+        (example ? `; for example ${example.error}` : ''),
+    );
+  }
+}
+
+/** Pictures to predict, decoded while they are read. */
+export interface PictureStream {
+  /** Sorted by path, each once: the order of `pictures`. */
+  readonly files: readonly string[];
+  /** Black where a file cannot be used. */
+  readonly pictures: PictureStore;
+  /** Why a file cannot be used, or null. Known once its picture was read. */
+  errorOf(index: number): string | null;
+  /** Ends the worker threads; needed only when not all pictures were read. */
+  close(): Promise<void>;
+}
+
+/** A picture to predict: a file, or a row of a practice set. */
+interface Item {
+  readonly name: string;
+  readonly picture?: () => Picture;
+  /** Why a folder's listing passed it over. */
+  readonly error?: string;
+}
+
+/**
+ * Decodes and resizes files without labels, as fast as they are asked for; never more than a few are in memory.
+ *
+ * @param paths files, folders (all pictures in them), patterns with `*`, manifests and practice sets
+ * @throws DataError for a folder without pictures or a pattern without a match; UsageError for options out of range
+ */
+export async function streamPictures(paths: readonly string[], options: LoadOptions): Promise<PictureStream> {
+  checkPreparation(options);
+  const { items, decoded } = await listItems(paths);
+  const errors = new Map<number, string>();
+  const { width, height } = options.size;
+  const length = width * height * 3;
+  const batches = decodeFiles(decoded, options);
+  const take = pictureByPicture(batches, length);
+  const readOne = async (index: number): Promise<Uint8Array | null> => {
+    const { name, picture, error } = items[index];
+    if (picture) return prepareRow(picture(), name, options);
+    if (error !== undefined) {
+      errors.set(index, error);
+      return null;
+    }
+    const { value } = await take.next();
+    if (!value) throw new RangeError('pictures are read once, in their order');
+    if (value.error === null) return value.picture;
+    errors.set(index, value.error);
+    return null;
+  };
+  const read = async (indices: Uint32Array, target: Uint8Array): Promise<void> => {
+    for (const [position, index] of indices.entries()) {
+      const picture = await readOne(index);
+      if (picture) target.set(picture, position * length);
+      else target.fill(0, position * length, (position + 1) * length);
+    }
+  };
+  let reading = Promise.resolve();
+  return {
+    files: items.map(({ name }) => name),
+    pictures: {
+      count: items.length,
+      forwardOnly: true,
+      // One read after the other, also when several are asked for at once.
+      read: (indices, target) => (reading = reading.then(() => read(indices, target))),
+    },
+    errorOf: (index) => errors.get(index) ?? null,
+    close: async () => void (await batches.return()),
+  };
+}
+
+/** Sorted by name, each once; the rows of a practice set in their order. And the files among them, to decode. */
+async function listItems(paths: readonly string[]): Promise<{ items: Item[]; decoded: string[] }> {
+  const rows = new Map<string, Item[]>();
+  const others: string[] = [];
+  for (const path of paths) {
+    const set = await openArraySet(path);
+    if (!set) others.push(...(isManifest(path) ? await listManifest(path) : [path]));
+    for (const part of [set?.training, set?.validation, set?.test]) {
+      if (!part) continue;
+      const { pictures } = part;
+      const item = (row: number): Item => ({ name: rowName(part, row), picture: () => pictures.picture(row) });
+      rows.set(
+        part.name,
+        Array.from({ length: pictures.count }, (_, row) => item(row)),
+      );
+    }
+  }
+  const expanded = others.length === 0 && paths.length > 0 ? { paths: [], skipped: [] } : expandPaths(others);
+  const named = new Set(expanded.paths); // a file that was named is read, whatever a folder's listing says of it
+  const skipped = new Map(expanded.skipped.flatMap(({ file, error }) => (named.has(file) ? [] : [[file, error]])));
+  const items = [...named, ...skipped.keys(), ...rows.keys()].toSorted().flatMap((name): Item[] => {
+    const error = skipped.get(name);
+    return rows.get(name) ?? [{ name, ...(error !== undefined && { error }) }];
+  });
+  return {
+    items,
+    decoded: items.flatMap(({ name, picture, error }) => (picture || error !== undefined ? [] : [name])),
+  };
+}
+
+async function* pictureByPicture(
+  batches: ReturnType<typeof decodeFiles>,
+  length: number,
+): AsyncGenerator<{ picture: Uint8Array; error: string | null }, undefined> {
+  for await (const { results, pictures } of batches) {
+    for (const [at, { error }] of results.entries()) {
+      yield { picture: pictures.subarray(at * length, (at + 1) * length), error };
+    }
+  }
+  return undefined;
+}
+
+/** A picture to predict, or why it cannot be. */
+export type LoadedPicture =
+  | { readonly file: string; readonly picture: Picture }
+  | { readonly file: string; readonly error: string };
+
+/**
+ * Decodes and resizes files without labels, all into memory; see `streamPictures` for many.
+ *
+ * @returns one result a file, sorted by path, each file once; a missing or bad file gives an error, the others go on
+ * @throws as `streamPictures`
+ */
+export async function loadPictures(paths: readonly string[], options: LoadOptions): Promise<LoadedPicture[]> {
+  const stream = await streamPictures(paths, options);
+  const { width, height } = options.size;
+  const results: LoadedPicture[] = [];
+  try {
+    for (const [index, file] of stream.files.entries()) {
+      const data = new Uint8Array(width * height * 3);
+      await stream.pictures.read(Uint32Array.of(index), data);
+      const error = stream.errorOf(index);
+      results.push(error === null ? { file, picture: { width, height, data } } : { file, error });
+    }
+  } finally {
+    await stream.close();
+  }
+  return results;
+}

@@ -1,0 +1,52 @@
+/**
+ * Exponential linear unit: y = x for x > 0, else α·(e^x − 1); the derivative for x ≤ 0 is y + α.
+ * Source: Clevert, Unterthiner, Hochreiter, "Fast and accurate deep network learning by ELUs" (ICLR 2016).
+ */
+import { defineOp } from '../../tensor/autograd.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { EXP, EXPM1 } from '../shared/math.js';
+import { apartFromZero, elementwise, unary } from '../shared/samples.js';
+
+export interface EluAttributes {
+  readonly alpha: number;
+}
+
+const constants = ({ alpha }: EluAttributes) => ({ ALPHA: alpha });
+
+export const eluForward = elementwiseKernel<EluAttributes>({
+  name: 'elu',
+  inputs: 1,
+  functions: `${EXP}${EXPM1}override ALPHA: f32;`,
+  constants,
+  wgsl: 'select(a, ALPHA * exponentialMinusOne(min(a, 0.0)), a <= 0.0)',
+  twin: (x, _, __, { alpha }) => (x <= 0 ? alpha * Math.expm1(x) : x),
+});
+
+/** dy, x, y → dx */
+export const eluGradient = elementwiseKernel<EluAttributes>({
+  name: 'eluGradient',
+  inputs: 3,
+  functions: 'override ALPHA: f32;',
+  constants,
+  wgsl: 'select(a, a * (c + ALPHA), b <= 0.0)',
+  twin: (dy, x, y, { alpha }) => (x <= 0 ? dy * (y + alpha) : dy),
+});
+
+export const eluOp = defineOp<EluAttributes>({
+  name: 'elu',
+  forward: (inputs, attributes) => launch(eluForward, inputs, attributes),
+  backward: ({ dy, inputs: [x], outputs: [y], attributes }) => launch(eluGradient, [dy, x, y], attributes),
+});
+
+/** x where it is positive, else alpha · (e^x − 1); any shape. */
+export const elu = (x: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor => eluOp.apply([x], { alpha });
+
+const attributes = () => ({ alpha: 1.25 });
+export const eluKernels = [
+  elementwise(eluForward, 1, { roundings: 4, because: 'own e^x − 1, within 2 ulp; one product' }, { attributes }),
+  elementwise(eluGradient, 3, { roundings: 3, because: 'three operations' }, { attributes }),
+];
+export const eluOps = [
+  unary(eluOp, { roundings: 8, because: 'forward, then y + α of a rounded y' }, { values: apartFromZero, attributes }),
+];

@@ -1,0 +1,49 @@
+/** Leaky rectified linear unit: y = x for x > 0, else s·x; the derivative at 0 is s. */
+import { defineOp } from '../../tensor/autograd.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { apartFromZero, elementwise, unary } from '../shared/samples.js';
+
+export interface LeakyReluAttributes {
+  readonly negativeSlope: number;
+}
+
+const constants = ({ negativeSlope }: LeakyReluAttributes) => ({ NEGATIVE_SLOPE: negativeSlope });
+const functions = 'override NEGATIVE_SLOPE: f32;';
+
+export const leakyReluForward = elementwiseKernel<LeakyReluAttributes>({
+  name: 'leakyRelu',
+  inputs: 1,
+  functions,
+  constants,
+  wgsl: 'select(a, NEGATIVE_SLOPE * a, a <= 0.0)',
+  twin: (x, _, __, { negativeSlope }) => (x <= 0 ? negativeSlope * x : x),
+});
+
+/** dy, x → dx */
+export const leakyReluGradient = elementwiseKernel<LeakyReluAttributes>({
+  name: 'leakyReluGradient',
+  inputs: 2,
+  functions,
+  constants,
+  wgsl: 'select(a, NEGATIVE_SLOPE * a, b <= 0.0)',
+  twin: (dy, x, _, { negativeSlope }) => (x <= 0 ? negativeSlope * dy : dy),
+});
+
+export const leakyReluOp = defineOp<LeakyReluAttributes>({
+  name: 'leakyRelu',
+  forward: (inputs, attributes) => launch(leakyReluForward, inputs, attributes),
+  backward: ({ dy, inputs: [x], attributes }) => launch(leakyReluGradient, [dy, x], attributes),
+});
+
+/** x where it is positive, else negativeSlope · x (default 0.3, that of Keras' layer); any shape. */
+export const leakyRelu = (x: Tensor, { negativeSlope = 0.3 }: { negativeSlope?: number } = {}): Tensor =>
+  leakyReluOp.apply([x], { negativeSlope });
+
+const oneProduct = { roundings: 2, because: 'the slope is rounded, then one product' };
+const attributes = () => ({ negativeSlope: 0.3 });
+export const leakyReluKernels = [
+  elementwise(leakyReluForward, 1, oneProduct, { attributes }),
+  elementwise(leakyReluGradient, 2, oneProduct, { attributes }),
+];
+export const leakyReluOps = [unary(leakyReluOp, oneProduct, { values: apartFromZero, attributes })];

@@ -1,0 +1,37 @@
+/** Hyperbolic tangent: y = tanh(x), dy/dx = (1 − y)·(1 + y). */
+import { defineOp } from '../../tensor/autograd.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { EXP, TANH } from '../shared/math.js';
+import { elementwise, unary } from '../shared/samples.js';
+
+export const tanhForward = elementwiseKernel({
+  name: 'tanh',
+  inputs: 1,
+  functions: EXP + TANH,
+  wgsl: 'hyperbolicTangent(a)',
+  twin: Math.tanh,
+});
+
+/** dy, y → dx */
+export const tanhGradient = elementwiseKernel({
+  name: 'tanhGradient',
+  inputs: 2,
+  wgsl: 'a * ((1.0 - b) * (1.0 + b))',
+  twin: (dy, y) => dy * (1 - y) * (1 + y),
+});
+
+export const tanhOp = defineOp<null>({
+  name: 'tanh',
+  forward: (inputs) => launch(tanhForward, inputs, null),
+  backward: ({ dy, outputs: [y] }) => launch(tanhGradient, [dy, y], null),
+});
+
+/** tanh(x) for every element; any shape. */
+export const tanh = (x: Tensor): Tensor => tanhOp.apply([x], null);
+
+export const tanhKernels = [
+  elementwise(tanhForward, 1, { roundings: 4, because: 'own approximation, within 2 ulp' }, { low: -12, high: 12 }),
+  elementwise(tanhGradient, 2, { roundings: 4, because: 'four operations' }, { low: -1, high: 1 }),
+];
+export const tanhOps = [unary(tanhOp, { roundings: 8, because: 'forward, then 1 − y² of a rounded y' })];

@@ -1,0 +1,111 @@
+/**
+ * Bias: y[m,c] = x[m,c] + b[c], m counting over all axes but the last. dx = dy, db[c] = Σ_m dy[m,c].
+ * Convolution and dense layers add their bias in the same pass; their bias gradient is `columnSums` too.
+ */
+import { ShapeError } from '../../errors.js';
+import { defineOp } from '../../tensor/autograd.js';
+import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { formatShape, sizeOf } from '../../tensor/shape.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { floats, sumSlicesCall } from '../shared/wasm-parts.js';
+
+const ADD_BIAS = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> bias: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+override CHANNELS: u32;
+${ENTRY}
+  y[index] = x[index] + bias[index % CHANNELS];
+}`;
+
+/** x, b → y */
+export const biasForward = defineKernel<null>({
+  name: 'addBias',
+  outputs([x, bias]) {
+    if (bias.length !== 1 || bias[0] !== x.at(-1)) {
+      throw new ShapeError(`addBias: bias expects [${x.at(-1)}], got ${formatShape(bias)} (x ${formatShape(x)})`);
+    }
+    return [{ shape: x, dtype: 'float32' }];
+  },
+  twin({ inputs: [x, bias], outputs: [y] }) {
+    for (let i = 0; i < y.length; i++) y[i] = x[i] + bias[i % bias.length];
+  },
+  wgsl: ({ inputs: [x, bias] }) => planThreads(ADD_BIAS, sizeOf(x), { CHANNELS: bias[0] }),
+});
+
+/** Each thread: the sum of one column over one slice of rows. */
+const COLUMN_SUMS = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> sums: array<f32>;
+override ROWS: u32;
+override CHANNELS: u32;
+override ROWS_OF_SLICE: u32;
+${ENTRY}
+  let channel = index % CHANNELS;
+  let slice = index / CHANNELS;
+  var sum = 0.0;
+  for (var row = slice * ROWS_OF_SLICE; row < min((slice + 1u) * ROWS_OF_SLICE, ROWS); row++) {
+    sum += x[row * CHANNELS + channel];
+  }
+  sums[index] = sum;
+}`;
+
+/** x [..., C] → sums [C] */
+export const columnSumsKernel = defineKernel<null>({
+  name: 'columnSums',
+  outputs: ([x]) => [{ shape: [x.at(-1)!], dtype: 'float32' }],
+  twin({ inputs: [x], outputs: [sums] }) {
+    const channels = sums.length;
+    const totals = new Float64Array(channels);
+    for (let start = 0; start < x.length; start += channels) {
+      for (let channel = 0; channel < channels; channel++) totals[channel] += x[start + channel];
+    }
+    for (let channel = 0; channel < channels; channel++) sums[channel] = totals[channel]!;
+  },
+  wgsl({ inputs: [x] }) {
+    const channels = x.at(-1)!;
+    const rows = sizeOf(x) / channels;
+    const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / BUSY_THREADS));
+    const slices = Math.max(1, Math.ceil(rows / rowsOfSlice));
+    const threads = slices * channels;
+    return {
+      scratch: slices > 1 ? [threads * 4] : [],
+      steps: ({ inputs, outputs: [sums] }, [partials]) => [
+        dispatchThreads(COLUMN_SUMS, threads, [...inputs, partials ?? sums], {
+          ROWS: rows,
+          CHANNELS: channels,
+          ROWS_OF_SLICE: rowsOfSlice,
+        }),
+        ...(partials ? [partialSums(partials, sums, channels, slices)] : []),
+      ],
+    };
+  },
+  wasm({ inputs: [x] }) {
+    const channels = x.at(-1)!;
+    const rows = sizeOf(x) / channels;
+    const { parts, chunk } = split(rows, 1024);
+    return {
+      scratch: [floats(parts * channels), floats(parts * channels)],
+      steps: ({ inputs: [from], outputs: [sums] }, [blocks, slices]) => [
+        { function: 'columnSums', parts, arguments: [from, slices, rows, channels, chunk, blocks] },
+        sumSlicesCall(slices, parts, sums, 1, channels),
+      ],
+    };
+  },
+});
+
+/** Sums over all axes but the last: the gradient of a bias. */
+export function columnSums(x: Tensor, into?: Tensor | null): Tensor {
+  return launch(columnSumsKernel, [x], null, [into])[0];
+}
+
+export const addBiasOp = defineOp<null>({
+  name: 'addBias',
+  forward: (inputs) => launch(biasForward, inputs, null),
+  backward: ({ dy, needs, into }) => [dy, needs[1] && columnSums(dy, into[1])],
+});
+
+/** x [..., C] + bias [C]. @throws ShapeError when the bias is not as long as the last axis */
+export const addBias = (x: Tensor, bias: Tensor): Tensor => addBiasOp.apply([x, bias], null);

@@ -1,0 +1,93 @@
+/**
+ * Dropout: y[i] = x[i] / (1 − rate) where the i-th random number is at least `rate`, else 0, so that the mean stays.
+ * The numbers are those of `Random(seed, RandomStream.dropout, step, layer)`, the same in WGSL and TypeScript; the mask is
+ * drawn again for the gradient (dx = dropout of dy) rather than kept.
+ * Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (JMLR 2014).
+ */
+import { UsageError } from '../../errors.js';
+import { defineOp } from '../../tensor/autograd.js';
+import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { Random, RandomStream } from '../../tensor/random.js';
+import { sizeOf } from '../../tensor/shape.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { PHILOX } from '../shared/philox.js';
+import { anyShape, between, floats, integers, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+
+export interface DropoutAttributes {
+  readonly rate: number;
+  readonly seed: number;
+  /** Tells the layers of a model apart. */
+  readonly layer: number;
+}
+
+/** A number is kept when its upper 24 bits reach this: the exact form of uniform ≥ rate. */
+const thresholdOf = (rate: number): number => Math.ceil(rate * 2 ** 24);
+
+/** Each thread: the four elements of one Philox block. */
+const DROPOUT = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> step: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+override SIZE: u32;
+override THRESHOLD: u32;
+override SCALE: f32;
+override SEED_LOW: u32;
+override SEED_HIGH: u32;
+override LAYER: u32;
+${PHILOX}
+${ENTRY}
+  let words = philox4x32(vec4u(index, ${RandomStream.dropout}u, step[0], LAYER), vec2u(SEED_LOW, SEED_HIGH));
+  for (var i = 0u; i < 4u; i++) {
+    let at = index * 4u + i;
+    if (at < SIZE) { y[at] = select(0.0, SCALE * x[at], (words[i] >> 8u) >= THRESHOLD); }
+  }
+}`;
+
+/** x, step [1] uint32 → y */
+export const dropoutKernel = defineKernel<DropoutAttributes>({
+  name: 'dropout',
+  outputs: ([x]) => [{ shape: x, dtype: 'float32' }],
+  twin({ inputs: [x, step], outputs: [y] }, _, { rate, seed, layer }) {
+    const random = new Random(seed, RandomStream.dropout, step[0], layer);
+    const threshold = thresholdOf(rate);
+    const scale = 1 / (1 - rate);
+    for (let i = 0; i < y.length; i++) y[i] = random.bits() >>> 8 >= threshold ? scale * x[i] : 0;
+  },
+  wgsl: ({ inputs: [x] }, { rate, seed, layer }) =>
+    planThreads(DROPOUT, Math.ceil(sizeOf(x) / 4), {
+      ...{ SIZE: sizeOf(x), THRESHOLD: thresholdOf(rate), SCALE: 1 / (1 - rate), LAYER: layer },
+      ...{ SEED_LOW: seed >>> 0, SEED_HIGH: Math.floor(seed / 2 ** 32) >>> 0 },
+    }),
+});
+
+export const dropoutOp = defineOp<DropoutAttributes>({
+  name: 'dropout',
+  forward: (inputs, attributes) => launch(dropoutKernel, inputs, attributes),
+  backward: ({ dy, inputs: [, step], attributes, into }) => [
+    launch(dropoutKernel, [dy, step], attributes, [into[0]])[0],
+    null,
+  ],
+});
+
+/**
+ * x with a part `rate` of its elements set to 0, the others scaled up.
+ *
+ * @param step [1] uint32: each number gives another mask
+ * @throws UsageError for a rate outside of [0, 1)
+ */
+export function dropout(
+  x: Tensor,
+  step: Tensor,
+  { rate, seed = 0, layer = 0 }: { rate: number; seed?: number; layer?: number },
+): Tensor {
+  if (!(rate >= 0 && rate < 1)) throw new UsageError(`dropout: rate expects a number from 0 up to 1, got ${rate}`);
+  return dropoutOp.apply([x, step], { rate, seed, layer });
+}
+
+const tolerance = { roundings: 2, because: 'the scale is rounded, then one product' };
+const sample: RegisteredKernel['sample'] = (random) => ({
+  inputs: [floats(random, anyShape(random)), integers(random, [1], 2 ** 32)],
+  attributes: { rate: random.uniform(0, 0.9), seed: random.integer(2 ** 32) * 5, layer: between(random, 0, 9) },
+});
+export const dropoutKernels: readonly RegisteredKernel[] = [{ kernel: dropoutKernel, ...tolerance, sample }];
+export const dropoutOps: readonly RegisteredOp[] = [{ op: dropoutOp, ...tolerance, sample, constants: [1] }];

@@ -1,0 +1,89 @@
+/**
+ * Figures of one batch, left on the device in a row of a table that is read every so often:
+ * [mean loss, correct answers, samples, values that are not finite].
+ *
+ * With one score a sample an answer is correct when (score > threshold) equals (label > ½): a tie goes to class 0, as
+ * Keras' rounding does. With one a class, when the label is the place of the (first) largest.
+ */
+import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { sizeOf } from '../../tensor/shape.js';
+import { NOT_FINITE } from '../shared/math.js';
+
+/** Numbers in a row. */
+export const METRICS = 4;
+/** Rows of the table: so many steps may run between two reads. */
+export const METRIC_ROWS = 64;
+
+export interface BatchMetricsAttributes {
+  /** 0 for logits, ½ for probabilities. */
+  readonly threshold: number;
+}
+
+/** Losses that are added up at a time. */
+const PIECE = 64;
+
+// One thread, one loop: a batch is small, and the order of additions is plain.
+const BATCH_METRICS = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> loss: array<f32>;
+@group(0) @binding(1) var<storage, read> scores: array<f32>;
+@group(0) @binding(2) var<storage, read> labels: array<f32>;
+@group(0) @binding(3) var<storage, read> row: array<u32>;
+@group(0) @binding(4) var<storage, read_write> table: array<f32>;
+override SAMPLES: u32;
+override LOSSES: u32;
+override UNITS: u32;
+override THRESHOLD: f32;
+${NOT_FINITE}
+${ENTRY}
+  // In pieces, which rounds less than one long sum.
+  var total = 0.0;
+  for (var first = 0u; first < LOSSES; first += ${PIECE}u) {
+    var sum = 0.0;
+    for (var i = first; i < min(first + ${PIECE}u, LOSSES); i++) { sum += loss[i]; }
+    total += sum;
+  }
+  var correct = 0.0;
+  var bad = notFinite(total);
+  for (var i = 0u; i < SAMPLES; i++) {
+    var best = 0u;
+    for (var unit = 0u; unit < UNITS; unit++) {
+      bad += notFinite(scores[i * UNITS + unit]);
+      if (scores[i * UNITS + unit] > scores[i * UNITS + best]) { best = unit; }
+    }
+    if (UNITS == 1u) { best = select(0u, 1u, scores[i] > THRESHOLD); }
+    correct += select(0.0, 1.0, best == u32(labels[i] + 0.5));
+  }
+  let start = row[0] * ${METRICS}u;
+  table[start] = total / f32(LOSSES);
+  table[start + 1u] = correct;
+  table[start + 2u] = f32(SAMPLES);
+  table[start + 3u] = bad;
+}`;
+
+/** loss [n] or [] (their mean), scores [n] or [n,units], labels [n], row [1] uint32 → table [rows,4], of which one row is written */
+export const batchMetrics = defineKernel<BatchMetricsAttributes>({
+  name: 'batchMetrics',
+  inPlace: true,
+  outputs: () => [{ shape: [METRIC_ROWS, METRICS], dtype: 'float32' }],
+  twin({ inputs: [loss, scores, labels, row], outputs: [table] }, _, { threshold }) {
+    let correct = 0;
+    let total = 0;
+    for (let i = 0; i < loss.length; i++) total += loss[i];
+    let bad = Number.isFinite(total) ? 0 : 1;
+    const units = scores.length / labels.length;
+    for (let i = 0; i < scores.length; i++) if (!Number.isFinite(scores[i])) bad++;
+    for (let i = 0; i < labels.length; i++) {
+      let best = 0;
+      for (let unit = 1; unit < units; unit++) if (scores[i * units + unit] > scores[i * units + best]) best = unit;
+      if (units === 1) best = scores[i] > threshold ? 1 : 0;
+      if (best === Math.floor(labels[i] + 0.5)) correct++;
+    }
+    [total / loss.length, correct, labels.length, bad].forEach(
+      (value, column) => (table[row[0] * METRICS + column] = value),
+    );
+  },
+  wgsl: ({ inputs: [loss, scores, labels] }, { threshold }) =>
+    planThreads(BATCH_METRICS, 1, {
+      ...{ SAMPLES: labels[0], LOSSES: sizeOf(loss), UNITS: sizeOf(scores) / labels[0], THRESHOLD: threshold },
+    }),
+});

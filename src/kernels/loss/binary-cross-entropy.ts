@@ -1,0 +1,94 @@
+/**
+ * Binary cross-entropy per sample, in two forms.
+ *
+ * On logits z (the default): max(z, 0) − z·y + log(1 + e^−|z|), gradient sigmoid(z) − y. Finite for every finite z.
+ *
+ * On probabilities p, as Keras computes it: q = clip(p, ε, 1 − ε), −(y·log(q + δ) + (1 − y)·log(1 − q + δ)) with
+ * ε = 1e-7; Keras 3 has δ = 0, Keras 2 adds δ = ε once more. The gradient is 0 where p was clipped. In float32
+ * 1 − ε rounds to 1 − 2^-23, so that the loss of a wrong certain answer is 15.94 at most, on every device.
+ *
+ * All tensors are [n]; the mean over the batch is the caller's (`mean`).
+ */
+import { defineOp } from '../../tensor/autograd.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { EXP, LOG, LOG1P, SIGMOID } from '../shared/math.js';
+import { sigmoidOf } from '../activation/sigmoid.js';
+
+/** z, y → loss */
+export const logitsForward = elementwiseKernel({
+  name: 'binaryCrossEntropyWithLogits',
+  inputs: 2,
+  functions: EXP + LOG1P,
+  wgsl: 'max(a, 0.0) - a * b + log1pUnit(exponential(-abs(a)))',
+  twin: (z, y) => Math.max(z, 0) - z * y + Math.log1p(Math.exp(-Math.abs(z))),
+});
+
+/** dLoss, z, y → dz */
+export const logitsGradient = elementwiseKernel({
+  name: 'binaryCrossEntropyWithLogitsGradient',
+  inputs: 3,
+  functions: EXP + SIGMOID,
+  wgsl: 'a * (sigmoid(b) - c)',
+  twin: (dLoss, z, y) => dLoss * (sigmoidOf(z) - y),
+});
+
+export const logitsOp = defineOp<null>({
+  name: 'binaryCrossEntropyWithLogits',
+  forward: (inputs) => launch(logitsForward, inputs, null),
+  backward: ({ dy, inputs: [z, y] }) => [launch(logitsGradient, [dy, z, y], null)[0], null],
+});
+
+/** Loss of each sample from logits z [n] and labels y [n] in 0 … 1. Labels get no gradient. */
+export const binaryCrossEntropyWithLogits = (z: Tensor, y: Tensor): Tensor => logitsOp.apply([z, y], null);
+
+/** Which Keras' arithmetic the clipped form follows. */
+export type ClippedForm = 'keras3' | 'keras2';
+
+const EPSILON = 1e-7;
+const LARGEST = Math.fround(1 - EPSILON);
+const CLIP = /* wgsl */ `
+const LOWEST = ${EPSILON};
+const LARGEST = ${LARGEST};
+// 1 − q + δ from left to right. Drivers would turn it into (1 + δ) − q, which loses the digits of δ; scaled by 2^24,
+// which is exact, it is no such sum to them.
+fn rest(q: f32, delta: f32) -> f32 { return ((1.0 - q) * 16777216.0 + delta * 16777216.0) * 5.9604644775390625e-8; }
+`;
+const clip = (p: number): number => Math.min(Math.max(p, EPSILON), LARGEST);
+
+function clippedForm(form: ClippedForm) {
+  const delta = form === 'keras2' ? EPSILON : 0;
+  const name = `binaryCrossEntropy:${form}`;
+  const forward = elementwiseKernel({
+    name,
+    inputs: 2,
+    functions:
+      LOG +
+      CLIP +
+      `fn loss(q: f32, y: f32) -> f32 { return -(y * logarithm(q + ${delta}) + (1.0 - y) * logarithm(rest(q, ${delta}))); }`,
+    wgsl: 'loss(clamp(a, LOWEST, LARGEST), b)',
+    twin: (p, y) => -(y * Math.log(clip(p) + delta) + (1 - y) * Math.log(1 - clip(p) + delta)),
+  });
+  const gradient = elementwiseKernel({
+    name: `${name}Gradient`,
+    inputs: 3,
+    functions: CLIP,
+    wgsl: `select(0.0, a * ((1.0 - c) / rest(b, ${delta}) - c / (b + ${delta})), b >= LOWEST && b <= LARGEST)`,
+    twin: (dLoss, p, y) => (p < EPSILON || p > LARGEST ? 0 : dLoss * ((1 - y) / (1 - p + delta) - y / (p + delta))),
+  });
+  const op = defineOp<null>({
+    name,
+    forward: (inputs) => launch(forward, inputs, null),
+    backward: ({ dy, inputs: [p, y] }) => [launch(gradient, [dy, p, y], null)[0], null],
+  });
+  return { forward, gradient, op };
+}
+
+export const clippedForms: Readonly<Record<ClippedForm, ReturnType<typeof clippedForm>>> = {
+  keras3: clippedForm('keras3'),
+  keras2: clippedForm('keras2'),
+};
+
+/** Loss of each sample from probabilities p [n] and labels y [n] in 0 … 1. Labels get no gradient. */
+export const binaryCrossEntropy = (p: Tensor, y: Tensor, { form = 'keras3' }: { form?: ClippedForm } = {}): Tensor =>
+  clippedForms[form].op.apply([p, y], null);

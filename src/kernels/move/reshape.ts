@@ -1,0 +1,23 @@
+/** Reshape without moving data: [N,H,W,C] → [N,H·W·C] in NHWC order. The gradient is reshaped back. */
+import { ShapeError } from '../../errors.js';
+import { defineOp } from '../../tensor/autograd.js';
+import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
+import { viewOf, type Tensor } from '../../tensor/tensor.js';
+
+export const reshapeOp = defineOp<{ shape: Shape }>({
+  name: 'reshape',
+  forward: ([x], { shape }) => [viewOf(x, shape)],
+  backward: ({ dy, inputs: [x] }) => [viewOf(dy, x.shape)],
+});
+
+/** The same elements under another shape. @throws ShapeError when the number of elements differs */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  if (sizeOf(shape) !== x.size)
+    throw new ShapeError(
+      `reshape: ${formatShape(x.shape)} has ${x.size} elements, ${formatShape(shape)} expects ${sizeOf(shape)}`,
+    );
+  return reshapeOp.apply([x], { shape });
+}
+
+/** [N, …] → [N, product of the rest]. */
+export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0], x.size / x.shape[0]]);

@@ -1,0 +1,210 @@
+/**
+ * Maximum over windows: y[n,i,j,c] = max of x over the window at (i·s − top, j·s − left). Padding counts as −∞.
+ * The gradient goes to the first maximum of each window in row-major order (as in PyTorch); forward keeps its place,
+ * so that backward is a plain look-up. NaN counts as the maximum, so that it is not lost here.
+ * Layouts: x [N,H,W,C], y and indices [N,OH,OW,C]; an index is row · W + column of the maximum in its picture.
+ */
+import { defineOp } from '../../tensor/autograd.js';
+import { defineKernel, ENTRY, type OperandShapes, planThreads } from '../../tensor/kernel.js';
+import { sizeOf, type Shape } from '../../tensor/shape.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { isNanFunction } from '../shared/math.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../shared/window.js';
+
+/** Constants of both shaders. */
+function constants(x: Shape, window: WindowAttributes): Record<string, number> {
+  const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
+  return {
+    HEIGHT: x[1],
+    WIDTH: x[2],
+    CHANNELS: x[3],
+    OUTPUT_HEIGHT: outputHeight,
+    OUTPUT_WIDTH: outputWidth,
+    WINDOW_HEIGHT: window.size[0],
+    WINDOW_WIDTH: window.size[1],
+    STRIDE_HEIGHT: window.strides[0],
+    STRIDE_WIDTH: window.strides[1],
+    TOP: top,
+    LEFT: left,
+  };
+}
+
+const SIZES = Object.keys(
+  constants([1, 1, 1, 1], { size: [1, 1], strides: [1, 1], dilation: [1, 1], padding: 'valid' }),
+)
+  .map((name) => `override ${name}: u32;`)
+  .join('\n');
+
+const FORWARD = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> indices: array<u32>;
+${SIZES}
+${isNanFunction('f32')}
+${ENTRY}
+  let c = index % CHANNELS;
+  let j = index / CHANNELS % OUTPUT_WIDTH;
+  let i = index / CHANNELS / OUTPUT_WIDTH % OUTPUT_HEIGHT;
+  let n = index / CHANNELS / OUTPUT_WIDTH / OUTPUT_HEIGHT;
+  var best = 0.0;
+  var place = 0xffffffffu;
+  for (var p = 0u; p < WINDOW_HEIGHT; p++) {
+    let row = i * STRIDE_HEIGHT + p - TOP;   // wraps in the padding
+    if (row >= HEIGHT) { continue; }
+    for (var q = 0u; q < WINDOW_WIDTH; q++) {
+      let column = j * STRIDE_WIDTH + q - LEFT;
+      if (column >= WIDTH) { continue; }
+      let value = x[((n * HEIGHT + row) * WIDTH + column) * CHANNELS + c];
+      if (place == 0xffffffffu || value > best || isNan(value)) {
+        best = value;
+        place = row * WIDTH + column;
+      }
+    }
+  }
+  y[index] = best;
+  indices[index] = place;
+}`;
+
+/** Each thread: one element of dx, over the windows that cover it. */
+const BACKWARD = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+@group(0) @binding(1) var<storage, read> indices: array<u32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+${SIZES}
+// The first window whose end lies beyond position t, and the one after the last that begins at or before it.
+fn firstWindow(t: u32, size: u32, stride: u32) -> u32 { return select(0u, (t - size) / stride + 1u, t >= size); }
+fn endWindow(t: u32, stride: u32, count: u32) -> u32 { return min(t / stride + 1u, count); }
+${ENTRY}
+  let c = index % CHANNELS;
+  let column = index / CHANNELS % WIDTH;
+  let row = index / CHANNELS / WIDTH % HEIGHT;
+  let n = index / CHANNELS / WIDTH / HEIGHT;
+  let place = row * WIDTH + column;
+  var sum = 0.0;
+  for (var i = firstWindow(row + TOP, WINDOW_HEIGHT, STRIDE_HEIGHT); i < endWindow(row + TOP, STRIDE_HEIGHT, OUTPUT_HEIGHT); i++) {
+    for (var j = firstWindow(column + LEFT, WINDOW_WIDTH, STRIDE_WIDTH); j < endWindow(column + LEFT, STRIDE_WIDTH, OUTPUT_WIDTH); j++) {
+      let at = ((n * OUTPUT_HEIGHT + i) * OUTPUT_WIDTH + j) * CHANNELS + c;
+      sum += select(0.0, dy[at], indices[at] == place);
+    }
+  }
+  dx[index] = sum;
+}`;
+
+export interface PoolAttributes {
+  readonly window: WindowAttributes;
+}
+
+/** x → y, indices (uint32) */
+export const maxPool2dForward = defineKernel<PoolAttributes>({
+  name: 'maxPool2d',
+  outputs([x], { window }) {
+    const { outputHeight, outputWidth } = windowGeometry('maxPool2d', x, window);
+    const shape = [x[0], outputHeight, outputWidth, x[3]];
+    return [
+      { shape, dtype: 'float32' },
+      { shape, dtype: 'uint32' },
+    ];
+  },
+  twin({ inputs: [x], outputs: [y, indices] }, { inputs: [shape] }, { window }) {
+    const [batch, height, width, channels] = shape as [number, number, number, number];
+    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', shape, window);
+    let at = 0;
+    for (let n = 0; n < batch; n++) {
+      for (let i = 0; i < outputHeight; i++) {
+        const firstRow = i * window.strides[0] - top;
+        for (let j = 0; j < outputWidth; j++) {
+          const firstColumn = j * window.strides[1] - left;
+          for (let c = 0; c < channels; c++) {
+            let best = 0;
+            let place = -1;
+            for (let row = Math.max(0, firstRow); row < Math.min(height, firstRow + window.size[0]); row++) {
+              for (
+                let column = Math.max(0, firstColumn);
+                column < Math.min(width, firstColumn + window.size[1]);
+                column++
+              ) {
+                const value = x[((n * height + row) * width + column) * channels + c];
+                if (place < 0 || value > best || Number.isNaN(value)) {
+                  best = value;
+                  place = row * width + column;
+                }
+              }
+            }
+            y[at] = best;
+            indices[at++] = place;
+          }
+        }
+      }
+    }
+  },
+  wgsl: ({ inputs: [x], outputs: [y] }, { window }) => planThreads(FORWARD, sizeOf(y), constants(x, window)),
+  wasm({ inputs: [x] }, { window }) {
+    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
+    const [batch, ...picture] = x;
+    const lines = batch * outputHeight;
+    const { parts, chunk } = split(lines);
+    return {
+      steps: ({ inputs, outputs }) => [
+        {
+          function: 'maxPool',
+          parts,
+          arguments: [
+            ...[...inputs, ...outputs, lines, ...picture, outputHeight, outputWidth],
+            ...[...window.size, ...window.strides, top, left, chunk],
+          ],
+        },
+      ],
+    };
+  },
+});
+
+export interface PoolGradientAttributes extends PoolAttributes {
+  readonly xShape: Shape;
+}
+
+/** dy, indices → dx */
+export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
+  name: 'maxPool2dGradient',
+  outputs: (_, { xShape }) => [{ shape: xShape, dtype: 'float32' }],
+  twin({ inputs: [dy, indices], outputs: [dx] }, { inputs: [shape] }: OperandShapes, { xShape }) {
+    const channels = xShape[3];
+    const outputs = sizeOf(shape) / shape[0];
+    const picture = sizeOf(xShape) / xShape[0];
+    dx.fill(0);
+    for (let at = 0; at < dy.length; at++) {
+      dx[Math.floor(at / outputs) * picture + indices[at] * channels + (at % channels)] += dy[at];
+    }
+  },
+  wgsl: (_, { window, xShape }) => planThreads(BACKWARD, sizeOf(xShape), constants(xShape, window)),
+  wasm({ inputs: [dy] }, { xShape }) {
+    const [batch, height, width, channels] = xShape as [number, number, number, number];
+    return {
+      steps: ({ inputs, outputs }) => [
+        {
+          function: 'maxPoolGradient',
+          parts: batch,
+          arguments: [...inputs, ...outputs, height * width, dy[1] * dy[2], channels],
+        },
+      ],
+    };
+  },
+});
+
+export const maxPool2dOp = defineOp<PoolAttributes>({
+  name: 'maxPool2d',
+  forward: (inputs, attributes) => launch(maxPool2dForward, inputs, attributes),
+  backward: ({ dy, inputs: [x], outputs: [, indices], attributes: { window }, into }) =>
+    launch(maxPool2dGradient, [dy, indices], { window, xShape: x.shape }, [into[0]]),
+});
+
+/**
+ * Maximum over windows of x [N,H,W,C] → [N,OH,OW,C]; strides default to the window's size.
+ * @throws ShapeError when no window fits
+ */
+export function maxPool2d(
+  x: Tensor,
+  { size = [2, 2], strides = size, padding = 'valid' }: { size?: Pair; strides?: Pair; padding?: Padding } = {},
+): Tensor {
+  return maxPool2dOp.apply([x], { window: { size, strides, dilation: [1, 1], padding } });
+}

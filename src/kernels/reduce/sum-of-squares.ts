@@ -1,0 +1,96 @@
+/** scale · Σ x²: the penalty of L2 regularization, and the square of a norm. Gradient: dx = 2·scale·dy·x. */
+import { defineOp } from '../../tensor/autograd.js';
+import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { sizeOf } from '../../tensor/shape.js';
+import { launch, type Tensor } from '../../tensor/tensor.js';
+import { partialSums } from '../shared/partial-sums.js';
+import { anyShape, between, floats, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+
+export interface ScaleAttributes {
+  readonly scale: number;
+}
+
+const SLICES = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> sums: array<f32>;
+override SIZE: u32;
+override SIZE_OF_SLICE: u32;
+override SCALE: f32;
+${ENTRY}
+  var sum = 0.0;
+  for (var i = index * SIZE_OF_SLICE; i < min((index + 1u) * SIZE_OF_SLICE, SIZE); i++) { sum = fma(x[i], x[i], sum); }
+  sums[index] = SCALE * sum;
+}`;
+
+/** x → scale · Σ x², a scalar */
+export const sumOfSquaresKernel = defineKernel<ScaleAttributes>({
+  name: 'sumOfSquares',
+  outputs: () => [{ shape: [], dtype: 'float32' }],
+  twin({ inputs: [x], outputs: [sum] }, _, { scale }) {
+    let total = 0;
+    for (let i = 0; i < x.length; i++) total += x[i] * x[i];
+    sum[0] = scale * total;
+  },
+  wgsl({ inputs: [x] }, { scale }) {
+    const size = sizeOf(x);
+    const sizeOfSlice = Math.max(64, Math.ceil(size / 1024));
+    const slices = Math.ceil(size / sizeOfSlice);
+    return {
+      scratch: slices > 1 ? [slices * 4] : [],
+      steps: ({ inputs, outputs: [sum] }, [partials]) => [
+        dispatchThreads(SLICES, slices, [...inputs, partials ?? sum], {
+          ...{ SIZE: size, SIZE_OF_SLICE: sizeOfSlice, SCALE: scale },
+        }),
+        ...(partials ? [partialSums(partials, sum, 1, slices)] : []),
+      ],
+    };
+  },
+});
+
+const GRADIENT = /* wgsl */ `
+@group(0) @binding(0) var<storage, read> dy: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+override SCALE: f32;
+${ENTRY}
+  dx[index] = 2.0 * SCALE * dy[0] * x[index];
+}`;
+
+/** dy, a scalar, and x → dx */
+export const sumOfSquaresGradient = defineKernel<ScaleAttributes>({
+  name: 'sumOfSquaresGradient',
+  outputs: ([, x]) => [{ shape: x, dtype: 'float32' }],
+  twin({ inputs: [dy, x], outputs: [dx] }, _, { scale }) {
+    for (let i = 0; i < x.length; i++) dx[i] = 2 * scale * dy[0] * x[i];
+  },
+  wgsl: ({ inputs: [, x] }, { scale }) => planThreads(GRADIENT, sizeOf(x), { SCALE: scale }),
+});
+
+export const sumOfSquaresOp = defineOp<ScaleAttributes>({
+  name: 'sumOfSquares',
+  forward: (inputs, attributes) => launch(sumOfSquaresKernel, inputs, attributes),
+  backward: ({ dy, inputs: [x], attributes, into }) => launch(sumOfSquaresGradient, [dy, x], attributes, [into[0]]),
+});
+
+/** scale · Σ x² over all elements, as a scalar. */
+export const sumOfSquares = (x: Tensor, { scale = 1 }: { scale?: number } = {}): Tensor =>
+  sumOfSquaresOp.apply([x], { scale });
+
+const attributes = { scale: 0.3 };
+const tolerance = { roundings: 16, because: 'squares in slices of 64 and more: all positive, roundings average out' };
+export const sumOfSquaresKernels: readonly RegisteredKernel[] = [
+  {
+    ...{ kernel: sumOfSquaresKernel, ...tolerance },
+    sample: (random) => ({ inputs: [floats(random, [between(random, 1, 5000)])], attributes }),
+  },
+  {
+    ...{ kernel: sumOfSquaresGradient, roundings: 4, because: 'three products, a rounded scale' },
+    sample: (random) => ({ inputs: [floats(random, []), floats(random, anyShape(random))], attributes }),
+  },
+];
+export const sumOfSquaresOps: readonly RegisteredOp[] = [
+  {
+    ...{ op: sumOfSquaresOp, ...tolerance },
+    sample: (random) => ({ inputs: [floats(random, anyShape(random))], attributes }),
+  },
+];

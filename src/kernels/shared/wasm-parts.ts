@@ -1,0 +1,32 @@
+/** Sizes of the scratch memory that the functions in `wasm/` ask for, and the sum over slices that several kernels end with. */
+import type { WasmCall } from '../../tensor/kernel.js';
+import { split } from '../../tensor/cpu/parts.js';
+import type { FusedActivation } from './partial-sums.js';
+
+/** Bytes of so many float32 values. */
+export const floats = (count: number): number => count * 4;
+
+/** Columns that a packed right matrix takes: panels of 8. */
+export const ceil8 = (count: number): number => Math.ceil(count / 8) * 8;
+
+/** A tile of 4×8 values. */
+export const TILE_BYTES = 128;
+/** What a matrix product wants for each part: a tile, 64 offsets and a packed panel of 64×8. */
+export const PRODUCT_BYTES = TILE_BYTES + 256 + 2048;
+
+/** sum[rows, channels] = activation(Σ of `slices` slices of that size, in their order, + bias[channels]) */
+export function sumSlicesCall(
+  slices: number,
+  count: number,
+  sum: number,
+  rows: number,
+  channels: number,
+  { bias = 0, activation = 'linear' }: { bias?: number; activation?: FusedActivation } = {},
+): WasmCall {
+  const { parts, chunk } = split(rows);
+  return {
+    function: 'sumSlices',
+    parts,
+    arguments: [slices, sum, count, rows, channels, chunk, bias, Number(activation === 'relu')],
+  };
+}

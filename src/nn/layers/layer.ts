@@ -1,0 +1,94 @@
+/** What a layer is: it describes itself and its parameters; their values live in the model's arena. */
+import { UsageError } from '../../errors.js';
+import type { Random } from '../../tensor/random.js';
+import type { Shape } from '../../tensor/shape.js';
+import type { Tensor } from '../../tensor/tensor.js';
+import type { Activation } from './activation.js';
+import { SymbolicTensor } from '../symbolic.js';
+
+export interface ParameterDescription {
+  /** 'kernel', 'bias', …; the full name is `layer.kernel`. */
+  readonly name: string;
+  readonly shape: Shape;
+  /** False for what training moves without a gradient: running statistics. */
+  readonly trainable?: boolean;
+  /** L2 regularization: this times Σ w² is added to the loss. */
+  readonly l2?: number;
+  readonly initialize: (random: Random) => Float32Array;
+}
+
+/** A layer as JSON: what model files hold. */
+export interface LayerConfig {
+  readonly kind: string;
+  readonly name: string;
+  readonly [option: string]: unknown;
+}
+
+/** Options that every layer takes. Shapes are without the batch axis. */
+export interface LayerOptions {
+  name?: string;
+  /** Shape of the model's input [H,W,C]; for the first layer of a `Sequential`. */
+  inputShape?: Shape;
+}
+
+/** What a layer is told when it is called. */
+export interface CallContext {
+  /** The layer's own, or 'linear' for the logits of a last layer. */
+  readonly activation: Activation;
+  readonly training: boolean;
+  /** Where random numbers come from: the model's seed, the place of the layer in it, and the number of the step [1]. */
+  readonly random: { readonly seed: number; readonly layer: number; readonly step: Tensor };
+}
+
+/** The parameters of a layer by their names. */
+export type LayerTensors = Readonly<Record<string, Tensor>>;
+
+export abstract class Layer {
+  abstract readonly kind: string;
+  readonly activation: Activation = 'linear';
+  readonly inputShape: Shape | null;
+  /** True for layers that take several inputs. */
+  readonly merges: boolean = false;
+  /** True for layers that draw random numbers in training. */
+  readonly stochastic: boolean = false;
+  /** Given by the model when it is empty: `conv2d`, `conv2d_1`, … */
+  name: string;
+
+  constructor({ name = '', inputShape }: LayerOptions) {
+    this.name = name;
+    this.inputShape = inputShape ?? null;
+  }
+
+  /** @throws ShapeError when the layer cannot follow such inputs */
+  abstract outputShape(...inputs: Shape[]): Shape;
+
+  parameters(_input: Shape): readonly ParameterDescription[] {
+    return [];
+  }
+
+  /** inputs [N, …input] → [N, …output] */
+  abstract call(inputs: readonly Tensor[], parameters: LayerTensors, context: CallContext): Tensor;
+
+  /** This layer and the next in one pass, where there is a kernel for the two; else null. */
+  callFused(_next: Layer, _x: Tensor, _parameters: LayerTensors): Tensor | null {
+    return null;
+  }
+
+  abstract config(): LayerConfig;
+
+  /**
+   * Applies the layer in a graph: Keras' `layer(x)`.
+   * @throws ShapeError when the layer cannot follow these inputs; UsageError for several inputs to a layer that takes one
+   */
+  apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
+    const given = inputs instanceof SymbolicTensor ? [inputs] : inputs;
+    this.checkInputs(given.length);
+    return new SymbolicTensor(this.outputShape(...given.map(({ shape }) => shape)), this, given);
+  }
+
+  /** @throws UsageError for a number of inputs that the layer does not take */
+  checkInputs(count: number): void {
+    if (this.merges ? count >= 1 : count === 1) return;
+    throw new UsageError(`${this.name || this.kind}: expects ${this.merges ? 'inputs' : 'one input'}, got ${count}`);
+  }
+}

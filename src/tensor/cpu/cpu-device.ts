@@ -1,0 +1,216 @@
+/**
+ * The CPU device: buffers are ranges of one WebAssembly memory; a kernel runs in the WebAssembly module where it has
+ * functions there, else as its plain-TypeScript twin.
+ */
+import { DeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
+import {
+  functionNames,
+  startWebThread,
+  ThreadTeam,
+  type NumberedCall,
+  type StartThread,
+  type WasmFunction,
+} from './cpu-threads.js';
+import { alignUp, Device, type DeviceDescription, type Launch } from '../device.js';
+import type { BufferView, DeviceBuffer, KernelCall, Numbers } from '../kernel.js';
+import { wasmBinaries } from './wasm.generated.js';
+
+interface CpuBuffer extends DeviceBuffer {
+  readonly address: number;
+}
+
+/** A kernel as calls into the module, or as its twin, which only the opening thread can run. */
+type CpuLaunch = { readonly calls: readonly NumberedCall[] } | { readonly twin: () => void };
+
+export interface CpuDeviceOptions {
+  memoryBudget?: number;
+  /** Threads that work together, this one included; results do not depend on it. Default: one per processor core, at most 8. */
+  threads?: number;
+  /** How to start another thread; by default a web worker. */
+  startThread?: StartThread;
+  /** False: no fused multiply-add even where the engine has it, for the same bits as where it has not. Default true. */
+  relaxedSimd?: boolean;
+}
+
+const PAGE = 65536;
+/** The first page belongs to the WebAssembly module; address 0 means "no array" to its functions. */
+const HEAP_START = PAGE;
+const MAXIMUM_PAGES = 65536; // 4 GiB, what 32-bit WebAssembly can address
+/** Vector loads may reach beyond the last buffer; their lanes are thrown away, but the memory must be there. */
+const OVERREACH = 256;
+/** Threads without being told: the mission's steps are too small for more. */
+export const MOST_THREADS = 8;
+
+const address = (view: BufferView): number => (view.buffer as CpuBuffer).address + view.offset;
+
+/** The module, with fused multiply-add where the engine has it and it is not unwanted. */
+async function compile(
+  shared: boolean,
+  relaxedSimd: boolean,
+): Promise<{ module: WebAssembly.Module; relaxed: boolean }> {
+  const decode = (text: string) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const fused = relaxedSimd ? decode(shared ? wasmBinaries.sharedRelaxed : wasmBinaries.unsharedRelaxed) : null;
+  if (fused && WebAssembly.validate(fused)) return { module: await WebAssembly.compile(fused), relaxed: true };
+  const plain = decode(shared ? wasmBinaries.shared : wasmBinaries.unshared);
+  return { module: await WebAssembly.compile(plain), relaxed: false };
+}
+
+/** Processor cores, as far as the engine tells. */
+const cores = (): number => (typeof navigator === 'undefined' ? 1 : (navigator.hardwareConcurrency ?? 1));
+
+export class CpuDevice extends Device {
+  readonly description: DeviceDescription;
+  readonly #memory: WebAssembly.Memory;
+  readonly #functions: readonly WasmFunction[];
+  readonly #functionIndices: ReadonlyMap<string, number>;
+  readonly #startTeam: () => ThreadTeam | null;
+  /** Started by the first recorded step: a few single operations are not worth it. */
+  #team: ThreadTeam | null | undefined;
+  /** Ranges that were given back by `destroyBuffer`, by size; the heap itself only grows. */
+  readonly #freeRanges = new Map<number, number[]>();
+  #heapEnd = HEAP_START;
+
+  private constructor(
+    memory: WebAssembly.Memory,
+    module: WebAssembly.Module,
+    instance: WebAssembly.Instance,
+    relaxed: boolean,
+    { memoryBudget = MAXIMUM_PAGES * PAGE, threads = 1, startThread = startWebThread }: CpuDeviceOptions,
+  ) {
+    super(memoryBudget);
+    this.#memory = memory;
+    const names = functionNames(module);
+    this.#functions = names.map((name) => instance.exports[name] as WasmFunction);
+    this.#functionIndices = new Map(names.map((name, index) => [name, index]));
+    this.#startTeam = () =>
+      threads > 1 ? new ThreadTeam({ module, memory }, this.#functions, threads - 1, startThread) : null;
+    const name = `cpu (WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`;
+    this.description = { kind: 'cpu', name, hardware: true };
+  }
+
+  /** Compiles the WebAssembly module. @throws DeviceError where WebAssembly or its SIMD is missing */
+  static async open(options: CpuDeviceOptions = {}): Promise<CpuDevice> {
+    const shared = typeof SharedArrayBuffer !== 'undefined';
+    const { threads = Math.min(MOST_THREADS, cores()), relaxedSimd = true } = options;
+    if (!Number.isInteger(threads) || threads < 1)
+      throw new UsageError(`cpu: threads expects a whole number of at least 1, got ${threads}`);
+    try {
+      const memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared });
+      const { module, relaxed } = await compile(shared, relaxedSimd);
+      const instance = await WebAssembly.instantiate(module, { env: { memory } });
+      return new CpuDevice(memory, module, instance, relaxed, { ...options, threads: shared ? threads : 1 });
+    } catch (error) {
+      throw new DeviceError(
+        `cpu: this JavaScript engine cannot run the WebAssembly SIMD kernels (${(error as Error).message}); use Node 20 or a current browser`,
+      );
+    }
+  }
+
+  protected createBuffer(bytes: number): CpuBuffer {
+    const range = this.#freeRanges.get(bytes)?.pop();
+    if (range !== undefined) return { bytes, address: range };
+    const start = this.#heapEnd;
+    const missing = Math.ceil((start + bytes + OVERREACH - this.#memory.buffer.byteLength) / PAGE);
+    if (missing > 0) {
+      try {
+        this.#memory.grow(missing);
+      } catch {
+        throw new OutOfMemoryError(
+          `cpu: WebAssembly memory cannot grow by ${missing * PAGE} bytes beyond ${start}; use a smaller batch or smaller pictures`,
+        );
+      }
+    }
+    this.#heapEnd = start + alignUp(bytes);
+    return { bytes, address: start };
+  }
+
+  protected destroyBuffer(buffer: CpuBuffer): void {
+    const ranges = this.#freeRanges.get(buffer.bytes);
+    if (ranges) ranges.push(buffer.address);
+    else this.#freeRanges.set(buffer.bytes, [buffer.address]);
+  }
+
+  protected writeBuffer(view: BufferView, data: ArrayBufferView): void {
+    this.#bytes(view).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  protected readBuffer(view: BufferView): Promise<ArrayBuffer> {
+    return Promise.resolve(Uint8Array.from(this.#bytes(view)).buffer);
+  }
+
+  #bytes(view: BufferView): Uint8Array {
+    return new Uint8Array(this.#memory.buffer, address(view), view.bytes);
+  }
+
+  protected prepare<Attributes>(
+    { kernel, inputs, outputs, shapes, attributes }: KernelCall<Attributes>,
+    scratch: (bytes: number) => BufferView,
+  ): CpuLaunch {
+    const plan = kernel.wasm?.(shapes, attributes);
+    if (plan) {
+      const calls = plan.steps(
+        { inputs: inputs.map(address), outputs: outputs.map(address) },
+        (plan.scratch ?? []).map((bytes) => address(scratch(bytes))),
+      );
+      return { calls: calls.map((call) => ({ ...call, function: this.#indexOf(kernel.name, call.function) })) };
+    }
+    return {
+      // Arrays are made at each run: a growing memory replaces its buffer.
+      twin: () =>
+        kernel.twin({ inputs: inputs.map(this.#array), outputs: outputs.map(this.#array) }, shapes, attributes),
+    };
+  }
+
+  readonly #array = (view: BufferView): Numbers => {
+    const TypedArray = view.dtype === 'float32' ? Float32Array : view.dtype === 'uint32' ? Uint32Array : Uint8Array;
+    return new TypedArray(this.#memory.buffer, address(view), view.bytes / TypedArray.BYTES_PER_ELEMENT);
+  };
+
+  #indexOf(kernel: string, name: string): number {
+    const index = this.#functionIndices.get(name);
+    if (index === undefined)
+      throw new DeviceError(`cpu: ${kernel} calls '${name}', which the WebAssembly module lacks`);
+    return index;
+  }
+
+  protected run(launches: readonly Launch[], recorded: boolean): void {
+    if (recorded && this.#team === undefined) this.#team = this.#startTeam();
+    let calls: NumberedCall[] = [];
+    for (const launch of launches as readonly CpuLaunch[]) {
+      if ('calls' in launch) {
+        calls.push(...launch.calls);
+      } else {
+        this.#call(calls);
+        calls = [];
+        launch.twin();
+      }
+    }
+    this.#call(calls);
+  }
+
+  #call(calls: readonly NumberedCall[]): void {
+    if (this.#team && calls.some(({ parts }) => parts > 1)) {
+      this.#team.run(calls);
+      return;
+    }
+    for (const { function: index, parts, arguments: values } of calls) {
+      for (let part = 0; part < parts; part++) this.#functions[index](part, ...values);
+    }
+  }
+
+  /** Parts of recorded steps that other threads have done: 0 says that they never came. */
+  get helpedParts(): number {
+    return this.#team?.helped ?? 0;
+  }
+
+  finish(): Promise<void> {
+    this.flush();
+    return Promise.resolve();
+  }
+
+  destroy(): void {
+    this.#team?.stop();
+    this.#team = null;
+    this.fail(new DeviceError('cpu: the device was destroyed'));
+  }
+}

@@ -1,0 +1,468 @@
+/**
+ * The WebGPU device, over any GPU object: the browser's `navigator.gpu`, or Dawn in Node.
+ * A recorded step becomes one command encoder, one compute pass and one submit.
+ */
+import {
+  BeltnetError,
+  DeviceError,
+  DeviceLostError,
+  NoDeviceError,
+  OutOfMemoryError,
+  ShaderError,
+} from '../../errors.js';
+import { choiceKey, quickest, trialData, type Contender } from './autotune.js';
+import { Device, type DeviceDescription, type Launch, type Recording } from '../device.js';
+import type { BufferView, DeviceBuffer, Dispatch, KernelCall } from '../kernel.js';
+import { bytesOf, type TensorType } from '../shape.js';
+
+interface WebGpuBuffer extends DeviceBuffer {
+  readonly gpu: GPUBuffer;
+}
+
+/** A kernel's dispatches with pipelines and bind groups made. */
+interface WebGpuLaunch extends Launch {
+  readonly dispatches: readonly {
+    pipeline: GPUComputePipeline;
+    bindGroup: GPUBindGroup;
+    workgroups: readonly [number, number, number];
+  }[];
+}
+
+export interface WebGpuDeviceOptions {
+  memoryBudget?: number;
+  /** Variants of kernels that were chosen before, by kernel and shapes: for the same bits as then. */
+  kernelChoices?: Readonly<Record<string, string>>;
+  /** Whether `tune` tries variants; by default on hardware adapters. */
+  autotune?: boolean;
+}
+
+export interface AdapterDescription {
+  readonly name: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly kind: 'hardware' | 'software';
+  readonly limits: Readonly<Record<string, number>>;
+  readonly features: readonly string[];
+}
+
+/** WebGPU's flag values; Node has no global `GPUBufferUsage` and its kin. */
+const USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x80, queryResolve: 0x200 };
+const MAP_READ = 0x1;
+const COMPUTE_STAGE = 0x4;
+
+/** Share of the expected time that is slept through: of work that nothing follows, and of work with more behind it. */
+const NAP = { last: 0.9, followed: 1 };
+/** Milliseconds; a wrong guess of the work's length costs no more. */
+const LONGEST_NAP = 2000;
+
+/** Queries of a set, at most. */
+const MOST_QUERIES = 4096;
+
+/** Buffers for reading above this size (whole models) are not kept. */
+const LARGEST_STAGING = 2 ** 20;
+
+const DEFAULT_BUDGET = 4 * 2 ** 30;
+
+export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
+  const { info, limits } = adapter;
+  const named: Record<string, number> = {};
+  // The limits are getters on the prototype, so they have to be named one by one.
+  for (const name of [
+    'maxBufferSize',
+    'maxStorageBufferBindingSize',
+    'maxStorageBuffersPerShaderStage',
+    'maxComputeInvocationsPerWorkgroup',
+    'maxComputeWorkgroupStorageSize',
+    'maxComputeWorkgroupsPerDimension',
+  ] as const) {
+    named[name] = limits[name];
+  }
+  return {
+    name: info.description || info.device || `${info.vendor} ${info.architecture}`.trim() || 'unnamed adapter',
+    vendor: info.vendor || 'unknown',
+    architecture: info.architecture || 'unknown',
+    kind: isSoftware(info) ? 'software' : 'hardware',
+    limits: named,
+    features: [...adapter.features].map(String).toSorted(),
+  };
+}
+
+function isSoftware(info: GPUAdapterInfo): boolean {
+  return (
+    info.isFallbackAdapter ||
+    /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(
+      `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
+    )
+  );
+}
+
+export class WebGpuDevice extends Device {
+  readonly description: DeviceDescription;
+  readonly adapter: AdapterDescription;
+  readonly #device: GPUDevice;
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #modules = new Map<string, GPUShaderModule>();
+  /** Compilation reports that have not come in yet. */
+  readonly #compiling = new Set<Promise<void>>();
+  /** Buffers for reading that are free, by size: a training reads its figures again and again. */
+  readonly #staging = new Map<number, GPUBuffer[]>();
+  readonly #maximumBinding: number;
+  /** Milliseconds that recorded steps take, as far as known; and what was submitted since the last wait: see `#wait`. */
+  readonly #milliseconds = new WeakMap<readonly Launch[], number>();
+  #submitted: (readonly Launch[])[] = [];
+  /** The last wait that began; waits end in the order of their work. */
+  #waiting: Promise<unknown> = Promise.resolve();
+  /** Since the last wait a pipeline was made: the driver compiles it at its first use, so that a time says nothing. */
+  #compiled = false;
+
+  readonly #autotune: boolean;
+
+  private constructor(
+    adapter: AdapterDescription,
+    device: GPUDevice,
+    { memoryBudget = DEFAULT_BUDGET, kernelChoices = {}, autotune = adapter.kind === 'hardware' }: WebGpuDeviceOptions,
+  ) {
+    super(memoryBudget);
+    for (const [key, variant] of Object.entries(kernelChoices)) this.kernelChoices.set(key, variant);
+    this.#autotune = autotune;
+    this.adapter = adapter;
+    this.#device = device;
+    this.#maximumBinding = device.limits.maxStorageBufferBindingSize;
+    this.description = {
+      kind: 'webgpu',
+      name: `webgpu (${adapter.name}, ${adapter.kind})`,
+      hardware: adapter.kind === 'hardware',
+    };
+    device.addEventListener('uncapturederror', (event) => {
+      const { error } = event;
+      const failure =
+        error.constructor.name === 'GPUOutOfMemoryError'
+          ? new OutOfMemoryError(`webgpu: out of memory (${error.message}); use a smaller batch or smaller pictures`)
+          : new DeviceError(`webgpu: ${error.message}`);
+      // A shader that fails makes its launches fail too; its own report, if one is coming, says more and goes first.
+      if (this.#compiling.size === 0) this.fail(failure);
+      else void Promise.all(this.#compiling).then(() => this.fail(failure));
+    });
+    void device.lost.then(({ reason, message }) => {
+      this.fail(
+        new DeviceLostError(`webgpu: the device was lost (${reason}: ${message}); start again, or use the cpu device`),
+      );
+    });
+  }
+
+  /**
+   * Opens an adapter's device. Limits beyond WebGPU's defaults are asked for only where large data needs them.
+   * @throws NoDeviceError when the adapter gives no device
+   */
+  static async open(adapter: GPUAdapter, options: WebGpuDeviceOptions = {}): Promise<WebGpuDevice> {
+    const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+    const timestamps = 'timestamp-query' satisfies GPUFeatureName;
+    try {
+      const device = await adapter.requestDevice({
+        requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+        requiredFeatures: adapter.features.has(timestamps) ? [timestamps] : [],
+      });
+      return new WebGpuDevice(describeAdapter(adapter), device, options);
+    } catch (error) {
+      throw new NoDeviceError(`webgpu: the adapter gave no device (${(error as Error).message}); use --device cpu`);
+    }
+  }
+
+  protected createBuffer(bytes: number): WebGpuBuffer {
+    const usage = USAGE.storage | USAGE.copySource | USAGE.copyDestination;
+    if (bytes > this.#maximumBinding) {
+      throw new OutOfMemoryError(
+        `webgpu: a buffer of ${bytes} bytes exceeds the adapter's largest binding of ${this.#maximumBinding}; use a smaller batch or smaller pictures`,
+      );
+    }
+    return { bytes, gpu: this.#device.createBuffer({ size: bytes, usage }) };
+  }
+
+  protected destroyBuffer(buffer: DeviceBuffer): void {
+    (buffer as WebGpuBuffer).gpu.destroy();
+  }
+
+  protected writeBuffer(view: BufferView, data: ArrayBufferView): void {
+    const { gpu } = view.buffer as WebGpuBuffer;
+    // Writes must be a multiple of 4 bytes long; only uint8 data can end between.
+    const rest = data.byteLength % 4;
+    const whole = data.byteLength - rest;
+    if (whole > 0) this.#device.queue.writeBuffer(gpu, view.offset, data.buffer, data.byteOffset, whole);
+    if (rest > 0) {
+      const last = new Uint8Array(4);
+      last.set(new Uint8Array(data.buffer, data.byteOffset + whole, rest));
+      this.#device.queue.writeBuffer(gpu, view.offset + whole, last);
+    }
+  }
+
+  protected async readBuffer(view: BufferView): Promise<ArrayBuffer> {
+    const size = Math.ceil(view.bytes / 4) * 4;
+    const usage = USAGE.copyDestination | USAGE.mapRead;
+    const staging = this.#staging.get(size)?.pop() ?? this.#device.createBuffer({ size, usage });
+    const encoder = this.#device.createCommandEncoder();
+    encoder.copyBufferToBuffer((view.buffer as WebGpuBuffer).gpu, view.offset, staging, 0, size);
+    this.#device.queue.submit([encoder.finish()]);
+    await this.#wait(() => staging.mapAsync(MAP_READ));
+    const bytes = staging.getMappedRange().slice(0, view.bytes);
+    staging.unmap();
+    if (size > LARGEST_STAGING) staging.destroy();
+    else this.#staging.set(size, [...(this.#staging.get(size) ?? []), staging]);
+    return bytes;
+  }
+
+  /**
+   * Waits for submitted work. Dawn in Node spins the event loop while a promise is pending, which on a software
+   * adapter takes the processor from the very work that is waited for; so sleep for the expected time first.
+   */
+  #wait(pending: () => Promise<unknown>): Promise<void> {
+    const wait = this.#waitAfter(this.#waiting, pending);
+    this.#waiting = wait.catch(() => {}); // whoever waits hears of it
+    return wait;
+  }
+
+  async #waitAfter(earlier: Promise<unknown>, pending: () => Promise<unknown>): Promise<void> {
+    const submitted = this.#submitted;
+    this.#submitted = [];
+    await earlier;
+    const start = performance.now();
+    const expected = submitted.reduce((sum, launches) => sum + (this.#milliseconds.get(launches) ?? 0), 0);
+    const nap = Math.min(expected * (this.#submitted.length > 0 ? NAP.followed : NAP.last), LONGEST_NAP);
+    if (nap > 2) await new Promise((resolve) => setTimeout(resolve, nap));
+    try {
+      await pending();
+    } catch (error) {
+      // The reason arrives with the `lost` promise or the error event, a turn of the event loop later.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.check();
+      throw new DeviceError(`webgpu: ${(error as Error).message}`);
+    }
+    const [first] = submitted;
+    if (first && !this.#compiled && submitted.every((launches) => launches === first))
+      this.#milliseconds.set(first, (performance.now() - start) / submitted.length);
+    this.#compiled = false;
+    await Promise.all(this.#compiling);
+    this.check();
+  }
+
+  protected prepare<Attributes>(
+    call: KernelCall<Attributes>,
+    scratch: (bytes: number) => BufferView,
+    variant = this.chosenVariant(call) ?? undefined,
+  ): WebGpuLaunch {
+    const { kernel, inputs, outputs, shapes, attributes } = call;
+    const plan = kernel.wgsl(shapes, attributes, variant);
+    const steps = plan.steps({ inputs, outputs }, (plan.scratch ?? []).map(scratch));
+    return { dispatches: steps.map((dispatch) => this.#bind(kernel.name, dispatch)) };
+  }
+
+  #bind(label: string, { code, constants = {}, bindings, workgroups }: Dispatch): WebGpuLaunch['dispatches'][number] {
+    const layout = this.#layout(code);
+    const key = `${JSON.stringify(constants)}${code}`;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) this.#pipelines.set(key, (pipeline = this.#compile(label, code, constants, layout)));
+    const bindGroup = this.#device.createBindGroup({
+      layout,
+      entries: bindings.map((view, binding) => ({
+        binding,
+        resource: {
+          buffer: (view.buffer as WebGpuBuffer).gpu,
+          offset: view.offset,
+          size: Math.ceil(view.bytes / 4) * 4,
+        },
+      })),
+    });
+    return { pipeline, bindGroup, workgroups };
+  }
+
+  /** The bind-group layout that a shader's declarations spell out; 'auto' layouts would drop bindings that a shader ignores. */
+  #layout(code: string): GPUBindGroupLayout {
+    const access = [...code.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>/g)];
+    const key = access.map(([, , mode]) => mode).join();
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      layout = this.#device.createBindGroupLayout({
+        entries: access.map(([, binding, mode]) => ({
+          binding: Number(binding),
+          visibility: COMPUTE_STAGE,
+          buffer: { type: mode === 'read' ? 'read-only-storage' : 'storage' },
+        })),
+      });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  /** Makes a pipeline; errors come later, to the next wait. */
+  #compile(
+    label: string,
+    code: string,
+    constants: Readonly<Record<string, number>>,
+    layout: GPUBindGroupLayout,
+  ): GPUComputePipeline {
+    const device = this.#device;
+    device.pushErrorScope('validation');
+    let module = this.#modules.get(code);
+    if (!module) this.#modules.set(code, (module = device.createShaderModule({ label, code })));
+    const pipeline = device.createComputePipeline({
+      label,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main', constants },
+    });
+    const report: Promise<void> = Promise.all([device.popErrorScope(), module.getCompilationInfo()]).then(
+      ([error, { messages }]) => {
+        this.#compiling.delete(report);
+        const lines = code.split('\n');
+        const texts = messages
+          .filter(({ type }) => type === 'error')
+          .map(
+            ({ lineNum, linePos, message }) =>
+              `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`,
+          );
+        if (texts.length > 0)
+          this.fail(new ShaderError(`${label}: the driver refuses the shader\n  ${texts.join('\n  ')}`));
+        else if (error) this.fail(new ShaderError(`${label}: the driver refuses the pipeline: ${error.message}`));
+      },
+      () => void this.#compiling.delete(report), // the device went away; its `lost` promise says why
+    );
+    this.#compiling.add(report);
+    this.#compiled = true;
+    return pipeline;
+  }
+
+  #encode(pass: GPUComputePassEncoder, { dispatches }: WebGpuLaunch): void {
+    for (const { pipeline, bindGroup, workgroups } of dispatches) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...workgroups);
+    }
+  }
+
+  protected run(launches: readonly Launch[], recorded: boolean): void {
+    const encoder = this.#device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (const launch of launches as readonly WebGpuLaunch[]) this.#encode(pass, launch);
+    pass.end();
+    this.#device.queue.submit([encoder.finish()]);
+    if (recorded) this.#submitted.push(launches);
+  }
+
+  override async tune(recording: Recording): Promise<boolean> {
+    if (!this.#autotune) return false;
+    const before = this.kernelChoices.size;
+    for (const call of this.callsOf(recording)) {
+      const key = choiceKey(call);
+      const variants = call.kernel.variants?.(call.shapes, call.attributes) ?? [];
+      if (variants.length > 1 && !this.kernelChoices.has(key))
+        this.kernelChoices.set(key, await this.#try(call, variants));
+    }
+    return this.kernelChoices.size > before;
+  }
+
+  /** Lets the variants of a kernel compete, on memory of their own. */
+  async #try<Attributes>(call: KernelCall<Attributes>, variants: readonly string[]): Promise<string> {
+    const { kernel, shapes, attributes } = call;
+    const taken: ReturnType<Device['allocate']>[] = [];
+    const take = (type: TensorType): BufferView => {
+      const storage = this.allocate(bytesOf(type));
+      taken.push(storage);
+      return { buffer: storage.buffer, offset: 0, bytes: bytesOf(type), dtype: type.dtype };
+    };
+    const place = (type: TensorType): BufferView => {
+      const view = take(type);
+      this.write(view, trialData(type));
+      return view;
+    };
+    try {
+      const inputs = call.inputs.map(({ dtype }, i) => place({ shape: shapes.inputs[i], dtype }));
+      const outputs = kernel.outputs(shapes.inputs, attributes).map(place);
+      const contender = (variant: string): Contender => {
+        const scratch = (bytes: number) => take({ shape: [bytes / 4], dtype: 'float32' });
+        const launch = this.prepare({ ...call, inputs, outputs }, scratch, variant);
+        return {
+          variant,
+          outputs: async () => {
+            this.run([launch], false);
+            const read = (view: BufferView) => this.readBuffer(view);
+            const bytes = await Promise.all(outputs.map(read));
+            return bytes.map((each, i) => new (outputs[i].dtype === 'float32' ? Float32Array : Uint32Array)(each));
+          },
+          time: async (runs) => {
+            const start = performance.now();
+            this.run(
+              Array.from({ length: runs }, () => launch),
+              false,
+            );
+            await this.finish();
+            return performance.now() - start;
+          },
+        };
+      };
+      return await quickest(variants.map(contender));
+    } finally {
+      for (const storage of taken) this.release(storage);
+    }
+  }
+
+  /** With timestamps where the adapter has them: each launch is a pass that begins and ends with one. */
+  protected override async timeLaunches(launches: readonly Launch[]): Promise<number[]> {
+    const queries = 2 * launches.length;
+    if (!this.#device.features.has('timestamp-query') || queries > MOST_QUERIES) return super.timeLaunches(launches);
+    const querySet = this.#device.createQuerySet({ type: 'timestamp', count: queries });
+    const bytes = 8 * queries;
+    const gpu = this.#device.createBuffer({ size: bytes, usage: USAGE.queryResolve | USAGE.copySource });
+    try {
+      const encoder = this.#device.createCommandEncoder();
+      for (const [index, launch] of launches.entries()) {
+        const timestampWrites = {
+          querySet,
+          beginningOfPassWriteIndex: 2 * index,
+          endOfPassWriteIndex: 2 * index + 1,
+        };
+        const pass = encoder.beginComputePass({ timestampWrites });
+        this.#encode(pass, launch as WebGpuLaunch);
+        pass.end();
+      }
+      encoder.resolveQuerySet(querySet, 0, queries, gpu, 0);
+      this.#device.queue.submit([encoder.finish()]);
+      const buffer: WebGpuBuffer = { bytes, gpu };
+      const stamps = new BigUint64Array(await this.readBuffer({ buffer, offset: 0, bytes, dtype: 'uint32' }));
+      return launches.map((_, index) => Number(stamps[2 * index + 1] - stamps[2 * index]) / 1e6);
+    } finally {
+      querySet.destroy();
+      gpu.destroy();
+    }
+  }
+
+  async finish(): Promise<void> {
+    this.flush();
+    await this.#wait(() => this.#device.queue.onSubmittedWorkDone());
+  }
+
+  destroy(): void {
+    this.fail(new DeviceLostError('webgpu: the device was destroyed'));
+    this.#device.destroy();
+  }
+}
+
+/**
+ * The adapters that a GPU object offers, hardware first, without duplicates.
+ */
+export async function requestAdapters(gpu: GPU): Promise<GPUAdapter[]> {
+  const found = new Map<string, GPUAdapter>();
+  for (const options of [
+    { powerPreference: 'high-performance' },
+    { powerPreference: 'low-power' },
+    { forceFallbackAdapter: true },
+  ] as const) {
+    const adapter = await gpu.requestAdapter(options).catch((error: unknown) => {
+      if (error instanceof BeltnetError) throw error;
+      return null; // a backend that cannot even enumerate has no adapter for us
+    });
+    if (!adapter) continue;
+    const { vendor, architecture, device, description } = adapter.info;
+    const key = [vendor, architecture, device, description].join('|');
+    if (!found.has(key)) found.set(key, adapter);
+  }
+  return [...found.values()].toSorted((a, b) => Number(isSoftware(a.info)) - Number(isSoftware(b.info)));
+}
