@@ -173,7 +173,8 @@ export {
 export { beltPicture } from './data/belt/synthetic.js';
 
 export { exportKeras, importKeras, type ImportedKeras, type KerasFile } from './formats/keras/keras.js';
-export { decodeModel, encodeModel, type ModelInfo } from './formats/beltnet/model.js';
+export type { ModelInfo } from './formats/beltnet/info.js';
+export { decodeModel, encodeModel } from './formats/beltnet/model.js';
 export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
 export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
 export { encodeTorchSafetensors } from './formats/torch/torch.js';

@@ -1,7 +1,8 @@
 /** Model files: a round trip is bit-equal, and whatever is wrong with a file is said in one line. */
 import { describe, expect, test } from 'vitest';
 import { ModelFileError } from '../../src/errors.js';
-import { decodeModel, encodeModel, type ModelInfo } from '../../src/formats/beltnet/model.js';
+import type { ModelInfo } from '../../src/formats/beltnet/info.js';
+import { decodeModel, encodeModel } from '../../src/formats/beltnet/model.js';
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors.js';
 import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers/layers.js';
 import { Sequential } from '../../src/nn/sequential.js';

@@ -1,7 +1,8 @@
 /** Every layer: in a model that is saved and read back, trained on all devices alike, and differentiated. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deviceErrors, DIFFERENCE_TOLERANCE, differenceError } from '../../src/checks/checks.js';
-import { decodeModel, encodeModel, type ModelInfo } from '../../src/formats/beltnet/model.js';
+import type { ModelInfo } from '../../src/formats/beltnet/info.js';
+import { decodeModel, encodeModel } from '../../src/formats/beltnet/model.js';
 import { floats } from '../../src/kernels/shared/samples.js';
 import type { ActivationName } from '../../src/index.js';
 import * as beltnet from '../../src/index.js';

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { ModelFileError } from '../../errors.js';
 import { writeFileAtomically } from '../../files.node.js';
 import type { Model } from '../../nn/model.js';
-import { decodeModel, encodeModel, type ModelInfo } from './model.js';
+import type { ModelInfo } from './info.js';
+import { decodeModel, encodeModel } from './model.js';
 
 /** Writes the model: to a temporary name, then renamed. @throws DiskError when it cannot be written */
 export async function saveModel(path: string, model: Model, info: ModelInfo): Promise<void> {

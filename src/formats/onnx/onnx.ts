@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import { formatShape } from '../../tensor/shape.js';
-import type { ModelInfo } from '../beltnet/model.js';
+import type { ModelInfo } from '../beltnet/info.js';
 import { OnnxGraph } from './graph.js';
 import { addLayer, LaidOut } from './layers.js';
 import { modelBytes, type OnnxValue } from './messages.js';

@@ -1,6 +1,6 @@
 /** Preprocessing inside the graph: from pictures as they are decoded to what the network takes. */
 import type { Shape } from '../../tensor/shape.js';
-import type { ModelInfo } from '../beltnet/model.js';
+import type { ModelInfo } from '../beltnet/info.js';
 import type { OnnxGraph } from './graph.js';
 import { DataType } from './messages.js';
 

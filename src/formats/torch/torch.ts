@@ -29,7 +29,7 @@ import {
 } from '../../nn/layers/more-layers.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
-import type { ModelInfo } from '../beltnet/model.js';
+import type { ModelInfo } from '../beltnet/info.js';
 import { writeSafetensors } from '../safetensors.js';
 import { OIHW, transpose } from '../transpose.js';
 

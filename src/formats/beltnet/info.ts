@@ -1,0 +1,83 @@
+/** What a model file says beside architecture and weights: classes, preprocessing, and what raises the alert. */
+import { ModelFileError } from '../../errors.js';
+
+export interface ModelInfo {
+  /** Class index → name; of two classes, index 1 is the one whose probability a sigmoid gives. */
+  readonly classNames: readonly string[];
+  readonly preprocessing: {
+    /** How pictures are resized to the model's input. */
+    readonly interpolation: 'nearest' | 'bilinear' | 'bicubic' | 'box' | 'lanczos';
+    /** Factor on the pixel values 0 … 255. */
+    readonly rescale: number;
+    /** The part of each picture that is used, in its own pixels; by default the whole. */
+    readonly region?: { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+    /** Whether pictures are turned as their EXIF orientation says, before all else; by default not. */
+    readonly exif?: boolean;
+    /** What is done to the rescaled values; by default nothing. */
+    readonly normalization?: {
+      readonly samplewiseCenter?: boolean;
+      readonly samplewiseStdNormalization?: boolean;
+      readonly featurewiseMean?: readonly number[];
+      readonly featurewiseStd?: readonly number[];
+    };
+  };
+  readonly alert: {
+    /** The class that raises the alert … */
+    readonly className: string;
+    /** … when its probability is at least this. */
+    readonly threshold: number;
+  };
+}
+
+/** @throws ModelFileError when the three are not what {@link ModelInfo} says */
+export function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert: unknown): ModelInfo {
+  const expect = (holds: boolean, what: string, got: unknown): void => {
+    if (!holds) throw new ModelFileError(`${name}: expected ${what}, got ${JSON.stringify(got)?.slice(0, 120)}`);
+  };
+  const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+  expect(
+    Array.isArray(classes) && classes.length >= 2 && classes.every(isText) && new Set(classes).size === classes.length,
+    'two or more different class names',
+    classes,
+  );
+  expect(
+    isObject(preprocessing) &&
+      ['nearest', 'bilinear', 'bicubic', 'box', 'lanczos'].includes(preprocessing['interpolation'] as string) &&
+      Number.isFinite(preprocessing['rescale']),
+    'preprocessing with interpolation and rescale',
+    preprocessing,
+  );
+  const { region, exif, normalization } = preprocessing as Record<string, unknown>;
+  const isWhole = (value: unknown, least: number): boolean => Number.isSafeInteger(value) && (value as number) >= least;
+  expect(
+    region === undefined ||
+      (isObject(region) &&
+        [region['x'], region['y']].every((value) => isWhole(value, 0)) &&
+        [region['width'], region['height']].every((value) => isWhole(value, 1))),
+    'a region with x, y, width and height',
+    region,
+  );
+  const isFlag = (value: unknown): boolean => value === undefined || typeof value === 'boolean';
+  expect(isFlag(exif), 'true or false for exif', exif);
+  const isChannels = (value: unknown): boolean =>
+    value === undefined || (Array.isArray(value) && value.length === 3 && value.every((one) => Number.isFinite(one)));
+  expect(
+    normalization === undefined ||
+      (isObject(normalization) &&
+        [normalization['samplewiseCenter'], normalization['samplewiseStdNormalization']].every(isFlag) &&
+        [normalization['featurewiseMean'], normalization['featurewiseStd']].every(isChannels)),
+    'a normalization with a mean and a deviation for each of three channels',
+    normalization,
+  );
+  expect(
+    isObject(alert) &&
+      (classes as unknown[]).includes(alert['className']) &&
+      typeof alert['threshold'] === 'number' &&
+      alert['threshold'] >= 0 &&
+      alert['threshold'] <= 1,
+    'an alert with one of the classes and a threshold from 0 to 1',
+    alert,
+  );
+  return { classNames: classes, preprocessing, alert } as ModelInfo;
+}
