@@ -68,7 +68,8 @@ export const sampleNumber = (index: number): Random => new Random(7, RandomStrea
 
 /**
  * A kernel on a device against its twin in float64, on `cases` random inputs: the worst of each output. On WebGPU every
- * variant of the kernel is tried on every input, whichever the device would choose.
+ * variant of the kernel that the adapter can run is tried on every input, whichever the device would choose; the errors of
+ * those that round more coarsely are divided by their `coarseness`.
  */
 export async function kernelErrors(
   device: Device,
@@ -79,13 +80,16 @@ export async function kernelErrors(
   for (let index = 0; index < cases; index++) {
     const sample = registered.sample(sampleNumber(index));
     const expected = twinOutputs(registered, sample);
-    for (const variant of device.description.kind === 'webgpu' ? variantsOf(registered, sample) : [null]) {
+    for (const variant of variantsOf(device, registered, sample)) {
       const got = await withVariant(device, registered, sample, variant, () =>
         deviceOutputs(device, registered, sample),
       );
       for (const [i, values] of expected.entries()) {
         const one = measure(`output ${i}`, got[i], values, sample);
-        measured.push(variant === null ? one : { ...one, where: `variant ${variant}: ${one.where}` });
+        const coarseness = registered.kernel.coarseness?.[variant ?? ''] ?? 1;
+        measured.push(
+          variant === null ? one : { ...one, error: one.error / coarseness, where: `variant ${variant}: ${one.where}` },
+        );
       }
     }
   }
@@ -94,9 +98,10 @@ export async function kernelErrors(
 
 const shapesOf = ({ inputs }: Sample): Shape[] => inputs.map(({ shape }) => shape);
 
-/** Names of the variants that a kernel has for an input; null stands for the only one. */
-export function variantsOf({ kernel }: RegisteredKernel, sample: Sample): readonly (string | null)[] {
-  const variants = kernel.variants?.({ inputs: shapesOf(sample), outputs: [] }, sample.attributes as never) ?? [];
+/** Names of the variants that a device can run a kernel in, for an input; null stands for the only one. */
+export function variantsOf(device: Device, { kernel }: RegisteredKernel, sample: Sample): readonly (string | null)[] {
+  const shapes = { inputs: shapesOf(sample), outputs: [] };
+  const variants = device.variantsOf({ kernel, shapes, attributes: sample.attributes as never });
   return variants.length > 1 ? variants : [null];
 }
 

@@ -256,6 +256,11 @@ export abstract class Device {
     return this.kernelChoices.get(choiceKey(call)) ?? null;
   }
 
+  /** Names of the WGSL variants that this device can run a kernel in; empty where it has no choice. */
+  variantsOf<Attributes>(_call: Pick<KernelCall<Attributes>, 'kernel' | 'shapes' | 'attributes'>): readonly string[] {
+    return [];
+  }
+
   /**
    * Chooses between the variants of a recorded step's kernels, where the device has a choice and none was made.
    * @returns whether a choice was made: the step is to be recorded anew then

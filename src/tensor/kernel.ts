@@ -60,6 +60,28 @@ export interface WasmCall {
   readonly arguments: readonly number[];
 }
 
+/** Abilities of an adapter that WebGPU does not promise; a kernel may use one only where its target has it. */
+export type OptionalFeature = 'shader-f16' | 'subgroups';
+
+/** Where WGSL is to run, and which form of it is wanted. */
+export interface KernelTarget {
+  readonly features: ReadonlySet<OptionalFeature>;
+  readonly limits: {
+    /** Threads of a workgroup, at most: 256 at least. */
+    readonly maxComputeInvocationsPerWorkgroup: number;
+    /** Bytes that a workgroup's threads may share: 16,384 at least. */
+    readonly maxComputeWorkgroupStorageSize: number;
+  };
+  /** One of the kernel's `variants`; another name, or none, means the first. */
+  readonly variant?: string;
+}
+
+/** What every WebGPU adapter has. */
+export const PLAIN_TARGET: KernelTarget = {
+  features: new Set(),
+  limits: { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16_384 },
+};
+
 export interface Kernel<Attributes = unknown> {
   readonly name: string;
   /**
@@ -69,10 +91,14 @@ export interface Kernel<Attributes = unknown> {
   outputs(inputs: readonly Shape[], attributes: Attributes): readonly TensorType[];
   readonly inPlace?: boolean;
   twin(operands: Operands<Numbers>, shapes: OperandShapes, attributes: Attributes): void;
-  /** @param variant one of `variants`; another name, or none, means the first */
-  wgsl(shapes: OperandShapes, attributes: Attributes, variant?: string): Plan<BufferView, Dispatch>;
-  /** Names of WGSL variants, for kernels that have several: the first serves software adapters (see autotune.ts). */
-  variants?(shapes: OperandShapes, attributes: Attributes): readonly string[];
+  wgsl(shapes: OperandShapes, attributes: Attributes, target: KernelTarget): Plan<BufferView, Dispatch>;
+  /**
+   * Names of WGSL variants, for kernels that have several, as far as the target can run them: the first runs everywhere and
+   * serves software adapters (see webgpu/autotune.ts).
+   */
+  variants?(shapes: OperandShapes, attributes: Attributes, target: KernelTarget): readonly string[];
+  /** Variants that round more coarsely, each with how many times as much its error may be: 2^13 for half precision. */
+  readonly coarseness?: Readonly<Record<string, number>>;
   /** Additions and multiplications that the result needs, for profiles. */
   operations?(shapes: OperandShapes, attributes: Attributes): number;
   /** null: these attributes are left to the twin. */

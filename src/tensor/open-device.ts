@@ -15,6 +15,8 @@ export interface OpenDeviceOptions {
   threads?: number;
   /** False: the cpu device does without fused multiply-add, for the same bits as in engines that lack it. Default true. */
   relaxedSimd?: boolean;
+  /** True: WebGPU kernels may round to half precision where the adapter has it, for speed. Default false. */
+  halfPrecision?: boolean;
 }
 
 export interface DeviceChoice {

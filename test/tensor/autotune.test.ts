@@ -9,6 +9,7 @@ import { getAdapter } from '../support/gpu.js';
 /** Takes the given milliseconds a run, by its own account. */
 const contender = (variant: string, milliseconds: number, ...outputs: ArrayLike<number>[]): Contender => ({
   variant,
+  coarseness: variant === 'half' ? 2 ** 13 : 1,
   outputs: async () => outputs,
   time: async (runs) => runs * milliseconds,
 });
@@ -50,6 +51,11 @@ describe('the quickest', () => {
       'first',
     ],
     [
+      'one that rounds more coarsely, as it may',
+      [contender('first', 2, right), contender('half', 1, Float32Array.of(1.5, -2, 4098))],
+      'half',
+    ],
+    [
       'one wrong among three',
       [contender('first', 3, right), contender('second', 1, Float32Array.of(0, 0, 0)), contender('third', 2, right)],
       'third',
@@ -67,7 +73,7 @@ const doubled = defineKernel<null>({
   twin({ inputs: [x], outputs: [y] }) {
     for (let i = 0; i < x.length; i++) y[i] = 2 * x[i];
   },
-  wgsl({ inputs: [[length]] }, _, variant = 'slow') {
+  wgsl({ inputs: [[length]] }, _, { variant = 'slow' }) {
     const code = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -78,6 +84,33 @@ ${ENTRY}
 }`;
     return planThreads(code, length);
   },
+});
+
+describe('a kernel is told its target', () => {
+  test('features only where the adapter has them, half precision only where it is asked for', async () => {
+    const seen: ReadonlySet<string>[] = [];
+    const curious = defineKernel<null>({
+      ...{ ...doubled, name: 'curious' },
+      variants(_, __, { features, limits }) {
+        expect(limits.maxComputeInvocationsPerWorkgroup).toBeGreaterThanOrEqual(256);
+        seen.push(features);
+        return ['plain', ...features];
+      },
+    });
+    for (const halfPrecision of [false, true]) {
+      const adapter = await getAdapter(); // which gives one device only
+      const device = await WebGpuDevice.open(adapter, { halfPrecision });
+      const variants = device.variantsOf({
+        kernel: curious,
+        shapes: { inputs: [[4]], outputs: [[4]] },
+        attributes: null,
+      });
+      expect(variants.includes('subgroups')).toBe(adapter.features.has('subgroups'));
+      expect(variants.includes('shader-f16')).toBe(halfPrecision && adapter.features.has('shader-f16'));
+      device.destroy();
+    }
+    expect(seen.length).toBe(2);
+  });
 });
 
 describe('on a device that tries variants', () => {

@@ -94,7 +94,7 @@ export const conv2dMaxPool2dForward = defineKernel<Conv2dAttributes>({
       places[at] = cut ? NO_PLACE : place;
     }
   },
-  wgsl: ({ inputs: [x, weight, bias] }, { window, activation }, variant) =>
+  wgsl: ({ inputs: [x, weight, bias] }, { window, activation }, { variant }) =>
     pooledForwardDispatches(convolutionShape(x, weight, window), activation, bias !== undefined, variant),
   variants: ({ inputs: [x, weight] }, { window }) =>
     forwardVariants(convolutionShape(x, weight, window), { toPooled: true }),
@@ -117,7 +117,7 @@ export const conv2dMaxPool2dInputGradient = defineKernel<PooledInputGradientAttr
     const inputs = [expand(dy, places, pooled, z), weight];
     conv2dInputGradient.twin({ inputs, outputs }, { inputs: [z, weightShape], outputs: shapes }, attributes);
   },
-  wgsl: ({ inputs: [, , weight] }, { window, xShape }, variant) =>
+  wgsl: ({ inputs: [, , weight] }, { window, xShape }, { variant }) =>
     pooledInputGradientDispatches(convolutionShape(xShape, weight, window), variant),
   variants: ({ inputs: [, , weight] }, { window, xShape }) =>
     inputGradientVariants(convolutionShape(xShape, weight, window)),
@@ -152,7 +152,7 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
     db.fill(0);
     for (let at = 0; at < dz.length; at++) db[at % db.length] += dz[at];
   },
-  wgsl: (shapes, attributes, variant) =>
+  wgsl: (shapes, attributes, { variant }) =>
     weightGradientDispatches(weightGradientShape(shapes, attributes), { pooled: true, variant }),
   variants: () => sliceVariants,
   operations: (shapes, attributes) => pooledOperations(weightGradientShape(shapes, attributes)) / 4,

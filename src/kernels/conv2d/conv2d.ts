@@ -90,7 +90,7 @@ export const conv2dForward = defineKernel<Conv2dAttributes>({
     });
     if (attributes.activation === 'relu') for (let i = 0; i < y.length; i++) if (y[i] <= 0) y[i] = 0;
   },
-  wgsl: (shapes, attributes, variant) =>
+  wgsl: (shapes, attributes, { variant }) =>
     forwardDispatches(forwardShape(shapes, attributes), attributes.activation, shapes.inputs.length === 3, variant),
   variants: (shapes, attributes) => forwardVariants(forwardShape(shapes, attributes)),
   operations: (shapes, attributes) => convolutionOperations(forwardShape(shapes, attributes)),
@@ -115,7 +115,7 @@ export const conv2dInputGradient = defineKernel<InputGradientAttributes>({
       dx[to] += sum;
     });
   },
-  wgsl: ({ inputs }, { window, xShape }, variant) =>
+  wgsl: ({ inputs }, { window, xShape }, { variant }) =>
     inputGradientDispatches(convolutionShape(xShape, inputs[1], window), { variant }),
   variants: ({ inputs }, { window, xShape }) => inputGradientVariants(convolutionShape(xShape, inputs[1], window)),
   operations: ({ inputs }, { window, xShape }) => convolutionOperations(convolutionShape(xShape, inputs[1], window)),
@@ -142,7 +142,8 @@ export const conv2dWeightGradient = defineKernel<WeightGradientAttributes>({
       for (let k = 0; k < shape.outputChannels; k++) dw[tap + k] += x[from] * dz[pixel + k];
     });
   },
-  wgsl: (shapes, attributes, variant) => weightGradientDispatches(weightGradientShape(shapes, attributes), { variant }),
+  wgsl: (shapes, attributes, { variant }) =>
+    weightGradientDispatches(weightGradientShape(shapes, attributes), { variant }),
   variants: () => sliceVariants,
   operations: (shapes, attributes) => convolutionOperations(weightGradientShape(shapes, attributes)),
   wasm: (shapes, attributes) => weightGradientCalls(weightGradientShape(shapes, attributes)),

@@ -36,7 +36,7 @@ export const denseWeightGradient = defineKernel<null>({
       null,
     );
   },
-  wgsl: ({ inputs: [x, dz] }, _, variant) =>
+  wgsl: ({ inputs: [x, dz] }, _, { variant }) =>
     productDispatches(
       { M: x[1], N: dz[1], K: x[0], transposeA: true, transposeB: false },
       { columnSums: true },

@@ -62,7 +62,7 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
       }
     }
   },
-  wgsl(shapes, attributes, variant) {
+  wgsl(shapes, attributes, { variant }) {
     const { transposeA = false, transposeB = false, activation = 'linear' } = attributes;
     const { M, N, K } = productShape(shapes, attributes);
     const bias = shapes.inputs.length === 3;

@@ -22,6 +22,8 @@ export const choiceKey = ({ kernel, shapes, attributes }: ChoiceSubject): string
 /** A variant that can be tried. */
 export interface Contender {
   readonly variant: string;
+  /** How many times as much its error may be. */
+  readonly coarseness: number;
   /** Runs it once, and reads its outputs. */
   outputs(): Promise<readonly ArrayLike<number>[]>;
   /** Milliseconds of so many runs. */
@@ -38,7 +40,7 @@ const ROUNDS = 3;
 /** Milliseconds that a measurement takes at least. */
 const MEASURED = 5;
 
-function agree(expected: readonly ArrayLike<number>[], got: readonly ArrayLike<number>[]): boolean {
+function agree(expected: readonly ArrayLike<number>[], got: readonly ArrayLike<number>[], coarseness: number): boolean {
   return expected.every((values, output) => {
     if (values instanceof Uint32Array) {
       const others = values.reduce((count, value, i) => count + Number(value !== got[output][i]), 0);
@@ -46,7 +48,7 @@ function agree(expected: readonly ArrayLike<number>[], got: readonly ArrayLike<n
     }
     const all = Array.from(values);
     const largest = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    return all.every((value, i) => Math.abs(value - got[output][i]) <= AGREEMENT * largest);
+    return all.every((value, i) => Math.abs(value - got[output][i]) <= AGREEMENT * coarseness * largest);
   });
 }
 
@@ -62,7 +64,7 @@ export async function quickest(contenders: readonly Contender[]): Promise<string
   };
   let winner = { variant: first.variant, milliseconds: await measure(first) };
   for (const contender of others) {
-    if (!agree(expected, await contender.outputs())) continue;
+    if (!agree(expected, await contender.outputs(), contender.coarseness)) continue;
     const milliseconds = await measure(contender);
     if (milliseconds < GAIN * winner.milliseconds) winner = { variant: contender.variant, milliseconds };
   }

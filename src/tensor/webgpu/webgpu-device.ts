@@ -12,7 +12,7 @@ import {
 } from '../../errors.js';
 import { choiceKey, quickest, trialData, type Contender } from './autotune.js';
 import { Device, type DeviceDescription, type Launch, type Recording } from '../device.js';
-import type { BufferView, DeviceBuffer, Dispatch, KernelCall } from '../kernel.js';
+import type { BufferView, DeviceBuffer, Dispatch, KernelCall, KernelTarget, OptionalFeature } from '../kernel.js';
 import { bytesOf, type TensorType } from '../shape.js';
 
 interface WebGpuBuffer extends DeviceBuffer {
@@ -34,6 +34,8 @@ export interface WebGpuDeviceOptions {
   kernelChoices?: Readonly<Record<string, string>>;
   /** Whether `tune` tries variants; by default on hardware adapters. */
   autotune?: boolean;
+  /** True: kernels may round to half precision where the adapter has it, for speed. Default false. */
+  halfPrecision?: boolean;
 }
 
 export interface AdapterDescription {
@@ -54,6 +56,9 @@ const COMPUTE_STAGE = 0x4;
 const NAP = { last: 0.9, followed: 1 };
 /** Milliseconds; a wrong guess of the work's length costs no more. */
 const LONGEST_NAP = 2000;
+
+/** What kernels may have variants for; asked of every adapter that has it. */
+const OPTIONAL_FEATURES: readonly OptionalFeature[] = ['shader-f16', 'subgroups'];
 
 /** Queries of a set, at most. */
 const MOST_QUERIES = 4096;
@@ -117,15 +122,28 @@ export class WebGpuDevice extends Device {
   #compiled = false;
 
   readonly #autotune: boolean;
+  readonly #target: KernelTarget;
 
   private constructor(
     adapter: AdapterDescription,
     device: GPUDevice,
-    { memoryBudget = DEFAULT_BUDGET, kernelChoices = {}, autotune = adapter.kind === 'hardware' }: WebGpuDeviceOptions,
+    {
+      memoryBudget = DEFAULT_BUDGET,
+      kernelChoices = {},
+      autotune = adapter.kind === 'hardware',
+      halfPrecision = false,
+    }: WebGpuDeviceOptions,
   ) {
     super(memoryBudget);
     for (const [key, variant] of Object.entries(kernelChoices)) this.kernelChoices.set(key, variant);
     this.#autotune = autotune;
+    const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = device.limits;
+    this.#target = {
+      features: new Set(
+        OPTIONAL_FEATURES.filter((name) => device.features.has(name) && (halfPrecision || name !== 'shader-f16')),
+      ),
+      limits: { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize },
+    };
     this.adapter = adapter;
     this.#device = device;
     this.#maximumBinding = device.limits.maxStorageBufferBindingSize;
@@ -157,11 +175,11 @@ export class WebGpuDevice extends Device {
    */
   static async open(adapter: GPUAdapter, options: WebGpuDeviceOptions = {}): Promise<WebGpuDevice> {
     const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-    const timestamps = 'timestamp-query' satisfies GPUFeatureName;
+    const wanted: GPUFeatureName[] = ['timestamp-query', ...OPTIONAL_FEATURES];
     try {
       const device = await adapter.requestDevice({
         requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
-        requiredFeatures: adapter.features.has(timestamps) ? [timestamps] : [],
+        requiredFeatures: wanted.filter((name) => adapter.features.has(name)),
       });
       return new WebGpuDevice(describeAdapter(adapter), device, options);
     } catch (error) {
@@ -248,10 +266,10 @@ export class WebGpuDevice extends Device {
   protected prepare<Attributes>(
     call: KernelCall<Attributes>,
     scratch: (bytes: number) => BufferView,
-    variant = this.chosenVariant(call) ?? undefined,
+    variant = this.chosenVariant(call),
   ): WebGpuLaunch {
     const { kernel, inputs, outputs, shapes, attributes } = call;
-    const plan = kernel.wgsl(shapes, attributes, variant);
+    const plan = kernel.wgsl(shapes, attributes, variant === null ? this.#target : { ...this.#target, variant });
     const steps = plan.steps({ inputs, outputs }, (plan.scratch ?? []).map(scratch));
     return { dispatches: steps.map((dispatch) => this.#bind(kernel.name, dispatch)) };
   }
@@ -347,12 +365,20 @@ export class WebGpuDevice extends Device {
     if (recorded) this.#submitted.push(launches);
   }
 
+  override variantsOf<Attributes>({
+    kernel,
+    shapes,
+    attributes,
+  }: Pick<KernelCall<Attributes>, 'kernel' | 'shapes' | 'attributes'>): readonly string[] {
+    return kernel.variants?.(shapes, attributes, this.#target) ?? [];
+  }
+
   override async tune(recording: Recording): Promise<boolean> {
     if (!this.#autotune) return false;
     const before = this.kernelChoices.size;
     for (const call of this.callsOf(recording)) {
       const key = choiceKey(call);
-      const variants = call.kernel.variants?.(call.shapes, call.attributes) ?? [];
+      const variants = this.variantsOf(call);
       if (variants.length > 1 && !this.kernelChoices.has(key))
         this.kernelChoices.set(key, await this.#try(call, variants));
     }
@@ -381,6 +407,7 @@ export class WebGpuDevice extends Device {
         const launch = this.prepare({ ...call, inputs, outputs }, scratch, variant);
         return {
           variant,
+          coarseness: kernel.coarseness?.[variant] ?? 1,
           outputs: async () => {
             this.run([launch], false);
             const read = (view: BufferView) => this.readBuffer(view);
