@@ -86,9 +86,12 @@ export { sumOfSquares } from './kernels/reduce/sum-of-squares.js';
 export { swish } from './kernels/activation/swish.js';
 export { tanh } from './kernels/activation/tanh.js';
 
-export type { Activation as ActivationName } from './nn/layers/activation.js';
+export type { Activation as ActivationName } from './nn/activations.js';
 export { Layer, type CallContext, type LayerConfig, type LayerOptions } from './nn/layers/layer.js';
-export { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D, type Regularizer } from './nn/layers/layers.js';
+export { Conv2D, DepthwiseConv2D } from './nn/layers/convolution.js';
+export { Dense, Flatten } from './nn/layers/core.js';
+export { type Regularizer } from './nn/layers/kernel-and-bias.js';
+export { MaxPooling2D } from './nn/layers/pooling.js';
 export {
   binaryCrossentropy,
   categoricalCrossentropy,
@@ -98,25 +101,14 @@ export {
 } from './nn/losses.js';
 export { accuracy, averagePrecision, classScores, confusionMatrix, rocAuc, type ClassScores } from './nn/metrics.js';
 export { Model, type CompileOptions, type ModelConfig, type ModelNode } from './nn/model.js';
-export {
-  Activation,
-  Add,
-  AveragePooling2D,
-  BatchNormalization,
-  Concatenate,
-  Dropout,
-  ELU,
-  GlobalAveragePooling2D,
-  GlobalMaxPooling2D,
-  LeakyReLU,
-  Multiply,
-  ReLU,
-  Reshape,
-  Softmax,
-  ZeroPadding2D,
-} from './nn/layers/more-layers.js';
+export { Activation, ELU, LeakyReLU, ReLU, Softmax } from './nn/layers/activation.js';
+export { Dropout, Reshape, ZeroPadding2D } from './nn/layers/core.js';
+export { Add, Concatenate, Multiply } from './nn/layers/merging.js';
+export { BatchNormalization } from './nn/layers/normalization.js';
+export { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from './nn/layers/pooling.js';
 export { Sequential } from './nn/sequential.js';
-export { input, type SymbolicTensor } from './nn/symbolic.js';
+export { input } from './nn/input.js';
+export type { SymbolicTensor } from './nn/layers/layer.js';
 export { renderBatch } from './nn/training/batch-source.js';
 export type { BatchPlan, Batches } from './nn/training/batches.js';
 export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/training/fit.js';

@@ -1,7 +1,9 @@
 /** Everything that can be checked on a device, check by check: what `beltnet gradcheck` prints. */
 import { kernels as allKernels, ops as allOps } from '../kernels/registry.js';
 import { floats, type RegisteredKernel, type RegisteredOp } from '../kernels/shared/samples.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../nn/layers/layers.js';
+import { Conv2D } from '../nn/layers/convolution.js';
+import { Dense, Flatten } from '../nn/layers/core.js';
+import { MaxPooling2D } from '../nn/layers/pooling.js';
 import { Sequential } from '../nn/sequential.js';
 import type { Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';

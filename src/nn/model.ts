@@ -27,7 +27,7 @@ import { resolveLoss, type Loss, type LossName } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedParameter, type NamedWeights } from './parameters.js';
 import type { StepProfile } from './training/profile.js';
 import { Steps, type ForwardOptions } from './training/steps.js';
-import type { SymbolicTensor } from './symbolic.js';
+import type { SymbolicTensor } from './layers/layer.js';
 
 const optimizers = { adam, adamW, rmsprop, sgd };
 

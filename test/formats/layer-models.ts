@@ -27,7 +27,7 @@ import {
   Softmax,
   ZeroPadding2D,
 } from '../../src/index.js';
-import { activationNames } from '../../src/nn/layers/activation.js';
+import { activationNames } from '../../src/nn/activations.js';
 
 /** Height and width differ, so that exchanging them is seen. */
 export const SHAPE = [7, 6, 4];

@@ -22,7 +22,9 @@ import { softmaxCrossEntropy } from '../../src/kernels/loss/softmax-cross-entrop
 import { softmax } from '../../src/kernels/activation/softmax.js';
 import { tanh } from '../../src/kernels/activation/tanh.js';
 import { halfSquaredErrors, meanSquaredErrors } from '../../src/kernels/loss/squared-errors.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers/layers.js';
+import { Conv2D } from '../../src/nn/layers/convolution.js';
+import { Dense, Flatten } from '../../src/nn/layers/core.js';
+import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
 import type { NamedWeights } from '../../src/nn/parameters.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import { adam, adamW } from '../../src/optim/adam.js';

@@ -32,7 +32,7 @@ import {
   Softmax,
   ZeroPadding2D,
 } from '../../src/index.js';
-import { activationNames } from '../../src/nn/layers/activation.js';
+import { activationNames } from '../../src/nn/activations.js';
 import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { openTestDevices } from '../support/open-devices.js';

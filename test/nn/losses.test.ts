@@ -1,7 +1,7 @@
 /** What is around the losses: class weights, label smoothing, regularization, clipping, and any number of classes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binaryCrossentropy, categoricalCrossentropy, halfQuadratic, meanSquaredError } from '../../src/nn/losses.js';
-import { Dense } from '../../src/nn/layers/layers.js';
+import { Dense } from '../../src/nn/layers/core.js';
 import type { CompileOptions } from '../../src/nn/model.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import { adam } from '../../src/optim/adam.js';

@@ -1,7 +1,9 @@
 /** The profile of a training step, and the choice of kernels that `fit` makes where a device has one. */
 import { describe, expect, test } from 'vitest';
 import { imageDataGenerator } from '../../src/data/image-data-generator.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers/layers.js';
+import { Conv2D } from '../../src/nn/layers/convolution.js';
+import { Dense, Flatten } from '../../src/nn/layers/core.js';
+import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import type { Device } from '../../src/tensor/device.js';
 import { WebGpuDevice, type WebGpuDeviceOptions } from '../../src/tensor/webgpu/webgpu-device.js';

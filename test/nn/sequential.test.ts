@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { ShapeError, UsageError } from '../../src/errors.js';
 import { binaryCrossentropy } from '../../src/nn/losses.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers/layers.js';
+import { Conv2D } from '../../src/nn/layers/convolution.js';
+import { Dense, Flatten } from '../../src/nn/layers/core.js';
+import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import { adam, adamStep } from '../../src/optim/adam.js';
 import { openTestDevice } from '../support/open-devices.js';

@@ -1,7 +1,9 @@
 /** The CPU device's threads: same bits for any number of them, in any order of arrival, with helpers that are gone. */
 import { afterEach, describe, expect, test } from 'vitest';
 import { DeviceError, UsageError } from '../../src/errors.js';
-import { Conv2D, Dense, Flatten, MaxPooling2D } from '../../src/nn/layers/layers.js';
+import { Conv2D } from '../../src/nn/layers/convolution.js';
+import { Dense, Flatten } from '../../src/nn/layers/core.js';
+import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
 import type { NamedWeights } from '../../src/nn/parameters.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import type { CpuDevice, CpuDeviceOptions } from '../../src/tensor/cpu/cpu-device.js';

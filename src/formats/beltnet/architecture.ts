@@ -1,28 +1,18 @@
 /** A network from its description in a model file. */
 import { ModelFileError } from '../../errors.js';
-import { activationNames } from '../../nn/layers/activation.js';
+import { activationNames } from '../../nn/activations.js';
 import type { Layer } from '../../nn/layers/layer.js';
-import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../../nn/layers/layers.js';
+import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
+import { Dense, Flatten } from '../../nn/layers/core.js';
+import { MaxPooling2D } from '../../nn/layers/pooling.js';
 import { Model } from '../../nn/model.js';
-import {
-  Activation,
-  Add,
-  AveragePooling2D,
-  BatchNormalization,
-  Concatenate,
-  Dropout,
-  ELU,
-  GlobalAveragePooling2D,
-  GlobalMaxPooling2D,
-  LeakyReLU,
-  Multiply,
-  ReLU,
-  Reshape,
-  Softmax,
-  ZeroPadding2D,
-} from '../../nn/layers/more-layers.js';
+import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
+import { Dropout, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
+import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
+import { BatchNormalization } from '../../nn/layers/normalization.js';
+import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '../../nn/layers/pooling.js';
 import { Sequential } from '../../nn/sequential.js';
-import { input } from '../../nn/symbolic.js';
+import { input } from '../../nn/input.js';
 import { formatShape, sizeOf } from '../../tensor/shape.js';
 
 /** Far beyond any network for pictures. Building a model takes time with the square of its layers. */

@@ -3,26 +3,16 @@
  * Keras 2 and 3 first. Source: the `get_config` methods of Keras 1.2.2, 2.2.4, 2.15 and 3.15.
  */
 import * as v from 'valibot';
-import { activationNames } from '../../nn/layers/activation.js';
+import { activationNames } from '../../nn/activations.js';
 import type { Layer } from '../../nn/layers/layer.js';
-import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../../nn/layers/layers.js';
-import {
-  Activation,
-  Add,
-  AveragePooling2D,
-  BatchNormalization,
-  Concatenate,
-  Dropout,
-  ELU,
-  GlobalAveragePooling2D,
-  GlobalMaxPooling2D,
-  LeakyReLU,
-  Multiply,
-  ReLU,
-  Reshape,
-  Softmax,
-  ZeroPadding2D,
-} from '../../nn/layers/more-layers.js';
+import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
+import { Dense, Flatten } from '../../nn/layers/core.js';
+import { MaxPooling2D } from '../../nn/layers/pooling.js';
+import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
+import { Dropout, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
+import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
+import { BatchNormalization } from '../../nn/layers/normalization.js';
+import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '../../nn/layers/pooling.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { preview } from './preview.js';
 

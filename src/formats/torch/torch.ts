@@ -8,25 +8,15 @@
  */
 import { UsageError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
-import { Conv2D, Dense, DepthwiseConv2D, Flatten, MaxPooling2D } from '../../nn/layers/layers.js';
+import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
+import { Dense, Flatten } from '../../nn/layers/core.js';
+import { MaxPooling2D } from '../../nn/layers/pooling.js';
 import type { Model, ModelNode } from '../../nn/model.js';
-import {
-  Activation,
-  Add,
-  AveragePooling2D,
-  BatchNormalization,
-  Concatenate,
-  Dropout,
-  ELU,
-  GlobalAveragePooling2D,
-  GlobalMaxPooling2D,
-  LeakyReLU,
-  Multiply,
-  ReLU,
-  Reshape,
-  Softmax,
-  ZeroPadding2D,
-} from '../../nn/layers/more-layers.js';
+import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
+import { Dropout, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
+import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
+import { BatchNormalization } from '../../nn/layers/normalization.js';
+import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '../../nn/layers/pooling.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
 import type { ModelInfo } from '../beltnet/info.js';

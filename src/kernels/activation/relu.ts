@@ -5,7 +5,7 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { activate } from '../shared/partial-sums.js';
+import { activate } from '../shared/fused-activation.js';
 
 export const reluForward = elementwiseKernel({
   name: 'relu',

@@ -17,7 +17,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, type OperandShapes } from '../../tensor/kernel.js';
 import { type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import type { FusedActivation } from '../shared/partial-sums.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../shared/window.js';
 import { conv2dForward, conv2dInputGradient, conv2dWeightGradient, type Conv2dAttributes } from './conv2d.js';
 import { pooledForwardCalls, pooledInputGradientCalls, pooledWeightGradientCalls } from './conv2d-max-pool2d.wasm.js';

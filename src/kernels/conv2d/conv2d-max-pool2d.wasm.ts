@@ -1,6 +1,6 @@
 /** Convolution with 2×2 max pooling on the CPU device: `wasm/convolution.ts` forward, `wasm/pooled-gradient.ts` backward. */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
-import type { FusedActivation } from '../shared/partial-sums.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, TILE_BYTES, floats } from '../shared/wasm-parts.js';
 import type { WindowAttributes } from '../shared/window.js';

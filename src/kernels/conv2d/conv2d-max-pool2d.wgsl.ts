@@ -5,7 +5,7 @@
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
 import { isNanFunction } from '../shared/math.js';
-import { activate, type FusedActivation } from '../shared/partial-sums.js';
+import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
 import { pooledLength, type ConvolutionShape } from './convolution-shape.js';
 import { convolutionTiles, fitsTile, tileNamed, tilesFor } from './convolution-tile.wgsl.js';

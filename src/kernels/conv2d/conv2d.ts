@@ -17,7 +17,7 @@ import { defineKernel, type OperandShapes } from '../../tensor/kernel.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { columnSums } from '../dense/bias.js';
-import type { FusedActivation } from '../shared/partial-sums.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { reluGradient } from '../activation/relu.js';
 import type { Padding, Pair, WindowAttributes } from '../shared/window.js';
 import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.wasm.js';

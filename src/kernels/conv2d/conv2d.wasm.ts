@@ -1,6 +1,6 @@
 /** Convolution on the CPU device: direct, over the windows of a picture with its border (`wasm/convolution.ts`). */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
-import type { FusedActivation } from '../shared/partial-sums.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, TILE_BYTES, floats, sumSlicesCall } from '../shared/wasm-parts.js';
 import type { WindowAttributes } from '../shared/window.js';

@@ -1,6 +1,6 @@
 /** Convolution and its gradients on the WebGPU device: which shader does which, and the weights turned for the input gradient. */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
-import type { FusedActivation } from '../shared/partial-sums.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { convolutionLoop } from './convolution-loop.wgsl.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 import { convolutionTiles, fitsTile, tileNamed, tilesFor } from './convolution-tile.wgsl.js';

@@ -3,7 +3,7 @@
  * convolutions. A thread computes 8 neighbouring output pixels of one row for one vector of channels, in plain loops.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
-import { activate, type FusedActivation } from '../shared/partial-sums.js';
+import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { component, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import type { ConvolutionShape } from './convolution-shape.js';

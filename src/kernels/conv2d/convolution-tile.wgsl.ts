@@ -9,7 +9,7 @@
  * their maxima.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
-import { activate, type FusedActivation } from '../shared/partial-sums.js';
+import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { isNanFunction } from '../shared/math.js';
 import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';

@@ -16,7 +16,8 @@ import { defineKernel, dispatchThreads, ENTRY, planThreads, type Numbers } from 
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch } from '../../tensor/tensor.js';
 import { columnSums } from '../dense/bias.js';
-import { activate, BUSY_THREADS, partialSums, type FusedActivation } from '../shared/partial-sums.js';
+import { activate, type FusedActivation } from '../shared/fused-activation.js';
+import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
 import { reluGradient } from '../activation/relu.js';
 import { between, floats, randomWindow, wholeNumbers } from '../shared/samples.js';
 import type { RegisteredKernel, RegisteredOp } from '../shared/samples.js';

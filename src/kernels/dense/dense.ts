@@ -10,7 +10,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { columnSumsKernel } from './bias.js';
 import { matrixProduct } from './matrix-product.js';
 import { productDispatches, productVariants } from './matrix-product.wgsl.js';
-import type { FusedActivation } from '../shared/partial-sums.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { reluGradient } from '../activation/relu.js';
 
 export interface DenseAttributes {

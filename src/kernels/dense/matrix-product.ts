@@ -6,7 +6,7 @@ import { ShapeError } from '../../errors.js';
 import { defineKernel, type OperandShapes } from '../../tensor/kernel.js';
 import { formatShape } from '../../tensor/shape.js';
 import { productDispatches, productVariants } from './matrix-product.wgsl.js';
-import type { FusedActivation } from '../shared/partial-sums.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { floats, PRODUCT_BYTES, sumSlicesCall } from '../shared/wasm-parts.js';
 

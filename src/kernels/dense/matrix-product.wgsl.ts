@@ -5,7 +5,8 @@
  * which are added up afterwards.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
-import { activate, BUSY_THREADS, partialSums, type FusedActivation } from '../shared/partial-sums.js';
+import { activate, type FusedActivation } from '../shared/fused-activation.js';
+import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
 import { component, each, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 
 export interface ProductShape {

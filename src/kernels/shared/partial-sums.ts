@@ -3,14 +3,7 @@
  * stage gives each of many threads a slice; adding the slices in their order keeps the result the same on every run.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
-
-/** Activations that are fused into a kernel's last step. */
-export type FusedActivation = 'linear' | 'relu';
-
-/** WGSL expression for the activation of `x`, a scalar or a vector. relu keeps NaN: `x <= 0` is false for it. */
-export function activate(activation: FusedActivation, x: string, type: 'f32' | 'vec4f' = 'f32'): string {
-  return activation === 'relu' ? `select(${x}, ${type}(0.0), ${x} <= ${type}(0.0))` : x;
-}
+import { activate, type FusedActivation } from './fused-activation.js';
 
 /** What else happens to the sums. */
 export interface SumOptions {

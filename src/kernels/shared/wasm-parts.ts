@@ -1,7 +1,7 @@
 /** Sizes of the scratch memory that the functions in `wasm/` ask for, and the sum over slices that several kernels end with. */
 import type { WasmCall } from '../../tensor/kernel.js';
 import { split } from '../../tensor/cpu/parts.js';
-import type { FusedActivation } from './partial-sums.js';
+import type { FusedActivation } from './fused-activation.js';
 
 /** Bytes of so many float32 values. */
 export const floats = (count: number): number => count * 4;

@@ -1,44 +1,103 @@
-/** Activations that layers take by name, as Keras spells them. */
+/** Activations as layers, with Keras' names and defaults. */
 import { UsageError } from '../../errors.js';
 import { elu } from '../../kernels/activation/elu.js';
-import { gelu } from '../../kernels/activation/gelu.js';
 import { leakyRelu } from '../../kernels/activation/leaky-relu.js';
-import type { FusedActivation } from '../../kernels/shared/partial-sums.js';
-import { relu } from '../../kernels/activation/relu.js';
-import { sigmoid } from '../../kernels/activation/sigmoid.js';
-import { softmax } from '../../kernels/activation/softmax.js';
-import { swish } from '../../kernels/activation/swish.js';
-import { tanh } from '../../kernels/activation/tanh.js';
 import type { Tensor } from '../../tensor/tensor.js';
+import { activate, checkActivation, type Activation as ActivationName } from '../activations.js';
+import { ShapeKeeping, type CallContext, type LayerConfig, type LayerOptions, type LayerTensors } from './layer.js';
 
-const functions = {
-  linear: (x: Tensor): Tensor => x,
-  relu,
-  sigmoid,
-  softmax: (x: Tensor): Tensor => softmax(x),
-  tanh,
-  elu: (x: Tensor): Tensor => elu(x),
-  gelu,
-  swish,
-  /** Keras' function of that name; its layer LeakyReLU has the slope 0.3. */
-  leaky_relu: (x: Tensor): Tensor => leakyRelu(x, { negativeSlope: 0.2 }),
-};
+/** An activation by its name, as a layer of its own. */
+export class Activation extends ShapeKeeping {
+  readonly kind = 'Activation';
+  override readonly activation: ActivationName;
 
-export type Activation = keyof typeof functions;
+  constructor(activation: ActivationName, options: LayerOptions = {}) {
+    super(options);
+    this.activation = checkActivation('Activation', activation);
+  }
 
-export const activationNames = Object.keys(functions) as readonly Activation[];
+  call([x]: readonly Tensor[], _: LayerTensors, { activation }: CallContext): Tensor {
+    return activate(x, activation);
+  }
 
-/** @throws UsageError for a name that is not known */
-export function checkActivation(layer: string, activation: Activation): Activation {
-  if (activationNames.includes(activation)) return activation;
-  throw new UsageError(`${layer}: activation expects one of ${activationNames.join(', ')}, got '${activation}'`);
+  config(): LayerConfig {
+    return { kind: this.kind, name: this.name, activation: this.activation };
+  }
 }
 
-/** The part of an activation that kernels do in the same pass … */
-export const fusedPart = (activation: Activation): FusedActivation => (activation === 'relu' ? 'relu' : 'linear');
+/** max(x, 0) */
+export class ReLU extends ShapeKeeping {
+  readonly kind = 'ReLU';
 
-/** … and the rest, as a pass of its own. */
-export const afterFused = (y: Tensor, activation: Activation): Tensor =>
-  activation === 'relu' ? y : functions[activation](y);
+  constructor(options: LayerOptions = {}) {
+    super(options);
+  }
 
-export const activate = (x: Tensor, activation: Activation): Tensor => functions[activation](x);
+  call([x]: readonly Tensor[]): Tensor {
+    return activate(x, 'relu');
+  }
+
+  config(): LayerConfig {
+    return { kind: this.kind, name: this.name };
+  }
+}
+
+/** x, or negativeSlope · x below 0. */
+export class LeakyReLU extends ShapeKeeping {
+  readonly kind = 'LeakyReLU';
+  readonly negativeSlope: number;
+
+  constructor({ negativeSlope = 0.3, ...options }: LayerOptions & { negativeSlope?: number } = {}) {
+    super(options);
+    if (!(negativeSlope >= 0 && negativeSlope < Infinity))
+      throw new UsageError(`LeakyReLU: negativeSlope expects a number of at least 0, got ${negativeSlope}`);
+    this.negativeSlope = negativeSlope;
+  }
+
+  call([x]: readonly Tensor[]): Tensor {
+    return leakyRelu(x, { negativeSlope: this.negativeSlope });
+  }
+
+  config(): LayerConfig {
+    return { kind: this.kind, name: this.name, negativeSlope: this.negativeSlope };
+  }
+}
+
+/** x, or alpha · (e^x − 1) below 0. */
+export class ELU extends ShapeKeeping {
+  readonly kind = 'ELU';
+  readonly alpha: number;
+
+  constructor({ alpha = 1, ...options }: LayerOptions & { alpha?: number } = {}) {
+    super(options);
+    if (!(alpha >= 0 && alpha < Infinity))
+      throw new UsageError(`ELU: alpha expects a number of at least 0, got ${alpha}`);
+    this.alpha = alpha;
+  }
+
+  call([x]: readonly Tensor[]): Tensor {
+    return elu(x, { alpha: this.alpha });
+  }
+
+  config(): LayerConfig {
+    return { kind: this.kind, name: this.name, alpha: this.alpha };
+  }
+}
+
+/** Softmax over the last axis. */
+export class Softmax extends ShapeKeeping {
+  readonly kind = 'Softmax';
+  override readonly activation = 'softmax';
+
+  constructor(options: LayerOptions = {}) {
+    super(options);
+  }
+
+  call([x]: readonly Tensor[], _: LayerTensors, { activation }: CallContext): Tensor {
+    return activate(x, activation);
+  }
+
+  config(): LayerConfig {
+    return { kind: this.kind, name: this.name };
+  }
+}

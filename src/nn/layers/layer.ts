@@ -1,10 +1,12 @@
-/** What a layer is: it describes itself and its parameters; their values live in the model's arena. */
-import { UsageError } from '../../errors.js';
+/**
+ * What a layer is: it describes itself and its parameters; their values live in the model's arena. Applied to a
+ * `SymbolicTensor` it gives another one, that knows the layer.
+ */
+import { ShapeError, UsageError } from '../../errors.js';
 import type { Random } from '../../tensor/random.js';
-import type { Shape } from '../../tensor/shape.js';
+import { formatShape, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import type { Activation } from './activation.js';
-import { SymbolicTensor } from '../symbolic.js';
+import type { Activation } from '../activations.js';
 
 export interface ParameterDescription {
   /** 'kernel', 'bias', …; the full name is `layer.kernel`. */
@@ -90,5 +92,37 @@ export abstract class Layer {
   checkInputs(count: number): void {
     if (this.merges ? count >= 1 : count === 1) return;
     throw new UsageError(`${this.name || this.kind}: expects ${this.merges ? 'inputs' : 'one input'}, got ${count}`);
+  }
+}
+
+/** A layer that keeps its input's shape and has no parameters. */
+export abstract class ShapeKeeping extends Layer {
+  outputShape(input: Shape): Shape {
+    return input;
+  }
+}
+
+/** @throws ShapeError unless it is [H,W,C] */
+export function checkPicture(layer: Layer, input: Shape): void {
+  if (input.length !== 3)
+    throw new ShapeError(`${layer.name || layer.kind}: expects [H,W,C], got ${formatShape(input)}`);
+}
+
+let made = 0;
+
+/** A value of a graph that is being built: a shape and where it comes from, no numbers. */
+export class SymbolicTensor {
+  /** Without the batch axis. */
+  readonly shape: Shape;
+  /** The layer that gives it; null for a model's input. */
+  readonly layer: Layer | null;
+  readonly inputs: readonly SymbolicTensor[];
+  /** Counts up, so that inputs always come before what is made of them. */
+  readonly number = made++;
+
+  constructor(shape: Shape, layer: Layer | null = null, inputs: readonly SymbolicTensor[] = []) {
+    this.shape = shape;
+    this.layer = layer;
+    this.inputs = inputs;
   }
 }

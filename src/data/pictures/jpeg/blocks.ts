@@ -3,13 +3,38 @@
  * first coefficient (DC) or a band of the others (AC), and of these the upper bits, or, as a refinement, one bit more.
  * Source: ITU-T T.81, F.2.2 (sequential) and annex G (progressive).
  */
-import { nextBits } from './bit-reader.js';
+import { nextBits, type BitReader } from './bit-reader.js';
+import type { CoefficientRows } from './coefficient-rows.js';
 import { entryLength, entryNumber, entryRun, entrySize, findLongCode, LOOKUP_SHIFT, signed } from './huffman-table.js';
-import type { CoefficientRows, Scan, ScanComponent } from './scan.js';
+import type { HuffmanTable } from './huffman-table.js';
 import { zigzag } from './zigzag.js';
 
+/** What decoding a block needs to know of its scan. */
+export interface ScanState {
+  readonly bits: BitReader;
+  /** First and last coefficient of the band, in zigzag order. */
+  readonly bandStart: number;
+  readonly bandEnd: number;
+  /** The lowest bit that the scan brings. */
+  readonly lowBit: number;
+  /** Of how many blocks to come the band is known to be empty. */
+  emptyBands: number;
+}
+
+/** A component that has a part in the scan. */
+export interface ScanComponent {
+  readonly target: CoefficientRows;
+  /** Columns and rows of blocks in a unit. */
+  readonly horizontal: number;
+  readonly vertical: number;
+  readonly dcTable: HuffmanTable;
+  readonly acTable: HuffmanTable;
+  /** The first coefficient (DC) of the last block. */
+  prediction: number;
+}
+
 /** @param block index among those of `component.target`; its coefficients are 0 unless an earlier scan brought them */
-export type DecodeBlock = (scan: Scan, component: ScanComponent, block: number) => void;
+export type DecodeBlock = (scan: ScanState, component: ScanComponent, block: number) => void;
 
 export const decodeSequential: DecodeBlock = (scan, component, block) => {
   decodeDcFirst(scan, component, block);
@@ -38,7 +63,7 @@ export const decodeAcFirst: DecodeBlock = (scan, component, block) => {
 
 /** @returns 0, or in progressive scans, the number of bits that say how many of the next bands are empty */
 function decodeAcBand(
-  { bits, bandStart, bandEnd, lowBit }: Scan,
+  { bits, bandStart, bandEnd, lowBit }: ScanState,
   { acTable, target }: ScanComponent,
   block: number,
 ): number {
@@ -106,7 +131,7 @@ export const decodeAcRefinement: DecodeBlock = (scan, { acTable, target }, block
 
 /** Adds a bit to each coefficient that is not 0. @returns the index of the one behind it that is 0, as are `zeros` before */
 function refineBand(
-  { bits, bandEnd, lowBit }: Scan,
+  { bits, bandEnd, lowBit }: ScanState,
   { coefficients, lasts }: CoefficientRows,
   block: number,
   index: number,

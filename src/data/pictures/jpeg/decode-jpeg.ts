@@ -3,7 +3,8 @@ import type { CheckLimits } from '../limits.js';
 import type { Orientation } from '../orientation.js';
 import type { Picture } from '../picture.js';
 import { Renderer } from './renderer.js';
-import { coefficientRows, type CoefficientRows, Scan } from './scan.js';
+import { coefficientRows, type CoefficientRows } from './coefficient-rows.js';
+import { Scan } from './scan.js';
 import { missingBits, smooth } from './smoothing.js';
 import { type Frame, readStructure, type Structure } from './structure.js';
 

@@ -4,7 +4,7 @@
  */
 import { type Arithmetic, openArithmetic } from './arithmetic.js';
 import { invert, rgbFromInks } from './colours.js';
-import { coefficientRows, type CoefficientRows } from './scan.js';
+import { coefficientRows, type CoefficientRows } from './coefficient-rows.js';
 import type { Component, Structure } from './structure.js';
 
 /** A component's places in the memory, in bytes. */

@@ -7,38 +7,17 @@ import {
   decodeDcFirst,
   decodeDcRefinement,
   decodeSequential,
+  type ScanComponent,
+  type ScanState,
 } from './blocks.js';
-import type { HuffmanTable } from './huffman-table.js';
+import type { CoefficientRows } from './coefficient-rows.js';
 import type { Frame, ScanHeader } from './structure.js';
 
-/** Coefficients of a component, for some or all of its rows of blocks. */
-export interface CoefficientRows {
-  /** [rows, blocksPerRow, 64], each block row by row */
-  readonly coefficients: Int16Array;
-  /** Of each block: the last coefficient that is not 0, in zigzag order. What lies behind need not be looked at again. */
-  readonly lasts: Uint8Array;
-  /** Whole units of interleaved scans, which may reach beyond the picture. */
-  readonly blocksPerRow: number;
-}
-
-/** A component that has a part in the scan. */
-export interface ScanComponent {
-  readonly target: CoefficientRows;
-  /** Columns and rows of blocks in a unit. */
-  readonly horizontal: number;
-  readonly vertical: number;
-  readonly dcTable: HuffmanTable;
-  readonly acTable: HuffmanTable;
-  /** The first coefficient (DC) of the last block. */
-  prediction: number;
-}
-
-export class Scan {
+export class Scan implements ScanState {
   readonly bits: BitReader;
   readonly bandStart: number;
   readonly bandEnd: number;
   readonly lowBit: number;
-  /** Of how many blocks to come the band is known to be empty. */
   emptyBands = 0;
   /** Of units of this scan. */
   readonly #columns: number;
@@ -106,12 +85,4 @@ function blockDecoder({ isProgressive }: Frame, { bandStart, isRefinement }: Sca
   if (!isProgressive) return decodeSequential;
   if (bandStart === 0) return isRefinement ? decodeDcRefinement : decodeDcFirst;
   return isRefinement ? decodeAcRefinement : decodeAcFirst;
-}
-
-export function coefficientRows(
-  rows: number,
-  blocksPerRow: number,
-  coefficients = new Int16Array(rows * blocksPerRow * 64),
-): CoefficientRows {
-  return { coefficients, lasts: new Uint8Array(rows * blocksPerRow), blocksPerRow };
 }

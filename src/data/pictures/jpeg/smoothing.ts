@@ -3,7 +3,7 @@
  * them are then estimated from the first coefficients (DC) of the blocks around, which takes away the steps between blocks.
  * Source: libjpeg-turbo's jdcoefct.c (decompress_smooth_data), bit for bit; ITU-T T.81, K.8.
  */
-import type { CoefficientRows } from './scan.js';
+import type { CoefficientRows } from './coefficient-rows.js';
 import type { Component, Structure } from './structure.js';
 import { zigzag } from './zigzag.js';
 

@@ -1,0 +1,44 @@
+/** Activations that layers take by name, as Keras spells them. */
+import { UsageError } from '../errors.js';
+import { elu } from '../kernels/activation/elu.js';
+import { gelu } from '../kernels/activation/gelu.js';
+import { leakyRelu } from '../kernels/activation/leaky-relu.js';
+import type { FusedActivation } from '../kernels/shared/fused-activation.js';
+import { relu } from '../kernels/activation/relu.js';
+import { sigmoid } from '../kernels/activation/sigmoid.js';
+import { softmax } from '../kernels/activation/softmax.js';
+import { swish } from '../kernels/activation/swish.js';
+import { tanh } from '../kernels/activation/tanh.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+const functions = {
+  linear: (x: Tensor): Tensor => x,
+  relu,
+  sigmoid,
+  softmax: (x: Tensor): Tensor => softmax(x),
+  tanh,
+  elu: (x: Tensor): Tensor => elu(x),
+  gelu,
+  swish,
+  /** Keras' function of that name; its layer LeakyReLU has the slope 0.3. */
+  leaky_relu: (x: Tensor): Tensor => leakyRelu(x, { negativeSlope: 0.2 }),
+};
+
+export type Activation = keyof typeof functions;
+
+export const activationNames = Object.keys(functions) as readonly Activation[];
+
+/** @throws UsageError for a name that is not known */
+export function checkActivation(layer: string, activation: Activation): Activation {
+  if (activationNames.includes(activation)) return activation;
+  throw new UsageError(`${layer}: activation expects one of ${activationNames.join(', ')}, got '${activation}'`);
+}
+
+/** The part of an activation that kernels do in the same pass … */
+export const fusedPart = (activation: Activation): FusedActivation => (activation === 'relu' ? 'relu' : 'linear');
+
+/** … and the rest, as a pass of its own. */
+export const afterFused = (y: Tensor, activation: Activation): Tensor =>
+  activation === 'relu' ? y : functions[activation](y);
+
+export const activate = (x: Tensor, activation: Activation): Tensor => functions[activation](x);
