@@ -1,236 +1,191 @@
-// Convolution without copies of the windows (no im2col): four windows × 8 output channels at a time, the values read where
-// they lie in the picture. AssemblyScript. Pictures are NHWC; windows must lie inside them: `pad` makes a copy with a border
-// of zeros where a convolution needs one. Each function does one part of the work (see range.ts); a "line" is one row of
-// output pixels, counted over the whole batch.
-//
-// A window has `depth` = kernelHeight · kernelWidth · C values; `offsets` says how many bytes each lies behind the first.
+// Convolution and its gradients without copies of the windows (no im2col): four windows × 8 output channels at a time, the values
+// read where they lie. AssemblyScript. Pictures are NHWC, addresses bytes; see window.ts for axes, phases and bands. The channels
+// may be divided into groups. Each function does one part of the work (see range.ts); a "line" is one row of output pixels,
+// counted over the whole batch.
 import { partEnd } from './range';
-import { evenOffsets, multiplyInto, multiplyTile, packPanel, TILE_BYTES } from './tile';
+import { evenOffsets, multiplyInto, multiplyWindows, packPanel, TILE_BYTES } from './tile';
+import { Axis, copyBand, firstInput, firstTap, highestInput, inputStep, lowestInput, mostTaps, tapCount, tapsBefore, tapStep } from './window';
 
 const CHANNELS: i32 = 8;
 
 /**
- * Picture `part` of target[N, targetHeight, targetWidth, C] = zeros with source[N, H, W, C] laid into it: pixel (y, x) goes to
- * (top + y · stretchHeight, left + x · stretchWidth). Stretching (transposed stride) is what input gradients need.
+ * offsets[phases of columns, most taps of rows, taps of columns, inputs]: how far each value of a window lies behind its first, in a band
+ * of `channels` channels.
  */
-export function pad(
-  part: i32, target: usize, source: usize, height: i32, width: i32, channels: i32,
-  targetHeight: i32, targetWidth: i32, top: i32, left: i32, stretchHeight: i32, stretchWidth: i32,
-): void {
-  const pixelBytes = <usize>channels << 2;
-  const pictureBytes = <usize>(targetHeight * targetWidth) * pixelBytes;
-  target += <usize>part * pictureBytes;
-  source += <usize>(part * height * width) * pixelBytes;
-  memory.fill(target, 0, pictureBytes);
-  for (let y = 0; y < height; y++) {
-    let to = target + <usize>((top + y * stretchHeight) * targetWidth + left) * pixelBytes;
-    if (stretchWidth == 1) {
-      memory.copy(to, source, <usize>width * pixelBytes);
-      source += <usize>width * pixelBytes;
-      continue;
-    }
-    for (let x = 0; x < width; x++) {
-      memory.copy(to, source, pixelBytes);
-      source += pixelBytes;
-      to += <usize>stretchWidth * pixelBytes;
-    }
-  }
-}
-
-/** offsets[depth], counted over [kernelHeight, kernelWidth, C]. */
-export function windowOffsets(
-  part: i32, offsets: usize, width: i32, channels: i32, kernelHeight: i32, kernelWidth: i32, dilationHeight: i32, dilationWidth: i32,
-): void {
-  for (let row = 0; row < kernelHeight; row++) {
-    for (let column = 0; column < kernelWidth; column++) {
-      for (let c = 0; c < channels; c++) {
-        store<i32>(offsets, ((row * dilationHeight * width + column * dilationWidth) * channels + c) << 2);
-        offsets += 4;
-      }
-    }
-  }
-}
-
-/** packed[ceil(K / 8), R, 8] = w[R, K], the last panel filled up with zeros; part: a panel. */
-export function packWeights(part: i32, packed: usize, weights: usize, R: i32, K: i32): void {
-  const column = part * CHANNELS;
-  packPanel(packed + ((<usize>column * R) << 2), weights + (<usize>column << 2), K << 2, 4, R, min(CHANNELS, K - column));
-}
-
-/** turned[taps, K, C]: w[taps, C, K] with its taps in reverse order (180° for a rectangle) and its channels exchanged; part: a tap. */
-export function turnWeights(part: i32, turned: usize, weights: usize, taps: i32, inputChannels: i32, outputChannels: i32): void {
-  const size = inputChannels * outputChannels;
-  turned += <usize>(part * size) << 2;
-  const source = weights + ((<usize>(taps - 1 - part) * size) << 2);
-  for (let k = 0; k < outputChannels; k++) {
-    for (let c = 0; c < inputChannels; c++) {
-      store<f32>(turned, load<f32>(source + ((<usize>c * outputChannels + k) << 2)));
-      turned += 4;
-    }
-  }
-}
-
-/** y[lines, OW, K] = relu?(windows · w + bias), for lines [part · chunk, …). `scratch` takes TILE_BYTES a part. */
-export function convolve(
-  part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, lines: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
-  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32, scratch: usize,
-): void {
-  const stepBytes = (<usize>strideWidth * channels) << 2;
-  const panelBytes = (<usize>depth * CHANNELS) << 2;
-  const pixelBytes = <usize>outputChannels << 2;
-  const tile = scratch + <usize>part * TILE_BYTES;
-  const end = partEnd(part, chunk, lines);
-  for (let line = part * chunk; line < end; line++) {
-    const n = line / outputHeight, i = line % outputHeight;
-    const start = x + ((<usize>(n * height + i * strideHeight) * width * channels) << 2);
-    const target = y + <usize>(line * outputWidth) * pixelBytes;
-    for (let k = 0; k < outputChannels; k += CHANNELS) {
-      const panel = packedWeights + <usize>(k / CHANNELS) * panelBytes;
-      const columns = min(CHANNELS, outputChannels - k);
-      for (let j = 0; j < outputWidth; j += 4) {
-        const last = outputWidth - 1; // pixels beyond it repeat it; their products are thrown away
-        const p0 = start + <usize>j * stepBytes;
-        const p1 = start + <usize>min(j + 1, last) * stepBytes;
-        const p2 = start + <usize>min(j + 2, last) * stepBytes;
-        const p3 = start + <usize>min(j + 3, last) * stepBytes;
-        multiplyTile(depth, p0, p1, p2, p3, offsets, panel, tile, 32, false);
-        let to = target + <usize>j * pixelBytes + (<usize>k << 2);
-        for (let pixel = 0; pixel < min(4, outputWidth - j); pixel++) {
-          finishPixel(to, tile + (<usize>pixel << 5), columns, bias ? bias + (<usize>k << 2) : 0, relu);
-          to += pixelBytes;
+export function windowOffsets(part: i32, offsets: usize, rowAxis: usize, columnAxis: usize, channels: i32, inputs: i32): void {
+  const rows = changetype<Axis>(rowAxis), columns = changetype<Axis>(columnAxis);
+  const width = columns.before + columns.inputs + columns.after;
+  for (let phase = 0; phase < columns.divisor; phase++) {
+    for (let p = 0; p < mostTaps(rows); p++) {
+      for (let q = 0; q < tapCount(columns, phase); q++) {
+        const pixel = p * inputStep(rows) * width + q * inputStep(columns);
+        for (let c = 0; c < inputs; c++) {
+          store<i32>(offsets, (pixel * channels + c) << 2);
+          offsets += 4;
         }
       }
     }
   }
 }
 
-/** to[channels ≤ 8] = relu?(values + bias); bias 0 means none. relu keeps NaN, as `x <= 0 ? 0 : x` does. */
-// @ts-ignore: decorator
-@inline
-function finishPixel(to: usize, values: usize, channels: i32, bias: usize, relu: bool): void {
-  const zero = f32x4.splat(0);
-  let c = 0;
-  for (; c + 4 <= channels; c += 4) {
-    const offset = <usize>c << 2;
-    let value = v128.load(values + offset);
-    if (bias) value = f32x4.add(value, v128.load(bias + offset));
-    if (relu) value = v128.andnot(value, f32x4.le(value, zero));
-    v128.store(to + offset, value);
-  }
-  for (; c < channels; c++) {
-    const offset = <usize>c << 2;
-    let value = load<f32>(values + offset);
-    if (bias) value += load<f32>(bias + offset);
-    if (relu && value <= 0) value = 0;
-    store<f32>(to + offset, value);
+/**
+ * packed[phases of rows, phases of columns, groups, ceil(outputs / 8), taps of the phase, inputs, 8]: weights as `convolve` reads them, the
+ * last panel of a group filled up with zeros. The weight of a tap, a group, an input and an output is the float tap · inputs · outputs · groups
+ * + group · groupStride + input · inputStride + output · outputStride; part: a panel of a group.
+ */
+export function packWindows(
+  part: i32, packed: usize, weights: usize, rowAxis: usize, columnAxis: usize, groups: i32, inputs: i32, outputs: i32,
+  inputStride: i32, outputStride: i32, groupStride: i32,
+): void {
+  const rows = changetype<Axis>(rowAxis), columns = changetype<Axis>(columnAxis);
+  const panels = (outputs + CHANNELS - 1) / CHANNELS;
+  const first = part % panels * CHANNELS;
+  const source = weights + (<usize>(part / panels * groupStride + first * outputStride) << 2);
+  const tapBytes = <usize>(inputs * outputs * groups) << 2, panelTapBytes = <usize>(inputs * CHANNELS) << 2;
+  let block = packed;
+  for (let a = 0; a < rows.divisor; a++) {
+    for (let b = 0; b < columns.divisor; b++) {
+      const taps = tapCount(rows, a) * tapCount(columns, b);
+      let to = block + <usize>(part * taps) * panelTapBytes;
+      for (let p = firstTap(rows, a); p < rows.taps; p += tapStep(rows)) {
+        for (let q = firstTap(columns, b); q < columns.taps; q += tapStep(columns)) {
+          packPanel(to, source + <usize>(p * columns.taps + q) * tapBytes, inputStride << 2, outputStride << 2, inputs, min(CHANNELS, outputs - first));
+          to += panelTapBytes;
+        }
+      }
+      block += <usize>(groups * panels * taps) * panelTapBytes;
+    }
   }
 }
 
 /**
- * y[lines, PW, K] = relu?(max over 2×2 of windows · w + bias) and places, 2p + q of the maximum or 4 where relu cuts it, for lines
- * [part · chunk, …): the four windows of a tile are the four pixels of a pooling window. `scratch` takes TILE_BYTES a part.
+ * Lines [part · chunk, …) of y[N, rows.outputs, columns.outputs, groups · outputs] = activate(windows of x[N, rows.inputs, columns.inputs, groups · inputs]
+ * · w + bias). `packed` and `offsets` are those of `packWindows` and `windowOffsets`; scratch memory a part: the band of `bandLines` lines.
  */
-export function convolveAndPool(
-  part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, places: usize, lines: i32, pooledHeight: i32, pooledWidth: i32, outputChannels: i32,
-  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32, scratch: usize,
+export function convolve(
+  part: i32, x: usize, packed: usize, bias: usize, y: usize, rowAxis: usize, columnAxis: usize, offsets: usize, lines: i32, groups: i32, inputs: i32, outputs: i32,
+  relu: bool, chunk: i32, bandLines: i32, scratch: usize, scratchBytes: usize,
 ): void {
-  const right = (<usize>strideWidth * channels) << 2, down = (<usize>strideHeight * width * channels) << 2;
-  const panelBytes = (<usize>depth * CHANNELS) << 2;
-  const pixelBytes = <usize>outputChannels << 2;
-  const tile = scratch + <usize>part * TILE_BYTES;
+  const rows = changetype<Axis>(rowAxis), columns = changetype<Axis>(columnAxis);
+  const height = rows.inputs, width = columns.inputs, outputHeight = rows.outputs, outputWidth = columns.outputs;
+  const channels = groups * inputs, pixelBytes = <usize>channels << 2;
+  const pictureBytes = <usize>(height * width) * pixelBytes;
+  const targetBytes = <usize>(groups * outputs) << 2;
+  const copied = columns.before > 0 || columns.after > 0;
+  const rowBytes = <usize>(columns.before + width + columns.after) * pixelBytes;
+  const band = scratch + <usize>part * scratchBytes;
   const end = partEnd(part, chunk, lines);
-  for (let line = part * chunk; line < end; line++) {
-    const n = line / pooledHeight, i = line % pooledHeight;
-    const start = x + ((<usize>(n * height + 2 * i * strideHeight) * width * channels) << 2);
-    const target = <usize>(line * pooledWidth) * pixelBytes;
-    for (let k = 0; k < outputChannels; k += CHANNELS) {
-      const panel = packedWeights + <usize>(k / CHANNELS) * panelBytes;
-      const columns = min(CHANNELS, outputChannels - k);
-      const channelBytes = <usize>k << 2;
-      for (let j = 0; j < pooledWidth; j++) {
-        const p0 = start + <usize>(2 * j) * right;
-        multiplyTile(depth, p0, p0 + right, p0 + down, p0 + down + right, offsets, panel, tile, 32, false);
-        // Of channels beyond the last, what lies behind the bias does no harm: they are thrown away.
-        poolTile(tile, bias ? v128.load(bias + channelBytes) : f32x4.splat(0), relu);
-        poolTile(tile + 16, bias ? v128.load(bias + channelBytes, 16) : f32x4.splat(0), relu);
-        const to = target + <usize>j * pixelBytes + channelBytes;
-        copyChannels(y + to, tile, columns);
-        copyChannels(places + to, tile + 32, columns);
+  for (let first = part * chunk; first < end; ) {
+    const n = first / outputHeight, top = first % outputHeight;
+    const count = min(min(bandLines, end - first), outputHeight - top);
+    const picture = x + <usize>n * pictureBytes;
+    let origin = picture; // where row 0 of the picture would lie, column 0 of the border
+    if (copied) {
+      const lowest = max(0, lowestInput(rows, top)), highest = min(height - 1, highestInput(rows, top + count - 1));
+      copyBand(band, picture, height, width, channels, lowest, highest + 1 - lowest, columns.before, columns.after, 1);
+      origin = band - <usize>lowest * rowBytes;
+    }
+    const target = y + <usize>(n * outputHeight * outputWidth) * targetBytes;
+    for (let phase = 0; phase < min(columns.divisor, outputWidth); phase++) {
+      convolveBand(origin, rowBytes, pixelBytes, packed, bias, target, rows, columns, phase, offsets, groups, inputs, outputs, relu, top, top + count);
+    }
+    first += count;
+  }
+}
+
+/** Lines from `top` to `end` of a picture at `target`, in one phase of its columns. */
+function convolveBand(
+  origin: usize, rowBytes: usize, pixelBytes: usize, packed: usize, bias: usize, target: usize, rows: Axis, columns: Axis, phase: i32, offsets: usize, groups: i32, inputs: i32, outputs: i32,
+  relu: bool, top: i32, end: i32,
+): void {
+  const columnTaps = tapCount(columns, phase), earlierTaps = tapsBefore(columns, phase);
+  const step = <usize>columns.stride * pixelBytes;
+  const targetBytes = <usize>(groups * outputs) << 2, targetStep = <usize>columns.divisor * targetBytes;
+  const last = (columns.outputs - phase - 1) / columns.divisor; // the phase's last output: those beyond it repeat it
+  const table = offsets + (<usize>(mostTaps(rows) * earlierTaps * inputs) << 2);
+  const panels = (outputs + CHANNELS - 1) / CHANNELS;
+  const rowStep = inputStep(rows);
+  origin += <usize>(firstInput(columns, phase) + columns.before) * pixelBytes;
+  target += <usize>phase * targetBytes;
+  for (let panel = 0; panel < groups * panels; panel++) {
+    const group = panel / panels, channel = group * outputs + panel % panels * CHANNELS;
+    const columnsOfTile = min(CHANNELS, (group + 1) * outputs - channel);
+    const panelBias = bias ? bias + (<usize>channel << 2) : 0;
+    for (let i = top; i < end; i++) {
+      const rowPhase = i % rows.divisor, rowTaps = tapCount(rows, rowPhase);
+      const row = firstInput(rows, rowPhase) + i / rows.divisor * rows.stride;
+      let lower = 0, upper = rowTaps; // taps of rows outside of the picture are left out
+      while (lower < upper && (row + lower * rowStep < 0 || row + lower * rowStep >= rows.inputs)) lower++;
+      while (lower < upper && (row + (upper - 1) * rowStep < 0 || row + (upper - 1) * rowStep >= rows.inputs)) upper--;
+      const skipped = lower * columnTaps * inputs, depth = (upper - lower) * columnTaps * inputs;
+      const before = tapsBefore(rows, rowPhase) * columns.taps + rowTaps * earlierTaps;
+      const weights = packed + (<usize>((before * groups * panels + panel * rowTaps * columnTaps) * inputs + skipped) << 5);
+      const start = origin + <usize>row * rowBytes + (<usize>(group * inputs) << 2);
+      const line = target + <usize>(i * columns.outputs) * targetBytes + (<usize>channel << 2);
+      for (let j = 0; j <= last; j += 4) {
+        const j0 = <usize>j, j1 = <usize>min(j + 1, last), j2 = <usize>min(j + 2, last), j3 = <usize>min(j + 3, last);
+        multiplyWindows(
+          depth, start + j0 * step, start + j1 * step, start + j2 * step, start + j3 * step, table + (<usize>skipped << 2), weights,
+          line + j0 * targetStep, line + j1 * targetStep, line + j2 * targetStep, line + j3 * targetStep, columnsOfTile, panelBias, relu,
+        );
       }
     }
   }
 }
 
-/** The maxima of four rows of a tile, and their places, are left in its first two rows. */
-// @ts-ignore: decorator
-@inline
-function poolTile(tile: usize, bias: v128, relu: bool): void {
-  const v0 = f32x4.add(v128.load(tile), bias), v1 = f32x4.add(v128.load(tile, 32), bias);
-  const v2 = f32x4.add(v128.load(tile, 64), bias), v3 = f32x4.add(v128.load(tile, 96), bias);
-  poolFour(v0, v1, v2, v3, relu, tile, tile + 32);
-}
-
-/** The first maximum of four values and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. */
-// @ts-ignore: decorator
-@inline
-export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: usize, places: usize): void {
-  let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
-  let best = v128.bitselect(v1, v0, better);
-  let place = v128.and(better, i32x4.splat(1));
-  better = v128.or(f32x4.gt(v2, best), f32x4.ne(v2, v2));
-  best = v128.bitselect(v2, best, better);
-  place = v128.bitselect(i32x4.splat(2), place, better);
-  better = v128.or(f32x4.gt(v3, best), f32x4.ne(v3, v3));
-  best = v128.bitselect(v3, best, better);
-  place = v128.bitselect(i32x4.splat(3), place, better);
-  if (relu) {
-    const cut = f32x4.le(best, f32x4.splat(0));
-    best = v128.andnot(best, cut);
-    place = v128.bitselect(i32x4.splat(4), place, cut);
-  }
-  v128.store(y, best);
-  v128.store(places, place);
-}
-
-// @ts-ignore: decorator
-@inline
-function copyChannels(to: usize, values: usize, channels: i32): void {
-  if (channels == CHANNELS) {
-    v128.store(to, v128.load(values));
-    v128.store(to, v128.load(values, 16), 16);
-  } else {
-    memory.copy(to, values, <usize>channels << 2);
-  }
-}
-
 /**
- * slices[part, depth, K] = windows(x)ᵀ · dz over the lines [part · chunk, …): the weight gradient of those lines; then `sumSlices`. `scratch` takes TILE_BYTES + 36 · outputWidth bytes a part.
+ * slices[slice, taps · inputs, K] = windows(x)ᵀ · dz over the lines [slice · chunk, …): the weight gradient of those lines; then `sumSlices`. Parts
+ * count slices first, then blocks of `panelChunk` panels of 8 channels. Scratch memory a part: TILE_BYTES, 36 bytes a pixel of `bandLines`
+ * lines, and their band.
  */
 export function convolutionWeightGradient(
-  part: i32, x: usize, height: i32, width: i32, channels: i32, dz: usize, slices: usize, lines: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
-  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, chunk: i32, scratch: usize,
+  part: i32, x: usize, dz: usize, slices: usize, rowAxis: usize, columnAxis: usize, offsets: usize, lines: i32, groups: i32, inputs: i32, outputs: i32,
+  chunk: i32, sliceCount: i32, panelChunk: i32, bandLines: i32, scratch: usize, scratchBytes: usize,
 ): void {
-  const pixelBytes = <usize>outputChannels << 2, stepBytes = (<usize>strideWidth * channels) << 2;
-  const slice = slices + <usize>(part * depth) * pixelBytes;
-  const edge = scratch + <usize>part * (TILE_BYTES + (<usize>((CHANNELS + 1) * outputWidth) << 2));
-  const steps = edge + TILE_BYTES, panel = steps + (<usize>outputWidth << 2);
-  evenOffsets(steps, outputWidth, stepBytes);
-  const first = part * chunk, end = partEnd(part, chunk, lines);
-  for (let line = first; line < end; line++) {
-    const n = line / outputHeight, i = line % outputHeight;
-    const start = x + ((<usize>(n * height + i * strideHeight) * width * channels) << 2);
-    for (let k = 0; k < outputChannels; k += CHANNELS) {
-      const columns = min(CHANNELS, outputChannels - k);
-      packPanel(panel, dz + <usize>(line * outputWidth) * pixelBytes + (<usize>k << 2), pixelBytes, 4, outputWidth, columns);
+  const rows = changetype<Axis>(rowAxis), columns = changetype<Axis>(columnAxis);
+  const height = rows.inputs, width = columns.inputs, outputHeight = rows.outputs, outputWidth = columns.outputs;
+  const channels = groups * inputs, pixelBytes = <usize>channels << 2;
+  const pictureBytes = <usize>(height * width) * pixelBytes, targetBytes = <usize>(groups * outputs) << 2;
+  const rowBytes = <usize>(columns.before + width + columns.after) * pixelBytes;
+  const depth = rows.taps * columns.taps * inputs;
+  const panels = (outputs + CHANNELS - 1) / CHANNELS;
+  const slice = part % sliceCount, firstPanel = part / sliceCount * panelChunk;
+  const endPanel = min(firstPanel + panelChunk, groups * panels);
+  const sums = slices + <usize>(slice * depth) * targetBytes;
+  const edge = scratch + <usize>part * scratchBytes, steps = edge + TILE_BYTES;
+  const packed = steps + (<usize>(bandLines * outputWidth) << 2), band = packed + (<usize>(bandLines * outputWidth * CHANNELS) << 2);
+  const start = slice * chunk, end = partEnd(slice, chunk, lines);
+  for (let i = 0; i < bandLines; i++) {
+    for (let j = 0; j < outputWidth; j++) {
+      store<u32>(steps + (<usize>(i * outputWidth + j) << 2), <u32>(<usize>(i * rows.stride) * rowBytes + <usize>(j * columns.stride) * pixelBytes));
+    }
+  }
+  for (let first = start; first < end; ) {
+    const n = first / outputHeight, top = first % outputHeight;
+    const count = min(min(bandLines, end - first), outputHeight - top);
+    const picture = x + <usize>n * pictureBytes;
+    const lowest = lowestInput(rows, top), highest = highestInput(rows, top + count - 1);
+    let origin = picture + <usize>lowest * rowBytes;
+    if (columns.before > 0 || columns.after > 0 || lowest < 0 || highest >= height) {
+      copyBand(band, picture, height, width, channels, lowest, highest + 1 - lowest, columns.before, columns.after, 1);
+      origin = band;
+    }
+    origin += <usize>(columns.shift + columns.before) * pixelBytes;
+    for (let panel = firstPanel; panel < endPanel; panel++) {
+      const group = panel / panels, channel = group * outputs + panel % panels * CHANNELS;
+      const columnsOfTile = min(CHANNELS, (group + 1) * outputs - channel);
+      packPanel(packed, dz + <usize>(first * outputWidth) * targetBytes + (<usize>channel << 2), <i32>targetBytes, 4, count * outputWidth, columnsOfTile);
+      const base = origin + (<usize>(group * inputs) << 2);
       for (let r = 0; r < depth; r += 4) {
         const last = depth - 1; // values beyond it repeat it; their products are thrown away
-        const a0 = start + <usize>load<u32>(offsets + (<usize>r << 2));
-        const a1 = start + <usize>load<u32>(offsets + (<usize>min(r + 1, last) << 2));
-        const a2 = start + <usize>load<u32>(offsets + (<usize>min(r + 2, last) << 2));
-        const a3 = start + <usize>load<u32>(offsets + (<usize>min(r + 3, last) << 2));
-        const target = slice + <usize>r * pixelBytes + (<usize>k << 2);
-        multiplyInto(target, pixelBytes, min(4, depth - r), columns, outputWidth, a0, a1, a2, a3, steps, panel, line > first, edge);
+        const a0 = base + <usize>load<u32>(offsets + (<usize>r << 2));
+        const a1 = base + <usize>load<u32>(offsets + (<usize>min(r + 1, last) << 2));
+        const a2 = base + <usize>load<u32>(offsets + (<usize>min(r + 2, last) << 2));
+        const a3 = base + <usize>load<u32>(offsets + (<usize>min(r + 3, last) << 2));
+        const target = sums + <usize>r * targetBytes + (<usize>channel << 2);
+        multiplyInto(target, targetBytes, min(4, depth - r), columnsOfTile, count * outputWidth, a0, a1, a2, a3, steps, packed, first > start, edge);
       }
     }
+    first += count;
   }
 }

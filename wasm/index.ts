@@ -1,7 +1,10 @@
 // What the CPU device calls. Arguments are addresses (bytes), counts and strides (elements); `part` comes first.
 export { productOfRows, productOfSlice, productOfDots } from './matrix';
-export { pad, windowOffsets, packWeights, turnWeights, convolve, convolveAndPool, convolutionWeightGradient } from './convolution';
+export { windowOffsets, packWindows, convolve, convolutionWeightGradient } from './convolution';
+export { pad, pooledOffsets, packWeights, convolveAndPool } from './pooled-convolution';
 export { pooledWeightGradient, finishPooledWeightGradient, exchangeWeights, pooledInputGradient, crop } from './pooled-gradient';
+export { windowAxis } from './window';
+export { depthwise, depthwiseWeightGradient, finishDepthwiseWeightGradient } from './depthwise';
 export { warp } from './augment';
 export { maxPool, maxPoolGradient } from './pool';
 export { multiplyAddChain } from './peak';

@@ -5,6 +5,7 @@
 // at a0 … a3, and a table of offsets says how many bytes each of their values lies behind the first. So a transposed
 // matrix needs no copy, and the windows of a convolution need not be gathered (no im2col).
 // All addresses are bytes, all strides and counts elements, unless the name says bytes.
+import { activate, storeLanes } from './epilogue';
 import { multiplyAdd } from './range';
 
 export const TILE_ROWS: i32 = 4;
@@ -39,6 +40,56 @@ export function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: us
   storeRow(c + stride, c10, c11, accumulate);
   storeRow(c + 2 * stride, c20, c21, accumulate);
   storeRow(c + 3 * stride, c30, c31, accumulate);
+}
+
+/**
+ * The same for windows, whose sums begin with the bias (0: none) and end in `activate`: rows at c0 … c3, of which the first
+ * `columns` values are stored. Rows may be the same one.
+ */
+export function multiplyWindows(
+  depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, c0: usize, c1: usize, c2: usize, c3: usize, columns: i32, bias: usize, relu: bool,
+): void {
+  let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
+    const offset = <usize>load<u32>(offsets);
+    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a0 + offset);
+    c00 = multiplyAdd(c00, value, b0);
+    c01 = multiplyAdd(c01, value, b1);
+    value = v128.load32_splat(a1 + offset);
+    c10 = multiplyAdd(c10, value, b0);
+    c11 = multiplyAdd(c11, value, b1);
+    value = v128.load32_splat(a2 + offset);
+    c20 = multiplyAdd(c20, value, b0);
+    c21 = multiplyAdd(c21, value, b1);
+    value = v128.load32_splat(a3 + offset);
+    c30 = multiplyAdd(c30, value, b0);
+    c31 = multiplyAdd(c31, value, b1);
+    panel += 32;
+  }
+  finishRow(c0, c00, c01, columns, relu);
+  finishRow(c1, c10, c11, columns, relu);
+  finishRow(c2, c20, c21, columns, relu);
+  finishRow(c3, c30, c31, columns, relu);
+}
+
+// @ts-ignore: decorator
+@inline
+function finishRow(c: usize, low: v128, high: v128, columns: i32, relu: bool): void {
+  low = activate(low, relu);
+  high = activate(high, relu);
+  if (columns == TILE_COLUMNS) {
+    v128.store(c, low);
+    v128.store(c, high, 16);
+  } else {
+    storeEight(c, low, high, columns);
+  }
+}
+
+function storeEight(c: usize, low: v128, high: v128, columns: i32): void {
+  storeLanes(c, low, columns);
+  storeLanes(c + 16, high, columns - 4);
 }
 
 // @ts-ignore: decorator

@@ -11,7 +11,7 @@
 // and the products ⊙, summed over the channels, are 16 matrix products of patches and weights. Where the picture is the
 // same along rows or columns, all that differs between the outputs is multiplied by an exact 0: equal maxima stay equal, so
 // that the first of them is found as by the direct way. AssemblyScript. Addresses and strides are bytes.
-import { poolFour } from './convolution';
+import { poolFour } from './pooled-convolution';
 import { partEnd } from './range';
 import { multiplyTile } from './tile';
 

@@ -4,8 +4,57 @@ import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, TILE_BYTES, floats } from '../shared/wasm-parts.js';
 import type { WindowAttributes } from '../shared/window.js';
-import { padCalls, packWeightsCall, paddedPicture, windowDepth, windowOffsetsCall } from './conv2d.wasm.js';
 import type { ConvolutionShape } from './convolution-shape.js';
+
+/** A picture with a border (and gaps between its pixels), in which every window lies inside. */
+interface PaddedPicture {
+  readonly height: number;
+  readonly width: number;
+  readonly needed: boolean;
+  /** Bytes of scratch memory for the whole batch; 0 if the picture will do as it is. */
+  readonly bytes: number;
+}
+
+function paddedPicture(shape: ConvolutionShape): PaddedPicture {
+  const { batch, inputChannels, height, width, outputHeight, outputWidth, top, left, window } = shape;
+  const reach = (axis: 0 | 1, count: number): number =>
+    (count - 1) * window.strides[axis] + (window.size[axis] - 1) * window.dilation[axis] + 1;
+  const paddedHeight = Math.max(height + top, reach(0, outputHeight));
+  const paddedWidth = Math.max(width + left, reach(1, outputWidth));
+  const needed = paddedHeight > height || paddedWidth > width;
+  const bytes = needed ? floats(batch * paddedHeight * paddedWidth * inputChannels) : 0;
+  return { height: paddedHeight, width: paddedWidth, needed, bytes };
+}
+
+/** Lays x into its border, if it needs one. */
+function padCalls(shape: ConvolutionShape, padded: PaddedPicture, x: number, paddedX: number): WasmCall[] {
+  if (!padded.needed) return [];
+  const { batch, height, width, inputChannels, top, left } = shape;
+  const sizes = [height, width, inputChannels, padded.height, padded.width, top, left, 1, 1];
+  return [{ function: 'pad', parts: batch, arguments: [paddedX, x, ...sizes] }];
+}
+
+const packWeightsCall = (packed: number, weight: number, depth: number, channels: number): WasmCall => ({
+  function: 'packWeights',
+  parts: ceil8(channels) / 8,
+  arguments: [packed, weight, depth, channels],
+});
+
+/** Values of a window: the depth of the convolution's products. */
+const windowDepth = ({ window: { size }, inputChannels }: ConvolutionShape): number =>
+  size[0] * size[1] * inputChannels;
+
+/** Where each value of a window lies in a picture `width` pixels wide; to scratch memory of `floats(depth)` bytes. */
+const windowOffsetsCall = (
+  offsets: number,
+  width: number,
+  channels: number,
+  { size, dilation }: WindowAttributes,
+): WasmCall => ({
+  function: 'pooledOffsets',
+  parts: 1,
+  arguments: [offsets, width, channels, ...size, ...dilation],
+});
 
 /** Pixels of y whose gradients are sorted into lists at a time: they fit into a second-level cache. */
 const PIECE = 32;
@@ -54,7 +103,7 @@ function winogradCalls(shape: ConvolutionShape, activation: FusedActivation): Pl
       padded.bytes,
     ],
     steps: ({ inputs: [x, weight, bias = 0], outputs }, [transformed, offsets, scratch, paddedX]) => [
-      { function: 'windowOffsets', parts: 1, arguments: [offsets, 1, inputChannels, 1, 1, 1, 1] },
+      { function: 'pooledOffsets', parts: 1, arguments: [offsets, 1, inputChannels, 1, 1, 1, 1] },
       {
         function: 'winogradWeights',
         parts: inputChannels,

@@ -21,7 +21,7 @@ import type { FusedActivation } from '../shared/fused-activation.js';
 import { reluGradient } from '../activation/relu.js';
 import type { Padding, Pair, WindowAttributes } from '../shared/window.js';
 import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.wasm.js';
-import { convolutionOperations, convolutionShape, type ConvolutionShape } from './convolution-shape.js';
+import { convolutionOperations, convolutionShape, ungrouped, type ConvolutionShape } from './convolution-shape.js';
 import { groupedConv2dOp } from './grouped-conv2d.js';
 import { forwardDispatches, forwardVariants, inputGradientDispatches, inputGradientVariants } from './conv2d.wgsl.js';
 import { sliceVariants, weightGradientDispatches } from './weight-gradient.wgsl.js';
@@ -94,7 +94,7 @@ export const conv2dForward = defineKernel<Conv2dAttributes>({
     forwardDispatches(forwardShape(shapes, attributes), attributes.activation, shapes.inputs.length === 3, variant),
   variants: (shapes, attributes) => forwardVariants(forwardShape(shapes, attributes)),
   operations: (shapes, attributes) => convolutionOperations(forwardShape(shapes, attributes)),
-  wasm: (shapes, attributes) => forwardCalls(forwardShape(shapes, attributes), attributes.activation),
+  wasm: (shapes, attributes) => forwardCalls(ungrouped(forwardShape(shapes, attributes)), attributes.activation),
 });
 
 export interface InputGradientAttributes {
@@ -119,7 +119,7 @@ export const conv2dInputGradient = defineKernel<InputGradientAttributes>({
     inputGradientDispatches(convolutionShape(xShape, inputs[1], window), { variant }),
   variants: ({ inputs }, { window, xShape }) => inputGradientVariants(convolutionShape(xShape, inputs[1], window)),
   operations: ({ inputs }, { window, xShape }) => convolutionOperations(convolutionShape(xShape, inputs[1], window)),
-  wasm: ({ inputs }, { window, xShape }) => inputGradientCalls(convolutionShape(xShape, inputs[1], window)),
+  wasm: ({ inputs }, { window, xShape }) => inputGradientCalls(ungrouped(convolutionShape(xShape, inputs[1], window))),
 });
 
 export interface WeightGradientAttributes {
@@ -146,7 +146,7 @@ export const conv2dWeightGradient = defineKernel<WeightGradientAttributes>({
     weightGradientDispatches(weightGradientShape(shapes, attributes), { variant }),
   variants: () => sliceVariants,
   operations: (shapes, attributes) => convolutionOperations(weightGradientShape(shapes, attributes)),
-  wasm: (shapes, attributes) => weightGradientCalls(weightGradientShape(shapes, attributes)),
+  wasm: (shapes, attributes) => weightGradientCalls(ungrouped(weightGradientShape(shapes, attributes))),
 });
 
 export const conv2dOp = defineOp<Conv2dAttributes>({

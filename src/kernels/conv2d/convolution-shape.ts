@@ -11,6 +11,35 @@ export interface ConvolutionShape extends WindowGeometry {
   readonly window: WindowAttributes;
 }
 
+/** A convolution whose channels are divided into groups. */
+export interface GroupedShape extends ConvolutionShape {
+  readonly groups: number;
+  /** Channels of a group, in x and in y. */
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** All channels in one group. */
+export const ungrouped = (shape: ConvolutionShape): GroupedShape => ({
+  ...shape,
+  groups: 1,
+  inputs: shape.inputChannels,
+  outputs: shape.outputChannels,
+});
+
+const isOne = (pair: readonly [number, number]): boolean => pair[0] === 1 && pair[1] === 1;
+
+/** A 1×1 convolution treats all pixels alike, so that they may be counted as lines of whole fours, where that is possible. */
+export function flat<Shape extends ConvolutionShape>(shape: Shape): Shape {
+  const { window, batch, height, width } = shape;
+  const pixels = batch * height * width;
+  if (!isOne(window.size) || !isOne(window.strides) || width % 4 === 0 || pixels % 4 !== 0) return shape;
+  let line = 4;
+  for (let length = 4; length <= 128; length += 4) if (pixels % length === 0) line = length;
+  const lines = pixels / line;
+  return { ...shape, batch: 1, height: lines, outputHeight: lines, width: line, outputWidth: line };
+}
+
 /**
  * @param x shape [N,H,W,C]
  * @param weight shape [KH,KW,C,K]

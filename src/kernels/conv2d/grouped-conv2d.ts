@@ -23,18 +23,13 @@ import { between, floats, randomWindow, wholeNumbers } from '../shared/samples.j
 import type { RegisteredKernel, RegisteredOp } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
 import { windowGeometry, type WindowAttributes } from '../shared/window.js';
-import { convolutionShape, type ConvolutionShape } from './convolution-shape.js';
+import { convolutionOperations, convolutionShape, type GroupedShape } from './convolution-shape.js';
+import { groupedForwardCalls, groupedInputGradientCalls, groupedWeightGradientCalls } from './grouped-conv2d.wasm.js';
 
 export interface GroupedAttributes {
   readonly window: WindowAttributes;
   readonly groups: number;
   readonly activation: FusedActivation;
-}
-
-interface GroupedShape extends ConvolutionShape {
-  /** Channels of a group, in x and in y. */
-  readonly inputs: number;
-  readonly outputs: number;
 }
 
 /** @throws ShapeError when channels do not divide into the groups, or weight or window do not fit */
@@ -51,8 +46,10 @@ function groupedShape(x: Shape, weight: Shape, window: WindowAttributes, groups:
     throw new ShapeError(
       `conv2d: weight expects ${weight[2]} input channels a group, got ${inputChannels / groups} in ${groups} groups ${given}`,
     );
-  return { ...shape, inputs: inputChannels / groups, outputs: outputChannels / groups };
+  return { ...shape, groups, inputs: inputChannels / groups, outputs: outputChannels / groups };
 }
+
+const operationsOf = (shape: GroupedShape): number => convolutionOperations(shape) / shape.groups;
 
 /** Calls `visit` for every product of the sum: offsets of the elements of x, w and y that it is made of. */
 function forEachProduct(shape: GroupedShape, visit: (x: number, weight: number, y: number) => void): void {
@@ -205,6 +202,9 @@ export const groupedConv2dForward = defineKernel<GroupedAttributes>({
       sizeOf(y),
       constants(groupedShape(inputs[0], inputs[1], window, groups)),
     ),
+  operations: ({ inputs: [x, weight] }, { window, groups }) => operationsOf(groupedShape(x, weight, window, groups)),
+  wasm: ({ inputs: [x, weight] }, { window, groups, activation }) =>
+    groupedForwardCalls(groupedShape(x, weight, window, groups), activation),
 });
 
 export interface GroupedGradientAttributes {
@@ -225,6 +225,10 @@ export const groupedConv2dInputGradient = defineKernel<GroupedGradientAttributes
   },
   wgsl: ({ inputs: [, weight] }, { window, groups, xShape }) =>
     planThreads(INPUT_GRADIENT, sizeOf(xShape), constants(groupedShape(xShape, weight, window, groups))),
+  operations: ({ inputs: [, weight] }, { window, groups, xShape }) =>
+    operationsOf(groupedShape(xShape, weight, window, groups)),
+  wasm: ({ inputs: [, weight] }, { window, groups, xShape }) =>
+    groupedInputGradientCalls(groupedShape(xShape, weight, window, groups)),
 });
 
 /** x, dz → dw */
@@ -255,6 +259,10 @@ export const groupedConv2dWeightGradient = defineKernel<Omit<GroupedGradientAttr
       ],
     };
   },
+  operations: ({ inputs: [x], outputs: [weight] }, { window, groups }) =>
+    operationsOf(groupedShape(x, weight, window, groups)),
+  wasm: ({ inputs: [x], outputs: [weight] }, { window, groups }) =>
+    groupedWeightGradientCalls(groupedShape(x, weight, window, groups)),
 });
 
 export const groupedConv2dOp = defineOp<GroupedAttributes>({

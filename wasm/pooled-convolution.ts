@@ -1,0 +1,134 @@
+// Convolution with 2×2 max pooling: the four windows of a tile are the four pixels of a pooling window. AssemblyScript.
+// Pictures are NHWC; windows must lie inside them: `pad` makes a copy with a border of zeros where a convolution needs one.
+// Each function does one part of the work (see range.ts); a "line" is one row of output pixels, counted over the whole batch.
+//
+// A window has `depth` = kernelHeight · kernelWidth · C values; `offsets` says how many bytes each lies behind the first.
+import { partEnd } from './range';
+import { multiplyTile, packPanel, TILE_BYTES } from './tile';
+
+const CHANNELS: i32 = 8;
+
+/**
+ * Picture `part` of target[N, targetHeight, targetWidth, C] = zeros with source[N, H, W, C] laid into it: pixel (y, x) goes to
+ * (top + y · stretchHeight, left + x · stretchWidth). Stretching (transposed stride) is what input gradients need.
+ */
+export function pad(
+  part: i32, target: usize, source: usize, height: i32, width: i32, channels: i32,
+  targetHeight: i32, targetWidth: i32, top: i32, left: i32, stretchHeight: i32, stretchWidth: i32,
+): void {
+  const pixelBytes = <usize>channels << 2;
+  const pictureBytes = <usize>(targetHeight * targetWidth) * pixelBytes;
+  target += <usize>part * pictureBytes;
+  source += <usize>(part * height * width) * pixelBytes;
+  memory.fill(target, 0, pictureBytes);
+  for (let y = 0; y < height; y++) {
+    let to = target + <usize>((top + y * stretchHeight) * targetWidth + left) * pixelBytes;
+    if (stretchWidth == 1) {
+      memory.copy(to, source, <usize>width * pixelBytes);
+      source += <usize>width * pixelBytes;
+      continue;
+    }
+    for (let x = 0; x < width; x++) {
+      memory.copy(to, source, pixelBytes);
+      source += pixelBytes;
+      to += <usize>stretchWidth * pixelBytes;
+    }
+  }
+}
+
+/** offsets[depth], counted over [kernelHeight, kernelWidth, C]. */
+export function pooledOffsets(
+  part: i32, offsets: usize, width: i32, channels: i32, kernelHeight: i32, kernelWidth: i32, dilationHeight: i32, dilationWidth: i32,
+): void {
+  for (let row = 0; row < kernelHeight; row++) {
+    for (let column = 0; column < kernelWidth; column++) {
+      for (let c = 0; c < channels; c++) {
+        store<i32>(offsets, ((row * dilationHeight * width + column * dilationWidth) * channels + c) << 2);
+        offsets += 4;
+      }
+    }
+  }
+}
+
+/** packed[ceil(K / 8), R, 8] = w[R, K], the last panel filled up with zeros; part: a panel. */
+export function packWeights(part: i32, packed: usize, weights: usize, R: i32, K: i32): void {
+  const column = part * CHANNELS;
+  packPanel(packed + ((<usize>column * R) << 2), weights + (<usize>column << 2), K << 2, 4, R, min(CHANNELS, K - column));
+}
+
+/**
+ * y[lines, PW, K] = relu?(max over 2×2 of windows · w + bias) and places, 2p + q of the maximum or 4 where relu cuts it, for lines
+ * [part · chunk, …): the four windows of a tile are the four pixels of a pooling window. `scratch` takes TILE_BYTES a part.
+ */
+export function convolveAndPool(
+  part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, places: usize, lines: i32, pooledHeight: i32, pooledWidth: i32, outputChannels: i32,
+  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32, scratch: usize,
+): void {
+  const right = (<usize>strideWidth * channels) << 2, down = (<usize>strideHeight * width * channels) << 2;
+  const panelBytes = (<usize>depth * CHANNELS) << 2;
+  const pixelBytes = <usize>outputChannels << 2;
+  const tile = scratch + <usize>part * TILE_BYTES;
+  const end = partEnd(part, chunk, lines);
+  for (let line = part * chunk; line < end; line++) {
+    const n = line / pooledHeight, i = line % pooledHeight;
+    const start = x + ((<usize>(n * height + 2 * i * strideHeight) * width * channels) << 2);
+    const target = <usize>(line * pooledWidth) * pixelBytes;
+    for (let k = 0; k < outputChannels; k += CHANNELS) {
+      const panel = packedWeights + <usize>(k / CHANNELS) * panelBytes;
+      const columns = min(CHANNELS, outputChannels - k);
+      const channelBytes = <usize>k << 2;
+      for (let j = 0; j < pooledWidth; j++) {
+        const p0 = start + <usize>(2 * j) * right;
+        multiplyTile(depth, p0, p0 + right, p0 + down, p0 + down + right, offsets, panel, tile, 32, false);
+        // Of channels beyond the last, what lies behind the bias does no harm: they are thrown away.
+        poolTile(tile, bias ? v128.load(bias + channelBytes) : f32x4.splat(0), relu);
+        poolTile(tile + 16, bias ? v128.load(bias + channelBytes, 16) : f32x4.splat(0), relu);
+        const to = target + <usize>j * pixelBytes + channelBytes;
+        copyChannels(y + to, tile, columns);
+        copyChannels(places + to, tile + 32, columns);
+      }
+    }
+  }
+}
+
+/** The maxima of four rows of a tile, and their places, are left in its first two rows. */
+// @ts-ignore: decorator
+@inline
+function poolTile(tile: usize, bias: v128, relu: bool): void {
+  const v0 = f32x4.add(v128.load(tile), bias), v1 = f32x4.add(v128.load(tile, 32), bias);
+  const v2 = f32x4.add(v128.load(tile, 64), bias), v3 = f32x4.add(v128.load(tile, 96), bias);
+  poolFour(v0, v1, v2, v3, relu, tile, tile + 32);
+}
+
+/** The first maximum of four values and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. */
+// @ts-ignore: decorator
+@inline
+export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: usize, places: usize): void {
+  let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
+  let best = v128.bitselect(v1, v0, better);
+  let place = v128.and(better, i32x4.splat(1));
+  better = v128.or(f32x4.gt(v2, best), f32x4.ne(v2, v2));
+  best = v128.bitselect(v2, best, better);
+  place = v128.bitselect(i32x4.splat(2), place, better);
+  better = v128.or(f32x4.gt(v3, best), f32x4.ne(v3, v3));
+  best = v128.bitselect(v3, best, better);
+  place = v128.bitselect(i32x4.splat(3), place, better);
+  if (relu) {
+    const cut = f32x4.le(best, f32x4.splat(0));
+    best = v128.andnot(best, cut);
+    place = v128.bitselect(i32x4.splat(4), place, cut);
+  }
+  v128.store(y, best);
+  v128.store(places, place);
+}
+
+// @ts-ignore: decorator
+@inline
+function copyChannels(to: usize, values: usize, channels: i32): void {
+  if (channels == CHANNELS) {
+    v128.store(to, v128.load(values));
+    v128.store(to, v128.load(values, 16), 16);
+  } else {
+    memory.copy(to, values, <usize>channels << 2);
+  }
+}
