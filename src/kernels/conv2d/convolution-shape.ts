@@ -30,7 +30,7 @@ export const ungrouped = (shape: ConvolutionShape): GroupedShape => ({
 const isOne = (pair: readonly [number, number]): boolean => pair[0] === 1 && pair[1] === 1;
 
 /** A 1×1 convolution treats all pixels alike, so that they may be counted as lines of whole fours, where that is possible. */
-export function flat<Shape extends ConvolutionShape>(shape: Shape): Shape {
+export function flat(shape: GroupedShape): GroupedShape {
   const { window, batch, height, width } = shape;
   const pixels = batch * height * width;
   if (!isOne(window.size) || !isOne(window.strides) || width % 4 === 0 || pixels % 4 !== 0) return shape;
