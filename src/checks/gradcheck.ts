@@ -94,12 +94,16 @@ function resultOf(
       ? `the gradient rule is ${difference.toExponential(1)} off its finite difference`
       : null;
   return {
-    ...{ kind, name, tolerance: roundings * ROUNDING },
+    kind,
+    name,
+    tolerance: roundings * ROUNDING,
     forward: outputs.reduce((worst, { error }) => (error <= worst ? worst : error), 0) * ROUNDING,
     gradients: Object.fromEntries(
       gradients.map(({ what, error }) => [what.replace('gradient of ', ''), error * ROUNDING]),
     ),
-    ...{ difference, passed: where === null, where },
+    difference,
+    passed: where === null,
+    where,
   };
 }
 

@@ -41,7 +41,10 @@ function settingsOf(name: string, options: Partial<Settings>): Settings {
 export function adam(options: AdamOptions = {}): Optimizer {
   const settings = settingsOf('adam', options);
   return defineOptimizer({
-    ...{ name: 'adam', options, config: { ...settings }, slots: 2 },
+    name: 'adam',
+    options,
+    config: { ...settings },
+    slots: 2,
     stepValues: (step, learningRate) => [adamStep(step, learningRate, settings)],
     update({ parameters, gradients, slots, step }) {
       launch(adamUpdate, [gradients, step[0]], settings, [parameters, ...slots]);
@@ -62,7 +65,10 @@ export function adamW({ weightDecay = 0.004, ...options }: AdamWOptions = {}): O
   const settings = settingsOf('adamW', options);
   checkFraction('adamW', { weightDecay });
   return defineOptimizer({
-    ...{ name: 'adamW', options, config: { ...settings, weightDecay }, slots: 2 },
+    name: 'adamW',
+    options,
+    config: { ...settings, weightDecay },
+    slots: 2,
     stepValues: (step, learningRate) => [adamStep(step, learningRate, settings), [1 - learningRate * weightDecay]],
     update({ parameters, gradients, slots, step }) {
       launch(scaleInPlace, [step[1]], { size: parameters.size }, [parameters]);

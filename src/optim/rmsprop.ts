@@ -19,7 +19,10 @@ export function rmsprop(options: RmspropOptions = {}): Optimizer {
   checkPositive('rmsprop', { epsilon });
   const attributes = { rho, momentum, epsilon, epsilonInside };
   return defineOptimizer({
-    ...{ name: 'rmsprop', options, config: attributes, slots: 2 },
+    name: 'rmsprop',
+    options,
+    config: attributes,
+    slots: 2,
     stepValues: (_, learningRate) => [[learningRate]],
     update({ parameters, gradients, slots, step }) {
       launch(rmspropUpdate, [gradients, step[0]], attributes, [parameters, ...slots]);

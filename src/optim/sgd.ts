@@ -15,7 +15,10 @@ export interface SgdOptions extends OptimizerOptions {
 export function sgd({ momentum = 0, nesterov = false, learningRate = 0.01, ...others }: SgdOptions = {}): Optimizer {
   checkFraction('sgd', { momentum });
   return defineOptimizer({
-    ...{ name: 'sgd', options: { learningRate, ...others }, config: { momentum, nesterov }, slots: 1 },
+    name: 'sgd',
+    options: { learningRate, ...others },
+    config: { momentum, nesterov },
+    slots: 1,
     stepValues: (_, rate) => [[rate]],
     update({ parameters, gradients, slots, step }) {
       launch(sgdUpdate, [gradients, step[0]], { momentum, nesterov }, [parameters, ...slots]);

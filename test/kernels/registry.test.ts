@@ -53,6 +53,13 @@ describe('the registry', () => {
     expect(hidden).toEqual([]);
   });
 
+  test('samples stand behind their line, where no mutation is made', () => {
+    const unmarked = Object.entries(sources)
+      .filter(([path, source]) => / \w+Entry: RegistryEntry = /.test(source) && !/samples\.ts|registry\.ts/.test(path))
+      .filter(([, source]) => !/\n\/\/ --- samples\n[^]*Entry: RegistryEntry = /.test(source));
+    expect(unmarked.map(([path]) => path)).toEqual([]);
+  });
+
   test('names are unique', () => {
     for (const names of [kernels.map(({ kernel }) => kernel.name), ops.map(({ op }) => op.name)])
       expect(new Set(names).size).toBe(names.length);

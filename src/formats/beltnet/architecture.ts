@@ -149,14 +149,24 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
   switch (options['kind']) {
     case 'Conv2D':
       return new Conv2D(count('filters'), pair('kernelSize'), {
-        ...{ ...common, strides: pair('strides'), padding: padding(), dilationRate: pair('dilationRate') },
-        ...{ activation: activation(), useBias: flag('useBias'), ...regularizer() },
+        ...common,
+        strides: pair('strides'),
+        padding: padding(),
+        dilationRate: pair('dilationRate'),
+        activation: activation(),
+        useBias: flag('useBias'),
+        ...regularizer(),
         ...(options['groups'] !== undefined && { groups: count('groups') }),
       });
     case 'DepthwiseConv2D':
       return new DepthwiseConv2D(pair('kernelSize'), {
-        ...{ ...common, strides: pair('strides'), padding: padding(), dilationRate: pair('dilationRate') },
-        ...{ depthMultiplier: count('depthMultiplier'), activation: activation(), useBias: flag('useBias') },
+        ...common,
+        strides: pair('strides'),
+        padding: padding(),
+        dilationRate: pair('dilationRate'),
+        depthMultiplier: count('depthMultiplier'),
+        activation: activation(),
+        useBias: flag('useBias'),
       });
     case 'MaxPooling2D':
       return new MaxPooling2D(pooling());
@@ -166,7 +176,10 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
       return new Flatten(common);
     case 'Dense':
       return new Dense(count('units'), {
-        ...{ ...common, activation: activation(), useBias: flag('useBias'), ...regularizer() },
+        ...common,
+        activation: activation(),
+        useBias: flag('useBias'),
+        ...regularizer(),
       });
     case 'Activation':
       return new Activation(activation(), common);
@@ -182,8 +195,12 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
       return new Dropout(number('rate'), common);
     case 'BatchNormalization':
       return new BatchNormalization({
-        ...{ ...common, momentum: number('momentum'), epsilon: number('epsilon') },
-        ...{ center: flag('center'), scale: flag('scale'), unbiasedVariance: flag('unbiasedVariance') },
+        ...common,
+        momentum: number('momentum'),
+        epsilon: number('epsilon'),
+        center: flag('center'),
+        scale: flag('scale'),
+        unbiasedVariance: flag('unbiasedVariance'),
       });
     case 'GlobalAveragePooling2D':
       return new GlobalAveragePooling2D(common);

@@ -9,7 +9,10 @@ import { writeHdf5, type NamedArray } from './write-hdf5.js';
 /** Our names of options that Keras calls otherwise than in snake case, or wants otherwise. */
 const VALUES: Readonly<Record<string, (value: unknown) => unknown>> = {
   kernel_regularizer: (value) => ({
-    ...{ module: 'keras.regularizers', class_name: 'L2', config: value, registered_name: null },
+    module: 'keras.regularizers',
+    class_name: 'L2',
+    config: value,
+    registered_name: null,
   }),
 };
 
@@ -86,12 +89,14 @@ function serializeGraph(model: Model, layers: readonly Layer[]): object {
       .filter((node) => node.layer === layer)
       .map(({ inputs }) => ({ args: layer.merges ? [inputs.map(tensor)] : inputs.map(tensor), kwargs: {} }));
   const config = {
-    ...{ name: 'functional', trainable: true },
+    name: 'functional',
+    trainable: true,
     layers: [
       { ...serializeInput(model, name), name, inbound_nodes: [] },
       ...layers.map((layer) => serialize(layer, { name: layer.name, inbound_nodes: inboundOf(layer) })),
     ],
-    ...{ input_layers: [[name, 0, 0]], output_layers: [history(nodes.length)] },
+    input_layers: [[name, 0, 0]],
+    output_layers: [history(nodes.length)],
   };
   return { module: 'keras.src.models.functional', class_name: 'Functional', config, registered_name: 'Functional' };
 }

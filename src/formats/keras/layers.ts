@@ -165,8 +165,12 @@ const conversions: Readonly<Record<string, Conversion>> = {
     ({ name, filters, kernel_size, strides, dilation_rate, depth_multiplier, ...options }) => ({
       layers: [
         new DepthwiseConv2D(kernel_size, {
-          ...{ name: `${name}_depthwise`, strides, padding: options.padding, dilationRate: dilation_rate },
-          ...{ depthMultiplier: depth_multiplier, useBias: false },
+          name: `${name}_depthwise`,
+          strides,
+          padding: options.padding,
+          dilationRate: dilation_rate,
+          depthMultiplier: depth_multiplier,
+          useBias: false,
         }),
         new Conv2D(filters, 1, { name, activation: options.activation, useBias: options.use_bias }),
       ],
@@ -222,19 +226,17 @@ const conversions: Readonly<Record<string, Conversion>> = {
   ),
   BatchNormalization: kind(
     {
-      ...{ axis: v.optional(axes, -1), momentum: v.optional(number, 0.99), epsilon: v.optional(number, 1e-3) },
-      ...{
-        center: v.optional(flag, true),
-        scale: v.optional(flag, true),
-        renorm: only(false, 'beltnet has no renormalization'),
-      },
-      ...{
-        renorm_clipping: ignored,
-        renorm_momentum: ignored,
-        fused: ignored,
-        synchronized: ignored,
-        virtual_batch_size: ignored,
-      },
+      axis: v.optional(axes, -1),
+      momentum: v.optional(number, 0.99),
+      epsilon: v.optional(number, 1e-3),
+      center: v.optional(flag, true),
+      scale: v.optional(flag, true),
+      renorm: only(false, 'beltnet has no renormalization'),
+      renorm_clipping: ignored,
+      renorm_momentum: ignored,
+      fused: ignored,
+      synchronized: ignored,
+      virtual_batch_size: ignored,
       mode: v.optional(v.picklist([0, 2], '0 or 2, normalization by the feature')), // Keras 1
     },
     ({ name, axis, momentum, epsilon, center, scale }, [input]) => {
@@ -289,8 +291,17 @@ const conversions: Readonly<Record<string, Conversion>> = {
   })),
   ...Object.fromEntries(
     [
-      ...['RandomFlip', 'RandomRotation', 'RandomZoom', 'RandomTranslation', 'RandomContrast', 'RandomBrightness'],
-      ...['GaussianNoise', 'GaussianDropout', 'AlphaDropout', 'SpatialDropout2D', 'ActivityRegularization'],
+      'RandomFlip',
+      'RandomRotation',
+      'RandomZoom',
+      'RandomTranslation',
+      'RandomContrast',
+      'RandomBrightness',
+      'GaussianNoise',
+      'GaussianDropout',
+      'AlphaDropout',
+      'SpatialDropout2D',
+      'ActivityRegularization',
     ].map((name) => [name, trainingOnly]),
   ),
 };

@@ -52,7 +52,8 @@ export class OnnxGraph {
     const renamed = (name: string): string => (name === value ? output : name);
     return this.#nodes.map((node) => ({
       ...node,
-      ...{ inputs: node.inputs.map(renamed), output: renamed(node.output) },
+      inputs: node.inputs.map(renamed),
+      output: renamed(node.output),
     }));
   }
 }

@@ -50,7 +50,8 @@ export async function encodeOnnx(
     name: 'beltnet',
     nodes: graph.nodesTo(last, output.name),
     tensors: graph.tensors,
-    ...{ input, output },
+    input,
+    output,
     metadata: {
       classes: JSON.stringify(classNames),
       alert_class: alert.className,

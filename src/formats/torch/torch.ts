@@ -132,9 +132,22 @@ function orderAfter({ layer, inputs, inputShapes, shape }: ModelNode, orders: re
 
 /** Layers of pictures, of which no vector comes, and layers that leave the elements of a vector where they are. */
 const keepsOrder = [
-  ...[Conv2D, DepthwiseConv2D, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D],
-  ...[ZeroPadding2D, Concatenate, BatchNormalization, Flatten, Dropout],
-  ...[Activation, ReLU, LeakyReLU, ELU, Softmax],
+  Conv2D,
+  DepthwiseConv2D,
+  MaxPooling2D,
+  AveragePooling2D,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  ZeroPadding2D,
+  Concatenate,
+  BatchNormalization,
+  Flatten,
+  Dropout,
+  Activation,
+  ReLU,
+  LeakyReLU,
+  ELU,
+  Softmax,
 ];
 
 /** Our place of each element of a flattened [C,…]. Null where one of the two sides has a single element. */

@@ -6,7 +6,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { EXP, EXPM1 } from '../shared/math.js';
-import { apartFromZero, elementwise, unary } from '../shared/samples.js';
+import { apartFromZero, elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 export interface EluAttributes {
   readonly alpha: number;
@@ -42,11 +42,19 @@ export const eluOp = defineOp<EluAttributes>({
 /** x where it is positive, else alpha · (e^x − 1); any shape. */
 export const elu = (x: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor => eluOp.apply([x], { alpha });
 
+// --- samples
+
 const attributes = () => ({ alpha: 1.25 });
-export const eluKernels = [
-  elementwise(eluForward, 1, { roundings: 4, because: 'own e^x − 1, within 2 ulp; one product' }, { attributes }),
-  elementwise(eluGradient, 3, { roundings: 3, because: 'three operations' }, { attributes }),
-];
-export const eluOps = [
-  unary(eluOp, { roundings: 8, because: 'forward, then y + α of a rounded y' }, { values: apartFromZero, attributes }),
-];
+export const eluEntry: RegistryEntry = {
+  kernels: [
+    elementwise(eluForward, 1, { roundings: 4, because: 'own e^x − 1, within 2 ulp; one product' }, { attributes }),
+    elementwise(eluGradient, 3, { roundings: 3, because: 'three operations' }, { attributes }),
+  ],
+  ops: [
+    unary(
+      eluOp,
+      { roundings: 8, because: 'forward, then y + α of a rounded y' },
+      { values: apartFromZero, attributes },
+    ),
+  ],
+};

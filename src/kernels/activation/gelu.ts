@@ -7,7 +7,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { EXP, NORMAL, normalProbability } from '../shared/math.js';
-import { elementwise, unary } from '../shared/samples.js';
+import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 const DENSITY = /* wgsl */ `
 fn normalDensity(x: f32) -> f32 { return 0.39894228 * exponential(-0.5 * x * x); }
@@ -39,8 +39,12 @@ export const geluOp = defineOp<null>({
 /** x · Φ(x) for every element; any shape. */
 export const gelu = (x: Tensor): Tensor => geluOp.apply([x], null);
 
-export const geluKernels = [
-  elementwise(geluForward, 1, { roundings: 4, because: 'own Φ, within 3 ulp; one product' }, { low: -8, high: 8 }),
-  elementwise(geluGradient, 2, { roundings: 8, because: 'own Φ and e^x, four operations' }, { low: -8, high: 8 }),
-];
-export const geluOps = [unary(geluOp, { roundings: 8, because: 'own Φ and e^x, four operations' })];
+// --- samples
+
+export const geluEntry: RegistryEntry = {
+  kernels: [
+    elementwise(geluForward, 1, { roundings: 4, because: 'own Φ, within 3 ulp; one product' }, { low: -8, high: 8 }),
+    elementwise(geluGradient, 2, { roundings: 8, because: 'own Φ and e^x, four operations' }, { low: -8, high: 8 }),
+  ],
+  ops: [unary(geluOp, { roundings: 8, because: 'own Φ and e^x, four operations' })],
+};

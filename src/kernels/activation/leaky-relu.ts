@@ -2,7 +2,7 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { apartFromZero, elementwise, unary } from '../shared/samples.js';
+import { apartFromZero, elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 export interface LeakyReluAttributes {
   readonly negativeSlope: number;
@@ -40,10 +40,14 @@ export const leakyReluOp = defineOp<LeakyReluAttributes>({
 export const leakyRelu = (x: Tensor, { negativeSlope = 0.3 }: { negativeSlope?: number } = {}): Tensor =>
   leakyReluOp.apply([x], { negativeSlope });
 
+// --- samples
+
 const oneProduct = { roundings: 2, because: 'the slope is rounded, then one product' };
 const attributes = () => ({ negativeSlope: 0.3 });
-export const leakyReluKernels = [
-  elementwise(leakyReluForward, 1, oneProduct, { attributes }),
-  elementwise(leakyReluGradient, 2, oneProduct, { attributes }),
-];
-export const leakyReluOps = [unary(leakyReluOp, oneProduct, { values: apartFromZero, attributes })];
+export const leakyReluEntry: RegistryEntry = {
+  kernels: [
+    elementwise(leakyReluForward, 1, oneProduct, { attributes }),
+    elementwise(leakyReluGradient, 2, oneProduct, { attributes }),
+  ],
+  ops: [unary(leakyReluOp, oneProduct, { values: apartFromZero, attributes })],
+};

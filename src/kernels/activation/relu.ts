@@ -6,6 +6,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { activate } from '../shared/fused-activation.js';
+import { apartFromZero, elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 export const reluForward = elementwiseKernel({
   name: 'relu',
@@ -36,3 +37,11 @@ export const reluOp = defineOp<null>({
 
 /** max(x, 0) for every element; any shape. */
 export const relu = (x: Tensor): Tensor => reluOp.apply([x], null);
+
+// --- samples
+
+const copied = { roundings: 0, because: 'values are copied' };
+export const reluEntry: RegistryEntry = {
+  kernels: [elementwise(reluForward, 1, copied), elementwise(reluGradientKernel, 2, copied)],
+  ops: [unary(reluOp, copied, { values: apartFromZero })],
+};

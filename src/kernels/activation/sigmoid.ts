@@ -3,6 +3,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { EXP, SIGMOID } from '../shared/math.js';
+import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 /** The twin of SIGMOID, also used where a kernel has a sigmoid inside. */
 export function sigmoidOf(x: number): number {
@@ -34,3 +35,13 @@ export const sigmoidOp = defineOp<null>({
 
 /** 1 / (1 + e^−x) for every element; any shape. */
 export const sigmoid = (x: Tensor): Tensor => sigmoidOp.apply([x], null);
+
+// --- samples
+
+export const sigmoidEntry: RegistryEntry = {
+  kernels: [
+    elementwise(sigmoidForward, 1, { roundings: 4, because: 'own e^x, a sum, a quotient' }, { low: -30, high: 30 }),
+    elementwise(sigmoidGradient, 2, { roundings: 4, because: 'three operations' }, { low: 0, high: 1 }),
+  ],
+  ops: [unary(sigmoidOp, { roundings: 8, because: 'own e^x, then y·(1 − y) of a rounded y' })],
+};

@@ -8,7 +8,7 @@ import type { Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { alongAxes, resolveAxis, type AxisRange } from '../reduce/axes.js';
 import { EXP } from '../shared/math.js';
-import { anyShape, floats, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { anyShape, floats, type RegistryEntry } from '../shared/samples.js';
 
 const HEAD = /* wgsl */ `
 override LENGTH: u32;
@@ -102,33 +102,43 @@ export function softmax(x: Tensor, { axis = -1 }: { axis?: number } = {}): Tenso
   return softmaxOp.apply([x], { first, count: 1 });
 }
 
+// --- samples
+
 const because = 'own e^x, a sum of up to 5, a quotient';
 const oneAxis = (random: { integer(limit: number): number }, shape: Shape): AxisRange => ({
   first: random.integer(shape.length),
   count: 1,
 });
-export const softmaxKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: softmaxForward, roundings: 8, because },
-    sample(random) {
-      const shape = anyShape(random);
-      return { inputs: [floats(random, shape, -20, 20)], attributes: oneAxis(random, shape) };
+export const softmaxEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: softmaxForward,
+      roundings: 8,
+      because,
+      sample(random) {
+        const shape = anyShape(random);
+        return { inputs: [floats(random, shape, -20, 20)], attributes: oneAxis(random, shape) };
+      },
     },
-  },
-  {
-    ...{ kernel: softmaxGradient, roundings: 12, because: 'a sum of up to 5 products, two operations' },
-    sample(random) {
-      const shape = anyShape(random);
-      return { inputs: [floats(random, shape), floats(random, shape, 0, 1)], attributes: oneAxis(random, shape) };
+    {
+      kernel: softmaxGradient,
+      roundings: 12,
+      because: 'a sum of up to 5 products, two operations',
+      sample(random) {
+        const shape = anyShape(random);
+        return { inputs: [floats(random, shape), floats(random, shape, 0, 1)], attributes: oneAxis(random, shape) };
+      },
     },
-  },
-];
-export const softmaxOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: softmaxOp, roundings: 16, because: 'forward, then a sum of up to 5 products that nearly cancels' },
-    sample(random) {
-      const shape = [...anyShape(random), 3]; // along an axis of length 1 the gradient is 0, and any rounding is all of it
-      return { inputs: [floats(random, shape)], attributes: { first: shape.length - 1, count: 1 } };
+  ],
+  ops: [
+    {
+      op: softmaxOp,
+      roundings: 16,
+      because: 'forward, then a sum of up to 5 products that nearly cancels',
+      sample(random) {
+        const shape = [...anyShape(random), 3]; // along an axis of length 1 the gradient is 0, and any rounding is all of it
+        return { inputs: [floats(random, shape)], attributes: { first: shape.length - 1, count: 1 } };
+      },
     },
-  },
-];
+  ],
+};

@@ -6,7 +6,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { EXP, SIGMOID } from '../shared/math.js';
-import { elementwise, unary } from '../shared/samples.js';
+import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 import { sigmoidOf } from './sigmoid.js';
 
 export const swishForward = elementwiseKernel({
@@ -35,8 +35,12 @@ export const swishOp = defineOp<null>({
 /** x · sigmoid(x) for every element; any shape. */
 export const swish = (x: Tensor): Tensor => swishOp.apply([x], null);
 
-export const swishKernels = [
-  elementwise(swishForward, 1, { roundings: 4, because: 'own e^x, three operations' }, { low: -30, high: 30 }),
-  elementwise(swishGradient, 2, { roundings: 8, because: 'own e^x twice, six operations' }, { low: -30, high: 30 }),
-];
-export const swishOps = [unary(swishOp, { roundings: 8, because: 'own e^x twice, six operations' })];
+// --- samples
+
+export const swishEntry: RegistryEntry = {
+  kernels: [
+    elementwise(swishForward, 1, { roundings: 4, because: 'own e^x, three operations' }, { low: -30, high: 30 }),
+    elementwise(swishGradient, 2, { roundings: 8, because: 'own e^x twice, six operations' }, { low: -30, high: 30 }),
+  ],
+  ops: [unary(swishOp, { roundings: 8, because: 'own e^x twice, six operations' })],
+};

@@ -3,7 +3,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { EXP, TANH } from '../shared/math.js';
-import { elementwise, unary } from '../shared/samples.js';
+import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 export const tanhForward = elementwiseKernel({
   name: 'tanh',
@@ -30,8 +30,12 @@ export const tanhOp = defineOp<null>({
 /** tanh(x) for every element; any shape. */
 export const tanh = (x: Tensor): Tensor => tanhOp.apply([x], null);
 
-export const tanhKernels = [
-  elementwise(tanhForward, 1, { roundings: 4, because: 'own approximation, within 2 ulp' }, { low: -12, high: 12 }),
-  elementwise(tanhGradient, 2, { roundings: 4, because: 'four operations' }, { low: -1, high: 1 }),
-];
-export const tanhOps = [unary(tanhOp, { roundings: 8, because: 'forward, then 1 − y² of a rounded y' })];
+// --- samples
+
+export const tanhEntry: RegistryEntry = {
+  kernels: [
+    elementwise(tanhForward, 1, { roundings: 4, because: 'own approximation, within 2 ulp' }, { low: -12, high: 12 }),
+    elementwise(tanhGradient, 2, { roundings: 4, because: 'four operations' }, { low: -1, high: 1 }),
+  ],
+  ops: [unary(tanhOp, { roundings: 8, because: 'forward, then 1 − y² of a rounded y' })],
+};

@@ -206,8 +206,19 @@ function maximumSink(tile: Tile, width: VectorWidth, activation: FusedActivation
 }
 
 const SIZES = [
-  ...['HEIGHT', 'WIDTH', 'INPUT_GROUPS', 'OUTPUT_HEIGHT', 'OUTPUT_WIDTH', 'OUTPUT_GROUPS'],
-  ...['POOLED_HEIGHT', 'POOLED_WIDTH', 'THREAD_GROUPS', 'TILES_DOWN', 'TILES_ACROSS', 'TOP', 'LEFT'],
+  'HEIGHT',
+  'WIDTH',
+  'INPUT_GROUPS',
+  'OUTPUT_HEIGHT',
+  'OUTPUT_WIDTH',
+  'OUTPUT_GROUPS',
+  'POOLED_HEIGHT',
+  'POOLED_WIDTH',
+  'THREAD_GROUPS',
+  'TILES_DOWN',
+  'TILES_ACROSS',
+  'TOP',
+  'LEFT',
 ] as const;
 
 function tileShader(

@@ -19,8 +19,7 @@ import { columnSums } from '../dense/bias.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
 import { reluGradient } from '../activation/relu.js';
-import { between, floats, randomWindow, wholeNumbers } from '../shared/samples.js';
-import type { RegisteredKernel, RegisteredOp } from '../shared/samples.js';
+import { between, floats, randomWindow, wholeNumbers, type RegistryEntry } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
 import { windowGeometry, type WindowAttributes } from '../shared/window.js';
 import { convolutionOperations, convolutionShape, type GroupedShape } from './convolution-shape.js';
@@ -79,9 +78,22 @@ function forEachProduct(shape: GroupedShape, visit: (x: number, weight: number, 
 }
 
 const SIZES = [
-  ...['HEIGHT', 'WIDTH', 'CHANNELS', 'OUTPUT_HEIGHT', 'OUTPUT_WIDTH', 'OUTPUT_CHANNELS', 'INPUTS', 'OUTPUTS'],
-  ...['KERNEL_HEIGHT', 'KERNEL_WIDTH', 'STRIDE_HEIGHT', 'STRIDE_WIDTH', 'DILATION_HEIGHT', 'DILATION_WIDTH'],
-  ...['TOP', 'LEFT'],
+  'HEIGHT',
+  'WIDTH',
+  'CHANNELS',
+  'OUTPUT_HEIGHT',
+  'OUTPUT_WIDTH',
+  'OUTPUT_CHANNELS',
+  'INPUTS',
+  'OUTPUTS',
+  'KERNEL_HEIGHT',
+  'KERNEL_WIDTH',
+  'STRIDE_HEIGHT',
+  'STRIDE_WIDTH',
+  'DILATION_HEIGHT',
+  'DILATION_WIDTH',
+  'TOP',
+  'LEFT',
 ]
   .map((name) => `override ${name}: u32;`)
   .join('\n');
@@ -89,11 +101,22 @@ const SIZES = [
 function constants(shape: GroupedShape): Record<string, number> {
   const { size, strides, dilation } = shape.window;
   return {
-    ...{ HEIGHT: shape.height, WIDTH: shape.width, CHANNELS: shape.inputChannels },
-    ...{ OUTPUT_HEIGHT: shape.outputHeight, OUTPUT_WIDTH: shape.outputWidth, OUTPUT_CHANNELS: shape.outputChannels },
-    ...{ INPUTS: shape.inputs, OUTPUTS: shape.outputs, KERNEL_HEIGHT: size[0], KERNEL_WIDTH: size[1] },
-    ...{ STRIDE_HEIGHT: strides[0], STRIDE_WIDTH: strides[1] },
-    ...{ DILATION_HEIGHT: dilation[0], DILATION_WIDTH: dilation[1], TOP: shape.top, LEFT: shape.left },
+    HEIGHT: shape.height,
+    WIDTH: shape.width,
+    CHANNELS: shape.inputChannels,
+    OUTPUT_HEIGHT: shape.outputHeight,
+    OUTPUT_WIDTH: shape.outputWidth,
+    OUTPUT_CHANNELS: shape.outputChannels,
+    INPUTS: shape.inputs,
+    OUTPUTS: shape.outputs,
+    KERNEL_HEIGHT: size[0],
+    KERNEL_WIDTH: size[1],
+    STRIDE_HEIGHT: strides[0],
+    STRIDE_WIDTH: strides[1],
+    DILATION_HEIGHT: dilation[0],
+    DILATION_WIDTH: dilation[1],
+    TOP: shape.top,
+    LEFT: shape.left,
   };
 }
 
@@ -253,7 +276,10 @@ export const groupedConv2dWeightGradient = defineKernel<Omit<GroupedGradientAttr
       scratch: slices > 1 ? [slices * weights * 4] : [],
       steps: ({ inputs: [x, dz], outputs: [dw] }, [partials]) => [
         dispatchThreads(WEIGHT_GRADIENT, slices * weights, [x, dz, partials ?? dw], {
-          ...{ ...constants(shape), WEIGHTS: weights, LINES: lines, LINES_OF_SLICE: linesOfSlice },
+          ...constants(shape),
+          WEIGHTS: weights,
+          LINES: lines,
+          LINES_OF_SLICE: linesOfSlice,
         }),
         ...(partials ? [partialSums(partials, dw, weights, slices)] : []),
       ],
@@ -278,6 +304,8 @@ export const groupedConv2dOp = defineOp<GroupedAttributes>({
   },
 });
 
+// --- samples
+
 function groupedSample(random: Random) {
   const window = randomWindow(random, true);
   const groups = between(random, 1, 5);
@@ -289,44 +317,50 @@ function groupedSample(random: Random) {
 }
 const products = { roundings: 32, because: 'up to 48 products of both signs' };
 const moreProducts = { roundings: 128, because: 'up to 468 products of both signs (3 pictures of 12×13)' };
-export const groupedConv2dKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: groupedConv2dForward, ...products },
-    sample(random) {
-      const { window, groups, x, weight } = groupedSample(random);
-      const bias = random.integer(2) ? [floats(random, [weight[3]])] : [];
-      return {
-        inputs: [floats(random, x), floats(random, weight), ...bias],
-        attributes: { window, groups, activation: random.integer(2) ? 'relu' : 'linear' },
-      };
+export const groupedConv2dEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: groupedConv2dForward,
+      ...products,
+      sample(random) {
+        const { window, groups, x, weight } = groupedSample(random);
+        const bias = random.integer(2) ? [floats(random, [weight[3]])] : [];
+        return {
+          inputs: [floats(random, x), floats(random, weight), ...bias],
+          attributes: { window, groups, activation: random.integer(2) ? 'relu' : 'linear' },
+        };
+      },
     },
-  },
-  {
-    ...{ kernel: groupedConv2dInputGradient, ...products },
-    sample(random) {
-      const { window, groups, x, weight, y } = groupedSample(random);
-      return { inputs: [floats(random, y), floats(random, weight)], attributes: { window, groups, xShape: x } };
+    {
+      kernel: groupedConv2dInputGradient,
+      ...products,
+      sample(random) {
+        const { window, groups, x, weight, y } = groupedSample(random);
+        return { inputs: [floats(random, y), floats(random, weight)], attributes: { window, groups, xShape: x } };
+      },
     },
-  },
-  {
-    ...{ kernel: groupedConv2dWeightGradient, ...moreProducts },
-    sample(random) {
-      const { window, groups, x, y } = groupedSample(random);
-      return { inputs: [floats(random, x), floats(random, y)], attributes: { window, groups } };
+    {
+      kernel: groupedConv2dWeightGradient,
+      ...moreProducts,
+      sample(random) {
+        const { window, groups, x, y } = groupedSample(random);
+        return { inputs: [floats(random, x), floats(random, y)], attributes: { window, groups } };
+      },
     },
-  },
-];
-export const groupedConv2dOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: groupedConv2dOp, ...moreProducts },
-    sample(random) {
-      const { window, groups, x, weight } = groupedSample(random);
-      // Whole numbers and a bias of ½: no sum is at the kink of a fused relu.
-      const bias = { ...wholeNumbers(random, [weight[3]]), values: new Float32Array(weight[3]).fill(0.5) };
-      return {
-        inputs: [wholeNumbers(random, x), wholeNumbers(random, weight), bias],
-        attributes: { window, groups, activation: random.integer(2) ? 'relu' : 'linear' },
-      };
+  ],
+  ops: [
+    {
+      op: groupedConv2dOp,
+      ...moreProducts,
+      sample(random) {
+        const { window, groups, x, weight } = groupedSample(random);
+        // Whole numbers and a bias of ½: no sum is at the kink of a fused relu.
+        const bias = { ...wholeNumbers(random, [weight[3]]), values: new Float32Array(weight[3]).fill(0.5) };
+        return {
+          inputs: [wholeNumbers(random, x), wholeNumbers(random, weight), bias],
+          attributes: { window, groups, activation: random.integer(2) ? 'relu' : 'linear' },
+        };
+      },
     },
-  },
-];
+  ],
+};

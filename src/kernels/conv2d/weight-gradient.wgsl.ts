@@ -15,8 +15,20 @@ import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './
 const MOST_TAPS = 9;
 
 const SIZES = [
-  ...['HEIGHT', 'WIDTH', 'INPUT_CHANNELS', 'OUTPUT_GROUPS', 'THREAD_GROUPS', 'KERNEL_HEIGHT', 'KERNEL_WIDTH'],
-  ...['TOP', 'LEFT', 'LINES', 'LINES_OF_SLICE', 'LINES_OF_PICTURE', 'STEPS', 'ROWS_OF_SLICE'],
+  'HEIGHT',
+  'WIDTH',
+  'INPUT_CHANNELS',
+  'OUTPUT_GROUPS',
+  'THREAD_GROUPS',
+  'KERNEL_HEIGHT',
+  'KERNEL_WIDTH',
+  'TOP',
+  'LEFT',
+  'LINES',
+  'LINES_OF_SLICE',
+  'LINES_OF_PICTURE',
+  'STEPS',
+  'ROWS_OF_SLICE',
 ] as const;
 
 interface Blocks {

@@ -10,6 +10,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { floats, sumSlicesCall } from '../shared/wasm-parts.js';
+import { anyShape, between, floats as randomFloats, type RegistryEntry } from '../shared/samples.js';
 
 const ADD_BIAS = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -109,3 +110,42 @@ export const addBiasOp = defineOp<null>({
 
 /** x [..., C] + bias [C]. @throws ShapeError when the bias is not as long as the last axis */
 export const addBias = (x: Tensor, bias: Tensor): Tensor => addBiasOp.apply([x, bias], null);
+
+// --- samples
+
+export const biasEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: biasForward,
+      roundings: 1,
+      because: 'one operation',
+      sample(random) {
+        const count = between(random, 1, 9);
+        return {
+          inputs: [randomFloats(random, [between(random, 1, 40), count]), randomFloats(random, [count])],
+          attributes: null,
+        };
+      },
+    },
+    {
+      kernel: columnSumsKernel,
+      roundings: 64,
+      because: 'up to 600 values of both signs',
+      sample: (random) => ({
+        inputs: [randomFloats(random, [between(random, 1, 20), between(random, 1, 30), between(random, 1, 9)])],
+        attributes: null,
+      }),
+    },
+  ],
+  ops: [
+    {
+      op: addBiasOp,
+      roundings: 16,
+      because: 'one operation; up to 125 values added for the bias',
+      sample(random) {
+        const shape = anyShape(random);
+        return { inputs: [randomFloats(random, shape), randomFloats(random, [shape.at(-1)!])], attributes: null };
+      },
+    },
+  ],
+};

@@ -12,6 +12,7 @@ import { matrixProduct } from './matrix-product.js';
 import { productDispatches, productVariants } from './matrix-product.wgsl.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { reluGradient } from '../activation/relu.js';
+import { between, channels, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface DenseAttributes {
   readonly activation: FusedActivation;
@@ -90,3 +91,35 @@ export function dense(
 ): Tensor {
   return denseOp.apply(bias ? [x, weight, bias] : [x, weight], { activation });
 }
+
+// --- samples
+
+export const denseEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: denseWeightGradient,
+      roundings: 64,
+      because: 'up to 300 products of both signs',
+      sample(random) {
+        const batch = random.integer(6) === 0 ? 300 : between(random, 1, 40); // 300 is split into slices
+        const outputs = channels(random) * between(random, 1, 3);
+        return {
+          inputs: [floats(random, [batch, between(random, 1, 90)]), floats(random, [batch, outputs])],
+          attributes: null,
+        };
+      },
+    },
+  ],
+  ops: [
+    {
+      op: denseOp,
+      roundings: 64,
+      because: 'up to 192 products of both signs',
+      sample(random) {
+        const [rows, inner, columns] = [between(random, 1, 9), between(random, 1, 90), channels(random)];
+        const inputs = [floats(random, [rows, inner]), floats(random, [inner, columns]), floats(random, [columns])];
+        return { inputs, attributes: { activation: 'linear' } };
+      },
+    },
+  ],
+};

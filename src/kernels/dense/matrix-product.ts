@@ -9,6 +9,7 @@ import { productDispatches, productVariants } from './matrix-product.wgsl.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { floats, PRODUCT_BYTES, sumSlicesCall } from '../shared/wasm-parts.js';
+import { between, channels, floats as randomFloats, type RegistryEntry } from '../shared/samples.js';
 
 export interface MatrixProductAttributes {
   readonly transposeA?: boolean;
@@ -102,3 +103,32 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     };
   },
 });
+
+// --- samples
+
+export const matrixProductEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: matrixProduct,
+      roundings: 64,
+      because: 'up to 300 products of both signs',
+      sample(random) {
+        const M = between(random, 1, 70);
+        const K = between(random, 1, 300);
+        const N = channels(random) * between(random, 1, 3);
+        const transposeA = random.integer(2) === 1;
+        const transposeB = random.integer(2) === 1;
+        const bias = random.integer(2) ? [randomFloats(random, [N])] : [];
+        return {
+          inputs: [
+            randomFloats(random, transposeA ? [K, M] : [M, K]),
+            randomFloats(random, transposeB ? [N, K] : [K, N]),
+            ...bias,
+          ],
+          attributes: { transposeA, transposeB, activation: random.integer(2) ? 'relu' : 'linear' },
+        };
+      },
+    },
+  ],
+  ops: [],
+};

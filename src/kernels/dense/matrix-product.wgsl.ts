@@ -262,7 +262,13 @@ export function productDispatches(
   const slices = Math.ceil(K / kOfSlice);
   const rowsOfSlice = M + (columnSums ? 1 : 0); // the last one is the column sums
   const values: Record<(typeof SIZES)[number], number> = {
-    ...{ M, N, K, K_OF_SLICE: kOfSlice, THREAD_GROUPS: threadGroups, ROW_TILES: rowTiles, ROWS_OF_SLICE: rowsOfSlice },
+    M,
+    N,
+    K,
+    K_OF_SLICE: kOfSlice,
+    THREAD_GROUPS: threadGroups,
+    ROW_TILES: rowTiles,
+    ROWS_OF_SLICE: rowsOfSlice,
   };
   // Bias and activation come after the last addition.
   const here = { ...(slices > 1 ? { columnSums } : options), slices };

@@ -2,7 +2,7 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { addKernel, elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { anyShape, elementwise, floats, type RegisteredOp } from '../shared/samples.js';
+import { anyShape, elementwise, floats, type RegisteredOp, type RegistryEntry } from '../shared/samples.js';
 
 export const multiplyKernel = elementwiseKernel({ name: 'multiply', inputs: 2, wgsl: 'a * b', twin: (a, b) => a * b });
 
@@ -54,19 +54,23 @@ export const multiply = (a: Tensor, b: Tensor): Tensor => multiplyOp.apply([a, b
 /** (a − b)², of one shape. @throws ShapeError when the shapes differ */
 export const squaredDifference = (a: Tensor, b: Tensor): Tensor => squaredDifferenceOp.apply([a, b], null);
 
+// --- samples
+
 const oneOperation = { roundings: 1, because: 'one operation' };
 const three = { roundings: 4, because: 'a difference, two products' };
 const sample: RegisteredOp['sample'] = (random) => {
   const shape = anyShape(random);
   return { inputs: [floats(random, shape), floats(random, shape)], attributes: null };
 };
-export const arithmeticKernels = [
-  elementwise(multiplyKernel, 2, oneOperation),
-  elementwise(squaredDifferenceKernel, 2, three),
-  elementwise(squaredDifferenceGradient, 3, three),
-];
-export const arithmeticOps: readonly RegisteredOp[] = [
-  { op: addOp, ...oneOperation, sample },
-  { op: multiplyOp, ...oneOperation, sample },
-  { op: squaredDifferenceOp, ...three, sample },
-];
+export const arithmeticEntry: RegistryEntry = {
+  kernels: [
+    elementwise(multiplyKernel, 2, oneOperation),
+    elementwise(squaredDifferenceKernel, 2, three),
+    elementwise(squaredDifferenceGradient, 3, three),
+  ],
+  ops: [
+    { op: addOp, ...oneOperation, sample },
+    { op: multiplyOp, ...oneOperation, sample },
+    { op: squaredDifferenceOp, ...three, sample },
+  ],
+};

@@ -11,7 +11,7 @@ import { Random, RandomStream } from '../../tensor/random.js';
 import { sizeOf } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { PHILOX } from '../shared/philox.js';
-import { anyShape, between, floats, integers, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { anyShape, between, floats, integers, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 
 export interface DropoutAttributes {
   readonly rate: number;
@@ -55,8 +55,12 @@ export const dropoutKernel = defineKernel<DropoutAttributes>({
   },
   wgsl: ({ inputs: [x] }, { rate, seed, layer }) =>
     planThreads(DROPOUT, Math.ceil(sizeOf(x) / 4), {
-      ...{ SIZE: sizeOf(x), THRESHOLD: thresholdOf(rate), SCALE: 1 / (1 - rate), LAYER: layer },
-      ...{ SEED_LOW: seed >>> 0, SEED_HIGH: Math.floor(seed / 2 ** 32) >>> 0 },
+      SIZE: sizeOf(x),
+      THRESHOLD: thresholdOf(rate),
+      SCALE: 1 / (1 - rate),
+      LAYER: layer,
+      SEED_LOW: seed >>> 0,
+      SEED_HIGH: Math.floor(seed / 2 ** 32) >>> 0,
     }),
 });
 
@@ -84,10 +88,14 @@ export function dropout(
   return dropoutOp.apply([x, step], { rate, seed, layer });
 }
 
+// --- samples
+
 const tolerance = { roundings: 2, because: 'the scale is rounded, then one product' };
 const sample: RegisteredKernel['sample'] = (random) => ({
   inputs: [floats(random, anyShape(random)), integers(random, [1], 2 ** 32)],
   attributes: { rate: random.uniform(0, 0.9), seed: random.integer(2 ** 32) * 5, layer: between(random, 0, 9) },
 });
-export const dropoutKernels: readonly RegisteredKernel[] = [{ kernel: dropoutKernel, ...tolerance, sample }];
-export const dropoutOps: readonly RegisteredOp[] = [{ op: dropoutOp, ...tolerance, sample, constants: [1] }];
+export const dropoutEntry: RegistryEntry = {
+  kernels: [{ kernel: dropoutKernel, ...tolerance, sample }],
+  ops: [{ op: dropoutOp, ...tolerance, sample, constants: [1] }],
+};

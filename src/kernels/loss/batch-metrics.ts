@@ -8,6 +8,7 @@
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf } from '../../tensor/shape.js';
 import { NOT_FINITE } from '../shared/math.js';
+import { between, floats, integers, labels as randomLabels, type RegistryEntry } from '../shared/samples.js';
 
 /** Numbers in a row. */
 export const METRICS = 4;
@@ -84,6 +85,36 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
   },
   wgsl: ({ inputs: [loss, scores, labels] }, { threshold }) =>
     planThreads(BATCH_METRICS, 1, {
-      ...{ SAMPLES: labels[0], LOSSES: sizeOf(loss), UNITS: sizeOf(scores) / labels[0], THRESHOLD: threshold },
+      SAMPLES: labels[0],
+      LOSSES: sizeOf(loss),
+      UNITS: sizeOf(scores) / labels[0],
+      THRESHOLD: threshold,
     }),
 });
+
+// --- samples
+
+export const batchMetricsEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: batchMetrics,
+      roundings: 64,
+      because: 'the mean of up to 160 losses; counts are whole',
+      sample(random) {
+        const count = between(random, 1, 40);
+        const units = between(random, 1, 4);
+        return {
+          inputs: [
+            floats(random, random.integer(2) ? [] : [4 * count]),
+            floats(random, [count, units], -2, 2),
+            randomLabels(random, count, Math.max(2, units)),
+            integers(random, [1], METRIC_ROWS),
+          ],
+          attributes: { threshold: 0 },
+          inPlace: [floats(random, [METRIC_ROWS, METRICS])],
+        };
+      },
+    },
+  ],
+  ops: [],
+};

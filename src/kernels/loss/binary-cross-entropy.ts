@@ -14,6 +14,15 @@ import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { EXP, LOG, LOG1P, SIGMOID } from '../shared/math.js';
 import { sigmoidOf } from '../activation/sigmoid.js';
+import {
+  between,
+  floats,
+  labels,
+  type RegisteredKernel,
+  type RegisteredOp,
+  type RegistryEntry,
+} from '../shared/samples.js';
+import type { Kernel } from '../../tensor/kernel.js';
 
 /** z, y → loss */
 export const logitsForward = elementwiseKernel({
@@ -92,3 +101,58 @@ export const clippedForms: Readonly<Record<ClippedForm, ReturnType<typeof clippe
 /** Loss of each sample from probabilities p [n] and labels y [n] in 0 … 1. Labels get no gradient. */
 export const binaryCrossEntropy = (p: Tensor, y: Tensor, { form = 'keras3' }: { form?: ClippedForm } = {}): Tensor =>
   clippedForms[form].op.apply([p, y], null);
+
+// --- samples
+
+/** Losses: scores of every size, and labels. */
+const loss = (
+  kernel: Kernel<null>,
+  withUpstream: boolean,
+  because: string,
+  low: number,
+  high: number,
+): RegisteredKernel => ({
+  kernel,
+  roundings: 8,
+  because,
+  sample(random) {
+    const count = between(random, 1, 80);
+    const scores = floats(random, [count], low, high);
+    return {
+      inputs: [...(withUpstream ? [floats(random, [count])] : []), scores, labels(random, count)],
+      attributes: null,
+    };
+  },
+});
+
+/** Probabilities and labels; not so near to 0 and 1 that a difference would lose its digits. */
+const clippedOp = (form: 'keras2' | 'keras3'): RegisteredOp => ({
+  op: clippedForms[form].op,
+  roundings: 16,
+  because: 'own log twice, ten operations',
+  constants: [1],
+  sample: (random) => ({ inputs: [floats(random, [12], 0.05, 0.95), labels(random, 12)], attributes: null }),
+});
+
+export const binaryCrossEntropyEntry: RegistryEntry = {
+  kernels: [
+    loss(logitsForward, false, 'own e^x and log(1 + x), four operations', -30, 30),
+    loss(logitsGradient, true, 'own e^x, four operations', -30, 30),
+    // Between 0.001 and 0.999: nearer to the ends 1 − q loses digits in float32 by nature; the golden cases cover them.
+    loss(clippedForms.keras3.forward, false, 'own log twice, five operations', 0.001, 0.999),
+    loss(clippedForms.keras2.forward, false, 'own log twice, seven operations', 0.001, 0.999),
+    loss(clippedForms.keras3.gradient, true, 'two quotients, four operations', 0.001, 0.999),
+    loss(clippedForms.keras2.gradient, true, 'two quotients, six operations', 0.001, 0.999),
+  ],
+  ops: [
+    {
+      op: logitsOp,
+      roundings: 16,
+      because: 'own e^x and log(1 + x), eight operations',
+      constants: [1],
+      sample: (random) => ({ inputs: [floats(random, [12], -5, 5), labels(random, 12)], attributes: null }),
+    },
+    clippedOp('keras2'),
+    clippedOp('keras3'),
+  ],
+};

@@ -3,7 +3,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { between, elementwise, floats, labels, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { between, elementwise, floats, labels, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 
 export interface OneHotAttributes {
   readonly classes: number;
@@ -99,6 +99,8 @@ export const smoothLabels = (given: Tensor, { smoothing }: { smoothing: number }
 /** Class indices [N] and weights of the classes [K] → the weight of each sample [N]. */
 export const classWeights = (given: Tensor, weights: Tensor): Tensor => classWeightsOp.apply([given, weights], null);
 
+// --- samples
+
 const exact = { roundings: 1, because: 'values are copied' };
 const oneHotSample: RegisteredKernel['sample'] = (random) => {
   const classes = between(random, 1, 9);
@@ -113,16 +115,19 @@ const weightsSample: RegisteredKernel['sample'] = (random) => {
 };
 const smoothing = () => ({ smoothing: 0.1 });
 const smooth = { roundings: 2, because: 'two operations' };
-export const labelKernels: readonly RegisteredKernel[] = [
-  { kernel: oneHotKernel, ...exact, sample: oneHotSample },
-  { kernel: classWeightsKernel, ...exact, roundings: 0, sample: weightsSample },
-  elementwise(smoothLabelsKernel, 1, smooth, { low: 0, high: 1, attributes: smoothing }),
-];
-export const labelOps: readonly RegisteredOp[] = [
-  { op: oneHotOp, ...exact, sample: oneHotSample },
-  { op: classWeightsOp, ...exact, roundings: 0, sample: weightsSample },
-  {
-    ...{ op: smoothLabelsOp, ...smooth },
-    sample: (random) => ({ inputs: [labels(random, 30)], attributes: smoothing() }),
-  },
-];
+export const labelEntry: RegistryEntry = {
+  kernels: [
+    { kernel: oneHotKernel, ...exact, sample: oneHotSample },
+    { kernel: classWeightsKernel, ...exact, roundings: 0, sample: weightsSample },
+    elementwise(smoothLabelsKernel, 1, smooth, { low: 0, high: 1, attributes: smoothing }),
+  ],
+  ops: [
+    { op: oneHotOp, ...exact, sample: oneHotSample },
+    { op: classWeightsOp, ...exact, roundings: 0, sample: weightsSample },
+    {
+      op: smoothLabelsOp,
+      ...smooth,
+      sample: (random) => ({ inputs: [labels(random, 30)], attributes: smoothing() }),
+    },
+  ],
+};

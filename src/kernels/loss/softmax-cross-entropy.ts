@@ -11,7 +11,7 @@ import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { EXP, isNanFunction, LOG } from '../shared/math.js';
-import { between, floats, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { between, floats, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 
 const LARGEST_AND_SUM = /* wgsl */ `
   let start = index * CLASSES;
@@ -121,28 +121,37 @@ export const softmaxCrossEntropyOp = defineOp<null>({
 export const softmaxCrossEntropy = (z: Tensor, targets: Tensor): Tensor =>
   softmaxCrossEntropyOp.apply([z, targets], null);
 
+// --- samples
+
 const because = 'own e^x and log, sums of up to 9';
 const shapeOf = (random: { integer(limit: number): number }): Shape => [1 + random.integer(30), 1 + random.integer(9)];
 const sample: RegisteredKernel['sample'] = (random) => {
   const shape = shapeOf(random);
   return { inputs: [floats(random, shape, -20, 20), floats(random, shape, 0, 1)], attributes: null };
 };
-export const softmaxCrossEntropyKernels: readonly RegisteredKernel[] = [
-  { kernel: softmaxCrossEntropyForward, roundings: 16, because, sample },
-  {
-    ...{ kernel: softmaxCrossEntropyGradient, roundings: 24, because },
-    sample(random) {
-      const { inputs } = sample(random);
-      return { inputs: [floats(random, [inputs[0].shape[0]]), ...inputs], attributes: null };
+export const softmaxCrossEntropyEntry: RegistryEntry = {
+  kernels: [
+    { kernel: softmaxCrossEntropyForward, roundings: 16, because, sample },
+    {
+      kernel: softmaxCrossEntropyGradient,
+      roundings: 24,
+      because,
+      sample(random) {
+        const { inputs } = sample(random);
+        return { inputs: [floats(random, [inputs[0].shape[0]]), ...inputs], attributes: null };
+      },
     },
-  },
-];
-export const softmaxCrossEntropyOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: softmaxCrossEntropyOp, roundings: 32, because, constants: [1] },
-    sample(random) {
-      const shape = [between(random, 1, 9), between(random, 2, 9)]; // one class alone has no gradient but roundings
-      return { inputs: [floats(random, shape, -3, 3), floats(random, shape, 0, 1)], attributes: null };
+  ],
+  ops: [
+    {
+      op: softmaxCrossEntropyOp,
+      roundings: 32,
+      because,
+      constants: [1],
+      sample(random) {
+        const shape = [between(random, 1, 9), between(random, 2, 9)]; // one class alone has no gradient but roundings
+        return { inputs: [floats(random, shape, -3, 3), floats(random, shape, 0, 1)], attributes: null };
+      },
     },
-  },
-];
+  ],
+};

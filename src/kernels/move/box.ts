@@ -59,7 +59,8 @@ export function copyBoxDispatch(
 ): Dispatch {
   const [read, write] = [strides(source), strides(target)];
   return dispatchThreads(shader(size.length), sizeOf(size), [from, to], {
-    ...{ READ_OFFSET: read.offset, WRITE_OFFSET: write.offset },
+    READ_OFFSET: read.offset,
+    WRITE_OFFSET: write.offset,
     ...Object.fromEntries(
       size.flatMap((length, axis) => [
         [`SIZE_${axis}`, length],

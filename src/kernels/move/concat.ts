@@ -7,7 +7,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { resolveAxis } from '../reduce/axes.js';
 import { copyBox, copyBoxDispatch } from './box.js';
 import { cropKernel } from './pad.js';
-import { anyShape, between, floats, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { anyShape, between, floats, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 
 export interface ConcatAttributes {
   readonly axis: number;
@@ -79,6 +79,8 @@ export function concat(inputs: readonly Tensor[], { axis = -1 }: { axis?: number
   return concatOp.apply(inputs, { axis: resolveAxis('concat', inputs[0].shape, axis) });
 }
 
+// --- samples
+
 const because = 'values are copied';
 const sample: RegisteredKernel['sample'] = (random) => {
   const shape = anyShape(random);
@@ -91,5 +93,7 @@ const sample: RegisteredKernel['sample'] = (random) => {
   );
   return { inputs, attributes: { axis } };
 };
-export const concatKernels: readonly RegisteredKernel[] = [{ kernel: concatKernel, roundings: 0, because, sample }];
-export const concatOps: readonly RegisteredOp[] = [{ op: concatOp, roundings: 0, because, sample }];
+export const concatEntry: RegistryEntry = {
+  kernels: [{ kernel: concatKernel, roundings: 0, because, sample }],
+  ops: [{ op: concatOp, roundings: 0, because, sample }],
+};

@@ -5,7 +5,7 @@ import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { copyBox, copyBoxDispatch } from './box.js';
-import { anyShape, between, floats, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { anyShape, between, floats, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 import type { Pair } from '../shared/window.js';
 
 /** Elements before and after the data, axis by axis. */
@@ -90,6 +90,8 @@ export const pad = (x: Tensor, paddings: Paddings, { value = 0 }: { value?: numb
 /** x without so many elements at both ends of each axis. @throws ShapeError when nothing would be left */
 export const crop = (x: Tensor, paddings: Paddings): Tensor => cropOp.apply([x], { paddings });
 
+// --- samples
+
 const because = 'values are copied';
 const randomPaddings = (random: { integer(limit: number): number }, shape: Shape): Paddings =>
   shape.map(() => [random.integer(3), random.integer(3)]);
@@ -105,11 +107,13 @@ const cropSample: RegisteredKernel['sample'] = (random) => {
   const shape = paddings.map(([before, after]) => before + after + between(random, 1, 4));
   return { inputs: [floats(random, shape)], attributes: { paddings } };
 };
-export const padKernels: readonly RegisteredKernel[] = [
-  { kernel: padKernel, roundings: 0, because, sample },
-  { kernel: cropKernel, roundings: 0, because, sample: cropSample },
-];
-export const padOps: readonly RegisteredOp[] = [
-  { op: padOp, roundings: 0, because, sample },
-  { op: cropOp, roundings: 0, because, sample: cropSample },
-];
+export const padEntry: RegistryEntry = {
+  kernels: [
+    { kernel: padKernel, roundings: 0, because, sample },
+    { kernel: cropKernel, roundings: 0, because, sample: cropSample },
+  ],
+  ops: [
+    { op: padOp, roundings: 0, because, sample },
+    { op: cropOp, roundings: 0, because, sample: cropSample },
+  ],
+};

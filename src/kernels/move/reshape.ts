@@ -3,6 +3,7 @@ import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { viewOf, type Tensor } from '../../tensor/tensor.js';
+import { unary, type RegistryEntry } from '../shared/samples.js';
 
 export const reshapeOp = defineOp<{ shape: Shape }>({
   name: 'reshape',
@@ -21,3 +22,16 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** [N, …] → [N, product of the rest]. */
 export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0], x.size / x.shape[0]]);
+
+// --- samples
+
+export const reshapeEntry: RegistryEntry = {
+  kernels: [],
+  ops: [
+    unary(
+      reshapeOp,
+      { roundings: 0, because: 'values are copied' },
+      { attributes: (_, shape) => ({ shape: [sizeOf(shape)] }) },
+    ),
+  ],
+};

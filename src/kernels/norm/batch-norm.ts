@@ -17,8 +17,8 @@ import type { BufferView, Dispatch, Numbers } from '../../tensor/kernel.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
-import { between, channels as randomChannels, floats } from '../shared/samples.js';
-import type { RegisteredKernel, RegisteredOp, SampleTensor } from '../shared/samples.js';
+import { between, channels as randomChannels, floats, type RegistryEntry } from '../shared/samples.js';
+import type { SampleTensor } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
 
 export interface BatchNormAttributes {
@@ -77,7 +77,11 @@ function columnSums(x: Shape, epsilon: number) {
       scale = 1,
     ): Dispatch[] => [
       dispatchThreads(code, slices * channels, [...inputs, partials ?? output], {
-        ...{ ROWS: rows, CHANNELS: channels, ROWS_OF_SLICE: rowsOfSlice, SCALE: scale, EPSILON: epsilon },
+        ROWS: rows,
+        CHANNELS: channels,
+        ROWS_OF_SLICE: rowsOfSlice,
+        SCALE: scale,
+        EPSILON: epsilon,
       }),
       ...(partials ? [partialSums(partials, output, channels, slices)] : []),
     ],
@@ -269,7 +273,9 @@ export const movingStatistics = defineKernel<MovingAttributes>({
   },
   wgsl: ({ inputs: [mean] }, { momentum, correction }) =>
     planThreads(MOVING_AVERAGE, sizeOf(mean), {
-      ...{ MOMENTUM: momentum, REST: 1 - momentum, REST_OF_VARIANCE: (1 - momentum) * correction },
+      MOMENTUM: momentum,
+      REST: 1 - momentum,
+      REST_OF_VARIANCE: (1 - momentum) * correction,
     }),
 });
 
@@ -320,7 +326,8 @@ export const batchNormInferenceOp = defineOp<BatchNormAttributes>({
     return [
       needs[0] && launch(batchNormInferenceGradient, [dy, gamma, variance], attributes, [into[0]])[0],
       ...[dGamma, dBeta].map((gradient) => gradient ?? null),
-      ...[null, null], // constants: a gradient of theirs would be silently wrong, so it is refused
+      null,
+      null, // constants: a gradient of theirs would be silently wrong, so it is refused
     ];
   },
 });
@@ -356,83 +363,98 @@ export function batchNormInference(
   return batchNormInferenceOp.apply([x, gamma, beta, mean, variance], { epsilon });
 }
 
+// --- samples
+
 const epsilon = 1e-3;
 const shapeOf = (random: Random): Shape => [between(random, 1, 9), between(random, 2, 40), randomChannels(random)];
 const vector = (random: Random, x: Shape, low = -1, high = 1): SampleTensor => floats(random, [x.at(-1)!], low, high);
 const sums = { roundings: 64, because: 'two passes of up to 360 values in slices; a root, a quotient' };
 const few = { roundings: 16, because: 'a root, two quotients, five other operations' };
-export const batchNormKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: batchMoments, ...sums },
-    sample: (random) => ({ inputs: [floats(random, shapeOf(random), 2, 4)], attributes: null }),
-  },
-  {
-    ...{ kernel: batchNormalize, ...few },
-    sample(random) {
-      const x = shapeOf(random);
-      const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
-      return {
-        inputs: [floats(random, x), vector(random, x), vector(random, x), ...statistics],
-        attributes: { epsilon },
-      };
+export const batchNormEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: batchMoments,
+      ...sums,
+      sample: (random) => ({ inputs: [floats(random, shapeOf(random), 2, 4)], attributes: null }),
     },
-  },
-  {
-    ...{ kernel: batchNormParameterGradients, ...sums },
-    sample(random) {
-      const x = shapeOf(random);
-      const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
-      return { inputs: [floats(random, x), floats(random, x), ...statistics], attributes: { epsilon } };
+    {
+      kernel: batchNormalize,
+      ...few,
+      sample(random) {
+        const x = shapeOf(random);
+        const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
+        return {
+          inputs: [floats(random, x), vector(random, x), vector(random, x), ...statistics],
+          attributes: { epsilon },
+        };
+      },
     },
-  },
-  {
-    ...{ kernel: batchNormInputGradient, ...few },
-    sample(random) {
-      const x = shapeOf(random);
-      const vectors = [vector(random, x), vector(random, x), vector(random, x, 0.1, 2)];
-      const gradients = [vector(random, x, -9, 9), vector(random, x, -9, 9)];
-      return { inputs: [floats(random, x), floats(random, x), ...vectors, ...gradients], attributes: { epsilon } };
+    {
+      kernel: batchNormParameterGradients,
+      ...sums,
+      sample(random) {
+        const x = shapeOf(random);
+        const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
+        return { inputs: [floats(random, x), floats(random, x), ...statistics], attributes: { epsilon } };
+      },
     },
-  },
-  {
-    ...{ kernel: batchNormInferenceGradient, ...few },
-    sample(random) {
-      const x = shapeOf(random);
-      return { inputs: [floats(random, x), vector(random, x), vector(random, x, 0.1, 2)], attributes: { epsilon } };
+    {
+      kernel: batchNormInputGradient,
+      ...few,
+      sample(random) {
+        const x = shapeOf(random);
+        const vectors = [vector(random, x), vector(random, x), vector(random, x, 0.1, 2)];
+        const gradients = [vector(random, x, -9, 9), vector(random, x, -9, 9)];
+        return { inputs: [floats(random, x), floats(random, x), ...vectors, ...gradients], attributes: { epsilon } };
+      },
     },
-  },
-  {
-    ...{ kernel: movingStatistics, roundings: 4, because: 'two products, a sum' },
-    sample(random) {
-      const shape = [between(random, 1, 90)];
-      return {
-        inputs: [floats(random, shape), floats(random, shape, 0, 1)],
-        attributes: { momentum: 0.99, correction: random.uniform(1, 2) },
-        inPlace: [floats(random, shape), floats(random, shape, 0, 1)],
-      };
+    {
+      kernel: batchNormInferenceGradient,
+      ...few,
+      sample(random) {
+        const x = shapeOf(random);
+        return { inputs: [floats(random, x), vector(random, x), vector(random, x, 0.1, 2)], attributes: { epsilon } };
+      },
     },
-  },
-];
-export const batchNormOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: batchNormTrainingOp, roundings: 256, because: 'forward and sums; dx is a difference that nearly cancels' },
-    sample(random) {
-      const x = shapeOf(random);
-      return {
-        inputs: [floats(random, x), vector(random, x, 0.5, 2), vector(random, x)],
-        attributes: { epsilon, moving: null },
-      };
+    {
+      kernel: movingStatistics,
+      roundings: 4,
+      because: 'two products, a sum',
+      sample(random) {
+        const shape = [between(random, 1, 90)];
+        return {
+          inputs: [floats(random, shape), floats(random, shape, 0, 1)],
+          attributes: { momentum: 0.99, correction: random.uniform(1, 2) },
+          inPlace: [floats(random, shape), floats(random, shape, 0, 1)],
+        };
+      },
     },
-  },
-  {
-    ...{ op: batchNormInferenceOp, ...sums, constants: [3, 4] },
-    sample(random) {
-      const x = shapeOf(random);
-      const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
-      return {
-        inputs: [floats(random, x), vector(random, x), vector(random, x), ...statistics],
-        attributes: { epsilon },
-      };
+  ],
+  ops: [
+    {
+      op: batchNormTrainingOp,
+      roundings: 256,
+      because: 'forward and sums; dx is a difference that nearly cancels',
+      sample(random) {
+        const x = shapeOf(random);
+        return {
+          inputs: [floats(random, x), vector(random, x, 0.5, 2), vector(random, x)],
+          attributes: { epsilon, moving: null },
+        };
+      },
     },
-  },
-];
+    {
+      op: batchNormInferenceOp,
+      ...sums,
+      constants: [3, 4],
+      sample(random) {
+        const x = shapeOf(random);
+        const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
+        return {
+          inputs: [floats(random, x), vector(random, x), vector(random, x), ...statistics],
+          attributes: { epsilon },
+        };
+      },
+    },
+  ],
+};

@@ -7,7 +7,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, ENTRY, planThreads, type Numbers } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { floats, pooledPicture, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { floats, pooledPicture, type RegistryEntry } from '../shared/samples.js';
 import { windowConstants, windowGeometry, WINDOW_CONSTANTS } from '../shared/window.js';
 import type { Padding, Pair, WindowAttributes } from '../shared/window.js';
 
@@ -144,29 +144,36 @@ export function averagePool2d(
   return averagePool2dOp.apply([x], { window: { size, strides, dilation: [1, 1], padding } });
 }
 
+// --- samples
+
 const tolerance = { roundings: 16, because: 'up to 16 values added, a quotient each' };
-export const averagePool2dKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: averagePool2dForward, ...tolerance },
-    sample(random) {
-      const { window, x } = pooledPicture(random);
-      return { inputs: [floats(random, x)], attributes: { window } };
+export const averagePool2dEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: averagePool2dForward,
+      ...tolerance,
+      sample(random) {
+        const { window, x } = pooledPicture(random);
+        return { inputs: [floats(random, x)], attributes: { window } };
+      },
     },
-  },
-  {
-    ...{ kernel: averagePool2dGradient, ...tolerance },
-    sample(random) {
-      const { window, x, y } = pooledPicture(random);
-      return { inputs: [floats(random, y)], attributes: { window, xShape: x } };
+    {
+      kernel: averagePool2dGradient,
+      ...tolerance,
+      sample(random) {
+        const { window, x, y } = pooledPicture(random);
+        return { inputs: [floats(random, y)], attributes: { window, xShape: x } };
+      },
     },
-  },
-];
-export const averagePool2dOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: averagePool2dOp, ...tolerance },
-    sample(random) {
-      const { window, x } = pooledPicture(random);
-      return { inputs: [floats(random, x)], attributes: { window } };
+  ],
+  ops: [
+    {
+      op: averagePool2dOp,
+      ...tolerance,
+      sample(random) {
+        const { window, x } = pooledPicture(random);
+        return { inputs: [floats(random, x)], attributes: { window } };
+      },
     },
-  },
-];
+  ],
+};

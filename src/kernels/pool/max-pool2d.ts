@@ -11,6 +11,15 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { isNanFunction } from '../shared/math.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../shared/window.js';
+import {
+  allDifferent,
+  between,
+  floats,
+  randomWindow,
+  type RegistryEntry,
+  type SampleTensor,
+} from '../shared/samples.js';
+import type { Random } from '../../tensor/random.js';
 
 /** Constants of both shaders. */
 function constants(x: Shape, window: WindowAttributes): Record<string, number> {
@@ -150,8 +159,17 @@ export const maxPool2dForward = defineKernel<PoolAttributes>({
           function: 'maxPool',
           parts,
           arguments: [
-            ...[...inputs, ...outputs, lines, ...picture, outputHeight, outputWidth],
-            ...[...window.size, ...window.strides, top, left, chunk],
+            ...inputs,
+            ...outputs,
+            lines,
+            ...picture,
+            outputHeight,
+            outputWidth,
+            ...window.size,
+            ...window.strides,
+            top,
+            left,
+            chunk,
           ],
         },
       ],
@@ -208,3 +226,57 @@ export function maxPool2d(
 ): Tensor {
   return maxPool2dOp.apply([x], { window: { size, strides, dilation: [1, 1], padding } });
 }
+
+// --- samples
+
+function poolSample(random: Random) {
+  const window = randomWindow(random, false);
+  const x: Shape = [between(random, 1, 3), between(random, 4, 9), between(random, 4, 9), between(random, 1, 5)];
+  const { outputHeight, outputWidth, top, left } = windowGeometry('sample', x, window);
+  const shape = [x[0], outputHeight, outputWidth, x[3]];
+  // Any pixel inside the window may be the maximum.
+  const values = Uint32Array.from({ length: sizeOf(shape) }, (_, at) => {
+    const i = Math.floor(at / shape[3] / outputWidth) % outputHeight;
+    const j = Math.floor(at / shape[3]) % outputWidth;
+    const row = Math.min(Math.max(i * window.strides[0] - top + random.integer(window.size[0]), 0), x[1] - 1);
+    const column = Math.min(Math.max(j * window.strides[1] - left + random.integer(window.size[1]), 0), x[2] - 1);
+    return row * x[2] + column;
+  });
+  return { window, x, indices: { shape, dtype: 'uint32', values } satisfies SampleTensor };
+}
+
+export const maxPool2dEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: maxPool2dForward,
+      roundings: 0,
+      because: 'values are copied',
+      sample(random) {
+        const { window, x } = poolSample(random);
+        // Few different values, so that ties are common.
+        const values = Float32Array.from({ length: sizeOf(x) }, () => random.integer(5) - 3);
+        return { inputs: [{ shape: x, dtype: 'float32', values }], attributes: { window } };
+      },
+    },
+    {
+      kernel: maxPool2dGradient,
+      roundings: 16,
+      because: 'up to 16 values added',
+      sample(random) {
+        const { window, x, indices } = poolSample(random);
+        return { inputs: [floats(random, indices.shape), indices], attributes: { window, xShape: x } };
+      },
+    },
+  ],
+  ops: [
+    {
+      op: maxPool2dOp,
+      roundings: 16,
+      because: 'values are copied; up to 16 added in the gradient',
+      sample(random) {
+        const { window, x } = poolSample(random);
+        return { inputs: [allDifferent(random, x)], attributes: { window } };
+      },
+    },
+  ],
+};

@@ -9,8 +9,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { alongAxes, type AxisRange } from './axes.js';
 import { isNanFunction } from '../shared/math.js';
 import { randomAxes, reduceAxes, type ReduceOptions } from './reduce.js';
-import { allDifferent, anyShape, floats, integers, wholeNumbers } from '../shared/samples.js';
-import type { RegisteredKernel, RegisteredOp } from '../shared/samples.js';
+import { allDifferent, anyShape, floats, integers, wholeNumbers, type RegistryEntry } from '../shared/samples.js';
 
 const FORWARD = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -106,32 +105,42 @@ export const max = (x: Tensor, options: ReduceOptions = {}): Tensor =>
 /** Maximum over each picture: x [N,H,W,C] → [N,C]. */
 export const globalMaxPool2d = (x: Tensor): Tensor => max(x, { axis: [1, 2] });
 
+// --- samples
+
 const because = 'values are copied';
-export const reduceMaxKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: axisMax, roundings: 0, because },
-    sample(random) {
-      const shape = anyShape(random);
-      return { inputs: [wholeNumbers(random, shape)], attributes: randomAxes(random, shape) };
+export const reduceMaxEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: axisMax,
+      roundings: 0,
+      because,
+      sample(random) {
+        const shape = anyShape(random);
+        return { inputs: [wholeNumbers(random, shape)], attributes: randomAxes(random, shape) };
+      },
     },
-  },
-  {
-    ...{ kernel: axisMaxGradient, roundings: 0, because },
-    sample(random) {
-      const shape = anyShape(random);
-      const axes = randomAxes(random, shape);
-      const { outer, length, inner } = alongAxes(shape, axes);
-      const lines = [outer, inner];
-      return { inputs: [floats(random, lines), integers(random, lines, length)], attributes: { ...axes, shape } };
+    {
+      kernel: axisMaxGradient,
+      roundings: 0,
+      because,
+      sample(random) {
+        const shape = anyShape(random);
+        const axes = randomAxes(random, shape);
+        const { outer, length, inner } = alongAxes(shape, axes);
+        const lines = [outer, inner];
+        return { inputs: [floats(random, lines), integers(random, lines, length)], attributes: { ...axes, shape } };
+      },
     },
-  },
-];
-export const reduceMaxOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: maxOp, roundings: 0, because },
-    sample(random) {
-      const shape = anyShape(random);
-      return { inputs: [allDifferent(random, shape)], attributes: randomAxes(random, shape) };
+  ],
+  ops: [
+    {
+      op: maxOp,
+      roundings: 0,
+      because,
+      sample(random) {
+        const shape = anyShape(random);
+        return { inputs: [allDifferent(random, shape)], attributes: randomAxes(random, shape) };
+      },
     },
-  },
-];
+  ],
+};

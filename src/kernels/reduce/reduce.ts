@@ -9,7 +9,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { alongAxes, axisRanges, type AxisRange } from './axes.js';
 import { reshape } from '../move/reshape.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
-import { anyShape, between, floats, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface SumAttributes extends AxisRange {
   readonly scale: number;
@@ -57,7 +57,11 @@ export const axisSum = defineKernel<SumAttributes>({
       scratch: slices > 1 ? [slices * lines * 4] : [],
       steps: ({ inputs, outputs: [sums] }, [partials]) => [
         dispatchThreads(SLICE_SUMS, slices * lines, [...inputs, partials ?? sums], {
-          ...{ LENGTH: length, INNER: inner, LINES: lines, LENGTH_OF_SLICE: lengthOfSlice, SCALE: scale },
+          LENGTH: length,
+          INNER: inner,
+          LINES: lines,
+          LENGTH_OF_SLICE: lengthOfSlice,
+          SCALE: scale,
         }),
         ...(partials ? [partialSums(partials, sums, lines, slices)] : []),
       ],
@@ -137,30 +141,41 @@ export function randomAxes(random: { integer(limit: number): number }, shape: Sh
   const first = random.integer(shape.length);
   return { first, count: 1 + random.integer(shape.length - first) };
 }
-export const reduceKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: axisSum, roundings: 64, because: 'up to 2,000 values of both signs in slices, one product' },
-    sample(random) {
-      const shape = random.integer(2) ? [between(random, 1, 2000), between(random, 1, 3)] : anyShape(random);
-      return { inputs: [floats(random, shape)], attributes: { ...randomAxes(random, shape), scale: 0.7 } };
+
+// --- samples
+
+export const reduceEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: axisSum,
+      roundings: 64,
+      because: 'up to 2,000 values of both signs in slices, one product',
+      sample(random) {
+        const shape = random.integer(2) ? [between(random, 1, 2000), between(random, 1, 3)] : anyShape(random);
+        return { inputs: [floats(random, shape)], attributes: { ...randomAxes(random, shape), scale: 0.7 } };
+      },
     },
-  },
-  {
-    ...{ kernel: axisBroadcast, roundings: 2, because: 'the scale is rounded, then one product' },
-    sample(random) {
-      const shape = anyShape(random);
-      const axes = randomAxes(random, shape);
-      const { outer, inner } = alongAxes(shape, axes);
-      return { inputs: [floats(random, [outer, inner])], attributes: { ...axes, scale: 0.7, shape } };
+    {
+      kernel: axisBroadcast,
+      roundings: 2,
+      because: 'the scale is rounded, then one product',
+      sample(random) {
+        const shape = anyShape(random);
+        const axes = randomAxes(random, shape);
+        const { outer, inner } = alongAxes(shape, axes);
+        return { inputs: [floats(random, [outer, inner])], attributes: { ...axes, scale: 0.7, shape } };
+      },
     },
-  },
-];
-export const reduceOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: sumOp, roundings: 64, because: 'up to 625 values of both signs, one product' },
-    sample(random) {
-      const shape = anyShape(random);
-      return { inputs: [floats(random, shape)], attributes: { ...randomAxes(random, shape), scale: 0.7 } };
+  ],
+  ops: [
+    {
+      op: sumOp,
+      roundings: 64,
+      because: 'up to 625 values of both signs, one product',
+      sample(random) {
+        const shape = anyShape(random);
+        return { inputs: [floats(random, shape)], attributes: { ...randomAxes(random, shape), scale: 0.7 } };
+      },
     },
-  },
-];
+  ],
+};

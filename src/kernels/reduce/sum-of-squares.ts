@@ -4,7 +4,7 @@ import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/
 import { sizeOf } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { partialSums } from '../shared/partial-sums.js';
-import { anyShape, between, floats, type RegisteredKernel, type RegisteredOp } from '../shared/samples.js';
+import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface ScaleAttributes {
   readonly scale: number;
@@ -39,7 +39,9 @@ export const sumOfSquaresKernel = defineKernel<ScaleAttributes>({
       scratch: slices > 1 ? [slices * 4] : [],
       steps: ({ inputs, outputs: [sum] }, [partials]) => [
         dispatchThreads(SLICES, slices, [...inputs, partials ?? sum], {
-          ...{ SIZE: size, SIZE_OF_SLICE: sizeOfSlice, SCALE: scale },
+          SIZE: size,
+          SIZE_OF_SLICE: sizeOfSlice,
+          SCALE: scale,
         }),
         ...(partials ? [partialSums(partials, sum, 1, slices)] : []),
       ],
@@ -76,21 +78,29 @@ export const sumOfSquaresOp = defineOp<ScaleAttributes>({
 export const sumOfSquares = (x: Tensor, { scale = 1 }: { scale?: number } = {}): Tensor =>
   sumOfSquaresOp.apply([x], { scale });
 
+// --- samples
+
 const attributes = { scale: 0.3 };
 const tolerance = { roundings: 16, because: 'squares in slices of 64 and more: all positive, roundings average out' };
-export const sumOfSquaresKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: sumOfSquaresKernel, ...tolerance },
-    sample: (random) => ({ inputs: [floats(random, [between(random, 1, 5000)])], attributes }),
-  },
-  {
-    ...{ kernel: sumOfSquaresGradient, roundings: 4, because: 'three products, a rounded scale' },
-    sample: (random) => ({ inputs: [floats(random, []), floats(random, anyShape(random))], attributes }),
-  },
-];
-export const sumOfSquaresOps: readonly RegisteredOp[] = [
-  {
-    ...{ op: sumOfSquaresOp, ...tolerance },
-    sample: (random) => ({ inputs: [floats(random, anyShape(random))], attributes }),
-  },
-];
+export const sumOfSquaresEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: sumOfSquaresKernel,
+      ...tolerance,
+      sample: (random) => ({ inputs: [floats(random, [between(random, 1, 5000)])], attributes }),
+    },
+    {
+      kernel: sumOfSquaresGradient,
+      roundings: 4,
+      because: 'three products, a rounded scale',
+      sample: (random) => ({ inputs: [floats(random, []), floats(random, anyShape(random))], attributes }),
+    },
+  ],
+  ops: [
+    {
+      op: sumOfSquaresOp,
+      ...tolerance,
+      sample: (random) => ({ inputs: [floats(random, anyShape(random))], attributes }),
+    },
+  ],
+};

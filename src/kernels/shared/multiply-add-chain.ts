@@ -6,7 +6,7 @@
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { sizeOf } from '../../tensor/shape.js';
-import { between, floats, type RegisteredKernel } from './samples.js';
+import { between, floats, type RegistryEntry } from './samples.js';
 
 /** Values of a thread: 8 vectors of four. */
 export const CHAINS = 32;
@@ -62,12 +62,19 @@ export const multiplyAddChain = defineKernel<ChainAttributes>({
   },
 });
 
-export const multiplyAddChainKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: multiplyAddChain, roundings: 8, because: 'each round shrinks the error of those before it to 3/4' },
-    sample: (random) => ({
-      inputs: [floats(random, [CHAINS * between(random, 1, 40)])],
-      attributes: { rounds: between(random, 0, 20) },
-    }),
-  },
-];
+// --- samples
+
+export const multiplyAddChainEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: multiplyAddChain,
+      roundings: 8,
+      because: 'each round shrinks the error of those before it to 3/4',
+      sample: (random) => ({
+        inputs: [floats(random, [CHAINS * between(random, 1, 40)])],
+        attributes: { rounds: between(random, 0, 20) },
+      }),
+    },
+  ],
+  ops: [],
+};

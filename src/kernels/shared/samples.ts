@@ -40,6 +40,12 @@ export interface RegisteredOp extends Tolerance {
   readonly constants?: readonly number[];
 }
 
+/** What the file of an op gives to the registry. */
+export interface RegistryEntry {
+  readonly kernels: readonly RegisteredKernel[];
+  readonly ops: readonly RegisteredOp[];
+}
+
 export const between = (random: Random, low: number, high: number): number => low + random.integer(high - low + 1);
 
 export const floats = (random: Random, shape: Shape, low = -1, high = 1): SampleTensor => ({

@@ -60,9 +60,17 @@ export function windowGeometry(
 export function windowConstants(op: string, x: Shape, window: WindowAttributes): Record<string, number> {
   const { outputHeight, outputWidth, top, left } = windowGeometry(op, x, window);
   return {
-    ...{ HEIGHT: x[1], WIDTH: x[2], CHANNELS: x[3], OUTPUT_HEIGHT: outputHeight, OUTPUT_WIDTH: outputWidth },
-    ...{ WINDOW_HEIGHT: window.size[0], WINDOW_WIDTH: window.size[1] },
-    ...{ STRIDE_HEIGHT: window.strides[0], STRIDE_WIDTH: window.strides[1], TOP: top, LEFT: left },
+    HEIGHT: x[1],
+    WIDTH: x[2],
+    CHANNELS: x[3],
+    OUTPUT_HEIGHT: outputHeight,
+    OUTPUT_WIDTH: outputWidth,
+    WINDOW_HEIGHT: window.size[0],
+    WINDOW_WIDTH: window.size[1],
+    STRIDE_HEIGHT: window.strides[0],
+    STRIDE_WIDTH: window.strides[1],
+    TOP: top,
+    LEFT: left,
   };
 }
 

@@ -9,6 +9,7 @@
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf } from '../../tensor/shape.js';
 import { splitElements } from '../../tensor/cpu/parts.js';
+import { between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface AdamAttributes {
   readonly beta1: number;
@@ -74,3 +75,27 @@ export const adamUpdate = defineKernel<AdamAttributes>({
     };
   },
 });
+
+// --- samples
+
+export const adamEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: adamUpdate,
+      roundings: 8,
+      because: 'a root, a quotient, ten other operations',
+      sample(random) {
+        const shape = [between(random, 1, 300)];
+        return {
+          inputs: [
+            floats(random, shape),
+            { shape: [2], dtype: 'float32', values: Float32Array.of(0.003, random.uniform(1, 30)) },
+          ],
+          attributes: { beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+          inPlace: [floats(random, shape), floats(random, shape), floats(random, shape, 0, 1)],
+        };
+      },
+    },
+  ],
+  ops: [],
+};

@@ -7,7 +7,7 @@
  */
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf } from '../../tensor/shape.js';
-import { between, floats, type RegisteredKernel } from '../shared/samples.js';
+import { between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface RmspropAttributes {
   readonly rho: number;
@@ -54,23 +54,35 @@ export const rmspropUpdate = defineKernel<RmspropAttributes>({
   },
   wgsl: ({ inputs: [gradients] }, { rho, epsilon, momentum, epsilonInside }) =>
     planThreads(rmspropShader(epsilonInside), sizeOf(gradients), {
-      ...{ RHO: rho, REST: 1 - rho, EPSILON: epsilon, MOMENTUM: momentum },
+      RHO: rho,
+      REST: 1 - rho,
+      EPSILON: epsilon,
+      MOMENTUM: momentum,
     }),
 });
 
-export const rmspropKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: rmspropUpdate, roundings: 8, because: 'a root, a quotient, seven other operations' },
-    sample(random) {
-      const shape = [between(random, 1, 300)];
-      return {
-        inputs: [floats(random, shape), floats(random, [1], 0.001, 0.01)],
-        attributes: {
-          ...{ rho: 0.9, epsilon: 1e-7, momentum: random.uniform(0, 0.9) },
-          epsilonInside: random.integer(2) === 1,
-        },
-        inPlace: [floats(random, shape), floats(random, shape, 0.1, 1), floats(random, shape)],
-      };
+// --- samples
+
+export const rmspropEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: rmspropUpdate,
+      roundings: 8,
+      because: 'a root, a quotient, seven other operations',
+      sample(random) {
+        const shape = [between(random, 1, 300)];
+        return {
+          inputs: [floats(random, shape), floats(random, [1], 0.001, 0.01)],
+          attributes: {
+            rho: 0.9,
+            epsilon: 1e-7,
+            momentum: random.uniform(0, 0.9),
+            epsilonInside: random.integer(2) === 1,
+          },
+          inPlace: [floats(random, shape), floats(random, shape, 0.1, 1), floats(random, shape)],
+        };
+      },
     },
-  },
-];
+  ],
+  ops: [],
+};

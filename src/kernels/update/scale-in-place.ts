@@ -5,7 +5,7 @@
  */
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf } from '../../tensor/shape.js';
-import { between, floats, type RegisteredKernel } from '../shared/samples.js';
+import { between, floats, type RegistryEntry } from '../shared/samples.js';
 
 const shader = (factor: string): string => /* wgsl */ `
 @group(0) @binding(0) var<storage, read> scalar: array<f32>;
@@ -45,23 +45,32 @@ export const clipInPlace = defineKernel<InPlaceAttributes & { readonly limit: nu
   wgsl: ({ outputs: [values] }, { limit }) => planThreads(CLIP, sizeOf(values), { LIMIT: limit }),
 });
 
-export const scaleInPlaceKernels: readonly RegisteredKernel[] = [
-  {
-    ...{ kernel: scaleInPlace, roundings: 1, because: 'one product' },
-    sample(random) {
-      const size = between(random, 1, 300);
-      return { inputs: [floats(random, [])], attributes: { size }, inPlace: [floats(random, [size])] };
+// --- samples
+
+export const scaleInPlaceEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: scaleInPlace,
+      roundings: 1,
+      because: 'one product',
+      sample(random) {
+        const size = between(random, 1, 300);
+        return { inputs: [floats(random, [])], attributes: { size }, inPlace: [floats(random, [size])] };
+      },
     },
-  },
-  {
-    ...{ kernel: clipInPlace, roundings: 4, because: 'a root, a quotient, one product' },
-    sample(random) {
-      const size = between(random, 1, 300);
-      return {
-        inputs: [floats(random, [], 0.01, 4)],
-        attributes: { size, limit: 1 },
-        inPlace: [floats(random, [size])],
-      };
+    {
+      kernel: clipInPlace,
+      roundings: 4,
+      because: 'a root, a quotient, one product',
+      sample(random) {
+        const size = between(random, 1, 300);
+        return {
+          inputs: [floats(random, [], 0.01, 4)],
+          attributes: { size, limit: 1 },
+          inPlace: [floats(random, [size])],
+        };
+      },
     },
-  },
-];
+  ],
+  ops: [],
+};

@@ -5,6 +5,7 @@
  */
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf } from '../../tensor/shape.js';
+import { between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface SgdAttributes {
   readonly momentum: number;
@@ -40,3 +41,24 @@ export const sgdUpdate = defineKernel<SgdAttributes>({
   wgsl: ({ inputs: [gradients] }, { momentum, nesterov }) =>
     planThreads(sgdShader(nesterov), sizeOf(gradients), { MOMENTUM: momentum }),
 });
+
+// --- samples
+
+export const sgdEntry: RegistryEntry = {
+  kernels: [
+    {
+      kernel: sgdUpdate,
+      roundings: 4,
+      because: 'five operations',
+      sample(random) {
+        const shape = [between(random, 1, 300)];
+        return {
+          inputs: [floats(random, shape), floats(random, [1], 0.001, 0.1)],
+          attributes: { momentum: random.uniform(0, 0.99), nesterov: random.integer(2) === 1 },
+          inPlace: [floats(random, shape), floats(random, shape)],
+        };
+      },
+    },
+  ],
+  ops: [],
+};

@@ -92,7 +92,15 @@ export class Conv2D extends Layer {
   config(): LayerConfig {
     const { kind, name, filters, kernelSize, strides, padding, dilationRate, activation, useBias } = this;
     return {
-      ...{ kind, name, filters, kernelSize, strides, padding, dilationRate, activation, useBias },
+      kind,
+      name,
+      filters,
+      kernelSize,
+      strides,
+      padding,
+      dilationRate,
+      activation,
+      useBias,
       ...(this.kernelRegularizer && { kernelRegularizer: this.kernelRegularizer }),
       ...(this.groups !== 1 && { groups: this.groups }),
     };

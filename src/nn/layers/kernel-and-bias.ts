@@ -19,7 +19,9 @@ export function checkRegularizer(layer: string, regularizer: Regularizer | null)
 export function weights(kernel: Shape, useBias: boolean, regularizer: Regularizer | null): ParameterDescription[] {
   const described: ParameterDescription[] = [
     {
-      ...{ name: 'kernel', shape: kernel, initialize: (random) => glorotUniform(kernel, random) },
+      name: 'kernel',
+      shape: kernel,
+      initialize: (random) => glorotUniform(kernel, random),
       ...(regularizer && { l2: regularizer.l2 }),
     },
   ];

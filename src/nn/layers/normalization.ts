@@ -44,7 +44,10 @@ export class BatchNormalization extends ShapeKeeping {
   override parameters(input: Shape): readonly ParameterDescription[] {
     const shape = [input.at(-1)!];
     const filled = (name: string, value: number, trainable: boolean): ParameterDescription => ({
-      ...{ name, shape, trainable, initialize: () => new Float32Array(shape[0]).fill(value) },
+      name,
+      shape,
+      trainable,
+      initialize: () => new Float32Array(shape[0]).fill(value),
     });
     return [
       ...(this.scale ? [filled('gamma', 1, true)] : []),

@@ -173,7 +173,10 @@ export async function fitBatches(
           checkFinite(figures, epoch, index + 1);
           running.add(figures);
           onProgress?.({
-            ...{ ...running.metrics, epoch, step: index + 1, steps: stepsPerEpoch },
+            ...running.metrics,
+            epoch,
+            step: index + 1,
+            steps: stepsPerEpoch,
             picturesPerSecond: running.samples / ((performance.now() - start) / 1000),
           });
         },
@@ -188,7 +191,9 @@ export async function fitBatches(
         }));
       if (signal?.aborted && valued === null) return { epochs: logs, interrupted: true };
       const log: EpochLog = {
-        ...{ epoch, seconds: (performance.now() - start) / 1000, ...running.metrics },
+        epoch,
+        seconds: (performance.now() - start) / 1000,
+        ...running.metrics,
         ...(valued && { valLoss: valued.loss, valAccuracy: valued.accuracy }),
       };
       logs.push(log);

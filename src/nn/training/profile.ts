@@ -45,7 +45,9 @@ export async function profileStep(device: Device, recording: Recording, rounds =
     const earlier = groups.get(key);
     const operations = kernel.operations?.(shapes, attributes) ?? null;
     groups.set(key, {
-      ...{ kernel: kernel.name, inputs: shapes.inputs, variant },
+      kernel: kernel.name,
+      inputs: shapes.inputs,
+      variant,
       launches: (earlier?.launches ?? 0) + 1,
       // The first run of each has compiled what was not compiled yet.
       milliseconds: (earlier?.milliseconds ?? 0) + median(runs.slice(1).map((times) => times[index])),
