@@ -1,5 +1,5 @@
 // What the CPU device calls. Arguments are addresses (bytes), counts and strides (elements); `part` comes first.
-export { productOfRows, productOfSlice, productOfDots } from './matrix';
+export { productOfTiles, productOfSlice, productOfDots } from './matrix';
 export { windowOffsets, packWindows, convolve, convolutionWeightGradient } from './convolution';
 export { pad, pooledOffsets, packWeights, convolveAndPool } from './pooled-convolution';
 export { pooledWeightGradient, finishPooledWeightGradient, exchangeWeights, pooledInputGradient, crop } from './pooled-gradient';

@@ -1,32 +1,32 @@
-// Matrix products in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript. The order of additions depends on
-// the shapes alone. All addresses are bytes, all strides and counts elements, unless the name says bytes.
+// Matrix products in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript. Each element of C is a sum over blocks of
+// BLOCK_DEPTH products, in order, and each block's sum starts from 0: that depends on K alone, so that a row of C is the same bits
+// whatever M is and however the work is split. All addresses are bytes, all strides and counts elements, unless the name says bytes.
 import { multiplyAdd, partEnd } from './range';
 import { addScaledRuns, ENTRY_BYTES } from './runs';
 import { copyEdge, evenOffsets, multiplyInto, packPanel, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './tile';
 
-/** Depth that is multiplied at a time: a panel of it stays in the first-level cache. */
-const BLOCK_DEPTH: i32 = 64;
+/** Depth that is multiplied at a time: a panel of it stays in the first-level cache. As in src/kernels/shared/wasm-parts.ts. */
+const BLOCK_DEPTH: i32 = 256;
 /** Bytes of scratch memory a part: a tile at the edge of C, the offsets in a row of A, and a panel of B. */
 const OFFSETS_BYTES: usize = BLOCK_DEPTH << 2;
 const SCRATCH_BYTES: usize = TILE_BYTES + OFFSETS_BYTES + ((BLOCK_DEPTH * TILE_COLUMNS) << 2);
 
-/** C[rows, N] = A[rows, K] · B[K, N] for K from `first` to `end`; a and c point at their first row, b at row 0. */
-function multiplyRows(
-  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, bColumnBytes: usize, c: usize, rows: i32, N: i32, first: i32, end: i32, scratch: usize,
+/** C[rows, columns] = A[rows, K] · B[K, columns] for K from `first` to `end`; c points at its first element, a at its first row, b at row 0. */
+function multiplyBlock(
+  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, bColumnBytes: usize, c: usize, stride: usize, rows: i32, columns: i32, first: i32, end: i32, scratch: usize,
 ): void {
-  if (rows < TILE_ROWS && bColumnBytes == 4) {
-    multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, rows, N, first, end, scratch);
+  if (rows < TILE_ROWS && bColumnBytes == 4 && end - first <= BLOCK_DEPTH) {
+    multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, stride, rows, columns, first, end, scratch);
     return;
   }
-  const stride = <usize>N << 2;
   const offsets = scratch + TILE_BYTES, panel = offsets + OFFSETS_BYTES;
   evenOffsets(offsets, BLOCK_DEPTH, columnBytes);
   for (let k = first; k < end; k += BLOCK_DEPTH) {
     const depth = min(BLOCK_DEPTH, end - k);
     const block = a + <usize>k * columnBytes;
-    for (let column = 0; column < N; column += TILE_COLUMNS) {
-      const columns = min(TILE_COLUMNS, N - column);
-      packPanel(panel, b + <usize>k * bRowBytes + <usize>column * bColumnBytes, bRowBytes, bColumnBytes, depth, columns);
+    for (let column = 0; column < columns; column += TILE_COLUMNS) {
+      const width = min(TILE_COLUMNS, columns - column);
+      packPanel(panel, b + <usize>k * bRowBytes + <usize>column * bColumnBytes, bRowBytes, bColumnBytes, depth, width);
       for (let row = 0; row < rows; row += TILE_ROWS) {
         const last = rows - 1; // rows beyond it repeat it; their products are thrown away
         const a0 = block + <usize>row * rowBytes;
@@ -34,50 +34,50 @@ function multiplyRows(
         const a2 = block + <usize>min(row + 2, last) * rowBytes;
         const a3 = block + <usize>min(row + 3, last) * rowBytes;
         const target = c + <usize>row * stride + (<usize>column << 2);
-        multiplyInto(target, stride, min(TILE_ROWS, rows - row), columns, depth, a0, a1, a2, a3, offsets, panel, k > first, scratch);
+        multiplyInto(target, stride, min(TILE_ROWS, rows - row), width, depth, a0, a1, a2, a3, offsets, panel, k > first, scratch);
       }
     }
   }
 }
 
-/** The same for less than a tile of rows, where packing B would cost as much as the product: rows of B, scaled and added. */
+/** The same for one block and less than a tile of rows, where packing B would cost as much as the product: rows of B, scaled and added. */
 function multiplyFewRows(
-  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, c: usize, rows: i32, N: i32, first: i32, end: i32, scratch: usize,
+  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, c: usize, stride: usize, rows: i32, columns: i32, first: i32, end: i32, scratch: usize,
 ): void {
   for (let row = 0; row < rows; row++) {
-    memory.fill(c, 0, <usize>N << 2);
-    for (let k = first; k < end; k += BLOCK_DEPTH) {
-      let entry = scratch;
-      for (let i = k; i < min(k + BLOCK_DEPTH, end); i++) {
-        store<f32>(entry, load<f32>(a + <usize>i * columnBytes));
-        store<u32>(entry, <u32>(b + <usize>i * bRowBytes), 4);
-        entry += ENTRY_BYTES;
-      }
-      addScaledRuns(c, scratch, entry, 0, N);
+    memory.fill(c, 0, <usize>columns << 2);
+    let entry = scratch;
+    for (let k = first; k < end; k++) {
+      store<f32>(entry, load<f32>(a + <usize>k * columnBytes));
+      store<u32>(entry, <u32>(b + <usize>k * bRowBytes), 4);
+      entry += ENTRY_BYTES;
     }
+    addScaledRuns(c, scratch, entry, 0, columns);
     a += rowBytes;
-    c += <usize>N << 2;
+    c += stride;
   }
 }
 
-/** Rows [part · chunk, …) of C = A · B. `scratch` takes SCRATCH_BYTES a part. */
-export function productOfRows(
-  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, c: usize, M: i32, N: i32, K: i32, chunk: i32, scratch: usize,
+/** Rows [r · chunk, …) and columns [q · columnChunk, …) of C = A · B; parts count r first. `scratch` takes SCRATCH_BYTES a part. */
+export function productOfTiles(
+  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, c: usize, M: i32, N: i32, K: i32, chunk: i32, columnChunk: i32, scratch: usize,
 ): void {
-  const first = part * chunk;
-  multiplyRows(
-    a + ((<usize>first * aRow) << 2), aRow << 2, aColumn << 2, b, bRow << 2, bColumn << 2, c + ((<usize>first * N) << 2),
-    partEnd(part, chunk, M) - first, N, 0, K, scratch + <usize>part * SCRATCH_BYTES,
+  const rowParts = (M + chunk - 1) / chunk;
+  const r = part % rowParts, q = part / rowParts;
+  const row = r * chunk, column = q * columnChunk;
+  multiplyBlock(
+    a + ((<usize>row * aRow) << 2), aRow << 2, aColumn << 2, b + ((<usize>column * bColumn) << 2), bRow << 2, bColumn << 2,
+    c + ((<usize>row * N + column) << 2), <usize>N << 2, partEnd(r, chunk, M) - row, partEnd(q, columnChunk, N) - column, 0, K, scratch + <usize>part * SCRATCH_BYTES,
   );
 }
 
-/** slices[part, M, N] = A[M, slice of K] · B[slice of K, N]: for products of few elements and great depth. Then `sumSlices`. */
+/** slices[part, M, N] = A[M, block] · B[block, N] for blocks of BLOCK_DEPTH: for products of few elements and great depth. Then `sumSlices`. */
 export function productOfSlice(
-  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, slices: usize, M: i32, N: i32, K: i32, chunk: i32, scratch: usize,
+  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, slices: usize, M: i32, N: i32, K: i32, scratch: usize,
 ): void {
-  multiplyRows(
-    a, aRow << 2, aColumn << 2, b, bRow << 2, bColumn << 2, slices + ((<usize>part * M * N) << 2),
-    M, N, part * chunk, partEnd(part, chunk, K), scratch + <usize>part * SCRATCH_BYTES,
+  multiplyBlock(
+    a, aRow << 2, aColumn << 2, b, bRow << 2, bColumn << 2, slices + ((<usize>part * M * N) << 2), <usize>N << 2,
+    M, N, part * BLOCK_DEPTH, partEnd(part, BLOCK_DEPTH, K), scratch + <usize>part * SCRATCH_BYTES,
   );
 }
 

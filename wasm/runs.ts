@@ -42,12 +42,12 @@ export function addScaledRuns(target: usize, entries: usize, end: usize, offset:
     target += 16;
     offset += 16;
   }
-  for (; length > 0; length--) {
-    let sum = load<f32>(target);
+  for (; length > 0; length--) { // by lanes here too, for the same rounding as above
+    let sum = v128.load32_zero(target);
     for (let entry = entries; entry < end; entry += ENTRY_BYTES) {
-      sum += load<f32>(entry) * load<f32>(<usize>load<u32>(entry, 4) + offset);
+      sum = multiplyAdd(sum, v128.load32_zero(entry), v128.load32_zero(<usize>load<u32>(entry, 4) + offset));
     }
-    store<f32>(target, sum);
+    store<f32>(target, f32x4.extract_lane(sum, 0));
     target += 4;
     offset += 4;
   }

@@ -8,7 +8,7 @@ import { formatShape } from '../../tensor/shape.js';
 import { productDispatches, productVariants } from './matrix-product.wgsl.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
-import { floats, PRODUCT_BYTES, sumSlicesCall } from '../shared/wasm-parts.js';
+import { BLOCK_DEPTH, floats, PRODUCT_BYTES, sumSlicesCall } from '../shared/wasm-parts.js';
 import { between, channels, floats as randomFloats, type RegistryEntry } from '../shared/samples.js';
 
 export interface MatrixProductAttributes {
@@ -16,6 +16,11 @@ export interface MatrixProductAttributes {
   readonly transposeB?: boolean;
   readonly activation?: FusedActivation;
 }
+
+/** Rows of C that are not split: its columns are. */
+const FEW_ROWS = 64;
+/** Most elements of the slices that a product is split into by depth. */
+const MOST_SLICED = 2 ** 21;
 
 /** Sizes, and the distances (in elements) between rows and columns of op(A) and op(B). */
 function productShape(
@@ -78,17 +83,23 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     const { M, N, K, aRow, aColumn, bRow, bColumn } = productShape(shapes, attributes);
     const { transposeA, transposeB, activation = 'linear' } = attributes;
     const dots = transposeB && !transposeA; // rows with rows: neither need be packed
-    // Few elements of great depth, as a dense layer's output, are split by depth, others by rows (or columns).
-    const byDepth = !dots && M * N < 8 * K;
-    const { parts, chunk } = dots ? split(N, 16, 4) : byDepth ? split(K, 64, 64) : split(M, 16, 4);
+    // Few elements of great depth, as a dense layer's output, are split by depth, others by rows or columns; never by what would
+    // change a row's bits with their number.
+    const slices = Math.ceil(K / BLOCK_DEPTH);
+    const byDepth = !dots && slices > 1 && slices * M * N <= MOST_SLICED;
+    const rows = split(M, M > FEW_ROWS ? 16 : M, 4);
+    const columns = M > FEW_ROWS ? { parts: 1, chunk: N } : split(N, 32, 8);
+    const { parts, chunk } = dots
+      ? split(N, 16, 4)
+      : { parts: byDepth ? slices : rows.parts * columns.parts, chunk: rows.chunk };
     const scratch = parts * PRODUCT_BYTES;
     const strides = (a: number, b: number): number[] => [a, aRow, aColumn, b, bRow, bColumn];
     if (byDepth) {
       return {
         scratch: [scratch, floats(parts * M * N)],
-        steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [edges, slices]) => [
-          { function: 'productOfSlice', parts, arguments: [...strides(a, b), slices, M, N, K, chunk, edges] },
-          sumSlicesCall(slices, parts, c, M, N, { bias, activation }),
+        steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [edges, sums]) => [
+          { function: 'productOfSlice', parts, arguments: [...strides(a, b), sums, M, N, K, edges] },
+          sumSlicesCall(sums, parts, c, M, N, { bias, activation }),
         ],
       };
     }
@@ -97,7 +108,11 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
       steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [edges]) => [
         dots
           ? { function: 'productOfDots', parts, arguments: [a, b, c, M, N, K, chunk, edges] }
-          : { function: 'productOfRows', parts, arguments: [...strides(a, b), c, M, N, K, chunk, edges] },
+          : {
+              function: 'productOfTiles',
+              parts,
+              arguments: [...strides(a, b), c, M, N, K, chunk, columns.chunk, edges],
+            },
         ...(bias || activation !== 'linear' ? [sumSlicesCall(c, 1, c, M, N, { bias, activation })] : []),
       ],
     };
