@@ -100,7 +100,9 @@ export {
   type Loss,
 } from './nn/losses.js';
 export { accuracy, averagePrecision, classScores, confusionMatrix, rocAuc, type ClassScores } from './nn/metrics.js';
-export { Model, type CompileOptions, type ModelConfig, type ModelNode } from './nn/model.js';
+export type { CompileOptions } from './nn/compile.js';
+export type { ModelConfig, ModelNode } from './nn/graph.js';
+export { Model, type CallOptions } from './nn/model.js';
 export { Activation, ELU, LeakyReLU, ReLU, Softmax } from './nn/layers/activation.js';
 export { Dropout, Reshape, ZeroPadding2D } from './nn/layers/core.js';
 export { Add, Concatenate, Multiply } from './nn/layers/merging.js';

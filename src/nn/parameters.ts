@@ -1,13 +1,14 @@
 /**
  * The parameter arena: all trainable parameters of a model in one buffer, their gradients in another, so that an optimizer
- * step is one launch and a checkpoint one read. What training moves without a gradient (running statistics) is in a
- * third: WebGPU does not let a kernel write to a buffer that it also reads parameters from.
+ * step is one launch and a checkpoint one read. What has no gradient (running statistics, which training moves otherwise,
+ * and frozen parameters) is in a third: WebGPU does not let a kernel write to a buffer that it also reads parameters from.
  */
 import { ShapeError } from '../errors.js';
 import { ALIGNMENT, type Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
-import { viewOf, zeros, type Tensor } from '../tensor/tensor.js';
+import { copyKernel } from '../tensor/elementwise.js';
+import { launch, viewOf, zeros, type Tensor } from '../tensor/tensor.js';
 import type { ParameterDescription } from './layers/layer.js';
 
 export interface NamedWeights {
@@ -17,6 +18,7 @@ export interface NamedWeights {
 export interface NamedParameter extends ParameterDescription {
   /** `layer.kernel` */
   readonly fullName: string;
+  readonly trainable: boolean;
 }
 
 /** Views start at WebGPU's binding alignment; the gaps stay 0 and so do their gradients. */
@@ -81,8 +83,8 @@ export class ParameterArena {
   readonly #places: readonly Place[];
 
   constructor(device: Device, parameters: readonly NamedParameter[]) {
-    const trained = parameters.filter(({ trainable = true }) => trainable);
-    const others = parameters.filter(({ trainable = true }) => !trainable);
+    const trained = parameters.filter(({ trainable }) => trainable);
+    const others = parameters.filter(({ trainable }) => !trainable);
     const [first, second] = [layOut(trained), layOut(others)];
     this.values = zeros(device, [first.size]);
     this.gradients = zeros(device, [first.size]);
@@ -118,6 +120,25 @@ export class ParameterArena {
         .filter(({ fullName }) => fullName.startsWith(prefix))
         .map(({ fullName, value }) => [fullName.slice(prefix.length), value]),
     );
+  }
+
+  /** Whether these parameters are its, each trained or not as here. */
+  fits(parameters: readonly NamedParameter[]): boolean {
+    return (
+      parameters.length === this.#places.length &&
+      parameters.every(({ fullName, trainable }, i) => {
+        const place = this.#places[i];
+        return place.fullName === fullName && trainable === (place.gradient !== null);
+      })
+    );
+  }
+
+  /** Copies the values of another arena's parameters, on the device; of those that both have. */
+  copyFrom(other: ParameterArena): void {
+    for (const { fullName, value } of this.#places) {
+      const from = other.#places.find((each) => each.fullName === fullName);
+      if (from) launch(copyKernel, [from.value], null, [value]);
+    }
   }
 
   /** Puts values into all parameters; they must fit (`checkWeights`). */

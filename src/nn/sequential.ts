@@ -15,15 +15,16 @@ export class Sequential extends Model {
    * @throws ShapeError when the layer cannot follow the ones before it; UsageError after `compile`
    */
   add(layer: Layer): this {
+    this.checkNotCompiled();
     const { length } = this.layers;
     if (length === 0) {
       if (!layer.inputShape)
         throw new UsageError(`add: the first layer (${layer.kind}) needs inputShape, for example [64, 64, 3]`);
-      this.takeInput(layer.inputShape);
+      this.graph.inputShape = layer.inputShape;
     }
     if (this.layers.includes(layer))
       throw new UsageError(`add: there is a layer '${layer.name}' already; give this one another name`);
-    this.append(layer, [length]);
+    this.graph.append(layer, [length]);
     return this;
   }
 }

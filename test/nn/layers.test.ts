@@ -168,8 +168,8 @@ describe('a residual network with batch normalization', () => {
   };
 
   test('prints what is connected to what', () => {
-    expect(residual().summary()).toContain(
-      'add (Add)                       (None, 6, 6, 4)           0           conv2d, batch_normalization_1',
+    expect(residual().summary().replaceAll(/ {2,}/g, '  ')).toContain(
+      'add (Add)  (None, 6, 6, 4)  0  conv2d, batch_normalization_1',
     );
     expect(residual().summary()).toContain('Non-trainable params: 16');
   });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { binaryCrossentropy, categoricalCrossentropy, halfQuadratic, meanSquaredError } from '../../src/nn/losses.js';
 import { Dense } from '../../src/nn/layers/core.js';
-import type { CompileOptions } from '../../src/nn/model.js';
+import type { CompileOptions } from '../../src/nn/compile.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import { adam } from '../../src/optim/adam.js';
 import { reduceOnPlateau } from '../../src/optim/schedules.js';

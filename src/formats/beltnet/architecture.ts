@@ -114,6 +114,7 @@ function buildLayer(config: unknown, inputShape: number[] | undefined): Layer {
   const common = {
     name: typeof options['name'] === 'string' && options['name'] !== '' ? options['name'] : refuse('name', 'a text'),
     ...(inputShape && { inputShape }),
+    ...(options['trainable'] !== undefined && { trainable: flag('trainable') }),
   };
   const number = (key: string): number =>
     Number.isFinite(options[key]) ? (options[key] as number) : refuse(key, 'a number');

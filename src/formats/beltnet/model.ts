@@ -3,7 +3,8 @@
  * that is needed to predict: architecture, classes, preprocessing and what raises the alert.
  */
 import { BeltnetError, ModelFileError } from '../../errors.js';
-import type { Model, ModelConfig } from '../../nn/model.js';
+import type { ModelConfig } from '../../nn/graph.js';
+import type { Model } from '../../nn/model.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import { parseJson, type Refuse } from '../json.js';
 import { readSafetensors, toFloat32, writeSafetensors, type SafeTensor } from '../safetensors.js';

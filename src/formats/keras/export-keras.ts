@@ -1,7 +1,8 @@
 /** Models as Keras 3 saves them: architecture, weights by class and number, in an archive. Source: `saving_lib.py` of Keras 3.15. */
 import { UsageError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
-import type { Model, ModelNode } from '../../nn/model.js';
+import type { ModelNode } from '../../nn/graph.js';
+import type { Model } from '../../nn/model.js';
 import { checkpointName } from './architecture.js';
 import { zip } from '../../data/sources/zip.js';
 import { writeHdf5, type NamedArray } from './write-hdf5.js';
@@ -25,7 +26,7 @@ const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `
 
 /** A layer as Keras serializes it. Options have Keras' names but for their spelling. */
 function serialize(layer: Layer, extra: Readonly<Record<string, unknown>> = {}): object {
-  const config: Record<string, unknown> = { name: layer.name, trainable: true, dtype: 'float32' };
+  const config: Record<string, unknown> = { name: layer.name, trainable: layer.trainable, dtype: 'float32' };
   for (const [option, value] of Object.entries(layer.config())) {
     if (OURS.includes(option)) continue;
     const key = snakeCase(option);

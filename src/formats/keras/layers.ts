@@ -403,7 +403,9 @@ export function convertLayer(className: string, config: Options, inputs: readonl
   const { schema, convert } = conversions[modernClass(className)];
   const { success, output, issues } = v.safeParse(schema, modernized(config), { abortEarly: true });
   if (!success) throw new OptionError(describe(issues[0], schema));
-  return convert(output as never, inputs);
+  const converted = convert(output as never, inputs);
+  if (config['trainable'] === false) for (const layer of converted.layers) layer.trainable = false;
+  return converted;
 }
 
 /** What valibot found, in our words: the option, what was expected, what was received. */

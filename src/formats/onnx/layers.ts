@@ -10,7 +10,7 @@ import type { Layer } from '../../nn/layers/layer.js';
 import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
 import { Dense, Flatten } from '../../nn/layers/core.js';
 import { MaxPooling2D } from '../../nn/layers/pooling.js';
-import type { ModelNode } from '../../nn/model.js';
+import type { ModelNode } from '../../nn/graph.js';
 import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
 import { Dropout, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
 import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';

@@ -31,6 +31,8 @@ export interface LayerOptions {
   name?: string;
   /** Shape of the model's input [H,W,C]; for the first layer of a `Sequential`. */
   inputShape?: Shape;
+  /** False freezes the layer: see `Layer.trainable`. */
+  trainable?: boolean;
 }
 
 /** What a layer is told when it is called. */
@@ -55,10 +57,16 @@ export abstract class Layer {
   readonly stochastic: boolean = false;
   /** Given by the model when it is empty: `conv2d`, `conv2d_1`, … */
   name: string;
+  /**
+   * False freezes the layer, as in Keras: its parameters get no gradient and no update, their L2 adds nothing to the loss, and
+   * batch normalization goes by its running statistics, which stay. Takes effect at the next `compile`.
+   */
+  trainable: boolean;
 
-  constructor({ name = '', inputShape }: LayerOptions) {
+  constructor({ name = '', inputShape, trainable = true }: LayerOptions) {
     this.name = name;
     this.inputShape = inputShape ?? null;
+    this.trainable = trainable;
   }
 
   /** @throws ShapeError when the layer cannot follow such inputs */
@@ -117,12 +125,20 @@ export class SymbolicTensor {
   /** The layer that gives it; null for a model's input. */
   readonly layer: Layer | null;
   readonly inputs: readonly SymbolicTensor[];
+  /** The model that was applied, if the layer is one of its. */
+  readonly source: object | null;
   /** Counts up, so that inputs always come before what is made of them. */
   readonly number = made++;
 
-  constructor(shape: Shape, layer: Layer | null = null, inputs: readonly SymbolicTensor[] = []) {
+  constructor(
+    shape: Shape,
+    layer: Layer | null = null,
+    inputs: readonly SymbolicTensor[] = [],
+    source: object | null = null,
+  ) {
     this.shape = shape;
     this.layer = layer;
     this.inputs = inputs;
+    this.source = source;
   }
 }

@@ -62,7 +62,7 @@ export class BatchNormalization extends ShapeKeeping {
     const { moving_mean: mean, moving_variance: variance } = parameters;
     const gamma = parameters['gamma'] ?? launch(onesLikeKernel, [mean], null)[0];
     const beta = parameters['beta'] ?? launch(zerosLikeKernel, [mean], null)[0];
-    if (!training) return batchNormInference(x, gamma, beta, mean, variance, { epsilon });
+    if (!training || !this.trainable) return batchNormInference(x, gamma, beta, mean, variance, { epsilon });
     return batchNorm(x, gamma, beta, { epsilon, moving: { mean, variance, momentum, unbiased } });
   }
 

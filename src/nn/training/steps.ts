@@ -17,6 +17,7 @@ import type { Device, MemoryPool, Recording } from '../../tensor/device.js';
 import { copyKernel } from '../../tensor/elementwise.js';
 import { launch, tensor, viewOf, zeros, type Tensor } from '../../tensor/tensor.js';
 import type { BatchSource } from './batch-source.js';
+import type { ForwardOptions } from '../graph.js';
 import type { Loss } from '../losses.js';
 import { profileStep, type StepProfile } from './profile.js';
 
@@ -27,15 +28,6 @@ export interface BatchMetrics {
   readonly samples: number;
   /** Values of loss and scores that are NaN or infinite. */
   readonly notFinite: number;
-}
-
-/** How the layers are to be called. */
-export interface ForwardOptions {
-  /** The last layer's values before its activation. */
-  readonly logits: boolean;
-  readonly training: boolean;
-  /** [1] uint32: the number of the training step. */
-  readonly step: Tensor;
 }
 
 /** What the steps need to know of a compiled model. */
