@@ -3,7 +3,7 @@
  * machine does falls on all of them alike.
  */
 import { NotMeasured } from './peer-process.mjs';
-import { adam, writeProblem } from './problem.mjs';
+import { adamFor, writeProblem } from './problem.mjs';
 import { Quiet } from './quiet.mjs';
 import { median } from './statistics.mjs';
 
@@ -24,33 +24,39 @@ const SLOW = 5_000;
  * @param context of run.mjs
  * @param measure name of the measurement, for the cells
  * @param kind 'step' or 'infer'
- * @param one what is computed: { batch, size, width }
+ * @param one what is computed: { network, batch, size, width }
  * @param candidates the peers that take part
  * @returns a cell for each: { measure, one, peer, median, samples, way } or { measure, one, peer, error }
  */
 export async function measureInTurns(context, measure, kind, one, candidates) {
-  const { batch, size = 64, width = 1 } = one;
-  const directory = await writeProblem({ size, width, batch });
-  const pixels = batch * size * size * width;
+  const { batch, size, width } = one;
+  const directory = await writeProblem(one);
+  // Dropout makes losses that cannot be compared: that is done without.
+  const compared = await writeProblem({ ...one, dropout: false });
+  const pixels = batch * (size ?? 64) ** 2 * (width ?? 1);
+  const key = `${kind} ${one.network ?? 'mission'}`;
   const cells = [];
   const runners = [];
   for (const peer of candidates) {
     context.progress(`${measure} ${label(one)}: comparing ${peer.id}`);
     let process;
     try {
-      const expected = context.slowness.expect(peer, kind, pixels);
+      const expected = context.slowness.expect(peer, key, pixels);
       if (expected > context.tooSlow)
         throw new NotMeasured(`not measured: would take about ${Math.round(expected / 1000)} s each`);
       process = await context.process(peer);
       const forms = process.facts.adam ?? ['pytorch'];
-      const reference = await context.reference({ directory, batch, kind, form: forms[0] });
-      await process.call('prepare', { directory, batch, adam: { ...adam, form: forms[0] } });
+      const settings = { ...adamFor(one.network), form: forms[0] };
+      const prepare = (from) => process.call('prepare', { directory: from, batch, adam: settings });
+      const reference = await context.reference({ directory: compared, batch, kind, adam: settings });
+      await prepare(compared);
       const ways = kind === 'step' ? process.facts.steps : [null];
       for (const way of ways) {
         const estimate = await (kind === 'step' ? compareLosses : compareScores)(process, way, reference);
-        context.slowness.note(peer, kind, pixels, estimate);
+        context.slowness.note(peer, key, pixels, estimate);
         runners.push({ peer, process, kind, way, samples: [], disturbed: [], ...pace(estimate, context) });
       }
+      await prepare(directory);
     } catch (error) {
       const known = error instanceof NotMeasured;
       cells.push({ measure, one, peer: peer.id, error: known ? error.message : `ERROR: ${error.message}` });
@@ -70,8 +76,8 @@ export async function measureInTurns(context, measure, kind, one, candidates) {
   return cells;
 }
 
-const label = ({ batch, size, width }) =>
-  [`batch ${batch}`, size && `${size}×${size}`, width && `width ×${width}`].filter(Boolean).join(', ');
+const label = ({ network, batch, size, width }) =>
+  [network, `batch ${batch}`, size && `${size}×${size}`, width && `width ×${width}`].filter(Boolean).join(', ');
 
 const otherWays = (series, best) =>
   Object.fromEntries(series.filter(({ way }) => way !== best.way).map(({ way, samples }) => [way, median(samples)]));
@@ -148,8 +154,8 @@ async function compareScores(process, way, reference) {
 }
 
 /** What beltnet's cpu device computes, for each form of Adam: losses of the first steps, or scores. */
-export async function referenceFigures(process, { directory, batch, kind, form }) {
-  await process.call('prepare', { directory, batch, adam: { ...adam, form } });
+export async function referenceFigures(process, { directory, batch, kind, adam }) {
+  await process.call('prepare', { directory, batch, adam });
   await process.call('restart');
   if (kind === 'infer') return (await process.call('infer', { warm: 0, count: 1 })).scores;
   const losses = [];

@@ -2,6 +2,7 @@
 import { demo } from './measures/demo.mjs';
 import { endToEnd } from './measures/end-to-end.mjs';
 import { inference } from './measures/inference.mjs';
+import { networks } from './measures/networks.mjs';
 import { scaling } from './measures/scaling.mjs';
 import { startUp } from './measures/start-up.mjs';
 import { trainStep } from './measures/train-step.mjs';
@@ -13,4 +14,4 @@ import { trainStep } from './measures/train-step.mjs';
  *   run: (context: object, device: 'cpu' | 'webgpu', save: (cells: object[]) => void) => Promise<void>
  * }[]}
  */
-export const measures = [trainStep, inference, scaling, endToEnd, startUp, demo];
+export const measures = [trainStep, inference, networks, scaling, endToEnd, startUp, demo];

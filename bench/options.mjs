@@ -2,10 +2,12 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measures } from './measures.mjs';
+import { networkBatches } from './networks.mjs';
 import { ours, peers } from './peers.mjs';
 
 const devices = ['cpu', 'webgpu'];
 const measureNames = measures.map(({ id }) => id);
+const networkNames = Object.keys(networkBatches);
 const peerNames = peers.map(({ id }) => id);
 
 const usage = `npm run bench -- [options]
@@ -15,6 +17,7 @@ const usage = `npm run bench -- [options]
   --table            measure nothing, print the tables of the latest results
   --measure NAMES    only these of ${measureNames.join(', ')}
   --device NAMES     only cpu or webgpu
+  --network NAMES    of the measure 'networks', only these of ${networkNames.join(', ')}
   --peer NAMES       only these peers, and beltnet: ${peerNames.join(', ')}
   --batch SIZES      instead of 10, 32, 128 (training) and 1, 32, 128 (inference)
   --rounds N         default 10
@@ -43,6 +46,7 @@ export function readOptions() {
     ...{ quick: values.quick, json: values.json, table: values.table },
     ...{ measures: some('measure', measureNames), devices: some('device', devices) },
     peers: values.peer === undefined ? null : [...some('peer', peerNames), ...Object.values(ours)],
+    networks: values.network === undefined ? null : some('network', networkNames),
     batches: values.batch?.split(',').map((text) => whole('batch', text)),
     rounds: wholeOr('rounds', 10),
     pictures: wholeOr('pictures', values.quick ? 200 : 2000),
@@ -56,7 +60,16 @@ function parse() {
     return parseArgs({
       options: {
         ...{ quick: flag, json: flag, table: flag, help: flag },
-        ...{ measure: text, device: text, peer: text, batch: text, rounds: text, pictures: text, threads: text },
+        ...{
+          measure: text,
+          device: text,
+          network: text,
+          peer: text,
+          batch: text,
+          rounds: text,
+          pictures: text,
+          threads: text,
+        },
       },
     });
   } catch (error) {

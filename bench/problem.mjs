@@ -1,39 +1,28 @@
 /**
  * What every peer works on: belt pictures made from a seed, and initial weights of beltnet's from a seed, as plain files.
  *
- *   problem.json   { network, weights: [{ name, shape, offset, length }] }, offsets in floats
+ *   problem.json   { network, architecture, weights: [{ name, shape, offset, length }] }, offsets in floats
  *   weights.f32    all weights, float32, little-endian: convolutions [KH,KW,C,K], dense [in,out]
- *   pictures.u8    [N,H,W,3], bytes
- *   labels.f32     [N], 0 or 1
+ *   pictures.u8    [N,H,W,C], bytes
+ *   labels.f32     [N], class indices
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  beltPicture,
-  Conv2D,
-  Dense,
-  Flatten,
-  MaxPooling2D,
-  Random,
-  RandomStream,
-  Sequential,
-  synthesize,
-} from '../dist/src/index.node.js';
+import { beltPicture, Random, RandomStream, synthesize } from '../dist/src/index.node.js';
+import { buildNetwork } from './networks.mjs';
 
 /** What is made for this run goes away with it. */
 const folder = mkdtempSync(join(tmpdir(), 'beltnet-bench-'));
 const pictureStore = fileURLToPath(new URL('.pictures', import.meta.url));
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
 
-/** Of the network: two convolutions of 32 filters, each pooled, a dense layer of 128, and one of 1. */
-export function network({ size = 64, width = 1 } = {}) {
-  return { height: size, width: size, channels: 3, filters: 32 * width, units: 128 * width };
-}
-
 /** Adam's settings. Each peer says where its Adam adds ε: losses are compared among those that agree. */
-export const adam = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+const adam = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
+
+/** With 1e-3 the VGG-like network overshoots at first, and then rounding decides where it lands: losses compare nothing. */
+export const adamFor = (network) => (network === 'vgg' ? { ...adam, learningRate: 1e-4 } : adam);
 
 /** A folder of belt pictures (JPEG), with the class folders gap/ and ok/. Made once; it takes a while. */
 export async function pictureFolder({ count, width, height }) {
@@ -47,15 +36,26 @@ export async function pictureFolder({ count, width, height }) {
 /** As many as the largest batch of the tables; steps take batches of them in turn. */
 const PICTURES = 128;
 
-/** [N,size,size,3] bytes, and labels */
-function pictures(size, count) {
+/** The belt's pictures are not smaller; what is smaller is cut from one. */
+const SMALLEST_BELT = 32;
+
+/** [N,H,W,C] bytes, and labels: belts, filled or with a gap; where there are more classes, numbers without a meaning. */
+function pictures({ height, width, channels, classes }, count) {
   const random = new Random(0, RandomStream.shuffle);
-  const length = size * size * 3;
+  const length = height * width * channels;
   const data = new Uint8Array(count * length);
-  const labels = Float32Array.from({ length: count }, () => Math.round(random.uniform()));
+  const labels = Float32Array.from({ length: count }, () =>
+    classes === 2 ? Math.round(random.uniform()) : random.integer(classes),
+  );
+  const [drawnWidth, drawnHeight] = [Math.max(width, SMALLEST_BELT), Math.max(height, SMALLEST_BELT)];
   labels.forEach((label, index) => {
-    const picture = beltPicture({ label: label === 1 ? 'ok' : 'gap', seed: 0, index, width: size, height: size });
-    data.set(picture.data, index * length);
+    const wanted = { label: label % 2 === 1 ? 'ok' : 'gap', seed: 0, index, width: drawnWidth, height: drawnHeight };
+    const { data: drawn } = beltPicture(wanted);
+    for (let at = 0; at < length; at++) {
+      const [channel, position] = [at % channels, Math.floor(at / channels)];
+      const [row, column] = [Math.floor(position / width), position % width];
+      data[index * length + at] = drawn[3 * (row * drawnWidth + column) + channel];
+    }
   });
   return { data, labels };
 }
@@ -66,23 +66,16 @@ function pictures(size, count) {
  */
 const WEIGHTS_SEED = 1;
 
-/** Writes a problem. @returns its folder */
-export async function writeProblem({ size = 64, width = 1, batch = PICTURES } = {}) {
-  const directory = join(folder, `problem-${WEIGHTS_SEED}-${size}-${width}${batch > PICTURES ? `-${batch}` : ''}`);
+/**
+ * Writes a problem. @returns its folder
+ * @param {object} [one]
+ * @param {string} [one.network] of networks.mjs
+ */
+export async function writeProblem({ network = 'mission', size, width, dropout = true, batch = PICTURES } = {}) {
+  const count = Math.max(PICTURES, batch);
+  const directory = join(folder, ['problem', network, size ?? 0, width ?? 1, dropout, count].join('-'));
   if (existsSync(directory)) return directory;
-  const { filters, units, ...shape } = network({ size, width });
-  const model = new Sequential(
-    [
-      new Conv2D(filters, [3, 3], { inputShape: [shape.height, shape.width, shape.channels], activation: 'relu' }),
-      new MaxPooling2D(),
-      new Conv2D(filters, [3, 3], { activation: 'relu' }),
-      new MaxPooling2D(),
-      new Flatten(),
-      new Dense(units, { activation: 'relu' }),
-      new Dense(1, { activation: 'sigmoid' }),
-    ],
-    { seed: WEIGHTS_SEED },
-  );
+  const model = buildNetwork({ network, size, width, dropout, seed: WEIGHTS_SEED });
   const entries = Object.entries(await model.getWeights());
   let offset = 0;
   const weights = entries.map(([name, { shape: dimensions, data }]) => {
@@ -90,12 +83,18 @@ export async function writeProblem({ size = 64, width = 1, batch = PICTURES } = 
     offset += data.length;
     return place;
   });
-  const set = pictures(size, Math.max(PICTURES, batch));
+  const [height, columns, channels] = model.inputShape;
+  const described = {
+    ...{ name: network, height, width: columns, channels, classes: Math.max(2, model.units) },
+    ...(network === 'mission' && { filters: 32 * (width ?? 1), units: 128 * (width ?? 1) }),
+  };
+  const set = pictures(described, count);
   mkdirSync(directory);
   writeFileSync(join(directory, 'weights.f32'), Buffer.concat(entries.map(([, { data }]) => bytesOf(data))));
   writeFileSync(join(directory, 'pictures.u8'), set.data);
   writeFileSync(join(directory, 'labels.f32'), bytesOf(set.labels));
-  writeFileSync(join(directory, 'problem.json'), JSON.stringify({ network: { ...shape, filters, units }, weights }));
+  const problem = { network: described, dropout, architecture: model.config(), weights };
+  writeFileSync(join(directory, 'problem.json'), JSON.stringify(problem));
   return directory;
 }
 

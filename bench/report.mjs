@@ -17,8 +17,9 @@ function table(rows) {
   ].join('\n');
 }
 
-const columnName = ({ batch, size, width, text }) => {
+const columnName = ({ network, batch, size, width, text }) => {
   if (text) return text;
+  if (network) return `${network}, batch ${batch}`;
   if (size === undefined) return `batch ${batch}`;
   return width === 1 ? `${size}×${size}` : `${size}×${size}, ${width}× as wide`;
 };

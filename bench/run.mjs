@@ -73,7 +73,14 @@ async function measureAll({ quick, rounds, threads, batches, ...options }) {
   };
 
   const context = {
-    ...{ quick, rounds, batches, threads, hardware: adapter?.endsWith('(hardware)') ?? false },
+    ...{
+      quick,
+      rounds,
+      batches,
+      networks: options.networks,
+      threads,
+      hardware: adapter?.endsWith('(hardware)') ?? false,
+    },
     ...{ process: processOf, reference, noteVersion, progress, slowness: new Slowness() },
     pictures: { count: options.pictures, width: 640, height: 480 },
     peers: peers.filter((peer) => (options.peers ? options.peers.includes(peer.id) : !(quick && peer.slow))),

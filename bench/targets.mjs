@@ -1,4 +1,5 @@
 /** What this project sets out to reach, as ratios of medians in one run, or in units. */
+import { networkBatches } from './networks.mjs';
 import { ours } from './peers.mjs';
 
 const medianOf = (cells, measure, batch, peer) =>
@@ -25,16 +26,54 @@ const stepDefault = (batch, least, aim) => ({
   value: against('train-step', batch, 'cpu', ['pytorch']),
   ...{ least, aim },
 });
+const inferOnnx = (batch, least, aim) => ({
+  text: `cpu inference / onnxruntime, batch ${batch}`,
+  value: against('inference', batch, 'cpu', ['onnxruntime']),
+  ...{ least, aim },
+});
 const infer = (batch, least, aim) => ({
-  text: `cpu inference / PyTorch channels_last, batch ${batch}`,
-  value: against('inference', batch, 'cpu', ['pytorch-channels-last']),
+  text: `cpu inference / the better of PyTorch channels_last and Keras, batch ${batch}`,
+  value: against('inference', batch, 'cpu', ['pytorch-channels-last', 'keras']),
   ...{ least, aim },
 });
 
+/** Of a network's measurement: beltnet's over the better of PyTorch channels_last and Keras. */
+const network = (measure, what, name, batch, least, aim) => {
+  const of = (cells, peer) =>
+    cells.find(
+      (cell) => cell.measure === measure && cell.one.network === name && cell.one.batch === batch && cell.peer === peer,
+    )?.median ?? NaN;
+  const peers = ['pytorch-channels-last', 'keras'];
+  return {
+    text: `cpu ${what} / the better of PyTorch channels_last and Keras, ${name}, batch ${batch}`,
+    value: (cells) => of(cells, ours.cpu) / Math.min(...peers.map((peer) => of(cells, peer))),
+    ...{ least, aim },
+  };
+};
+/** The memory of a step over PyTorch's. */
+const networkMemory = (name) => ({
+  text: `memory of a training step / PyTorch channels_last, ${name}`,
+  value: (cells) => {
+    const of = (peer) =>
+      cells.find((cell) => cell.measure === 'network-memory' && cell.one.network === name && cell.peer === peer)
+        ?.median ?? NaN;
+    return of(ours.cpu) / of('pytorch-channels-last');
+  },
+  ...{ least: 1, aim: 0.6 },
+});
+const leastStep = { mobile: 2, strided: 1.6 };
+const leastInference = { mobile: 2 };
+const networkTargets = Object.entries(networkBatches).flatMap(([name, batch]) => [
+  network('network-step', 'training step', name, batch, leastStep[name] ?? 1.3, name === 'mobile' ? 1.2 : 0.9),
+  ...[1, 32].map((size) => network('network-inference', 'inference', name, size, leastInference[name] ?? 1.3, 0.9)),
+  networkMemory(name),
+]);
+
 export const targets = [
-  ...[step(10, 1.2, 0.7), step(32, 1.2, 0.7), step(128, 1.5, 0.8)],
+  ...[step(10, 0.76, 0.6), step(32, 0.8, 0.6), step(128, 0.8, 0.65)],
   ...[stepDefault(10, 0.8, 0.4), stepDefault(32, 0.7, 0.4), stepDefault(128, 0.6, 0.4)],
-  ...[infer(1, 1.5, 1), infer(32, 2, 1.2)],
+  ...[infer(1, 1.3, 0.9), infer(32, 1.3, 0.9)],
+  ...[inferOnnx(1, 2, 1.5), inferOnnx(32, 1.6, 1.3), inferOnnx(128, 1.4, 1.15)],
   {
     ...{ text: 'cpu inference of one picture', least: 1, aim: 1, unit: ' ms' },
     value: (cells) => medianOf(cells, 'inference', 1, ours.cpu),
@@ -71,5 +110,6 @@ export const targets = [
     ...{ text: '`beltnet train`, peak memory', least: 400, aim: 250, unit: ' MB' },
     value: one('memory', 'beltnet-train-cpu'),
   },
+  ...networkTargets,
   { ...{ text: '`npm run demo`', least: 30, aim: 15, unit: ' s' }, value: one('demo', 'beltnet-demo') },
 ];

@@ -4,11 +4,13 @@
  */
 import { beltnetTrain, withCache } from '../command.mjs';
 import { NotMeasured, PeerProcess } from '../peer-process.mjs';
+import { buildNetwork } from '../networks.mjs';
 import { ourCommands } from '../peers.mjs';
-import { adam, pictureFolder } from '../problem.mjs';
+import { adamFor, pictureFolder } from '../problem.mjs';
 import { Quiet } from '../quiet.mjs';
 import { median } from '../statistics.mjs';
 
+const architecture = buildNetwork().config();
 const training = { size: 64, batch: 32, epochs: 10, shear: 10, zoom: 0.2, flip: true };
 
 export const endToEnd = {
@@ -77,7 +79,7 @@ async function trainPeer(peer, context, directory) {
   try {
     await child.open();
     context.noteVersion(child);
-    const { losses } = await child.call('trainFolder', { directory, ...training, adam });
+    const { losses } = await child.call('trainFolder', { directory, architecture, ...training, adam: adamFor() });
     return { milliseconds: performance.now() - start, losses };
   } finally {
     child.stop();

@@ -2,7 +2,7 @@
 import { beltnetTrain, withCache } from '../command.mjs';
 import { NotMeasured, PeerProcess } from '../peer-process.mjs';
 import { ourCommands } from '../peers.mjs';
-import { adam, pictureFolder, writeProblem } from '../problem.mjs';
+import { adamFor, pictureFolder, writeProblem } from '../problem.mjs';
 import { Quiet } from '../quiet.mjs';
 import { median } from '../statistics.mjs';
 
@@ -69,7 +69,7 @@ async function startPeer(peer, context, directory) {
   const child = new PeerProcess(peer, context.threads);
   try {
     const { steps, adam: forms } = await child.open();
-    await child.call('prepare', { directory, batch: BATCH, adam: { ...adam, form: forms[0] } });
+    await child.call('prepare', { directory, batch: BATCH, adam: { ...adamFor(), form: forms[0] } });
     await child.call('restart');
     await child.call('step', { way: steps[0], warm: 0, count: 1 });
     const milliseconds = performance.now() - start;

@@ -1,14 +1,6 @@
 /** beltnet through its public API, as built in dist/. */
-import {
-  adam,
-  Conv2D,
-  Dense,
-  Flatten,
-  imageDataGenerator,
-  MaxPooling2D,
-  openDevice,
-  Sequential,
-} from '../../dist/src/index.node.js';
+import { adam, imageDataGenerator, openDevice } from '../../dist/src/index.node.js';
+import { buildNetwork } from '../networks.mjs';
 import { batchesOf, cycle, readProblem, serve, someScores, time } from './serve.mjs';
 
 let device, model, problem, batch, optimizer, next;
@@ -23,7 +15,7 @@ function fitBatches() {
     name: 'bench',
     pictures: problem.pictures.subarray(0, count * height * width * channels),
     labels: Uint8Array.from(problem.labels.subarray(0, count)),
-    classNames: ['gap', 'ok'],
+    classNames: Array.from({ length: problem.network.classes }, (_, index) => `class ${index}`),
     pictureShape: [height, width, channels],
     files: Array.from({ length: count }, (_, index) => String(index)),
     skipped: [],
@@ -80,16 +72,9 @@ await serve({
     model?.destroy();
     problem = readProblem(directory);
     batch = size;
-    const { height, width, channels, filters, units } = problem.network;
-    model = new Sequential([
-      new Conv2D(filters, [3, 3], { inputShape: [height, width, channels], activation: 'relu' }),
-      new MaxPooling2D(),
-      new Conv2D(filters, [3, 3], { activation: 'relu' }),
-      new MaxPooling2D(),
-      new Flatten(),
-      new Dense(units, { activation: 'relu' }),
-      new Dense(1, { activation: 'sigmoid' }),
-    ]);
+    const { name: network, filters } = problem.network;
+    const missions = filters && { size: problem.network.height, width: filters / 32 };
+    model = buildNetwork({ network, ...missions, dropout: problem.dropout });
     optimizer = adam({ ...settings, correction: form });
     next = cycle(batchesOf(problem, batch));
     batches = fitBatches();

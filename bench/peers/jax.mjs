@@ -1,7 +1,7 @@
 /** jax-js on its webgpu or wasm backend: the whole training step in one `jit`, channels first as its convolutions are. */
 import { channelsFirst, filtersFirst, rowsChannelsFirst } from './layouts.mjs';
 import { provideGpu } from './gpu.mjs';
-import { batchesOf, cycle, packageVersion, readProblem, serve, someScores, time } from './serve.mjs';
+import { batchesOf, cycle, onlyMission, packageVersion, readProblem, serve, someScores, time } from './serve.mjs';
 
 let jax, np, problem, initial, state, batches, next, trainStep, predict;
 
@@ -72,6 +72,7 @@ await serve({
   prepare({ directory, batch, adam: settings }) {
     adam = settings;
     problem = readProblem(directory);
+    onlyMission(problem);
     const { height, width, channels } = problem.network;
     batches?.forEach(({ x, y }) => [x, y].forEach((array) => array.dispose()));
     batches = batchesOf(problem, batch).map(({ x, y }) => ({

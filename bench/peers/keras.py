@@ -2,11 +2,11 @@
 
 import itertools
 import sys
-from types import SimpleNamespace
 
 # This file's folder comes first among those that modules are looked for in, and `import keras` would find this file.
 sys.path.append(sys.path.pop(0))
 
+from networks import keras_model, keras_weights  # noqa: E402
 from serve import batches_of, read_problem, serve, timed  # noqa: E402
 
 state = {}
@@ -26,23 +26,16 @@ def open_device(device, threads):
     return {"version": version, "device": f"cpu, {threads} threads", "steps": list(steps), "adam": ["keras"]}
 
 
-def build(network, adam):
+def build(architecture, adam):
     keras = state["keras"]
-    layers = keras.layers
-    model = keras.Sequential(
-        [
-            keras.Input((network.height, network.width, network.channels)),
-            layers.Conv2D(network.filters, (3, 3), activation="relu"),
-            layers.MaxPooling2D((2, 2)),
-            layers.Conv2D(network.filters, (3, 3), activation="relu"),
-            layers.MaxPooling2D((2, 2)),
-            layers.Flatten(),
-            layers.Dense(network.units, activation="relu"),
-            layers.Dense(1, activation="sigmoid"),
-        ]
+    model = keras_model(keras, architecture)
+    state["criterion"] = (
+        keras.losses.BinaryCrossentropy()
+        if model.output_shape[-1] == 1
+        else keras.losses.SparseCategoricalCrossentropy()
     )
     optimizer = keras.optimizers.Adam(adam["learningRate"], adam["beta1"], adam["beta2"], adam["epsilon"])
-    model.compile(optimizer=optimizer, loss="binary_crossentropy")
+    model.compile(optimizer=optimizer, loss=state["criterion"])
     optimizer.build(model.trainable_variables)
     return model
 
@@ -51,7 +44,7 @@ def prepare(directory, batch, adam):
     tf, keras = state["tf"], state["keras"]
     problem = read_problem(directory)
     keras.backend.clear_session()
-    model = build(problem.network, adam)
+    model = build(problem.architecture, adam)
     arrays = batches_of(problem, batch)
     state.update(problem=problem, model=model, arrays=arrays)
     state["tensors"] = [(tf.constant(x), tf.constant(y[:, None])) for x, y in arrays]
@@ -59,7 +52,7 @@ def prepare(directory, batch, adam):
 
     def train(x, y):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(keras.losses.binary_crossentropy(y, model(x, training=True)))
+            loss = state["criterion"](y, model(x, training=True))
         gradients = tape.gradient(loss, model.trainable_variables)
         model.optimizer.apply(gradients, model.trainable_variables)
         return loss
@@ -69,7 +62,7 @@ def prepare(directory, batch, adam):
 
 
 def restart():
-    state["model"].set_weights(list(state["problem"].weights.values()))
+    state["model"].set_weights(list(keras_weights(state["model"], state["problem"].weights)))
     for variable in state["model"].optimizer.variables:
         if variable.path.split("/")[-1] != "learning_rate":
             variable.assign(state["tf"].zeros_like(variable.value))
@@ -97,14 +90,14 @@ def infer(warm, count):
     return {"milliseconds": milliseconds, "scores": scores[:8].tolist()}
 
 
-def train_folder(directory, size, batch, epochs, shear, zoom, flip, adam):
+def train_folder(directory, architecture, size, batch, epochs, shear, zoom, flip, adam):
     """Keras' own generator, which decodes the pictures again in every epoch, and its own fit. shear in degrees."""
     from keras.src.legacy.preprocessing.image import ImageDataGenerator
 
     generator = ImageDataGenerator(rescale=1 / 255, shear_range=shear, zoom_range=zoom, horizontal_flip=flip)
     flow = generator.flow_from_directory(directory, target_size=(size, size), batch_size=batch, class_mode="binary")
     flow.workers = state["threads"]
-    model = build(SimpleNamespace(height=size, width=size, channels=3, filters=32, units=128), adam)
+    model = build(architecture, adam)
     history = model.fit(flow, epochs=epochs, verbose=0)
     return {"losses": history.history["loss"]}
 

@@ -1,4 +1,6 @@
-/** onnxruntime-node on its CPU provider: inference only. The network is written as an ONNX file on the spot. */
+/** onnxruntime-node on its CPU provider: inference only. The mission's network is written as an ONNX file here, others by beltnet. */
+import { encodeOnnx } from '../../dist/src/index.node.js';
+import { buildNetwork } from '../networks.mjs';
 import { channelsFirst } from './layouts.mjs';
 import { onnxModel } from './onnx-model.mjs';
 import { batchesOf, cycle, readProblem, serve, someScores, time } from './serve.mjs';
@@ -14,14 +16,18 @@ await serve({
   async prepare({ directory, batch }) {
     await session?.release();
     problem = readProblem(directory);
-    session = await runtime.InferenceSession.create(onnxModel(problem.network, problem.weights, batch), {
+    const isMission = problem.network.filters !== undefined;
+    const model = isMission ? onnxModel(problem.network, problem.weights, batch) : await exported(problem);
+    session = await runtime.InferenceSession.create(model, {
       intraOpNumThreads: threads,
       executionMode: 'sequential',
       graphOptimizationLevel: 'all',
     });
     const { height, width, channels } = problem.network;
-    inputs = batchesOf(problem, batch).map(
-      ({ x }) => new runtime.Tensor('float32', channelsFirst(x, problem.network), [batch, channels, height, width]),
+    inputs = batchesOf(problem, batch).map(({ x }) =>
+      isMission
+        ? new runtime.Tensor('float32', channelsFirst(x, problem.network), [batch, channels, height, width])
+        : new runtime.Tensor('float32', x, [batch, height, width, channels]),
     );
     next = cycle(inputs);
   },
@@ -29,7 +35,16 @@ await serve({
     next = cycle(inputs);
   },
   async infer(times) {
-    const { milliseconds, result } = await time(times, () => session.run({ x: next() }));
-    return { milliseconds, scores: someScores(result.scores.data) };
+    const { milliseconds, result } = await time(times, () => session.run({ [session.inputNames[0]]: next() }));
+    return { milliseconds, scores: someScores(result[session.outputNames[0]].data) };
   },
 });
+
+/** beltnet's export: it takes channels last, and turns them once. */
+async function exported({ network: { name, classes }, weights }) {
+  const model = buildNetwork({ network: name });
+  model.setWeights(weights);
+  const classNames = Array.from({ length: classes }, (_, index) => `class ${index}`);
+  const preprocessing = { interpolation: 'nearest', rescale: 1 / 255 };
+  return encodeOnnx(model, { classNames, preprocessing, alert: { className: classNames[1], threshold: 0.5 } });
+}

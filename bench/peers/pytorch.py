@@ -4,9 +4,9 @@ import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
-from serve import batches_of, feature_rows_to_channels_first, read_problem, serve, timed, Unsupported
+from networks import initial_weights, torch_module
+from serve import batches_of, read_problem, serve, timed, Unsupported
 
 state = {}
 
@@ -23,57 +23,40 @@ def open_device(device, threads, layout="default"):
     return {"version": torch.__version__.split("+")[0], "device": name, "steps": ["eager"], "adam": ["pytorch"]}
 
 
-def build(network):
-    nn = state["torch"].nn
-    height, width = (((n - 2) // 2 - 2) // 2 for n in (network.height, network.width))
-    model = nn.Sequential(
-        nn.Conv2d(network.channels, network.filters, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Conv2d(network.filters, network.filters, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(network.filters * height * width, network.units),
-        nn.ReLU(),
-        nn.Linear(network.units, 1),
-    )
+def build(architecture, weights):
+    model = torch_module(state["torch"], architecture, weights)
     return model.to(state["device"], memory_format=state["format"])
 
 
 def prepare(directory, batch, adam):
     torch = state["torch"]
     problem = read_problem(directory)
-    model = build(problem.network)
+    model = build(problem.architecture, problem.weights)
     betas = (adam["beta1"], adam["beta2"])
     optimizer = torch.optim.Adam(
         model.parameters(), lr=adam["learningRate"], betas=betas, eps=adam["epsilon"], fused=True
     )
-    batches = [(to_device(x), torch.from_numpy(y).to(state["device"])) for x, y in batches_of(problem, batch)]
-    state.update(problem=problem, model=model, optimizer=optimizer, batches=batches)
-    state["loss"] = torch.nn.BCEWithLogitsLoss()
+    single = problem.network.classes == 2
+    state.update(model=model, optimizer=optimizer, initial={k: v.clone() for k, v in model.state_dict().items()})
+    state["loss"] = torch.nn.BCEWithLogitsLoss() if single else torch.nn.CrossEntropyLoss()
+    state["probabilities"] = torch.sigmoid if single else (lambda scores: scores.softmax(1))
+    state["batches"] = [
+        (to_device(x), torch.from_numpy(y if single else y.astype("int64")).to(state["device"]))
+        for x, y in batches_of(problem, batch)
+    ]
     restart()
 
 
 def to_device(x):
     """x [n,H,W,C] as the network wants it, [n,C,H,W] in the layout under test."""
+    x = x[:, ::-1, ::-1].copy() if state["model"].mirrored else x
     x = state["torch"].from_numpy(x).permute(0, 3, 1, 2)
     return x.to(state["device"]).contiguous(memory_format=state["format"])
 
 
-def initial_parameters():
-    """In the order of model.parameters(): convolutions [K,C,KH,KW], dense [out,in]."""
-    for name, value in state["problem"].weights.items():
-        if name == "dense.kernel":
-            value = feature_rows_to_channels_first(value, state["problem"].network)
-        axes = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}[value.ndim]
-        yield state["torch"].from_numpy(value.transpose(axes).copy())
-
-
 def restart():
-    with state["torch"].no_grad():
-        for parameter, value in zip(state["model"].parameters(), initial_parameters(), strict=True):
-            parameter.copy_(value)
+    state["model"].load_state_dict(state["initial"])
+    state["model"].train()
     for moments in state["optimizer"].state.values():
         for value in moments.values():
             value.zero_()
@@ -96,10 +79,11 @@ def step(way, warm, count):
 
 def predict():
     with state["torch"].inference_mode():
-        return state["model"](next(state["next"])[0]).sigmoid()
+        return state["probabilities"](state["model"](next(state["next"])[0]))
 
 
 def infer(warm, count):
+    state["model"].eval()
     milliseconds, scores = timed(warm, count, lambda: predict().cpu().flatten())
     return {"milliseconds": milliseconds, "scores": scores[:8].tolist()}
 
@@ -126,7 +110,7 @@ def augment(x, shear, zoom, flip):
     return torch.nn.functional.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
-def train_folder(directory, size, batch, epochs, shear, zoom, flip, adam):
+def train_folder(directory, architecture, size, batch, epochs, shear, zoom, flip, adam):
     """Decodes all pictures once, with a thread for each core, and trains on the arrays. shear in degrees."""
     import numpy as np
 
@@ -142,7 +126,7 @@ def train_folder(directory, size, batch, epochs, shear, zoom, flip, adam):
     pictures = pictures.to(state["device"])
     loaded = time.perf_counter()
 
-    model = build(SimpleNamespace(height=size, width=size, channels=3, filters=32, units=128))
+    model = build(architecture, initial_weights(architecture))
     optimizer = torch.optim.Adam(model.parameters(), lr=adam["learningRate"], eps=adam["epsilon"], fused=True)
     criterion = torch.nn.BCEWithLogitsLoss()
     losses = []

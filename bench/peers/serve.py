@@ -68,7 +68,9 @@ def read_problem(directory):
     shape = (-1, network.height, network.width, network.channels)
     pictures = np.fromfile(directory / "pictures.u8", np.uint8).reshape(shape)
     labels = np.fromfile(directory / "labels.f32", np.float32)
-    return SimpleNamespace(network=network, weights=weights, pictures=pictures, labels=labels)
+    return SimpleNamespace(
+        network=network, architecture=described["architecture"], weights=weights, pictures=pictures, labels=labels
+    )
 
 
 def batches_of(problem, batch):
@@ -79,11 +81,3 @@ def batches_of(problem, batch):
         (problem.pictures[i : i + batch].astype(np.float32) * np.float32(1 / 255), problem.labels[i : i + batch])
         for i in range(0, len(problem.labels) - batch + 1, batch)
     ]
-
-
-def feature_rows_to_channels_first(kernel, network):
-    """A dense kernel behind a flattened map: rows from (row, column, channel) to (channel, row, column) order."""
-    height, width = ((n - 2) // 2 for n in (network.height, network.width))
-    height, width = ((n - 2) // 2 for n in (height, width))
-    maps = kernel.reshape(height, width, network.filters, -1)
-    return maps.transpose(2, 0, 1, 3).reshape(kernel.shape)

@@ -1,6 +1,6 @@
 /** TensorFlow.js on its webgpu, wasm or cpu backend: core operations with fused convolutions, and its Adam. */
 import { provideGpu } from './gpu.mjs';
-import { batchesOf, cycle, readProblem, serve, someScores, time, Unsupported } from './serve.mjs';
+import { batchesOf, cycle, onlyMission, readProblem, serve, someScores, time, Unsupported } from './serve.mjs';
 
 let tf, problem, adam, parameters, optimizer, batches, next;
 
@@ -53,6 +53,7 @@ await serve({
     tf.disposeVariables();
     batches?.forEach(({ x, y }) => tf.dispose([x, y]));
     problem = readProblem(directory);
+    onlyMission(problem);
     adam = settings;
     const { height, width, channels } = problem.network;
     batches = batchesOf(problem, batch).map(({ x, y }) => ({
