@@ -27,6 +27,7 @@ import {
   type ExportFormat,
   type Parser,
 } from './terminal/options.js';
+import { printable } from './terminal/output.js';
 import type { ExportOptions } from './commands/export.js';
 import type { GradcheckOptions } from './commands/gradcheck.js';
 import type { ImportOptions } from './commands/import.js';
@@ -148,7 +149,8 @@ export function createProgram(finish: (exitCode: number) => void): Command {
       'after',
       '\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n' +
         'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
-        '6 device lost or out of memory, 7 NaN loss, 8 disk, 11 findings (audit --strict), 12 a check failed, 130 Ctrl-C\n',
+        '6 device lost or out of memory, 7 NaN or infinite, 8 disk or output, 11 findings (audit --strict), 12 a check failed,\n' +
+        '129 terminal closed (SIGHUP), 130 Ctrl-C, 143 terminated (SIGTERM)\n',
     );
 
   const train = program
@@ -541,5 +543,5 @@ function commanderError(text: string, command: Command): string {
     .replace(/\.?\s*\n\s*/g, ' ') // a second line is a suggestion in brackets
     .replace(/\.$/, '');
   const path = command.parent ? `${command.parent.name()} ${command.name()}` : command.name();
-  return `beltnet: ${message}; see "${path} --help"\n`;
+  return `beltnet: ${printable(message)}; see "${path} --help"\n`;
 }

@@ -1,6 +1,6 @@
 /**
  * Keeps the import direction: a folder may import from itself, from src/errors.ts (for
- * Node also src/files.node.ts and src/worker-thread.node.ts) and from what stands beside it here.
+ * Node also src/files.node.ts, src/lock.node.ts and src/worker-thread.node.ts) and from what stands beside it here.
  * Part of `npm run lint`. The linter's own import bans would state each rule twice (Node and browser) and miss `import()`.
  */
 import { readFileSync, readdirSync } from 'node:fs';
@@ -37,7 +37,7 @@ function violations(file) {
     folder,
     'src/errors',
     ...allowed[folder],
-    ...(forNode && folder !== 'cli' ? [...nodeOnly, 'src/files.node', 'src/worker-thread.node'] : []),
+    ...(forNode && folder !== 'cli' ? [...nodeOnly, 'src/files.node', 'src/lock.node', 'src/worker-thread.node'] : []),
   ];
   const source = readFileSync(join(root, file), 'utf8');
   const found = [];

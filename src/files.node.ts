@@ -2,11 +2,11 @@
  * Writing to disk so that nothing is ever half written or overwritten: a file appears under its name only when it is
  * complete and on the disk.
  */
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DiskError } from './errors.js';
+import { clearLeftovers, describeOwner, lockFolder, lockHolder, temporaryName } from './lock.node.js';
 
 const WAYS_OUT: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; make room or write elsewhere',
@@ -50,7 +50,7 @@ async function syncFolder(path: string): Promise<void> {
  */
 export async function writeFileAtomically(path: string, data: Uint8Array | string): Promise<void> {
   const folder = dirname(path);
-  const temporary = join(folder, `.${basename(path)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
+  const temporary = join(folder, temporaryName(basename(path)));
   try {
     const file = await open(temporary, 'wx');
     try {
@@ -106,8 +106,9 @@ export function makeFolders(path: string): void {
 }
 
 /**
- * Makes a new folder for a run: `parent/name`, or `parent/run-1`, `run-2`, … whichever is free. Two processes that call
- * this at the same time get two folders.
+ * Makes a new folder for a run: `parent/name`, or `parent/run-1`, `run-2`, … whichever is free, with this process' lock in it.
+ * Two processes that call this at the same time get two folders. A folder of that name is taken only where it is empty, or holds
+ * nothing but what a dead process of this system left.
  *
  * @returns its path
  * @throws DiskError when `name` is taken (a run is never overwritten) or the folder cannot be made
@@ -124,19 +125,59 @@ export async function createRunDirectory(parent: string, name?: string): Promise
     const path = join(parent, name ?? `run-${number}`);
     try {
       await mkdir(path);
-      return path;
     } catch (error) {
       const isTaken = (error as NodeJS.ErrnoException).code === 'EEXIST';
       if (!isTaken) throw diskError(path, error);
       if (name === undefined) continue; // another process was quicker
-      throw new DiskError(
-        `${path}: expected a new run, but it exists; a run is never overwritten, choose another name`,
-      );
+      refuseUsed(path);
+    }
+    try {
+      lockFolder(path);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskError(path, error);
+      if (name !== undefined) refuseUsed(path); // another process was quicker
     }
   }
 }
 
+/** @throws DiskError for a folder that holds more than what a dead process left there, which is taken away */
+function refuseUsed(path: string): void {
+  let found: string;
+  try {
+    const left = clearLeftovers(path).map((file) => basename(file));
+    const names = readdirSync(path);
+    if (names.length === 0) return;
+    const { state, owner } = lockHolder(path);
+    found =
+      state === 'running'
+        ? `${describeOwner(owner)} is at work there; a run is never overwritten, choose another name`
+        : names.length === left.length
+          ? `it holds ${left.join(', ')} of ${describeOwner(owner)}; choose another name, or delete the folder if that process is gone`
+          : 'it exists; a run is never overwritten, choose another name';
+  } catch (error) {
+    throw diskError(path, error);
+  }
+  throw new DiskError(`${path}: expected a new run, but ${found}`);
+}
+
+/**
+ * Takes away what dead processes of this system did not complete in the runs of a folder; the runs themselves stay.
+ * @returns paths of what others left, which is not touched
+ */
+export function clearRuns(parent: string): string[] {
+  const attempt = <Result>(work: () => Result[]): Result[] => {
+    try {
+      return work();
+    } catch {
+      return []; // whoever writes there says what is wrong
+    }
+  };
+  const runs = attempt(() => readdirSync(parent, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  return runs.flatMap(({ name }) => attempt(() => clearLeftovers(join(parent, name))));
+}
+
 async function nextNumber(parent: string): Promise<number> {
   const numbers = (await readdir(parent)).map((name) => Number(/^run-(\d{1,9})$/.exec(name)?.[1] ?? 0));
-  return Math.max(0, ...numbers) + 1;
+  return numbers.reduce((most, number) => Math.max(most, number), 0) + 1;
 }

@@ -51,7 +51,9 @@ export { loadModel, saveModel } from './formats/beltnet/model.node.js';
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
   return (await import('./formats/keras/keras.node.js')).loadKeras(...paths); // with the libraries that it needs
 }
-export { appendLine, createRunDirectory, writeFileAtomically } from './files.node.js';
+export { appendLine, clearRuns, createRunDirectory, writeFileAtomically } from './files.node.js';
+export { leaveFolder } from './lock.node.js';
+export { clearTemporaryFolders } from './data/store/temporary-folder.node.js';
 
 export { encodePng } from './data/pictures/encode-png.node.js';
 

@@ -116,7 +116,12 @@ function csvLine(prediction: Prediction): string {
   return `${cells.map((cell) => csvCell(String(cell))).join(',')}\n`;
 }
 
-/** RFC 4180: what would break the line apart goes in quotes, quotes are doubled. */
+/**
+ * RFC 4180: what would break the line apart goes in quotes, quotes are doubled. Names may hold anything: control characters are
+ * written as on the terminal, and what a spreadsheet would take for a formula begins with an apostrophe. JSON has them as they are.
+ */
 function csvCell(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  const plain = printable(text);
+  const safe = /^[=+\-@]/.test(plain) ? `'${plain}` : plain;
+  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

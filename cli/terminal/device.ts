@@ -47,7 +47,7 @@ export async function withDevice<Result>(
 }
 
 /** @throws UsageError for a file that is not a run's kernels.json */
-async function readKernelChoices(path: string): Promise<Record<string, string>> {
+export async function readKernelChoices(path: string): Promise<Record<string, string>> {
   const refuse = (got: string) => new UsageError(`--kernels: expected the kernels.json of a run, got ${path}: ${got}`);
   const text = await readFile(path, 'utf8').catch((error: Error) => {
     throw refuse(error.message);

@@ -6,7 +6,8 @@ import { note } from './output.js';
 const USAGE = 2;
 const DEFECT = 1;
 const OUT_OF_MEMORY = 6;
-const DISK = 8;
+/** What cannot be written: a DiskError's. */
+export const DISK = 8;
 
 /** Says what went wrong. @returns the exit code */
 export function reportFailure(error: unknown, { debug = false }: { debug?: boolean } = {}): number {
@@ -19,7 +20,10 @@ export function reportFailure(error: unknown, { debug = false }: { debug?: boole
       `This is a defect of beltnet; please report it with the command line${debug ? '' : ' and what --debug adds to it'}.`,
     );
   }
-  if (debug) process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  if (debug) {
+    const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    for (const line of trace.split('\n')) note(line);
+  }
   return exitCode;
 }
 

@@ -19,7 +19,7 @@ export class Output {
   emit(value: object): void {
     if (!this.#json) return;
     eraseProgress();
-    process.stdout.write(`${JSON.stringify(value)}\n`);
+    process.stdout.write(`${printable(JSON.stringify(value))}\n`); // JSON leaves some control characters as they are
   }
 }
 
@@ -27,6 +27,11 @@ export class Output {
 export function note(line: string): void {
   eraseProgress();
   process.stderr.write(`${printable(line)}\n`);
+}
+
+/** Names what other processes have not completed that this one cannot know to be dead: of other machines, containers or boots. */
+export function noteLeftovers(paths: readonly string[]): void {
+  for (const path of paths) note(`note: ${path} is of a process that may have ended; delete it if it has`);
 }
 
 /** Names of files and classes may hold anything: control characters would break lines and steer the terminal. */

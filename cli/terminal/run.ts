@@ -1,7 +1,16 @@
 /** A run's folder: what was asked for (config.json), how it went (results.csv), and the model. */
 import { rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { appendLine, createRunDirectory, writeFileAtomically, type EpochLog } from '../../src/index.node.js';
+import {
+  appendLine,
+  clearRuns,
+  clearTemporaryFolders,
+  createRunDirectory,
+  leaveFolder,
+  writeFileAtomically,
+  type EpochLog,
+} from '../../src/index.node.js';
+import { noteLeftovers } from './output.js';
 
 export interface Run {
   readonly directory: string;
@@ -19,14 +28,17 @@ export interface Run {
 const RESULTS_HEADER = 'epoch,loss,acc,val_loss,val_acc,seconds';
 
 /**
- * Makes the folder of a new run. If the process ends before anything is written there, it takes the folder away again.
+ * Makes the folder of a new run. When the process ends, its lock and what is not complete are taken away, and the folder if there
+ * is nothing else in it. What processes that were killed left in earlier runs is taken away, too.
  *
  * @param name of the folder; by default one that is free
  * @throws DiskError when the folder exists or cannot be made
  */
 export async function openRun(parent: string, name: string | undefined): Promise<Run> {
+  noteLeftovers([...clearRuns(parent), ...clearTemporaryFolders()]);
   const directory = await createRunDirectory(parent, name);
   process.once('exit', () => {
+    leaveFolder(directory);
     try {
       rmdirSync(directory); // fails unless it is empty, which is what is wanted
     } catch {

@@ -161,11 +161,23 @@ describe('stopping', () => {
     expect((await finished).code).toBe(130);
   });
 
-  test('a reader that goes away (| head) is no failure', async () => {
-    const options = [...cpu, '--size', '16x16', '--epochs', '100000', '--alert-class', 'dark', '--split', '0.5'];
-    const { child, finished, until } = startBeltnet(['train', 'belt', ...options, '--name', 'head'], { cwd });
-    await until('Found');
-    child.stdout?.destroy();
-    expect(await finished).toMatchObject({ code: 0, stderr: '' });
+  test.each([
+    ['SIGHUP', 129],
+    ['SIGTERM', 143],
+  ] as const)('%s ends in order, too', async (signal, expected) => {
+    const options = [...cpu, '--size', '16x16', '--epochs', '100000', '--name', signal];
+    const { child, finished, until } = startBeltnet(['train', 'belt', ...options], { cwd });
+    await until('Epoch 2/');
+    child.kill(signal);
+    const { code, stderr } = await finished;
+    expect({ code, stderr }).toEqual({
+      code: expected,
+      stderr: expect.stringMatching(/is the model after epoch \d+\n$/),
+    });
+    expect(readdirSync(join(cwd, 'runs', signal)).toSorted()).toEqual([
+      'config.json',
+      'model.safetensors',
+      'results.csv',
+    ]);
   });
 });

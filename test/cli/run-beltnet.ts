@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makePng } from '../data/make-pictures.js';
 
-const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** Decoded pictures are kept here, not in the cache of whoever runs the tests. */
 const cache = mkdtempSync(join(tmpdir(), 'beltnet-test-cache-'));

@@ -1,10 +1,12 @@
 /** Belt pictures as a folder of JPEG files, in the layout that training reads: training_set/ and test_set/, gap/ and ok/. */
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DiskError, UsageError } from '../../errors.js';
 import { makeFolders } from '../../files.node.js';
+import { describeOwner, lockFolder, lockHolder } from '../../lock.node.js';
 import { type BeltLabel, checkBeltSize, checkWhole } from './synthetic.js';
 import type { PictureFile } from './synthetic-file.node.js';
 import type { SyntheticWorkerData } from './synthetic-worker.node.js';
@@ -36,6 +38,7 @@ export interface SynthesizeSummary {
 }
 
 const FEWEST_PICTURES_FOR_WORKERS = 16;
+const UNFINISHED = '.unfinished';
 
 /**
  * Makes a set of belt pictures: `directory/training_set/gap/gap_00000.jpg` and so on. The same options give the same bytes
@@ -55,7 +58,7 @@ export async function synthesize(directory: string, options: SynthesizeOptions =
   const { workers = count < FEWEST_PICTURES_FOR_WORKERS ? 0 : availableParallelism() } = options;
   checkWhole('workers', workers, 0, 256);
 
-  const unfinished = await claimDirectory(directory);
+  const unfinished = claimDirectory(directory);
   const training = { gap: 0, ok: 0 };
   const test = { gap: 0, ok: 0 };
   const pictures: PictureFile[] = [];
@@ -93,22 +96,33 @@ export async function synthesize(directory: string, options: SynthesizeOptions =
 /**
  * Makes the folder, or sees that it is empty: nothing that was there is mixed with new pictures.
  *
- * @returns a new folder in it for what is not complete yet
+ * @returns a new folder in it for what is not complete yet, with this process' lock
  */
-async function claimDirectory(directory: string): Promise<string> {
-  const unfinished = join(directory, '.unfinished');
+function claimDirectory(directory: string): string {
+  const unfinished = join(directory, UNFINISHED);
   let entries: string[];
   try {
     makeFolders(directory);
-    entries = await readdir(directory);
-    if (entries.length === 0) await mkdir(unfinished); // fails where another process has come first
+    if (lockHolder(unfinished).state === 'dead') rmSync(unfinished, { recursive: true, force: true });
+    entries = readdirSync(directory);
+    if (entries.length === 0) {
+      mkdirSync(unfinished); // fails where another process has come first
+      lockFolder(unfinished);
+    }
   } catch (error) {
     throw asDiskError(directory, error);
   }
   if (entries.length === 0) return unfinished;
-  throw new DiskError(
-    `${directory}: expected a new or an empty folder, it holds '${entries[0]}'; choose another folder, or empty this one`,
-  );
+  throw new DiskError(`${directory}: expected a new or an empty folder, it holds ${whatIsThere(directory, entries)}`);
+}
+
+function whatIsThere(directory: string, entries: readonly string[]): string {
+  const [first] = entries;
+  if (first !== UNFINISHED) return `'${first}'; choose another folder, or empty this one`;
+  const { state, owner } = lockHolder(join(directory, UNFINISHED));
+  return state === 'running'
+    ? `'${UNFINISHED}', where ${describeOwner(owner)} is at work; choose another folder`
+    : `'${UNFINISHED}' of ${describeOwner(owner)}; delete it if that process is gone, or choose another folder`;
 }
 
 /** What the system refused, as an error that says the way out; other errors are not the disk's. */

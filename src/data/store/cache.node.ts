@@ -10,18 +10,15 @@
  */
 import { createHash } from 'node:crypto';
 import {
-  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statfsSync,
   statSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import { makeFolders } from '../../files.node.js';
@@ -29,6 +26,7 @@ import { DEFAULT_CACHE_LIMIT } from './cache-place.node.js';
 import { Pack, PACK_EXTENSION, PackWriter, TEMPORARY_EXTENSION } from './pack.node.js';
 import type { PictureStore } from './picture-store.js';
 import type { Preparation } from '../pictures/resize.js';
+import { temporaryFolder } from './temporary-folder.node.js';
 
 /**
  * Grows by one whenever decoding or resizing gives other pixels than before: pictures in a cache that were made by an
@@ -59,9 +57,7 @@ export class PictureCache {
 
   /** A cache for this process only, for pictures that memory does not hold; it goes away when the process ends. */
   static temporary(): PictureCache {
-    const directory = mkdtempSync(join(tmpdir(), 'beltnet-'));
-    process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-    return new PictureCache(directory, Infinity);
+    return new PictureCache(temporaryFolder(), Infinity);
   }
 
   /** The pictures of one preparation. */

@@ -1,0 +1,54 @@
+/** A training that is killed (SIGKILL, which no program hears) at a random moment, and what must be true afterwards. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { expect } from 'vitest';
+import { loadModel } from '../../src/formats/beltnet/model.node.js';
+import { beltnet, startBeltnet } from '../cli/run-beltnet.js';
+
+const options = ['--device', 'cpu', '--size', '16x16', '--alert-class', 'dark'];
+
+/** What is left, told apart by how far the training came: for the campaign to show that it met all kinds. */
+export type Outcome = 'nothing' | 'begun' | 'trained';
+
+/**
+ * Kills `train belt` in `cwd` after so many milliseconds, then starts it again under the same name.
+ * @throws when something was lost, or was left
+ */
+export async function killTraining(cwd: string, name: string, milliseconds: number): Promise<Outcome> {
+  const { child, finished } = startBeltnet(['train', 'belt', ...options, '--epochs', '100000', '--name', name], {
+    cwd,
+  });
+  await setTimeout(milliseconds);
+  child.kill('SIGKILL');
+  const { stdout } = await finished;
+
+  const folder = join(cwd, 'runs', name);
+  const before = existsSync(folder) ? readdirSync(folder) : [];
+  const finishedFiles = before.filter((file) => !file.startsWith('.'));
+  const epochsSaid = (stdout.match(/loss: /g) ?? []).length;
+  let figures: string[] = [];
+  if (finishedFiles.includes('results.csv')) {
+    const [, ...lines] = readFileSync(join(folder, 'results.csv'), 'utf8').split('\n');
+    figures = lines.slice(0, -1); // after the last line break there may be a part of a line
+  }
+  // What was said was done: a model is there, whole, and each epoch has its figures.
+  expect(figures.length).toBeGreaterThanOrEqual(epochsSaid);
+  for (const [index, line] of figures.entries())
+    expect(line).toMatch(new RegExp(`^${index + 1},[\\d.e-]+,[\\d.]+,,,[\\d.]+$`));
+  if (epochsSaid > 0) expect(finishedFiles).toContain('model.safetensors');
+  if (finishedFiles.includes('model.safetensors')) await loadModel(join(folder, 'model.safetensors'));
+  if (finishedFiles.includes('config.json')) JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
+
+  const again = await beltnet(['train', 'belt', ...options, '--epochs', '1', '--name', name], { cwd });
+  const after = readdirSync(folder);
+  expect(after.filter((file) => file.startsWith('.'))).toEqual([]);
+  if (finishedFiles.length === 0) {
+    expect(again).toMatchObject({ code: 0 });
+    expect(after.toSorted()).toEqual(['config.json', 'model.safetensors', 'results.csv']);
+    return 'nothing';
+  }
+  expect(again).toMatchObject({ code: 8, stderr: expect.stringContaining('a run is never overwritten') });
+  expect(after.toSorted()).toEqual(finishedFiles.toSorted());
+  return finishedFiles.includes('model.safetensors') ? 'trained' : 'begun';
+}
