@@ -9,4 +9,5 @@ export { warp } from './augment';
 export { maxPool, maxPoolGradient } from './pool';
 export { multiplyAddChain } from './peak';
 export { relu, reluGradient, columnSums, sumSlices, adam } from './vector';
+export { winogradFour, winogradFourWeights } from './winograd-four';
 export { winogradWeights, winogradAndPool } from './winograd';

@@ -4,19 +4,16 @@ import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, TILE_BYTES, floats, sumSlicesCall } from '../shared/wasm-parts.js';
 import { flat, type GroupedShape } from './convolution-shape.js';
-import { AXIS_BYTES, axisCalls, bandOf, forwardAxes, inputGradientAxes, type Axis } from './windows.wasm.js';
-
-/** A sum over windows of a picture with `groups · inputs` channels: a convolution, or the input gradient of one. */
-interface WindowSum {
-  readonly batch: number;
-  readonly axes: readonly [Axis, Axis];
-  readonly groups: number;
-  readonly inputs: number;
-  readonly outputs: number;
-  /** Floats between the weights of neighbouring inputs, outputs and groups of one tap. */
-  readonly weightStrides: readonly [number, number, number];
-  readonly activation: FusedActivation;
-}
+import {
+  AXIS_BYTES,
+  axisCalls,
+  bandOf,
+  forwardAxes,
+  inputGradientAxes,
+  type Axis,
+  type WindowSum,
+} from './windows.wasm.js';
+import { takesWinograd, winogradCalls } from './winograd.wasm.js';
 
 /** Parts of the channels that a weight gradient is split into, where its slices are few because they are large. */
 const WORTHWHILE_PARTS = 16;
@@ -36,15 +33,9 @@ const windowCalls = (
   { function: 'windowOffsets', parts: 1, arguments: [offsets, at, at + AXIS_BYTES, channels, inputs] },
 ];
 
-function sumCalls({
-  batch,
-  axes,
-  groups,
-  inputs,
-  outputs,
-  weightStrides,
-  activation,
-}: WindowSum): Plan<number, WasmCall> {
+function sumCalls(sum: WindowSum): Plan<number, WasmCall> {
+  if (takesWinograd(sum)) return winogradCalls(sum);
+  const { batch, axes, groups, inputs, outputs, weightStrides, activation } = sum;
   const [rows, columns] = axes;
   const taps = rows.taps * columns.taps;
   const band = bandOf(axes, groups * inputs);

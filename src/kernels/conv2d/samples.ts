@@ -32,14 +32,20 @@ function convolutionSample(random: Random) {
   return { window, x, weight, y: [x[0], outputHeight, outputWidth, weight[3]] };
 }
 
-/** 3×3 without strides or dilation, on many channels. */
-function plainConvolutionSample(random: Random) {
+/** 3×3, or now and then 1×1, without strides or dilation, on many channels: what the CPU device has ways of its own for. */
+function plainConvolutionSample(random: Random, [inputs, outputs]: readonly [number, number]) {
   const padding = random.integer(2) ? 'same' : 'valid';
-  const window: WindowAttributes = { size: [3, 3], strides: [1, 1], dilation: [1, 1], padding };
-  const x: Shape = [between(random, 1, 3), between(random, 4, 9), between(random, 4, 13), 4 * between(random, 4, 6)];
-  const weight: Shape = [3, 3, x[3], 8 * between(random, 1, 3)];
-  return { window, x, weight };
+  const length = random.integer(6) === 0 ? 1 : 3;
+  const window: WindowAttributes = { size: [length, length], strides: [1, 1], dilation: [1, 1], padding };
+  const x: Shape = [between(random, 1, 3), between(random, 4, 9), between(random, 4, 13), inputs];
+  const { outputHeight, outputWidth } = windowGeometry('sample', x, window);
+  return { window, x, weight: [length, length, inputs, outputs], y: [x[0], outputHeight, outputWidth, outputs] };
 }
+
+const anyConvolutionSample = (random: Random) =>
+  random.integer(3) === 0
+    ? plainConvolutionSample(random, [between(random, 12, 21), between(random, 12, 21)])
+    : convolutionSample(random);
 
 function pooledConvolutionSample(random: Random) {
   const { window, x, weight, y } = convolutionSample(random);
@@ -55,9 +61,9 @@ export const conv2dEntry: RegistryEntry = {
     {
       kernel: conv2dForward,
       roundings: 64,
-      because: 'up to 192 products of both signs (16 taps, 12 channels)',
+      because: 'up to 192 products of both signs (16 taps of 12 channels or 9 of 21)',
       sample(random) {
-        const { window, x, weight } = convolutionSample(random);
+        const { window, x, weight } = anyConvolutionSample(random);
         const bias = random.integer(2) ? [floats(random, [weight[3]])] : [];
         return {
           inputs: [floats(random, x), floats(random, weight), ...bias],
@@ -68,9 +74,9 @@ export const conv2dEntry: RegistryEntry = {
     {
       kernel: conv2dInputGradient,
       roundings: 64,
-      because: 'up to 192 products of both signs (16 taps, 12 channels)',
+      because: 'up to 192 products of both signs (16 taps of 12 channels or 9 of 21)',
       sample(random) {
-        const { window, x, weight, y } = convolutionSample(random);
+        const { window, x, weight, y } = anyConvolutionSample(random);
         return { inputs: [floats(random, y), floats(random, weight)], attributes: { window, xShape: x } };
       },
     },
@@ -79,7 +85,7 @@ export const conv2dEntry: RegistryEntry = {
       roundings: 128,
       because: 'up to 756 products of both signs (3 pictures of 12×21)',
       sample(random) {
-        const { window, x, y } = convolutionSample(random);
+        const { window, x, y } = anyConvolutionSample(random);
         return { inputs: [floats(random, x), floats(random, y)], attributes: { window } };
       },
     },
@@ -90,7 +96,7 @@ export const conv2dEntry: RegistryEntry = {
       roundings: 128,
       because: products,
       sample(random) {
-        const { window, x, weight } = convolutionSample(random);
+        const { window, x, weight } = anyConvolutionSample(random);
         // Whole numbers and a bias of ½: no sum is at the kink of a fused relu.
         const bias = { ...wholeNumbers(random, [weight[3]]), values: new Float32Array(weight[3]).fill(0.5) };
         return {
@@ -112,7 +118,9 @@ export const conv2dMaxPool2dEntry: RegistryEntry = {
       sample(random) {
         // Now and then what the CPU device computes in Winograd's way.
         const isPlain = random.integer(4) === 0;
-        const { window, x, weight } = isPlain ? plainConvolutionSample(random) : pooledConvolutionSample(random);
+        const { window, x, weight } = isPlain
+          ? plainConvolutionSample(random, [4 * between(random, 4, 6), 8 * between(random, 1, 3)])
+          : pooledConvolutionSample(random);
         const bias = random.integer(2) ? [wholeNumbers(random, [weight[3]])] : [];
         return {
           inputs: [wholeNumbers(random, x), wholeNumbers(random, weight), ...bias],

@@ -1,5 +1,6 @@
 /** Axes and bands of convolutions on the CPU device: what `wasm/window.ts` is told. */
 import type { WasmCall } from '../../tensor/kernel.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { floats } from '../shared/wasm-parts.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 
@@ -14,6 +15,18 @@ export interface Axis {
   readonly shift: number;
   readonly before: number;
   readonly after: number;
+}
+
+/** A sum over windows of a picture with `groups · inputs` channels: a convolution, or the input gradient of one. */
+export interface WindowSum {
+  readonly batch: number;
+  readonly axes: readonly [Axis, Axis];
+  readonly groups: number;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Floats between the weights of neighbouring inputs, outputs and groups of one tap. */
+  readonly weightStrides: readonly [number, number, number];
+  readonly activation: FusedActivation;
 }
 
 const lowestInput = ({ taps, divisor, dilation, shift }: Omit<Axis, 'before' | 'after'>): number =>

@@ -1,0 +1,222 @@
+// 3×3 convolution in 36 products for 4×4 outputs where the direct way takes 144: Winograd's F(4×4, 3×3), Lavin and Gray,
+// arXiv:1509.09308. For a patch d of 6×6 pixels and a kernel g the outputs are
+//
+//   Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ d B) ] A
+//
+// with the products ⊙ summed over the channels: 36 matrix products of patches and weights. The matrices follow from the
+// points 0, ±a, ±b, ∞ (Toom and Cook): row p of A is 1, p, p², p³; row p of G is 1, p, p² over Π (p − others); row p of Bᵀ
+// holds the coefficients of Π (x − others). a = 3/4 and b = 3/2 round far less than the usual 1 and 2: errors stay within three
+// times those of plain sums. Rows of ±p share their even and odd parts.
+// AssemblyScript. Pictures are NHWC, addresses and strides bytes.
+import { activate, storeLanes } from './epilogue';
+import { multiplyAdd, partEnd } from './range';
+import { evenOffsets, multiplyTile } from './tile';
+
+const A: f32 = 0.75, A2: f32 = 0.5625, A3: f32 = 0.421875;
+const B: f32 = 1.5, B2: f32 = 2.25, B3: f32 = 3.375;
+
+/** Constants as `load32_splat` reads them: as immediates they would be put together anew at every use. */
+const CONSTANT_BYTES: usize = 64;
+const SUM: usize = 0, PRODUCT: usize = 4, MINUS_A2: usize = 8, MINUS_B2: usize = 12, MINUS_AB2: usize = 16, MINUS_BA2: usize = 20;
+const PLUS_A: usize = 24, PLUS_B: usize = 28, PLUS_A2: usize = 32, PLUS_B2: usize = 36, PLUS_A3: usize = 40, PLUS_B3: usize = 44;
+
+function storeConstants(to: usize): void {
+  store<f32>(to + SUM, -A2 - B2);
+  store<f32>(to + PRODUCT, A2 * B2);
+  store<f32>(to + MINUS_A2, -A2);
+  store<f32>(to + MINUS_B2, -B2);
+  store<f32>(to + MINUS_AB2, -A * B2);
+  store<f32>(to + MINUS_BA2, -B * A2);
+  store<f32>(to + PLUS_A, A);
+  store<f32>(to + PLUS_B, B);
+  store<f32>(to + PLUS_A2, A2);
+  store<f32>(to + PLUS_B2, B2);
+  store<f32>(to + PLUS_A3, A3);
+  store<f32>(to + PLUS_B3, B3);
+}
+
+// @ts-ignore: decorator
+@inline
+function constant(constants: usize, which: usize): v128 {
+  return v128.load32_splat(constants + which);
+}
+
+/** Bᵀ times six values, `step` apart; the results lie `toStep` apart. */
+// @ts-ignore: decorator
+@inline
+function transformSix(d: usize, step: usize, to: usize, toStep: usize, k: usize): void {
+  const d1 = v128.load(d + step), d2 = v128.load(d + 2 * step), d3 = v128.load(d + 3 * step), d4 = v128.load(d + 4 * step);
+  v128.store(to, multiplyAdd(multiplyAdd(d4, d2, constant(k, SUM)), v128.load(d), constant(k, PRODUCT)));
+  const evenA = multiplyAdd(d4, d2, constant(k, MINUS_B2));
+  const oddA = multiplyAdd(f32x4.mul(d3, constant(k, PLUS_A)), d1, constant(k, MINUS_AB2));
+  v128.store(to + toStep, f32x4.add(evenA, oddA));
+  v128.store(to + 2 * toStep, f32x4.sub(evenA, oddA));
+  const evenB = multiplyAdd(d4, d2, constant(k, MINUS_A2));
+  const oddB = multiplyAdd(f32x4.mul(d3, constant(k, PLUS_B)), d1, constant(k, MINUS_BA2));
+  v128.store(to + 3 * toStep, f32x4.add(evenB, oddB));
+  v128.store(to + 4 * toStep, f32x4.sub(evenB, oddB));
+  v128.store(to + 5 * toStep, multiplyAdd(multiplyAdd(v128.load(d + 5 * step), d3, constant(k, SUM)), d1, constant(k, PRODUCT)));
+}
+
+/** Bᵀ d B of the patch at `d` for all channels, four at a time; `between` takes 36 vectors. */
+function transformPatch(d: usize, rowBytes: usize, pixelBytes: usize, to: usize, stride: usize, between: usize, constants: usize): void {
+  for (const end = d + pixelBytes; d < end; d += 16) {
+    for (let row: usize = 0; row < 6; row++) transformSix(d + row * rowBytes, pixelBytes, between + row * 96, 16, constants);
+    for (let column: usize = 0; column < 6; column++) transformSix(between + column * 16, 96, to + column * stride, 6 * stride, constants);
+    to += 16;
+  }
+}
+
+/** patch[6, 6, C] = the pixels from (row, column) on, 0 outside of the picture. */
+function copyPatch(patch: usize, picture: usize, height: i32, width: i32, pixelBytes: usize, row: i32, column: i32): void {
+  memory.fill(patch, 0, 36 * pixelBytes);
+  const firstColumn = max(0, column), endColumn = min(width, column + 6);
+  if (firstColumn >= endColumn) return;
+  for (let y = max(0, row); y < min(height, row + 6); y++) {
+    memory.copy(
+      patch + <usize>((y - row) * 6 + firstColumn - column) * pixelBytes, picture + <usize>(y * width + firstColumn) * pixelBytes,
+      <usize>(endColumn - firstColumn) * pixelBytes,
+    );
+  }
+}
+
+/** Aᵀ times six values, `step` apart, to four that lie `toStep` apart. */
+// @ts-ignore: decorator
+@inline
+function combineSix(m: usize, step: usize, to: usize, toStep: usize, k: usize): void {
+  const m1 = v128.load(m + step), m2 = v128.load(m + 2 * step), m3 = v128.load(m + 3 * step), m4 = v128.load(m + 4 * step);
+  const sumA = f32x4.add(m1, m2), differenceA = f32x4.sub(m1, m2), sumB = f32x4.add(m3, m4), differenceB = f32x4.sub(m3, m4);
+  v128.store(to, f32x4.add(v128.load(m), f32x4.add(sumA, sumB)));
+  v128.store(to + toStep, multiplyAdd(f32x4.mul(differenceA, constant(k, PLUS_A)), differenceB, constant(k, PLUS_B)));
+  v128.store(to + 2 * toStep, multiplyAdd(f32x4.mul(sumA, constant(k, PLUS_A2)), sumB, constant(k, PLUS_B2)));
+  v128.store(to + 3 * toStep, multiplyAdd(multiplyAdd(v128.load(m + 5 * step), differenceA, constant(k, PLUS_A3)), differenceB, constant(k, PLUS_B3)));
+}
+
+/** Aᵀ M A of one patch for all channels, finished and stored: `rows` × `columns` pixels of it lie in the picture. */
+function combinePatch(
+  m: usize, stride: usize, y: usize, lineBytes: usize, channels: i32, rows: i32, columns: i32, bias: usize, relu: bool, between: usize, constants: usize,
+): void {
+  const pixelBytes = <usize>channels << 2;
+  for (let k = 0; k < channels; k += 4) {
+    for (let column: usize = 0; column < 6; column++) combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
+    const first = bias ? v128.load(bias + (<usize>k << 2)) : f32x4.splat(0);
+    for (let row = 0; row < rows; row++) {
+      const line = between + <usize>row * 96;
+      combineSix(line, 16, line, 16, constants);
+      let to = y + <usize>row * lineBytes + (<usize>k << 2);
+      for (let column = 0; column < columns; column++) {
+        storeLanes(to, activate(f32x4.add(v128.load(line + (<usize>column << 4)), first), relu), channels - k);
+        to += pixelBytes;
+      }
+    }
+    m += 16;
+  }
+}
+
+/**
+ * transformed[36, ceil(K / 8), C, 8] = G g Gᵀ for the kernels g that lie at weights + tap · tapStride + input · inputStride + output ·
+ * outputStride (floats); part: an input channel. Positions lie `stride` bytes apart.
+ */
+export function winogradFourWeights(
+  part: i32, weights: usize, transformed: usize, inputs: i32, outputs: i32, tapStride: i32, inputStride: i32, outputStride: i32, stride: usize, between: usize,
+): void {
+  const tap = <usize>tapStride << 2, outputBytes = <usize>outputStride << 2;
+  between += <usize>part * 288;
+  for (let k = 0; k < outputs; k += 4) {
+    const g = weights + (<usize>(part * inputStride + k * outputStride) << 2);
+    const to = transformed + (<usize>(((k >> 3) * inputs + part) * 8 + (k & 4)) << 2);
+    const lanes = min(4, outputs - k);
+    for (let column: usize = 0; column < 3; column++) {
+      const top = g + column * tap;
+      kernelSix(gather(top, outputBytes, lanes), gather(top + 3 * tap, outputBytes, lanes), gather(top + 6 * tap, outputBytes, lanes), between + column * 16, 48);
+    }
+    for (let row: usize = 0; row < 6; row++) {
+      const line = between + row * 48;
+      kernelSix(v128.load(line), v128.load(line, 16), v128.load(line, 32), to + 6 * row * stride, stride);
+    }
+  }
+}
+
+/** Up to four floats, `step` bytes apart; 0 beyond them. */
+// @ts-ignore: decorator
+@inline
+function gather(from: usize, step: usize, count: i32): v128 {
+  if (count == 4 && step == 4) return v128.load(from);
+  let value = v128.load32_zero(from);
+  if (count > 1) value = f32x4.replace_lane(value, 1, load<f32>(from + step));
+  if (count > 2) value = f32x4.replace_lane(value, 2, load<f32>(from + 2 * step));
+  if (count > 3) value = f32x4.replace_lane(value, 3, load<f32>(from + 3 * step));
+  return value;
+}
+
+/** G times three values. */
+// @ts-ignore: decorator
+@inline
+function kernelSix(g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void {
+  const ofA: f32 = 1 / (2 * A2 * (A2 - B2)), ofB: f32 = 1 / (2 * B2 * (B2 - A2));
+  v128.store(to, f32x4.mul(g0, f32x4.splat(1 / (A2 * B2))));
+  const evenA = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(A2))), f32x4.splat(ofA)), oddA = f32x4.mul(g1, f32x4.splat(A * ofA));
+  v128.store(to + stride, f32x4.add(evenA, oddA));
+  v128.store(to + 2 * stride, f32x4.sub(evenA, oddA));
+  const evenB = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(B2))), f32x4.splat(ofB)), oddB = f32x4.mul(g1, f32x4.splat(B * ofB));
+  v128.store(to + 3 * stride, f32x4.add(evenB, oddB));
+  v128.store(to + 4 * stride, f32x4.sub(evenB, oddB));
+  v128.store(to + 5 * stride, g2);
+}
+
+/**
+ * Patches [part · chunk, …) of y[N, OH, OW, K] = activate(3×3 windows of x[N, H, W, C] · w + bias), the first window `top` rows and `left` columns outside
+ * of the picture. `patchesOfBlock` at a time (a multiple of 4), so that their transforms stay in a second-level cache. Scratch memory a part: CONSTANT_BYTES, 36
+ * vectors, C floats, a patch of 36 · C floats, then 36 · (patchesOfBlock · C4 + 16) and 36 · (patchesOfBlock · K8 + 16) floats, C4 and K8 being whole fours and
+ * eights.
+ */
+export function winogradFour(
+  part: i32, x: usize, transformed: usize, bias: usize, y: usize, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
+  top: i32, left: i32, patches: i32, relu: bool, chunk: i32, patchesOfBlock: i32, scratch: usize, scratchBytes: usize,
+): void {
+  const pixelBytes = <usize>channels << 2, rowBytes = <usize>width * pixelBytes, targetBytes = <usize>outputChannels << 2;
+  const valueBytes = <usize>((channels + 3) & -4) << 2, sumBytes = <usize>((outputChannels + 7) & -8) << 2;
+  // 64 bytes more than a whole number of patches: neighbouring positions would fall on the same lines of a cache.
+  const valueStride = <usize>patchesOfBlock * valueBytes + 64, sumStride = <usize>patchesOfBlock * sumBytes + 64;
+  const constants = scratch + <usize>part * scratchBytes, between = constants + CONSTANT_BYTES;
+  const offsets = between + 576, copied = offsets + valueBytes, values = copied + 36 * pixelBytes, sums = values + 36 * valueStride;
+  const across = (outputWidth + 3) >> 2, down = (outputHeight + 3) >> 2;
+  const weightBytes = sumBytes * channels;
+  storeConstants(constants);
+  evenOffsets(offsets, channels, 4);
+  const end = partEnd(part, chunk, patches);
+  for (let first = part * chunk; first < end; first += patchesOfBlock) {
+    const count = min(patchesOfBlock, end - first);
+    for (let patch = 0; patch < count; patch++) {
+      const line = (first + patch) / across, j = (first + patch) % across;
+      const picture = x + <usize>(line / down * height) * rowBytes;
+      const row = 4 * (line % down) - top, column = 4 * j - left;
+      const to = values + <usize>patch * valueBytes;
+      if (row >= 0 && column >= 0 && row + 6 <= height && column + 6 <= width) {
+        transformPatch(picture + <usize>row * rowBytes + <usize>column * pixelBytes, rowBytes, pixelBytes, to, valueStride, between, constants);
+      } else {
+        copyPatch(copied, picture, height, width, pixelBytes, row, column);
+        transformPatch(copied, 6 * pixelBytes, pixelBytes, to, valueStride, between, constants);
+      }
+    }
+    for (let position: usize = 0; position < 36; position++) {
+      for (let k: usize = 0; k < sumBytes; k += 32) {
+        const panel = transformed + position * weightBytes + k * channels;
+        for (let patch = 0; patch < count; patch += 4) { // of a last four that is not whole, old patches do no harm
+          const a = values + position * valueStride + <usize>patch * valueBytes;
+          const c = sums + position * sumStride + <usize>patch * sumBytes + k;
+          multiplyTile(channels, a, a + valueBytes, a + 2 * valueBytes, a + 3 * valueBytes, offsets, panel, c, sumBytes, false);
+        }
+      }
+    }
+    for (let patch = 0; patch < count; patch++) {
+      const line = (first + patch) / across, j = (first + patch) % across;
+      const i = 4 * (line % down);
+      const to = y + <usize>((line / down * outputHeight + i) * outputWidth + 4 * j) * targetBytes;
+      combinePatch(
+        sums + <usize>patch * sumBytes, sumStride, to, <usize>outputWidth * targetBytes, outputChannels, min(4, outputHeight - i), min(4, outputWidth - 4 * j),
+        bias, relu, between, constants,
+      );
+    }
+  }
+}
