@@ -23,12 +23,29 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.browser.test.ts', 'test/pytorch/**'],
+          exclude: ['test/**/*.browser.test.ts', 'test/pytorch/**', 'test/long/**'],
           pool: 'forks',
           globalSetup: 'test/setup/machine-node.ts',
           setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts'],
         },
       },
+      // What is too slow for every day: `npm run test:long`, which sets the variable.
+      ...(process.env['BELTNET_LONG']
+        ? [
+            {
+              extends: true as const,
+              resolve: { alias: { beltnet: source('src/index.node.ts') } },
+              test: {
+                name: 'long',
+                include: ['test/long/**/*.test.ts'],
+                pool: 'forks' as const,
+                testTimeout: 1_800_000,
+                globalSetup: 'test/setup/machine-node.ts',
+                setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts'],
+              },
+            },
+          ]
+        : []),
       // Only where the environment names a Python with torch; `npm run test:pytorch` looks for one.
       ...(process.env['BELTNET_PYTHON']
         ? [

@@ -16,7 +16,7 @@ const allowed = {
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
     ...['src/nn', 'src/optim', 'src/kernels/shared/window', 'src/tensor/shape', 'src/data/sources/zip'],
-    ...['valibot', 'jsfive', 'h5wasm'],
+    ...['valibot', 'jsfive', 'h5wasm', '@noble/hashes'],
   ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],

@@ -168,7 +168,15 @@ export { beltPicture } from './data/belt/synthetic.js';
 
 export { exportKeras, importKeras, type ImportedKeras, type KerasFile } from './formats/keras/keras.js';
 export type { ModelInfo } from './formats/beltnet/info.js';
-export { decodeModel, encodeModel } from './formats/beltnet/model.js';
+export type { Section, Sections } from './formats/beltnet/container.js';
+export {
+  decodeModel,
+  encodeModel,
+  weightsHash,
+  type DecodeOptions as DecodeModelOptions,
+  type EncodeOptions as EncodeModelOptions,
+} from './formats/beltnet/model.js';
 export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
-export { readSafetensors, writeSafetensors } from './formats/safetensors.js';
+export type { Sha256 } from './formats/content-hash.js';
+export { readSafetensors, writeSafetensors, type SafeTensor, type TensorToWrite } from './formats/safetensors.js';
 export { encodeTorchSafetensors } from './formats/torch/torch.js';

@@ -44,3 +44,25 @@ function checkKeys(validJson: string, what: string, refuse: Refuse): void {
     }
   }
 }
+
+/**
+ * A value as JSON with sorted keys and without spaces, so that equal values give equal texts (RFC 8785).
+ * @param what the value is, for messages
+ * @throws what `refuse` throws, for what JSON cannot hold: it would be left out or become null without a word
+ */
+export function canonicalJson(value: unknown, what: string, refuse: Refuse, depth = 0): string {
+  if (depth > DEEPEST) refuse(`${what} at most ${DEEPEST} levels deep`, 'a deeper one');
+  const inside = (each: unknown): string => canonicalJson(each, what, refuse, depth + 1);
+  if (Array.isArray(value)) return `[${Array.from(value, inside).join()}]`;
+  if (Object.prototype.toString.call(value) === '[object Object]') {
+    const entries = Object.entries(value as object).filter(([, each]) => each !== undefined);
+    const sorted = entries.toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return `{${sorted.map(([key, each]) => `${JSON.stringify(key)}:${inside(each)}`).join()}}`;
+  }
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value))
+    return JSON.stringify(value);
+  return refuse(
+    `${what} of texts, finite numbers, lists and objects`,
+    typeof value === 'number' ? `${value}` : `a ${typeof value}`,
+  );
+}

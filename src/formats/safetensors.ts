@@ -5,7 +5,7 @@
  * see, keys are unique. Reading executes nothing and allocates nothing before the sizes are checked.
  */
 import { ModelFileError, ShapeError, UsageError } from '../errors.js';
-import { formatShape, sizeOf, type Shape } from '../tensor/shape.js';
+import { formatShape, type Shape } from '../tensor/shape.js';
 import { parseJson, type Refuse } from './json.js';
 
 export interface SafeTensor {
@@ -53,29 +53,41 @@ const MOST_TENSORS = 100_000;
 /** The key of the header under which the metadata stand: no tensor can have this name. */
 const METADATA = '__metadata__';
 
+/** What is written: float32, unless the type is said. */
+export type TensorToWrite = SafeTensor | { readonly shape: Shape; readonly data: Float32Array; readonly dtype?: 'F32' };
+
 /**
- * Writes float32 tensors, in the given order. Equal input gives equal bytes.
+ * Writes tensors, in the given order. Equal input gives equal bytes.
  * @param metadata texts by name
- * @throws ShapeError when a tensor's data are not as long as its shape says; UsageError for the name `__metadata__`
+ * @throws ShapeError when a tensor's data are not of its type, or not as long as its shape says; UsageError for the name
+ * `__metadata__`, and for more than the format's readers take
  */
 export function writeSafetensors(
-  tensors: Readonly<Record<string, { readonly shape: Shape; readonly data: Float32Array }>>,
+  tensors: Readonly<Record<string, TensorToWrite>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  const refuse = (expected: string, received: string): never => {
+    throw new ShapeError(`writeSafetensors: expected ${expected}, got ${received}`);
+  };
+  if (!isTexts(metadata)) throw new UsageError(`writeSafetensors: expects texts as metadata, got ${preview(metadata)}`);
   const header: [name: string, description: unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push([METADATA, metadata]);
+  if (Object.keys(tensors).length > MOST_TENSORS)
+    throw new UsageError(
+      `writeSafetensors: expects at most ${MOST_TENSORS} tensors, got ${Object.keys(tensors).length}`,
+    );
   let size = 0;
-  for (const [name, { shape, data }] of Object.entries(tensors)) {
+  for (const [name, { shape, data, dtype = 'F32' }] of Object.entries(tensors)) {
     if (name === METADATA) throw new UsageError(`a tensor cannot be named '${METADATA}' in safetensors; rename it`);
-    if (data.length !== sizeOf(shape)) {
-      throw new ShapeError(
-        `tensor '${name}' ${formatShape(shape)}: expected ${sizeOf(shape)} values, got ${data.length}`,
-      );
-    }
-    header.push([name, { dtype: 'F32', shape, data_offsets: [size, size + data.byteLength] }]);
+    const entry = { dtype, shape, data_offsets: [size, size + data.byteLength] };
+    checkEntry(name, entry, refuse); // what reading refuses
+    if (!(data instanceof ARRAYS[dtype])) refuse(`tensor '${name}' in a ${ARRAYS[dtype].name}`, typeof data);
+    header.push([name, entry]);
     size += data.byteLength;
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  if (json.length > LONGEST_HEADER)
+    throw new UsageError(`writeSafetensors: expects a header of at most ${LONGEST_HEADER} bytes, got ${json.length}`);
   const headerLength = Math.ceil(json.length / 8) * 8; // data start aligned, the rest filled with spaces
   const bytes = new Uint8Array(8 + headerLength + size).fill(0x20, 8, 8 + headerLength);
   const view = new DataView(bytes.buffer);
@@ -110,8 +122,7 @@ export function readSafetensors(
 
   const { [METADATA]: given, ...entries } = header;
   const metadata = given ?? {}; // the reference takes null for none
-  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string'))
-    refuse('texts as metadata', preview(metadata));
+  if (!isTexts(metadata)) return refuse('texts as metadata', preview(metadata));
   const count = Object.keys(entries).length;
   if (count > MOST_TENSORS) refuse(`at most ${MOST_TENSORS} tensors`, `${count}`);
   const described = Object.entries(entries).map(([key, entry]) => ({ key, ...checkEntry(key, entry, refuse) }));
@@ -130,11 +141,13 @@ export function readSafetensors(
     const { buffer } = new Uint8Array(bytes.subarray(start + from, start + to));
     tensors.set(key, { dtype, shape, data: new ARRAYS[dtype](buffer) });
   }
-  return { tensors, metadata: metadata as Record<string, string> };
+  return { tensors, metadata };
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+const isTexts = (value: unknown): value is Record<string, string> =>
+  isObject(value) && Object.values(value).every((each) => typeof each === 'string');
 const preview = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
 
 function parseHeader(bytes: Uint8Array, refuse: Refuse): Record<string, unknown> {

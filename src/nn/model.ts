@@ -441,11 +441,10 @@ export class Model {
     return this.#require('getGradients').arena.read('gradients');
   }
 
-  /** @throws ShapeError when a weight is missing, superfluous or of another shape */
+  /** @throws ShapeError when a weight is missing, superfluous, of another shape, or not finite */
   setWeights(weights: NamedWeights): void {
-    checkWeights(this.graph.parameters(), weights);
-    this.#compiled?.arena.write(weights);
-    this.#weights = weights;
+    this.#weights = checkWeights(this.graph.parameters(), weights);
+    this.#compiled?.arena.write(this.#weights);
   }
 
   /** Frees all that belongs to training; the weights stay. */

@@ -34,8 +34,19 @@ export function initialWeights(parameters: readonly NamedParameter[], seed: numb
   );
 }
 
-/** @throws ShapeError when a parameter is missing, superfluous or of another shape */
-export function checkWeights(parameters: readonly NamedParameter[], weights: NamedWeights): void {
+/** Throws for the first number that is not finite: a model with such a weight cannot predict anything. */
+export function checkFinite(weights: NamedWeights, refuse: (message: string) => never): void {
+  for (const [name, { shape, data }] of Object.entries(weights)) {
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    if (at >= 0) refuse(`weight '${name}' ${formatShape(shape)} expects finite numbers, got ${data[at]} at ${at}`);
+  }
+}
+
+/**
+ * @returns the weights in the order of the model
+ * @throws ShapeError when a parameter is missing, superfluous, of another shape, or not finite
+ */
+export function checkWeights(parameters: readonly NamedParameter[], weights: NamedWeights): NamedWeights {
   for (const { fullName, shape } of parameters) {
     const given = Object.hasOwn(weights, fullName) ? weights[fullName] : null;
     if (!given)
@@ -52,6 +63,10 @@ export function checkWeights(parameters: readonly NamedParameter[], weights: Nam
   const unknown = Object.keys(weights).filter((name) => !known.has(name));
   if (unknown.length > 0)
     throw new ShapeError(`weights: the model has no ${unknown.join(', ')}; it has ${[...known].join(', ')}`);
+  checkFinite(weights, (message) => {
+    throw new ShapeError(message);
+  });
+  return Object.fromEntries(parameters.map(({ fullName }) => [fullName, weights[fullName]]));
 }
 
 interface Place {

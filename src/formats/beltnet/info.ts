@@ -1,5 +1,6 @@
 /** What a model file says beside architecture and weights: classes, preprocessing, and what raises the alert. */
 import { ModelFileError } from '../../errors.js';
+import type { ModelParts, Sections } from './container.js';
 
 export interface ModelInfo {
   /** Class index → name; of two classes, index 1 is the one whose probability a sigmoid gives. */
@@ -27,25 +28,41 @@ export interface ModelInfo {
     /** … when its probability is at least this. */
     readonly threshold: number;
   };
+  /** What later versions and other programs keep in the file, by name. */
+  readonly sections?: Sections;
 }
 
-/** @throws ModelFileError when the three are not what {@link ModelInfo} says */
-export function checkInfo(name: string, classes: unknown, preprocessing: unknown, alert: unknown): ModelInfo {
+/**
+ * @param name of the file, for messages
+ * @param rules.strict whether options that {@link ModelInfo} does not name are refused; versions 1 and 2 ignored them
+ * @throws ModelFileError when the fields are not what {@link ModelInfo} says
+ */
+export function checkInfo(
+  { classes, preprocessing, alert }: ModelParts['fields'],
+  name: string,
+  { strict, leastClasses }: { readonly strict: boolean; readonly leastClasses: number },
+): ModelInfo {
   const expect = (holds: boolean, what: string, got: unknown): void => {
     if (!holds) throw new ModelFileError(`${name}: expected ${what}, got ${JSON.stringify(got)?.slice(0, 120)}`);
   };
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
   const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+  const hasOnly = (value: object, ...keys: string[]): boolean =>
+    !strict || Object.keys(value).every((key) => keys.includes(key));
   expect(
-    Array.isArray(classes) && classes.length >= 2 && classes.every(isText) && new Set(classes).size === classes.length,
-    'two or more different class names',
+    Array.isArray(classes) &&
+      classes.length >= leastClasses &&
+      classes.every(isText) &&
+      new Set(classes).size === classes.length,
+    `${leastClasses === 1 ? 'one' : 'two'} or more different class names`,
     classes,
   );
   expect(
     isObject(preprocessing) &&
+      hasOnly(preprocessing, 'interpolation', 'rescale', 'region', 'exif', 'normalization') &&
       ['nearest', 'bilinear', 'bicubic', 'box', 'lanczos'].includes(preprocessing['interpolation'] as string) &&
       Number.isFinite(preprocessing['rescale']),
-    'preprocessing with interpolation and rescale',
+    'preprocessing with interpolation and rescale, and at most region, exif and normalization',
     preprocessing,
   );
   const { region, exif, normalization } = preprocessing as Record<string, unknown>;
@@ -53,6 +70,7 @@ export function checkInfo(name: string, classes: unknown, preprocessing: unknown
   expect(
     region === undefined ||
       (isObject(region) &&
+        hasOnly(region, 'x', 'y', 'width', 'height') &&
         [region['x'], region['y']].every((value) => isWhole(value, 0)) &&
         [region['width'], region['height']].every((value) => isWhole(value, 1))),
     'a region with x, y, width and height',
@@ -65,6 +83,7 @@ export function checkInfo(name: string, classes: unknown, preprocessing: unknown
   expect(
     normalization === undefined ||
       (isObject(normalization) &&
+        hasOnly(normalization, 'samplewiseCenter', 'samplewiseStdNormalization', 'featurewiseMean', 'featurewiseStd') &&
         [normalization['samplewiseCenter'], normalization['samplewiseStdNormalization']].every(isFlag) &&
         [normalization['featurewiseMean'], normalization['featurewiseStd']].every(isChannels)),
     'a normalization with a mean and a deviation for each of three channels',
@@ -72,6 +91,7 @@ export function checkInfo(name: string, classes: unknown, preprocessing: unknown
   );
   expect(
     isObject(alert) &&
+      hasOnly(alert, 'className', 'threshold') &&
       (classes as unknown[]).includes(alert['className']) &&
       typeof alert['threshold'] === 'number' &&
       alert['threshold'] >= 0 &&

@@ -1,34 +1,54 @@
 /**
- * beltnet's model files: safetensors with the weights by name (`conv2d.kernel`), and in the metadata, as JSON, all
- * that is needed to predict: architecture, classes, preprocessing and what raises the alert.
+ * beltnet's model files: the weights by name (`conv2d.kernel`), and what else is needed to predict: architecture, classes,
+ * preprocessing and what raises the alert. What is written can be read: both ways go through the same checks.
  */
 import { BeltnetError, ModelFileError } from '../../errors.js';
-import type { ModelConfig } from '../../nn/graph.js';
 import type { Model } from '../../nn/model.js';
 import type { NamedWeights } from '../../nn/parameters.js';
-import { parseJson, type Refuse } from '../json.js';
-import { readSafetensors, toFloat32, writeSafetensors, type SafeTensor } from '../safetensors.js';
+import { contentHash, type Sha256 } from '../content-hash.js';
+import type { Refuse } from '../json.js';
+import { toFloat32, type SafeTensor } from '../safetensors.js';
 import { buildModel } from './architecture.js';
+import { pack, seal, unpack, unseal, type ModelParts } from './container.js';
 import { checkInfo, type ModelInfo } from './info.js';
-
-const FORMAT = 'beltnet-model';
-/** A row of layers, and a graph. Versions of beltnet that know rows only refuse a graph by its version. */
-const VERSIONS = { row: '1', graph: '2' };
 
 /** Types of weights: integers would be a quantized model, which needs more than its numbers. */
 const FLOATS: readonly string[] = ['F32', 'F64', 'F16', 'BF16'];
 
-/** The file's bytes: equal for equal weights and info. */
-export async function encodeModel(model: Model, info: ModelInfo): Promise<Uint8Array> {
-  const architecture: ModelConfig = model.config();
-  return writeSafetensors(await model.getWeights(), {
-    format: FORMAT,
-    version: architecture.nodes ? VERSIONS.graph : VERSIONS.row,
-    architecture: JSON.stringify(architecture),
-    classes: JSON.stringify(info.classNames),
-    preprocessing: JSON.stringify(info.preprocessing),
-    alert: JSON.stringify(info.alert),
-  });
+export interface EncodeOptions {
+  /** Of the file, for messages. */
+  readonly name?: string;
+  readonly hash?: Sha256;
+}
+
+export interface DecodeOptions {
+  /** Required sections that the caller knows how to use; a file with any other is refused. */
+  readonly knownSections?: readonly string[];
+  readonly hash?: Sha256;
+}
+
+/**
+ * The file's bytes: equal for equal weights and info.
+ * @throws ModelFileError for what could not be loaded again, such as weights that are not finite
+ */
+export async function encodeModel(
+  model: Model,
+  info: ModelInfo,
+  { name = 'encodeModel', hash }: EncodeOptions = {},
+): Promise<Uint8Array> {
+  const { classNames, preprocessing, alert, sections = {} } = info;
+  const refuse = refuseFor(name);
+  const content = pack(
+    {
+      version: 3,
+      fields: { architecture: model.config(), classes: classNames, preprocessing, alert },
+      weights: tensorsOf(await model.getWeights()),
+      sections,
+    },
+    refuse,
+  );
+  readParts(unpack(content, refuse), name, Object.keys(sections));
+  return seal(content, hash);
 }
 
 /**
@@ -36,43 +56,65 @@ export async function encodeModel(model: Model, info: ModelInfo): Promise<Uint8A
  * @returns the model, not yet compiled
  * @throws ModelFileError when the file is damaged, of another kind, or contradicts itself
  */
-export function decodeModel(bytes: Uint8Array, name: string): { model: Model; info: ModelInfo } {
-  const { tensors, metadata } = readSafetensors(bytes, name);
-  if (metadata.format !== FORMAT) {
-    throw new ModelFileError(
-      `${name}: expected a model written by beltnet, got safetensors with format '${metadata.format ?? 'none'}'; train one with "beltnet train"`,
-    );
-  }
-  if (!Object.values(VERSIONS).includes(metadata.version ?? '')) {
-    throw new ModelFileError(
-      `${name}: expected model format version ${Object.values(VERSIONS).join(' or ')}, got '${metadata.version ?? 'none'}'; use the beltnet version that wrote it`,
-    );
-  }
-  const refuse = (expected: string, received: string): never => {
+export function decodeModel(
+  bytes: Uint8Array,
+  name: string,
+  { knownSections = [], hash }: DecodeOptions = {},
+): { model: Model; info: ModelInfo } {
+  return readParts(unpack(unseal(bytes, name, hash), refuseFor(name)), name, knownSections);
+}
+
+/**
+ * SHA-256, in hexadecimal, of names, shapes and bytes of the weights: equal for equal weights, whatever else is in a file.
+ * docs/model-file.md says how other programs compute it.
+ */
+export async function weightsHash(model: Model): Promise<string> {
+  return contentHash({ tensors: tensorsOf(await model.getWeights()), metadata: {} });
+}
+
+const refuseFor =
+  (name: string): Refuse =>
+  (expected, received) => {
     throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
   };
-  const field = (key: string): unknown => parseJson(metadata[key] ?? '', `the metadata field '${key}'`, refuse);
-  const info = checkInfo(name, field('classes'), field('preprocessing'), field('alert'));
+
+const tensorsOf = (weights: NamedWeights): Record<string, SafeTensor> =>
+  Object.fromEntries(Object.entries(weights).map(([key, tensor]) => [key, { dtype: 'F32', ...tensor }]));
+
+function readParts(
+  { version, fields, weights: tensors, sections }: ModelParts,
+  name: string,
+  knownSections: readonly string[],
+): { model: Model; info: ModelInfo } {
+  const refuse = refuseFor(name);
+  const required = Object.keys(sections).filter((key) => sections[key].required);
+  const unknown = required.find((key) => !knownSections.includes(key));
+  if (unknown !== undefined)
+    refuse('sections that this version of beltnet knows', `'${unknown}', without which the model means something else`);
+  const info = checkInfo(fields, name, { strict: version >= 3, leastClasses: required.length > 0 ? 1 : 2 });
   const weights: NamedWeights = Object.fromEntries(
-    [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: weightData(key, tensor, refuse) }]),
+    Object.entries(tensors).map(([key, tensor]) => [
+      key,
+      { shape: tensor.shape, data: weightData(key, tensor, refuse) },
+    ]),
   );
-  const architecture = field('architecture');
+  const isGraph = version === 2 || (version === 3 && Object.hasOwn(Object(fields.architecture), 'nodes'));
   try {
-    const model = buildModel(architecture, metadata.version === VERSIONS.graph);
+    const model = buildModel(fields.architecture, isGraph);
     model.setWeights(weights);
     const classes = Math.max(2, model.units);
-    if (classes !== info.classNames.length)
+    if (info.classNames.length !== classes && info.classNames.length !== 1)
       throw new ModelFileError(
         `expected as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
       );
-    return { model, info };
+    return { model, info: Object.keys(sections).length > 0 ? { ...info, sections } : info };
   } catch (error) {
     if (error instanceof BeltnetError) throw new ModelFileError(`${name}: ${error.message}`);
     throw error;
   }
 }
 
-/** A weight as float32. Infinity and NaN stay what they are, but no finite number becomes infinite. */
+/** A weight as float32. No finite number becomes infinite; `setWeights` refuses those that are not. */
 function weightData(key: string, tensor: SafeTensor, refuse: Refuse): Float32Array {
   if (!FLOATS.includes(tensor.dtype)) refuse(`weight '${key}' of type ${FLOATS.join(', ')}`, tensor.dtype);
   const data = toFloat32(tensor);

@@ -3,6 +3,7 @@ import { UsageError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
 import type { ModelNode } from '../../nn/graph.js';
 import type { Model } from '../../nn/model.js';
+import { finiteWeights } from '../finite-weights.js';
 import { checkpointName } from './architecture.js';
 import { zip } from '../../data/sources/zip.js';
 import { writeHdf5, type NamedArray } from './write-hdf5.js';
@@ -41,7 +42,10 @@ function serializeInput(model: Model, name: string): object {
   return { module: 'keras.layers', class_name: 'InputLayer', config, registered_name: null };
 }
 
-/** @throws UsageError when the optional package `h5wasm` is missing, or a layer has a name that Keras does not allow */
+/**
+ * @throws UsageError when the optional package `h5wasm` is missing, or a layer has a name that Keras does not allow;
+ * ModelFileError for weights that are not finite
+ */
 export async function exportKeras(model: Model): Promise<Uint8Array> {
   const odd = model.layers.find(({ name }) => name.includes('/'));
   if (odd) throw new UsageError(`export: Keras allows no '/' in the names of layers, got '${odd.name}'; rename it`);
@@ -138,7 +142,7 @@ function inKerasOrder(nodes: readonly ModelNode[]): Layer[] {
 
 /** The weights where Keras 3 looks for them, in its order, which is that of ours. */
 async function arraysOf(model: Model, layers: readonly Layer[]): Promise<NamedArray[]> {
-  const weights = await model.getWeights();
+  const weights = await finiteWeights(model, 'exportKeras');
   const counts = new Map<string, number>();
   return layers.flatMap((layer) => {
     const number = counts.get(layer.kind) ?? 0;

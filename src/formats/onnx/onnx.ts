@@ -3,6 +3,7 @@ import { UsageError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import { formatShape } from '../../tensor/shape.js';
 import type { ModelInfo } from '../beltnet/info.js';
+import { finiteWeights } from '../finite-weights.js';
 import { OnnxGraph } from './graph.js';
 import { addLayer, LaidOut } from './layers.js';
 import { modelBytes, type OnnxValue } from './messages.js';
@@ -15,7 +16,8 @@ export interface OnnxOptions {
 
 /**
  * The file's bytes: equal for equal weights, info and options. Input and output are described in docs/onnx.md.
- * @throws UsageError for a layer that is not beltnet's own, and for class names that do not fit the model
+ * @throws UsageError for a layer that is not beltnet's own, and for class names that do not fit the model; ModelFileError for
+ * weights that are not finite
  */
 export async function encodeOnnx(
   model: Model,
@@ -39,7 +41,7 @@ export async function encodeOnnx(
 
   const first = withPreprocessing ? addPreprocessing(graph, input.name, inputShape, info.preprocessing) : input.name;
   const values = [new LaidOut(graph, inputShape, { last: first })];
-  const weights = await model.getWeights();
+  const weights = await finiteWeights(model, 'encodeOnnx');
   for (const node of nodes) {
     const given = node.inputs.map((value) => values[value]);
     values.push(addLayer(graph, node, given, weights));

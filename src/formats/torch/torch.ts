@@ -21,6 +21,7 @@ import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '..
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
 import type { ModelInfo } from '../beltnet/info.js';
+import { finiteWeights } from '../finite-weights.js';
 import { writeSafetensors } from '../safetensors.js';
 import { OIHW, transpose } from '../transpose.js';
 
@@ -31,10 +32,10 @@ type Tensors = Record<string, { shape: Shape; data: Float32Array }>;
 /**
  * The file's bytes: equal for equal weights and info.
  * @throws UsageError for a layer that is not beltnet's own, for a name with a dot, and where flattened and other vectors meet
- * element by element
+ * element by element; ModelFileError for weights that are not finite
  */
 export async function encodeTorchSafetensors(model: Model, info: ModelInfo): Promise<Uint8Array> {
-  const weights = await model.getWeights();
+  const weights = await finiteWeights(model, 'encodeTorchSafetensors');
   const tensors: Tensors = {};
   const orders: Order[] = [null];
   for (const node of model.nodes) {
