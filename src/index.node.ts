@@ -12,7 +12,7 @@ import { destroyAtExit, openGpu } from './tensor/webgpu/dawn.node.js';
 import type { Finding } from './data/audit/audit.js';
 import type { ImportedKeras } from './formats/keras/keras.js';
 import type { Device } from './tensor/device.js';
-import type { AdapterDescription } from './tensor/webgpu/webgpu-device.js';
+import type { AdapterDescription, GpuObject } from './tensor/webgpu/webgpu-device.js';
 
 export * from './index.js';
 
@@ -64,7 +64,7 @@ export async function auditSheet(findings: readonly Finding[]): Promise<Uint8Arr
 }
 
 /** 'cpu' needs no GPU object, and 'auto' no software one: both then start without loading Dawn's driver. */
-async function gpuFor(name: DeviceName): Promise<GPU | null> {
+async function gpuFor(name: DeviceName): Promise<GpuObject | null> {
   return name === 'cpu' ? null : (browserGpu() ?? openGpu({ software: name === 'webgpu' }));
 }
 

@@ -12,7 +12,12 @@ export {
 export { Device, type DeviceDescription, type DeviceStatistics } from './tensor/device.js';
 export { CpuDevice } from './tensor/cpu/cpu-device.js';
 export { ReferenceDevice } from './tensor/reference/reference-device.js';
-export { WebGpuDevice, type AdapterDescription } from './tensor/webgpu/webgpu-device.js';
+export {
+  WebGpuDevice,
+  type AdapterDescription,
+  type GpuAdapterObject,
+  type GpuObject,
+} from './tensor/webgpu/webgpu-device.js';
 export { elementwiseKernel, type ElementwiseDefinition } from './tensor/elementwise.js';
 export { defineKernel, dispatchThreads, ENTRY, planThreads } from './tensor/kernel.js';
 export type {

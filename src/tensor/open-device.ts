@@ -2,7 +2,13 @@
 import { NoDeviceError, UsageError } from '../errors.js';
 import { CpuDevice } from './cpu/cpu-device.js';
 import type { Device } from './device.js';
-import { describeAdapter, requestAdapters, WebGpuDevice, type AdapterDescription } from './webgpu/webgpu-device.js';
+import {
+  describeAdapter,
+  requestAdapters,
+  WebGpuDevice,
+  type AdapterDescription,
+  type GpuObject,
+} from './webgpu/webgpu-device.js';
 
 export type DeviceName = 'auto' | 'webgpu' | 'cpu';
 
@@ -29,10 +35,10 @@ export interface DeviceChoice {
 }
 
 /** The GPU object of the page, where there is one. */
-export const browserGpu = (): GPU | null =>
-  typeof navigator === 'undefined' ? null : ((navigator as { gpu?: GPU }).gpu ?? null);
+export const browserGpu = (): GpuObject | null =>
+  typeof navigator === 'undefined' ? null : ((navigator as { gpu?: GpuObject }).gpu ?? null);
 
-export async function listAdapters(gpu: GPU | null = browserGpu()): Promise<AdapterDescription[]> {
+export async function listAdapters(gpu: GpuObject | null = browserGpu()): Promise<AdapterDescription[]> {
   return gpu ? (await requestAdapters(gpu)).map(describeAdapter) : [];
 }
 
@@ -40,7 +46,10 @@ export async function listAdapters(gpu: GPU | null = browserGpu()): Promise<Adap
  * 'auto' takes a hardware adapter, else the CPU device: a software adapter runs the same kernels several times slower.
  * @throws UsageError for another name; NoDeviceError when 'webgpu' is asked for and there is no adapter
  */
-export async function chooseDevice(name: DeviceName = 'auto', gpu: GPU | null = browserGpu()): Promise<DeviceChoice> {
+export async function chooseDevice(
+  name: DeviceName = 'auto',
+  gpu: GpuObject | null = browserGpu(),
+): Promise<DeviceChoice> {
   if (name !== 'auto' && name !== 'webgpu' && name !== 'cpu')
     throw new UsageError(`device: expects auto, webgpu or cpu, got '${name as string}'`);
   if (name === 'cpu') return cpuChoice('asked for');
@@ -68,7 +77,7 @@ function cpuChoice(reason: string): DeviceChoice {
 
 export async function openDevice(
   name: DeviceName = 'auto',
-  options: OpenDeviceOptions & { gpu?: GPU | null } = {},
+  options: OpenDeviceOptions & { gpu?: GpuObject | null } = {},
 ): Promise<Device> {
   const choice = await chooseDevice(name, options.gpu === undefined ? browserGpu() : options.gpu);
   return choice.open(options);

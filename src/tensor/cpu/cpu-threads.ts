@@ -6,7 +6,10 @@
  * done, and does its own. Which thread does a part changes nothing, since parts write to places of their own.
  */
 
-/** What a helping thread needs to know; it can be sent to a worker. */
+/**
+ * What a helping thread needs to know; it can be sent to a worker.
+ * @internal projects without the DOM's types have no name for a WebAssembly.Module
+ */
 export interface ThreadData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -17,8 +20,8 @@ export interface Thread {
   terminate(): void;
 }
 
-/** Starts a thread that runs `serve` with the data; null where that cannot be done. */
-export type StartThread = (data: ThreadData) => Thread | null;
+/** Starts a thread that runs `serve` with the data (ThreadData); null where that cannot be done. */
+export type StartThread = (data: object) => Thread | null;
 
 /** In browsers: a module worker beside this file, which bundlers find by this very expression. */
 export const startWebThread: StartThread = (data) => {
@@ -54,7 +57,7 @@ const PATIENCE = 10_000;
 const wordsOf = (board: SharedArrayBuffer): Int32Array => new Int32Array(board, 0, WORDS);
 const programOf = (board: SharedArrayBuffer): Float64Array => new Float64Array(board, WORDS * 4, CAPACITY);
 
-/** Exported functions in an order that all threads agree on. */
+/** Exported functions in an order that all threads agree on. @internal */
 export const functionNames = (module: WebAssembly.Module): string[] =>
   WebAssembly.Module.exports(module).map(({ name }) => name);
 
@@ -105,7 +108,7 @@ function workThrough(words: Int32Array, program: Float64Array, functions: readon
   }
 }
 
-/** What a helping thread does until the team is stopped. */
+/** What a helping thread does until the team is stopped. @internal */
 export async function serve({ module, memory, board }: ThreadData): Promise<void> {
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   const functions = functionNames(module).map((name) => instance.exports[name] as WasmFunction);
@@ -134,6 +137,7 @@ function waitForWork(words: Int32Array, seen: number): void {
   }
 }
 
+/** @internal */
 export class ThreadTeam {
   readonly #words: Int32Array;
   readonly #program: Float64Array;

@@ -15,6 +15,16 @@ import { Device, type DeviceDescription, type Launch, type Recording } from '../
 import type { BufferView, DeviceBuffer, Dispatch, KernelCall, KernelTarget, OptionalFeature } from '../kernel.js';
 import { bytesOf, type TensorType } from '../shape.js';
 
+/** WebGPU's entry: `navigator.gpu`, or what Dawn gives. A type of our own, so that projects compile which have none of WebGPU's. */
+export interface GpuObject {
+  requestAdapter(options?: object): Promise<object | null>;
+}
+
+/** What `requestAdapter` gives: the same for WebGPU's GPUAdapter. */
+export interface GpuAdapterObject {
+  requestDevice(descriptor?: object): Promise<object>;
+}
+
 interface WebGpuBuffer extends DeviceBuffer {
   readonly gpu: GPUBuffer;
 }
@@ -68,8 +78,8 @@ const LARGEST_STAGING = 2 ** 20;
 
 const DEFAULT_BUDGET = 4 * 2 ** 30;
 
-export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
-  const { info, limits } = adapter;
+export function describeAdapter(adapter: GpuAdapterObject): AdapterDescription {
+  const { info, limits, features } = adapter as GPUAdapter;
   const named: Record<string, number> = {};
   // The limits are getters on the prototype, so they have to be named one by one.
   for (const name of [
@@ -88,7 +98,7 @@ export function describeAdapter(adapter: GPUAdapter): AdapterDescription {
     architecture: info.architecture || 'unknown',
     kind: isSoftware(info) ? 'software' : 'hardware',
     limits: named,
-    features: [...adapter.features].map(String).toSorted(),
+    features: [...features].map(String).toSorted(),
   };
 }
 
@@ -173,7 +183,8 @@ export class WebGpuDevice extends Device {
    * Opens an adapter's device. Limits beyond WebGPU's defaults are asked for only where large data needs them.
    * @throws NoDeviceError when the adapter gives no device
    */
-  static async open(adapter: GPUAdapter, options: WebGpuDeviceOptions = {}): Promise<WebGpuDevice> {
+  static async open(opened: GpuAdapterObject, options: WebGpuDeviceOptions = {}): Promise<WebGpuDevice> {
+    const adapter = opened as GPUAdapter;
     const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
     const wanted: GPUFeatureName[] = ['timestamp-query', ...OPTIONAL_FEATURES];
     try {
@@ -187,14 +198,15 @@ export class WebGpuDevice extends Device {
     }
   }
 
-  protected createBuffer(bytes: number): WebGpuBuffer {
+  protected createBuffer(bytes: number): DeviceBuffer {
     const usage = USAGE.storage | USAGE.copySource | USAGE.copyDestination;
     if (bytes > this.#maximumBinding) {
       throw new OutOfMemoryError(
         `webgpu: a buffer of ${bytes} bytes exceeds the adapter's largest binding of ${this.#maximumBinding}; use a smaller batch or smaller pictures`,
       );
     }
-    return { bytes, gpu: this.#device.createBuffer({ size: bytes, usage }) };
+    const buffer: WebGpuBuffer = { bytes, gpu: this.#device.createBuffer({ size: bytes, usage }) };
+    return buffer;
   }
 
   protected destroyBuffer(buffer: DeviceBuffer): void {
@@ -267,11 +279,11 @@ export class WebGpuDevice extends Device {
     call: KernelCall<Attributes>,
     scratch: (bytes: number) => BufferView,
     variant = this.chosenVariant(call),
-  ): WebGpuLaunch {
+  ): Launch {
     const { kernel, inputs, outputs, shapes, attributes } = call;
     const plan = kernel.wgsl(shapes, attributes, variant === null ? this.#target : { ...this.#target, variant });
     const steps = plan.steps({ inputs, outputs }, (plan.scratch ?? []).map(scratch));
-    return { dispatches: steps.map((dispatch) => this.#bind(kernel.name, dispatch)) };
+    return { dispatches: steps.map((dispatch) => this.#bind(kernel.name, dispatch)) } satisfies WebGpuLaunch;
   }
 
   #bind(label: string, { code, constants = {}, bindings, workgroups }: Dispatch): WebGpuLaunch['dispatches'][number] {
@@ -475,7 +487,8 @@ export class WebGpuDevice extends Device {
 /**
  * The adapters that a GPU object offers, hardware first, without duplicates.
  */
-export async function requestAdapters(gpu: GPU): Promise<GPUAdapter[]> {
+export async function requestAdapters(given: GpuObject): Promise<GpuAdapterObject[]> {
+  const gpu = given as GPU;
   const found = new Map<string, GPUAdapter>();
   for (const options of [
     { powerPreference: 'high-performance' },
