@@ -9,5 +9,6 @@ export { warp } from './augment';
 export { maxPool, maxPoolGradient } from './pool';
 export { multiplyAddChain } from './peak';
 export { relu, reluGradient, columnSums, sumSlices, adam } from './vector';
+export { winogradGradient, finishWinogradGradient } from './winograd-gradient';
 export { winogradFour, winogradFourWeights } from './winograd-four';
 export { winogradWeights, winogradAndPool } from './winograd';

@@ -12,15 +12,17 @@ import { activate, storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
 import { evenOffsets, multiplyTile } from './tile';
 
-const A: f32 = 0.75, A2: f32 = 0.5625, A3: f32 = 0.421875;
-const B: f32 = 1.5, B2: f32 = 2.25, B3: f32 = 3.375;
+export const A: f32 = 0.75, A2: f32 = 0.5625, A3: f32 = 0.421875;
+export const B: f32 = 1.5, B2: f32 = 2.25, B3: f32 = 3.375;
+/** 1 / Π (p − others) for p = 0, ±a and ±b. */
+export const OF_0: f32 = 1 / (A2 * B2), OF_A: f32 = 1 / (2 * A2 * (A2 - B2)), OF_B: f32 = 1 / (2 * B2 * (B2 - A2));
 
 /** Constants as `load32_splat` reads them: as immediates they would be put together anew at every use. */
-const CONSTANT_BYTES: usize = 64;
+export const CONSTANT_BYTES: usize = 64;
 const SUM: usize = 0, PRODUCT: usize = 4, MINUS_A2: usize = 8, MINUS_B2: usize = 12, MINUS_AB2: usize = 16, MINUS_BA2: usize = 20;
-const PLUS_A: usize = 24, PLUS_B: usize = 28, PLUS_A2: usize = 32, PLUS_B2: usize = 36, PLUS_A3: usize = 40, PLUS_B3: usize = 44;
+export const PLUS_A: usize = 24, PLUS_B: usize = 28, PLUS_A2: usize = 32, PLUS_B2: usize = 36, PLUS_A3: usize = 40, PLUS_B3: usize = 44;
 
-function storeConstants(to: usize): void {
+export function storeConstants(to: usize): void {
   store<f32>(to + SUM, -A2 - B2);
   store<f32>(to + PRODUCT, A2 * B2);
   store<f32>(to + MINUS_A2, -A2);
@@ -37,7 +39,7 @@ function storeConstants(to: usize): void {
 
 // @ts-ignore: decorator
 @inline
-function constant(constants: usize, which: usize): v128 {
+export function constant(constants: usize, which: usize): v128 {
   return v128.load32_splat(constants + which);
 }
 
@@ -59,7 +61,7 @@ function transformSix(d: usize, step: usize, to: usize, toStep: usize, k: usize)
 }
 
 /** Bᵀ d B of the patch at `d` for all channels, four at a time; `between` takes 36 vectors. */
-function transformPatch(d: usize, rowBytes: usize, pixelBytes: usize, to: usize, stride: usize, between: usize, constants: usize): void {
+export function transformPatch(d: usize, rowBytes: usize, pixelBytes: usize, to: usize, stride: usize, between: usize, constants: usize): void {
   for (const end = d + pixelBytes; d < end; d += 16) {
     for (let row: usize = 0; row < 6; row++) transformSix(d + row * rowBytes, pixelBytes, between + row * 96, 16, constants);
     for (let column: usize = 0; column < 6; column++) transformSix(between + column * 16, 96, to + column * stride, 6 * stride, constants);
@@ -67,14 +69,14 @@ function transformPatch(d: usize, rowBytes: usize, pixelBytes: usize, to: usize,
   }
 }
 
-/** patch[6, 6, C] = the pixels from (row, column) on, 0 outside of the picture. */
-function copyPatch(patch: usize, picture: usize, height: i32, width: i32, pixelBytes: usize, row: i32, column: i32): void {
-  memory.fill(patch, 0, 36 * pixelBytes);
-  const firstColumn = max(0, column), endColumn = min(width, column + 6);
+/** patch[size, size, C] = the pixels from (row, column) on, 0 outside of the picture. */
+export function copyPatch(patch: usize, size: i32, picture: usize, height: i32, width: i32, pixelBytes: usize, row: i32, column: i32): void {
+  memory.fill(patch, 0, <usize>(size * size) * pixelBytes);
+  const firstColumn = max(0, column), endColumn = min(width, column + size);
   if (firstColumn >= endColumn) return;
-  for (let y = max(0, row); y < min(height, row + 6); y++) {
+  for (let y = max(0, row); y < min(height, row + size); y++) {
     memory.copy(
-      patch + <usize>((y - row) * 6 + firstColumn - column) * pixelBytes, picture + <usize>(y * width + firstColumn) * pixelBytes,
+      patch + <usize>((y - row) * size + firstColumn - column) * pixelBytes, picture + <usize>(y * width + firstColumn) * pixelBytes,
       <usize>(endColumn - firstColumn) * pixelBytes,
     );
   }
@@ -153,12 +155,11 @@ function gather(from: usize, step: usize, count: i32): v128 {
 // @ts-ignore: decorator
 @inline
 function kernelSix(g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void {
-  const ofA: f32 = 1 / (2 * A2 * (A2 - B2)), ofB: f32 = 1 / (2 * B2 * (B2 - A2));
-  v128.store(to, f32x4.mul(g0, f32x4.splat(1 / (A2 * B2))));
-  const evenA = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(A2))), f32x4.splat(ofA)), oddA = f32x4.mul(g1, f32x4.splat(A * ofA));
+  v128.store(to, f32x4.mul(g0, f32x4.splat(OF_0)));
+  const evenA = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(A2))), f32x4.splat(OF_A)), oddA = f32x4.mul(g1, f32x4.splat(A * OF_A));
   v128.store(to + stride, f32x4.add(evenA, oddA));
   v128.store(to + 2 * stride, f32x4.sub(evenA, oddA));
-  const evenB = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(B2))), f32x4.splat(ofB)), oddB = f32x4.mul(g1, f32x4.splat(B * ofB));
+  const evenB = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(B2))), f32x4.splat(OF_B)), oddB = f32x4.mul(g1, f32x4.splat(B * OF_B));
   v128.store(to + 3 * stride, f32x4.add(evenB, oddB));
   v128.store(to + 4 * stride, f32x4.sub(evenB, oddB));
   v128.store(to + 5 * stride, g2);
@@ -195,7 +196,7 @@ export function winogradFour(
       if (row >= 0 && column >= 0 && row + 6 <= height && column + 6 <= width) {
         transformPatch(picture + <usize>row * rowBytes + <usize>column * pixelBytes, rowBytes, pixelBytes, to, valueStride, between, constants);
       } else {
-        copyPatch(copied, picture, height, width, pixelBytes, row, column);
+        copyPatch(copied, 6, picture, height, width, pixelBytes, row, column);
         transformPatch(copied, 6 * pixelBytes, pixelBytes, to, valueStride, between, constants);
       }
     }

@@ -1,8 +1,9 @@
-/** 3×3 convolutions and their input gradients in Winograd's way on the CPU device: `wasm/winograd-four.ts`. */
+/** 3×3 convolutions and their gradients in Winograd's way on the CPU device: `wasm/winograd-four.ts`, `wasm/winograd-gradient.ts`. */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, floats } from '../shared/wasm-parts.js';
-import type { WindowSum } from './windows.wasm.js';
+import type { GroupedShape } from './convolution-shape.js';
+import { forwardAxes, type WindowSum } from './windows.wasm.js';
 
 /** Below so many channels on either side the transforms cost what the products save. */
 const LEAST_CHANNELS = 12;
@@ -11,9 +12,27 @@ const POSITIONS = 36;
 /** Bytes of the transforms that are worked on at a time: they stay in a second-level cache, beside some of the weights. */
 const BLOCK_BYTES = 262144;
 const MOST_PATCHES = 32;
+/** Parts that a weight gradient is split into, where its slices are few because they are large. */
+const WORTHWHILE_PARTS = 8;
+/** Most bytes that the slices of a weight gradient take together. */
+const SLICE_BYTES = 2 ** 23;
+
+const ceil4 = (count: number): number => Math.ceil(count / 4) * 4;
+
+const patchesOf = (batch: number, height: number, width: number): number =>
+  batch * Math.ceil(height / 4) * Math.ceil(width / 4);
+
+/** Patches whose transforms, of so many floats for each position, fit. */
+const blockOf = (floatsOfPosition: number, most: number): number =>
+  Math.max(4, Math.min(MOST_PATCHES, most, Math.floor(BLOCK_BYTES / floats(POSITIONS * floatsOfPosition) / 4) * 4));
 
 /** Chosen by shape alone, so that a picture's bits do not depend on its batch. */
-export const takesWinograd = ({ axes, groups, inputs, outputs }: WindowSum): boolean =>
+export const takesWinograd = ({
+  axes,
+  groups,
+  inputs,
+  outputs,
+}: Pick<WindowSum, 'axes' | 'groups' | 'inputs' | 'outputs'>): boolean =>
   groups === 1 &&
   Math.min(inputs, outputs) >= LEAST_CHANNELS &&
   axes.every(
@@ -32,11 +51,10 @@ export function winogradCalls({
   const [rows, columns] = axes;
   const turned = rows.dilation < 0; // an input gradient's taps run backwards: the same windows, the kernel turned by 180°
   const reach = turned ? 2 : 0;
-  const [values, sums] = [Math.ceil(inputs / 4) * 4, ceil8(outputs)];
-  const patches = batch * Math.ceil(rows.outputs / 4) * Math.ceil(columns.outputs / 4);
+  const [values, sums] = [ceil4(inputs), ceil8(outputs)];
+  const patches = patchesOf(batch, rows.outputs, columns.outputs);
   const { parts, chunk } = split(patches, 4, 4);
-  const fitting = Math.floor(BLOCK_BYTES / floats(POSITIONS * (values + sums)) / 4) * 4;
-  const block = Math.max(4, Math.min(MOST_PATCHES, chunk, fitting));
+  const block = blockOf(values + sums, chunk);
   const blockFloats = POSITIONS * (block * (values + sums) + 32);
   const scratchBytes = 64 + 576 + floats(values + POSITIONS * inputs + blockFloats);
   const weightBytes = floats(inputs * sums);
@@ -62,6 +80,38 @@ export function winogradCalls({
           ...[scratch, scratchBytes],
         ],
       },
+    ],
+  };
+}
+
+/** x, dz → dw */
+export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: GroupedShape): Plan<number, WasmCall> {
+  const [rows, columns] = forwardAxes({ batch, ...shape });
+  const patches = patchesOf(batch, rows.outputs, columns.outputs);
+  const sliceBytes = floats(POSITIONS * ceil4(inputs) * ceil8(outputs));
+  const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
+  const { parts: slices, chunk } = split(patches, Math.max(MOST_PATCHES, Math.ceil(patches / affordable)));
+  const panels = ceil8(outputs) / 8;
+  const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
+  const parts = slices * Math.ceil(outputs / channelChunk);
+  const block = blockOf(ceil4(inputs) + channelChunk, ceil4(chunk));
+  const scratchBytes =
+    64 +
+    576 +
+    32 +
+    floats(block + 36 * inputs + 16 * outputs + POSITIONS * (block * (ceil4(inputs) + channelChunk) + 32));
+  return {
+    scratch: [slices * sliceBytes, parts * scratchBytes, 864 * inputs],
+    steps: ({ inputs: [x, dz], outputs: [dw] }, [sums, scratch, between]) => [
+      {
+        function: 'winogradGradient',
+        parts,
+        arguments: [
+          ...[x, dz, sums, rows.inputs, columns.inputs, inputs, rows.outputs, columns.outputs, outputs],
+          ...[-rows.shift, -columns.shift, patches, chunk, slices, channelChunk, block, scratch, scratchBytes],
+        ],
+      },
+      { function: 'finishWinogradGradient', parts: inputs, arguments: [sums, dw, slices, inputs, outputs, between] },
     ],
   };
 }
