@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../src/errors.js';
 import {
+  checkNames,
   chooseDevice,
   type AdapterDescription,
   type Device,
@@ -61,6 +62,9 @@ export async function readKernelChoices(path: string): Promise<Record<string, st
   const isObject = typeof choices === 'object' && choices !== null && !Array.isArray(choices);
   if (!isObject || !Object.values(choices as object).every((variant) => typeof variant === 'string'))
     throw refuse('not an object of names');
+  // A key is a kernel's name, then shapes and attributes; a variant's name is checked where it is used.
+  const unknown = Object.keys(choices as object).find((key) => !checkNames().includes(key.split(' ', 1)[0]));
+  if (unknown !== undefined) throw refuse(`choices for '${unknown}', which is no kernel of this version`);
   return choices as Record<string, string>;
 }
 

@@ -72,7 +72,7 @@ export interface KernelTarget {
     /** Bytes that a workgroup's threads may share: 16,384 at least. */
     readonly maxComputeWorkgroupStorageSize: number;
   };
-  /** One of the kernel's `variants`; another name, or none, means the first. */
+  /** One of the kernel's `variants`; none means the first. */
   readonly variant?: string;
 }
 

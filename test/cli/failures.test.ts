@@ -20,6 +20,7 @@ beforeAll(async () => {
     ...{ 'rotten/a/1.png': 'rotten', 'rotten/b/1.png': picture },
     'text.safetensors': 'no model at all',
     'empty.safetensors': '',
+    'nonsense.json': '{"nonsense [1,2]":"tile"}',
     'name\nwith\u001b[31m.png': 'no picture',
   });
   await beltnetWorks(['train', 'belt', ...cpu, '--size', '16x16', '--epochs', '1', '--name', 'taken'], { cwd });
@@ -73,6 +74,7 @@ describe('each failure has its exit code and one line', () => {
       2,
       '--kernels: expected the kernels.json of a run, got none.json: ',
     ],
+    [['train', 'belt', '--kernels', 'nonsense.json', ...cpu], 2, "choices for 'nonsense [1,2]', which is no kernel"],
     [['train', 'belt', '--validation-steps', '3'], 2, '--validation-steps: belt has no validation pictures'],
     [['train', 'belt', '--name', '../up'], 2, '--name: expected'],
     [['predict', 'runs/taken', 'belt', '--json', '--csv'], 2, "'--json' cannot be used with option '--csv'"],

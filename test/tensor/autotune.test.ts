@@ -135,4 +135,13 @@ describe('on a device that tries variants', () => {
     launch(doubled, [x], null, [y]);
     expect((await y.read()).every((value, i) => value === i / 4)).toBe(true);
   });
+
+  test('a choice that the kernel does not know is refused, rather than to be another', async () => {
+    const other = await WebGpuDevice.open(await getAdapter(), { kernelChoices: { 'doubled [4] null': 'quickest' } });
+    const [x, y] = [tensor(other, Float32Array.of(1, 2, 3, 4)), zeros(other, [4])];
+    expect(() => launch(doubled, [x], null, [y])).toThrow(
+      /kernelChoices: expected one of slow, wrong, quick for doubled \[4\] null, got 'quickest'/,
+    );
+    other.destroy();
+  });
 });

@@ -100,6 +100,10 @@ export class CpuDevice extends Device {
       const instance = await WebAssembly.instantiate(module, { env: { memory } });
       return new CpuDevice(memory, module, instance, relaxed, { ...options, threads: shared ? threads : 1 });
     } catch (error) {
+      if (error instanceof RangeError)
+        throw new OutOfMemoryError(
+          `cpu: not enough memory or address space for WebAssembly (${error.message}); raise the limit (ulimit -v), or free some`,
+        );
       throw new DeviceError(
         `cpu: this JavaScript engine cannot run the WebAssembly SIMD kernels (${(error as Error).message}); use Node 20 or a current browser`,
       );

@@ -9,6 +9,7 @@ import {
   NoDeviceError,
   OutOfMemoryError,
   ShaderError,
+  UsageError,
 } from '../../errors.js';
 import { choiceKey, quickest, trialData, type Contender } from './autotune.js';
 import { Device, type DeviceDescription, type Launch, type Recording } from '../device.js';
@@ -281,6 +282,12 @@ export class WebGpuDevice extends Device {
     variant = this.chosenVariant(call),
   ): Launch {
     const { kernel, inputs, outputs, shapes, attributes } = call;
+    if (variant !== null && !this.variantsOf(call).includes(variant)) {
+      throw new UsageError(
+        `webgpu: kernelChoices: expected one of ${this.variantsOf(call).join(', ') || 'no variants'} for ${choiceKey(call)}, ` +
+          `got '${variant}'; give the choices of a run on such an adapter, or none`,
+      );
+    }
     const plan = kernel.wgsl(shapes, attributes, variant === null ? this.#target : { ...this.#target, variant });
     const steps = plan.steps({ inputs, outputs }, (plan.scratch ?? []).map(scratch));
     return { dispatches: steps.map((dispatch) => this.#bind(kernel.name, dispatch)) } satisfies WebGpuLaunch;
