@@ -69,6 +69,7 @@ export function destroyAtExit<Opened extends Device>(device: Opened): Opened {
       for (const reference of openDevices) reference.deref()?.destroy();
     });
   }
+  for (const reference of openDevices) if (!reference.deref()) openDevices.delete(reference);
   openDevices.add(new WeakRef(device));
   return device;
 }

@@ -163,22 +163,23 @@ export class WebGpuDevice extends Device {
       name: `webgpu (${adapter.name}, ${adapter.kind})`,
       hardware: adapter.kind === 'hardware',
     };
-    device.addEventListener('uncapturederror', (event) => {
-      const { error } = event;
-      const failure =
-        error.constructor.name === 'GPUOutOfMemoryError'
-          ? new OutOfMemoryError(`webgpu: out of memory (${error.message}); use a smaller batch or smaller pictures`)
-          : new DeviceError(`webgpu: ${error.message}`);
-      // A shader that fails makes its launches fail too; its own report, if one is coming, says more and goes first.
-      if (this.#compiling.size === 0) this.fail(failure);
-      else void Promise.all(this.#compiling).then(() => this.fail(failure));
-    });
+    device.addEventListener('uncapturederror', this.#onError);
     void device.lost.then(({ reason, message }) => {
       this.fail(
         new DeviceLostError(`webgpu: the device was lost (${reason}: ${message}); start again, or use the cpu device`),
       );
     });
   }
+
+  readonly #onError = ({ error }: GPUUncapturedErrorEvent): void => {
+    const failure =
+      error.constructor.name === 'GPUOutOfMemoryError'
+        ? new OutOfMemoryError(`webgpu: out of memory (${error.message}); use a smaller batch or smaller pictures`)
+        : new DeviceError(`webgpu: ${error.message}`);
+    // A shader that fails makes its launches fail too; its own report, if one is coming, says more and goes first.
+    if (this.#compiling.size === 0) this.fail(failure);
+    else void Promise.all(this.#compiling).then(() => this.fail(failure));
+  };
 
   /**
    * Opens an adapter's device. Limits beyond WebGPU's defaults are asked for only where large data needs them.
@@ -487,6 +488,8 @@ export class WebGpuDevice extends Device {
 
   destroy(): void {
     this.fail(new DeviceLostError('webgpu: the device was destroyed'));
+    // What Dawn holds for the listener would hold the device, its pipelines and their shaders for ever.
+    this.#device.removeEventListener('uncapturederror', this.#onError);
     this.#device.destroy();
   }
 }
