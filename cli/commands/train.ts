@@ -1,5 +1,5 @@
 /** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
-import { UsageError } from '../../src/errors.js';
+import { NotANumberError, UsageError } from '../../src/errors.js';
 import {
   adam,
   binaryCrossentropy,
@@ -8,7 +8,9 @@ import {
   imageDataGenerator,
   openSplits,
   saveModel,
+  type EpochLog,
   type Interpolation,
+  type Model,
   type ModelInfo,
 } from '../../src/index.node.js';
 import { noteAlertClass, resolveAlertClass } from '../terminal/alert.js';
@@ -164,10 +166,10 @@ export async function train(directory: string, options: TrainOptions): Promise<n
         ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
         onProgress: (now) => showProgress((columns) => progress.text(now, columns)),
         onEpoch: async (log) => {
-          await saveModel(run.modelPath, model, info);
+          await saveGoodModel(run.modelPath, model, info, log);
+          lastEpoch = log.epoch;
           await run.addResult(log);
           if (log.epoch === 1) await run.writeKernels(device.kernelChoices);
-          lastEpoch = log.epoch;
           output.emit({ event: 'epoch', ...log });
           output.say(epochLine(log));
           if (log.epoch < epochs) output.say(`Epoch ${log.epoch + 1}/${epochs}`);
@@ -200,6 +202,21 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
     return 0;
   });
+}
+
+/** Saves the model, unless its validation loss or a weight is NaN or infinite: then the last good one stays. @throws NotANumberError */
+async function saveGoodModel(path: string, model: Model, info: ModelInfo, { epoch, valLoss }: EpochLog): Promise<void> {
+  const refuse = (what: string): never => {
+    throw new NotANumberError(`${what} in epoch ${epoch}; try a smaller learning rate`);
+  };
+  if (valLoss !== undefined && !Number.isFinite(valLoss)) refuse(`the validation loss became ${valLoss}`);
+  try {
+    await saveModel(path, model, info);
+  } catch (error) {
+    const weights = Object.values(await model.getWeights());
+    if (weights.some(({ data }) => !data.every(Number.isFinite))) refuse('weights became NaN or infinite');
+    throw error;
+  }
 }
 
 function whatIsKept(run: Run, epoch: number): string {

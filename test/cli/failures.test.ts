@@ -106,6 +106,23 @@ describe('each failure has its exit code and one line', () => {
     },
   );
 
+  test.each([
+    ['weights', ['--epochs', '1', '--steps-per-epoch', '1', '--lr', '1e308']],
+    ['validation loss', ['--epochs', '3', '--split', '0.5', '--lr', '1e30']],
+  ])('a model whose %s is no number is neither kept nor called good', async (what, options) => {
+    const name = what.replace(' ', '-');
+    const { code, stdout, stderr } = await beltnet(
+      ['train', 'belt', ...cpu, '--size', '16x16', '--name', name, ...options],
+      { cwd },
+    );
+    expect({ code, stderr }).toEqual({
+      code: 7,
+      stderr: expect.stringMatching(/no model was written yet.*\nbeltnet: .*smaller learning rate\n$/),
+    });
+    expect(stdout).not.toMatch(/Model:|Use it:/);
+    expect(readdirSync(join(cwd, 'runs', name)).filter((file) => file.startsWith('model'))).toEqual([]);
+  });
+
   test('no adapter', async () => {
     const environment = { VK_ICD_FILENAMES: join(cwd, 'no-driver.json'), VK_DRIVER_FILES: '' };
     const { code, stderr } = await beltnet(['train', 'belt', '--device', 'webgpu'], { cwd, environment });
