@@ -46,6 +46,7 @@ export {
 export { PictureCache } from './data/store/cache.node.js';
 export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin } from './data/store/cache-place.node.js';
 export { synthesize } from './data/belt/synthetic.node.js';
+export { csvLog } from './nn/training/callbacks.node.js';
 export { loadModel, saveModel } from './formats/beltnet/model.node.js';
 /** A model of Keras 1 to 3 from its files. @throws ModelFileError naming the file and what was expected */
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {

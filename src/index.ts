@@ -118,7 +118,25 @@ export { input } from './nn/input.js';
 export type { SymbolicTensor } from './nn/layers/layer.js';
 export { renderBatch } from './nn/training/batch-source.js';
 export type { BatchPlan, Batches } from './nn/training/batches.js';
-export type { EpochLog, EvaluateOptions, FitOptions, History, Progress, SetMetrics } from './nn/training/fit.js';
+export {
+  earlyStopping,
+  keepBest,
+  type EarlyStoppingOptions,
+  type KeepBestOptions,
+  type Monitor,
+} from './nn/training/callbacks.js';
+export type { EvaluateOptions } from './nn/training/evaluate.js';
+export type {
+  EpochLog,
+  History,
+  Progress,
+  TrainedModel,
+  TrainingCallback,
+  TrainingEvent,
+} from './nn/training/events.js';
+export type { SetMetrics } from './nn/training/figures.js';
+export type { FitOptions } from './nn/training/fit.js';
+export type { TrainingPosition, TrainingState } from './nn/training/state.js';
 export { measurePeak, type KernelProfile, type StepProfile } from './nn/training/profile.js';
 export type { NamedWeights } from './nn/parameters.js';
 export { adam, adamW, type AdamOptions, type AdamWOptions } from './optim/adam.js';
@@ -130,6 +148,7 @@ export {
   piecewiseConstantDecay,
   reduceOnPlateau,
   type Schedule,
+  type ScheduleState,
 } from './optim/schedules.js';
 export { sgd, type SgdOptions } from './optim/sgd.js';
 export type { Optimizer } from './optim/optimizer.js';

@@ -30,6 +30,7 @@ import { reshapeEntry } from './move/reshape.js';
 import { batchNormEntry } from './norm/batch-norm.js';
 import { averagePool2dEntry } from './pool/average-pool2d.js';
 import { maxPool2dEntry } from './pool/max-pool2d.js';
+import { countNotFiniteEntry } from './reduce/count-not-finite.js';
 import { reduceEntry } from './reduce/reduce.js';
 import { reduceMaxEntry } from './reduce/reduce-max.js';
 import { sumOfSquaresEntry } from './reduce/sum-of-squares.js';
@@ -38,6 +39,7 @@ import { adamEntry } from './update/adam.js';
 import { rmspropEntry } from './update/rmsprop.js';
 import { scaleInPlaceEntry } from './update/scale-in-place.js';
 import { sgdEntry } from './update/sgd.js';
+import { weightedSumEntry } from './update/weighted-sum.js';
 import { elementwise, type RegistryEntry } from './shared/samples.js';
 
 const copied = { roundings: 0, because: 'values are copied' };
@@ -83,10 +85,12 @@ const registry: readonly RegistryEntry[] = [
   softmaxCrossEntropyEntry,
   labelEntry,
   batchMetricsEntry,
+  countNotFiniteEntry,
   adamEntry,
   sgdEntry,
   rmspropEntry,
   scaleInPlaceEntry,
+  weightedSumEntry,
   augmentEntry,
   multiplyAddChainEntry,
 ];

@@ -2,7 +2,7 @@
 import { ShapeError, UsageError } from '../errors.js';
 import { add } from '../kernels/elementwise/arithmetic.js';
 import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
-import type { BoundOptimizer, Optimizer } from '../optim/optimizer.js';
+import type { Optimizer } from '../optim/optimizer.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { tensor, type Tensor } from '../tensor/tensor.js';
@@ -15,27 +15,23 @@ import { checkWeights, initialWeights, ParameterArena, type NamedWeights } from 
 import { ArraySource } from './training/batch-source.js';
 import type { Batches } from './training/batches.js';
 import {
+  checkFinite,
   evaluateBatches,
-  fitBatches,
-  profileBatches,
   predictBatches,
   type EvaluateOptions,
-  type FitOptions,
-  type History,
   type OnScores,
-  type SetMetrics,
-} from './training/fit.js';
+} from './training/evaluate.js';
+import type { History } from './training/events.js';
+import type { SetMetrics } from './training/figures.js';
+import { Exclusive } from './training/exclusive.js';
+import { fitBatches, profileBatches, type FitOptions, type FitOwner } from './training/fit.js';
 import type { StepProfile } from './training/profile.js';
+import { newCounters, readState, writeState, type TrainingState } from './training/state.js';
 import { Steps } from './training/steps.js';
 
 /** What exists once a model is compiled. */
-interface Compiled {
-  readonly device: Device;
-  readonly optimizer: Optimizer;
+interface Compiled extends FitOwner {
   readonly loss: Loss;
-  readonly arena: ParameterArena;
-  readonly bound: BoundOptimizer;
-  readonly steps: Steps;
   /** The layers' parameters, by node. */
   readonly tensors: readonly Record<string, Tensor>[];
   /** Sources of `trainOnBatch` and its kin, by batch size. */
@@ -53,12 +49,10 @@ export interface CallOptions {
 
 export class Model {
   protected readonly graph: Graph;
-  readonly seed: number;
+  #seed: number;
   #compiled: Compiled | null = null;
   /** Weights from before `compile`: initial ones are made there. */
   #weights: NamedWeights | null = null;
-  /** Training steps done so far; Adam's corrections count them. */
-  #step = 0;
 
   /**
    * @param options.inputs what `input({ shape })` gave
@@ -75,7 +69,7 @@ export class Model {
     outputs,
     seed = 0,
   }: { inputs?: SymbolicTensor; outputs?: SymbolicTensor; seed?: number } = {}) {
-    this.seed = seed;
+    this.#seed = seed;
     this.graph = inputs && outputs ? Graph.between(inputs, outputs) : new Graph();
   }
 
@@ -102,6 +96,16 @@ export class Model {
   /** @throws UsageError after `compile` */
   protected checkNotCompiled(): void {
     if (this.#compiled) throw new UsageError('add: the model is compiled; add layers before compile()');
+  }
+
+  /** Of the initial weights and of dropout. */
+  get seed(): number {
+    return this.#seed;
+  }
+
+  /** Epochs done since `compile`, or when the training's state was taken. */
+  get epoch(): number {
+    return this.#compiled?.counters.epoch ?? 0;
   }
 
   /** The layers in the order in which they run. */
@@ -180,11 +184,11 @@ export class Model {
       units: this.units,
       loss: resolvedLoss,
       optimizer: bound,
+      arena,
       classWeights: weights ? tensor(device, weights) : null,
       penalty: () => this.#penalty(arena),
       stochastic: graph.isStochastic,
     });
-    this.#step = 0;
     this.#compiled = {
       device,
       optimizer: resolvedOptimizer,
@@ -193,6 +197,9 @@ export class Model {
       bound,
       steps,
       tensors,
+      counters: newCounters(),
+      training: new Exclusive(),
+      figures: new Exclusive(),
       arrays: new Map(),
     };
     return this;
@@ -202,6 +209,8 @@ export class Model {
   #placeWeights(device: Device): ParameterArena {
     const parameters = this.graph.parameters();
     const before = this.#compiled;
+    before?.training.check('compile');
+    before?.figures.check('compile');
     if (!before) {
       const arena = new ParameterArena(device, parameters);
       arena.write(this.#hostWeights());
@@ -322,14 +331,17 @@ export class Model {
   // --- training
 
   /**
-   * Trains on batches of pictures: Keras' `fit_generator`.
-   * @throws NotANumberError when the loss is not finite; ShapeError when the pictures do not fit the model
+   * Trains on batches of pictures: Keras' `fit_generator`. A second call goes on where the first ended, so that 2 + 2 epochs
+   * are 4, bit for bit.
+   *
+   * @throws NotANumberError when the loss or a parameter is not finite; ShapeError when the pictures do not fit the model;
+   *   UsageError when the model is in another training
    */
   async fit(batches: Batches, options: FitOptions = {}): Promise<History> {
+    const compiled = this.#requireTraining('fit');
     this.#checkPictures('fit', batches);
     if (options.validationData) this.#checkPictures('fit', options.validationData);
-    const { device, steps } = this.#requireTraining('fit');
-    return fitBatches(device, steps, batches, options, () => ++this.#step);
+    return compiled.training.run('fit', () => fitBatches(compiled, this, batches, options));
   }
 
   /**
@@ -337,27 +349,55 @@ export class Model {
    * step is run some times on the first batch, so that the model is trained on; save it before.
    */
   async profile(batches: Batches): Promise<StepProfile> {
+    const compiled = this.#requireTraining('profile');
     this.#checkPictures('profile', batches);
-    const { device, steps } = this.#requireTraining('profile');
-    return profileBatches(device, steps, batches, () => ++this.#step);
+    return compiled.training.run('profile', () => profileBatches(compiled, batches));
   }
 
-  /** Loss and accuracy over batches, weights unchanged. */
+  /**
+   * Where the training stands: with it another model of the same layers, optimizer and loss goes on, bit for bit
+   * (`restoreTrainingState`, then `fit`). May be taken at any time, from a callback too; in the midst of an epoch it is the state
+   * after the steps that the device was given so far.
+   *
+   * @throws NotANumberError when the training is broken
+   */
+  async trainingState(): Promise<TrainingState> {
+    return readState(this.#require('trainingState'), this.seed);
+  }
+
+  /**
+   * Sets weights, optimizer and counters to those of a training; the next `fit` goes on from there.
+   * @throws ShapeError for the state of another network; UsageError for another optimizer, or in the midst of a training
+   */
+  restoreTrainingState(state: TrainingState): void {
+    const compiled = this.#requireTraining('restoreTrainingState');
+    compiled.training.check('restoreTrainingState');
+    writeState(compiled, state);
+    if (state.position.seed === this.seed) return;
+    this.#seed = state.position.seed;
+    compiled.steps.forgetRecordings(); // the seed of dropout is part of them
+  }
+
+  /**
+   * Loss and accuracy over batches, weights unchanged.
+   * @throws NotANumberError when the loss is not finite; UsageError while steps of a training run: at its 'epoch' events none does
+   */
   async evaluate(batches: Batches, options: EvaluateOptions = {}): Promise<SetMetrics> {
+    const compiled = this.#require('evaluate');
     this.#checkPictures('evaluate', batches);
-    const { device, steps } = this.#require('evaluate');
-    return evaluateBatches(device, steps, batches, options);
+    return evaluateBatches(compiled, batches, options);
   }
 
   /**
    * What the model gives for every picture, in the order of the set (not of its batches): the probability of class 1 [N],
    * or of each class [N,K], row by row.
+   * Several callers may do so at once, and during a training.
    * @param options.onScores takes each step's scores as soon as they are there
    */
   async predict(batches: Batches, { onScores }: { onScores?: OnScores } = {}): Promise<Float32Array> {
+    const compiled = this.#require('predict');
     this.#checkPictures('predict', batches);
-    const { device, steps } = this.#require('predict');
-    return predictBatches(device, steps, batches, this.units, onScores);
+    return predictBatches(compiled, batches, this.units, onScores);
   }
 
   #checkPictures(method: string, { pictureShape, labels }: Batches): void {
@@ -379,22 +419,28 @@ export class Model {
     }
   }
 
-  /** One training step on given numbers: x [n, …inputShape], class indices y [n]. Loss and accuracy are those before the update. */
+  /**
+   * One training step on given numbers: x [n, …inputShape], class indices y [n]. Loss and accuracy are those before the update.
+   * @throws NotANumberError when the loss is not finite
+   */
   async trainOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
-    const { steps } = this.#requireTraining('trainOnBatch');
+    const { steps, counters, training, figures } = this.#requireTraining('trainOnBatch');
+    for (const each of [training, figures]) each.check('trainOnBatch');
     this.#checkLabels('trainOnBatch', y);
     const source = this.#arraySource(x);
     const count = source.load(x, y);
-    steps.train(source, count, ++this.#step);
-    return this.#batchFigures(steps);
+    steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
+    return this.#batchFigures(steps, 'trainOnBatch');
   }
 
+  /** @throws NotANumberError when the loss is not finite */
   async testOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
-    const { steps } = this.#require('testOnBatch');
+    const { steps, figures } = this.#require('testOnBatch');
+    figures.check('testOnBatch');
     this.#checkLabels('testOnBatch', y);
     const source = this.#arraySource(x);
     steps.evaluate(source, source.load(x, y));
-    return this.#batchFigures(steps);
+    return this.#batchFigures(steps, 'testOnBatch');
   }
 
   /** Probabilities of class 1 [n], or of each class [n,K]. */
@@ -404,8 +450,9 @@ export class Model {
     return steps.predict(source, source.load(x));
   }
 
-  async #batchFigures(steps: Steps): Promise<SetMetrics> {
-    const [figures] = await steps.readMetrics();
+  async #batchFigures(steps: Steps, method: string): Promise<SetMetrics> {
+    const [figures] = await steps.lastMetrics(1);
+    checkFinite(figures, 'loss', `in ${method}`);
     return { loss: figures.loss, accuracy: figures.correct / figures.samples };
   }
 

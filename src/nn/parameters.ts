@@ -93,23 +93,25 @@ function layOut(parameters: readonly NamedParameter[]): { offsets: number[]; siz
 export class ParameterArena {
   readonly values: Tensor;
   readonly gradients: Tensor;
-  readonly #state: Tensor;
+  readonly state: Tensor;
   /** In the order of the model. */
+  readonly parameters: readonly NamedParameter[];
   readonly #places: readonly Place[];
 
   constructor(device: Device, parameters: readonly NamedParameter[]) {
-    const trained = parameters.filter(({ trainable }) => trainable);
+    this.parameters = parameters;
+    const { trained } = this;
     const others = parameters.filter(({ trainable }) => !trainable);
     const [first, second] = [layOut(trained), layOut(others)];
     this.values = zeros(device, [first.size]);
     this.gradients = zeros(device, [first.size]);
-    this.#state = zeros(device, [second.size]);
+    this.state = zeros(device, [second.size]);
     this.#places = parameters.map((parameter) => {
       const { fullName, shape } = parameter;
       const index = trained.indexOf(parameter);
       if (index < 0) {
         const offset = second.offsets[others.indexOf(parameter)];
-        return { fullName, shape, offset, value: viewOf(this.#state, shape, offset), gradient: null };
+        return { fullName, shape, offset, value: viewOf(this.state, shape, offset), gradient: null };
       }
       const offset = first.offsets[index];
       const value = viewOf(this.values, shape, offset);
@@ -137,14 +139,16 @@ export class ParameterArena {
     );
   }
 
+  get trained(): readonly NamedParameter[] {
+    return this.parameters.filter(({ trainable }) => trainable);
+  }
+
   /** Whether these parameters are its, each trained or not as here. */
   fits(parameters: readonly NamedParameter[]): boolean {
+    const mine = this.parameters;
     return (
-      parameters.length === this.#places.length &&
-      parameters.every(({ fullName, trainable }, i) => {
-        const place = this.#places[i];
-        return place.fullName === fullName && trainable === (place.gradient !== null);
-      })
+      parameters.length === mine.length &&
+      parameters.every(({ fullName, trainable }, i) => fullName === mine[i].fullName && trainable === mine[i].trainable)
     );
   }
 
@@ -158,25 +162,40 @@ export class ParameterArena {
 
   /** Puts values into all parameters; they must fit (`checkWeights`). */
   write(weights: NamedWeights): void {
-    const [values, state] = [new Float32Array(this.values.size), new Float32Array(this.#state.size)];
+    const [values, state] = [new Float32Array(this.values.size), new Float32Array(this.state.size)];
     for (const { fullName, offset, gradient } of this.#places)
       (gradient ? values : state).set(weights[fullName].data, offset);
     this.values.write(values);
-    this.#state.write(state);
+    this.state.write(state);
   }
 
   /** Values of all parameters, or gradients (after a step) of the trained ones. */
   async read(what: 'values' | 'gradients' = 'values'): Promise<NamedWeights> {
-    const all = await this[what].read();
-    const state = this.#state.size > 0 ? await this.#state.read() : new Float32Array(0);
+    const whole = what === 'values';
+    const [all, state] = await Promise.all([
+      this[what].read(),
+      whole && this.state.size > 0 ? this.state.read() : new Float32Array(0),
+    ]);
+    const parts = { ...this.split(all), ...(whole && this.split(state, false)) };
+    return Object.fromEntries(
+      this.#places.flatMap(({ fullName }) => (fullName in parts ? [[fullName, parts[fullName]]] : [])),
+    );
+  }
+
+  /** An array of the arena's size, by the names of the trained parameters (or of the others). */
+  split(all: Float32Array, trained = true): NamedWeights {
     return Object.fromEntries(
       this.#places
-        .filter(({ gradient }) => what === 'values' || gradient)
-        .map(({ fullName, shape, offset, gradient }) => [
-          fullName,
-          { shape, data: (gradient ? all : state).slice(offset, offset + sizeOf(shape)) },
-        ]),
+        .filter(({ gradient }) => (gradient !== null) === trained)
+        .map(({ fullName, shape, offset }) => [fullName, { shape, data: all.slice(offset, offset + sizeOf(shape)) }]),
     );
+  }
+
+  /** The other way round; they must fit (`checkWeights`). */
+  join(arrays: NamedWeights): Float32Array<ArrayBuffer> {
+    const all = new Float32Array(this.values.size);
+    for (const { fullName, offset, gradient } of this.#places) if (gradient) all.set(arrays[fullName].data, offset);
+    return all;
   }
 
   destroy(): void {
@@ -186,6 +205,6 @@ export class ParameterArena {
     }
     this.values.destroy();
     this.gradients.destroy();
-    this.#state.destroy();
+    this.state.destroy();
   }
 }

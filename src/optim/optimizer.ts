@@ -1,9 +1,9 @@
-/** What `compile` expects of an optimizer: it works on all parameters at once, as one arena. */
+/** What `compile` expects of an optimizer: it works on all parameters at once, as one arena; its state goes in and out. */
 import { UsageError } from '../errors.js';
 import { clipInPlace } from '../kernels/update/scale-in-place.js';
 import { sumOfSquaresKernel } from '../kernels/reduce/sum-of-squares.js';
 import { launch, zeros, type Tensor } from '../tensor/tensor.js';
-import { constant, type Schedule } from './schedules.js';
+import { constant, type Schedule, type ScheduleState } from './schedules.js';
 
 export interface Optimizer {
   readonly name: string;
@@ -20,6 +20,12 @@ export interface BoundOptimizer {
   apply(): void;
   /** Tells a schedule that looks at it the loss of an epoch, that of validation if there is one. */
   observe(loss: number): void;
+  /** The rate of a step, counted from 1. */
+  learningRate(step: number): number;
+  /** What it remembers of each parameter, each [n], 0 at first. */
+  readonly slots: readonly Tensor[];
+  /** What its schedule remembers. */
+  schedule: { readonly name: string; readonly state: ScheduleState };
   destroy(): void;
 }
 
@@ -70,14 +76,18 @@ export function defineOptimizer({ name, options, config, slots, stepValues, upda
     },
     bind(parameters, gradients) {
       const { device, shape, size } = parameters;
-      const rate = schedule.start();
       const state = Array.from({ length: slots }, () => zeros(device, shape));
       const step = stepValues(1, 1).map(({ length }) => zeros(device, [length]));
       const written = step.map(() => '');
       const squares = globalClipNorm === undefined ? null : zeros(device, []);
       return {
+        slots: state,
+        schedule: { name: schedule.name, state: schedule.initial },
+        learningRate(count) {
+          return schedule.at(count, this.schedule.state);
+        },
         prepare(count) {
-          stepValues(count, rate.at(count)).forEach((values, index) => {
+          stepValues(count, this.learningRate(count)).forEach((values, index) => {
             const key = values.join();
             if (written[index] === key) return; // a constant needs no write, and a write ends what is queued
             written[index] = key;
@@ -91,7 +101,9 @@ export function defineOptimizer({ name, options, config, slots, stepValues, upda
           }
           update({ parameters, gradients, slots: state, step });
         },
-        observe: (loss) => rate.observe?.(loss),
+        observe(loss) {
+          this.schedule = { name: schedule.name, state: schedule.observe(this.schedule.state, loss) };
+        },
         destroy() {
           for (const item of [...state, ...step, squares]) item?.destroy();
         },

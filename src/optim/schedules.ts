@@ -1,19 +1,20 @@
 /** Learning rates that change while training, with Keras' names and formulas. Steps count from 1; formulas from 0, as Keras'. */
 import { UsageError } from '../errors.js';
 
+/** What a schedule remembers from epoch to epoch, as JSON; most remember nothing. */
+export type ScheduleState = Readonly<Record<string, number>>;
+
+/** Functions of their arguments alone: whoever trains keeps the state. */
 export interface Schedule {
   readonly name: string;
   /** Its settings, for the run's configuration. */
   readonly config: Readonly<Record<string, unknown>>;
-  /** A run of the schedule from its beginning: each compiled model has its own. */
-  start(): ScheduleRun;
-}
-
-export interface ScheduleRun {
+  /** The state in which a training begins. */
+  readonly initial: ScheduleState;
   /** The rate of step 1, 2, … */
-  at(step: number): number;
-  /** Looks at the loss of an epoch. */
-  observe?(loss: number): void;
+  at(step: number, state: ScheduleState): number;
+  /** The state after an epoch of this loss. */
+  observe(state: ScheduleState, loss: number): ScheduleState;
 }
 
 /** @throws UsageError unless all values are positive numbers */
@@ -27,7 +28,9 @@ function positive(schedule: string, options: Readonly<Record<string, number>>): 
 const formula = (name: string, config: Schedule['config'], rate: (step: number) => number): Schedule => ({
   name,
   config,
-  start: () => ({ at: (step) => rate(step - 1) }),
+  initial: {},
+  at: (step) => rate(step - 1),
+  observe: (state) => state,
 });
 
 /** The same rate for ever: what a plain number means. */
@@ -114,28 +117,16 @@ export function reduceOnPlateau(
   return {
     name: 'reduceOnPlateau',
     config: { learningRate, factor, patience, minDelta, cooldown, minLearningRate },
-    start() {
-      let rate = learningRate;
-      let best = Infinity;
-      let waited = 0;
-      let cooling = 0;
-      return {
-        at: () => rate,
-        observe(loss) {
-          if (cooling > 0) {
-            cooling--;
-            waited = 0;
-          }
-          if (loss < best - minDelta) {
-            best = loss;
-            waited = 0;
-          } else if (cooling === 0 && ++waited >= patience && rate > minLearningRate) {
-            rate = Math.max(rate * factor, minLearningRate);
-            cooling = cooldown;
-            waited = 0;
-          }
-        },
-      };
+    initial: { rate: learningRate, waited: 0, cooling: 0 },
+    at: (_, { rate }) => rate,
+    observe(state, loss) {
+      const { rate, best = Infinity } = state; // JSON knows no infinity: at first there is no best
+      const cooling = Math.max(0, state['cooling'] - 1);
+      const waited = state['cooling'] > 0 ? 0 : state['waited'];
+      if (loss < best - minDelta) return { rate, best: loss, waited: 0, cooling };
+      if (cooling > 0) return { ...state, waited, cooling };
+      if (waited + 1 < patience || rate <= minLearningRate) return { ...state, waited: waited + 1, cooling };
+      return { ...state, rate: Math.max(rate * factor, minLearningRate), waited: 0, cooling: cooldown };
     },
   };
 }

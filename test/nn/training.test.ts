@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DataFlow } from '../../src/data/batches.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { NotANumberError } from '../../src/errors.js';
-import type { EpochLog } from '../../src/nn/training/fit.js';
+import type { EpochLog } from '../../src/nn/training/events.js';
 import { Conv2D } from '../../src/nn/layers/convolution.js';
 import { Dense, Flatten } from '../../src/nn/layers/core.js';
 import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
@@ -11,31 +11,8 @@ import { Sequential } from '../../src/nn/sequential.js';
 import { adam } from '../../src/optim/adam.js';
 import { CpuDevice } from '../../src/tensor/cpu/cpu-device.js';
 import type { Device } from '../../src/tensor/device.js';
-import { Random, RandomStream } from '../../src/tensor/random.js';
+import { halves, SIZE } from '../support/halves.js';
 import { openTestDevice } from '../support/open-devices.js';
-
-const SIZE = 12;
-
-/** Bright left half or bright right half, with noise: easy, but not for a network that does not learn. */
-function halves(count: number, seed = 0): Dataset {
-  const pictures = new Uint8Array(count * SIZE * SIZE * 3);
-  const labels = Uint8Array.from({ length: count }, (_, i) => i % 2);
-  const random = new Random(seed, RandomStream.synthetic);
-  pictures.forEach((_, at) => {
-    const picture = Math.floor(at / (SIZE * SIZE * 3));
-    const right = (Math.floor(at / 3) % SIZE) * 2 >= SIZE;
-    pictures[at] = (right === (labels[picture] === 1) ? 120 : 60) + random.integer(80);
-  });
-  return {
-    name: 'halves',
-    pictures,
-    labels,
-    classNames: ['left', 'right'],
-    pictureShape: [SIZE, SIZE, 3],
-    files: [],
-    skipped: [],
-  };
-}
 
 const network = (seed = 0): Sequential =>
   new Sequential(

@@ -1,6 +1,8 @@
 /**
  * Figures of one batch, left on the device in a row of a table that is read every so often:
- * [mean loss, correct answers, samples, values that are not finite].
+ * [mean loss, correct answers, samples, values that are not finite, parameters that are not finite].
+ *
+ * The last is 0 until `countNotFinite` has looked.
  *
  * With one score a sample an answer is correct when (score > threshold) equals (label > ½): a tie goes to class 0, as
  * Keras' rounding does. With one a class, when the label is the place of the (first) largest.
@@ -10,8 +12,10 @@ import { sizeOf } from '../../tensor/shape.js';
 import { NOT_FINITE } from '../shared/math.js';
 import { between, floats, integers, labels as randomLabels, type RegistryEntry } from '../shared/samples.js';
 
-/** Numbers in a row. */
-export const METRICS = 4;
+/** Numbers in a row … */
+export const METRICS = 5;
+/** … and the place of the last. */
+export const PARAMETERS_COLUMN = 4;
 /** Rows of the table: so many steps may run between two reads. */
 export const METRIC_ROWS = 64;
 
@@ -59,9 +63,10 @@ ${ENTRY}
   table[start + 1u] = correct;
   table[start + 2u] = f32(SAMPLES);
   table[start + 3u] = bad;
+  table[start + ${PARAMETERS_COLUMN}u] = 0.0;
 }`;
 
-/** loss [n] or [] (their mean), scores [n] or [n,units], labels [n], row [1] uint32 → table [rows,4], of which one row is written */
+/** loss [n] or [] (their mean), scores [n] or [n,units], labels [n], row [1] uint32 → table [rows,5], of which one row is written */
 export const batchMetrics = defineKernel<BatchMetricsAttributes>({
   name: 'batchMetrics',
   inPlace: true,
@@ -79,7 +84,7 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
       if (units === 1) best = scores[i] > threshold ? 1 : 0;
       if (best === Math.floor(labels[i] + 0.5)) correct++;
     }
-    [total / loss.length, correct, labels.length, bad].forEach(
+    [total / loss.length, correct, labels.length, bad, 0].forEach(
       (value, column) => (table[row[0] * METRICS + column] = value),
     );
   },

@@ -1,54 +1,36 @@
-/** The loops over a data set: training, evaluating, predicting. */
-import { NotANumberError, UsageError } from '../../errors.js';
-import { METRIC_ROWS } from '../../kernels/loss/batch-metrics.js';
-import type { Device } from '../../tensor/device.js';
+/** The training: from any point of it, epoch by epoch, telling callbacks what happens. */
+import { UsageError } from '../../errors.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
+import { checkCounts, checkFinite, measure, type PassOwner } from './evaluate.js';
+import type { EpochLog, History, Progress, TrainedModel, TrainingCallback, TrainingEvent } from './events.js';
+import type { Exclusive } from './exclusive.js';
+import { RunningMean } from './figures.js';
 import type { StepProfile } from './profile.js';
-import type { BatchMetrics, Steps } from './steps.js';
-
-/** Size-weighted means over samples. */
-export interface SetMetrics {
-  readonly loss: number;
-  readonly accuracy: number;
-}
-
-export interface EpochLog extends SetMetrics {
-  /** Counted from 1. */
-  readonly epoch: number;
-  readonly seconds: number;
-  readonly valLoss?: number;
-  readonly valAccuracy?: number;
-}
-
-export interface Progress extends SetMetrics {
-  readonly epoch: number;
-  /** Steps done in this epoch, and how many it has. */
-  readonly step: number;
-  readonly steps: number;
-  readonly picturesPerSecond: number;
-}
-
-export interface History {
-  readonly epochs: readonly EpochLog[];
-  /** True when `signal` stopped the training. */
-  readonly interrupted: boolean;
-}
-
-export interface EvaluateOptions {
-  /** Steps to run; past one pass over the data they go on into the next. Default: one pass. */
-  steps?: number;
-  signal?: AbortSignal;
-}
+import { runSteps, whenLoaded } from './run-steps.js';
+import type { StateOwner } from './state.js';
 
 export interface FitOptions {
+  /** Epochs to train, or, with `initialEpoch`, the last one: Keras counts so. Default 1. */
   epochs?: number;
+  /**
+   * Epochs done before this call. Default: where the model stands, which after an earlier `fit`, or after `restoreTrainingState`,
+   * may be in the midst of an epoch: a training goes on as if it had never paused.
+   */
+  initialEpoch?: number;
   /** Default: one pass over the data. Steps past it go on into the next pass; the next epoch continues from there. */
   stepsPerEpoch?: number;
+  /**
+   * Batches whose gradients make one update: their mean over all samples, as of one large batch (batch normalization goes by
+   * each batch). The last update of an epoch may have fewer. Default 1.
+   */
+  accumulate?: number;
   validationData?: Batches;
   /** Default: one pass over the validation data. */
   validationSteps?: number;
-  /** Called every so often, never more than once a step. */
+  /** Told of every event, in this order, before `onProgress` and `onEpoch`; each is waited for. */
+  callbacks?: readonly TrainingCallback[];
+  /** Called after each step whose figures are known. */
   onProgress?: (progress: Progress) => void;
   /** Called after each epoch; the next one waits for it. */
   onEpoch?: (log: EpochLog) => void | Promise<void>;
@@ -56,151 +38,139 @@ export interface FitOptions {
   signal?: AbortSignal;
 }
 
-/** How often figures are read, which is also how often the event loop gets its turn. */
-const MILLISECONDS_BETWEEN_READS = 100;
-/** Each step has a row in the table of figures. */
-const MOST_STEPS_OF_GROUP = METRIC_ROWS / 2;
-
-/** Lets timers, signals and the page have their turn; a resolved promise would not. */
-const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
-class RunningMean {
-  #loss = 0;
-  #correct = 0;
-  samples = 0;
-
-  add({ loss, correct, samples }: BatchMetrics): void {
-    this.#loss += loss * samples;
-    this.#correct += correct;
-    this.samples += samples;
-  }
-
-  get metrics(): SetMetrics {
-    return { loss: this.#loss / this.samples, accuracy: this.#correct / this.samples };
-  }
+/** What of a compiled model a training needs. */
+export interface FitOwner extends PassOwner, StateOwner {
+  readonly training: Exclusive;
 }
 
-/**
- * Runs `count` steps and reads their figures in groups, as large as fit into a tenth of a second. The next group is
- * queued before the figures of one are waited for, so that the device always has work.
- *
- * @returns the steps that were done: fewer when the signal came
- */
-async function runSteps(
-  steps: Steps,
-  count: number,
-  signal: AbortSignal | undefined,
-  run: (index: number) => void | Promise<void>,
-  onFigures: (figures: BatchMetrics, index: number) => void,
-): Promise<number> {
-  let group = 1;
-  let queued = 0;
-  let done = 0;
-  let last = performance.now();
-  const finish = (figures: readonly BatchMetrics[]): void => {
-    for (const [i, each] of figures.entries()) onFigures(each, done + i);
-    done += figures.length;
-    const now = performance.now();
-    const milliseconds = (now - last) / figures.length;
-    last = now;
-    group = Math.min(MOST_STEPS_OF_GROUP, Math.max(1, Math.floor(MILLISECONDS_BETWEEN_READS / milliseconds)));
-  };
-  const stopped = (): boolean => signal?.aborted ?? false;
-  let reading: Promise<BatchMetrics[]> | null = null;
-  while (queued < count && !stopped()) {
-    const end = Math.min(count, queued + group);
-    for (; queued < end; queued++) {
-      const waiting = run(queued);
-      if (waiting) await waiting; // only where pictures are still being read
-    }
-    const earlier = reading;
-    reading = steps.readMetrics();
-    reading.catch(() => {}); // awaited one round later, it must not count as unhandled until then
-    if (earlier) finish(await earlier);
-    await yieldToEventLoop();
-  }
-  if (reading) finish(await reading);
-  return done;
+type Told<Event> = Event extends unknown ? Omit<Event, 'model' | 'learningRate'> : never;
+
+function callbacksOf({ callbacks = [], onProgress, onEpoch }: FitOptions): readonly TrainingCallback[] {
+  return [
+    ...callbacks,
+    ...(onProgress ? [(event: TrainingEvent) => (event.type === 'step' ? onProgress(event) : undefined)] : []),
+    ...(onEpoch ? [(event: TrainingEvent) => (event.type === 'epoch' ? onEpoch(logOf(event)) : undefined)] : []),
+  ];
 }
 
-/** Goes on at once where nothing is to wait for: a promise would cost each step a turn of the event loop. */
-function whenLoaded(
-  loaded: Uint32Array | Promise<Uint32Array>,
-  run: (indices: Uint32Array) => void,
-): void | Promise<void> {
-  return loaded instanceof Promise ? loaded.then(run) : run(loaded);
-}
-
-function checkCounts(counts: Readonly<Record<string, number | undefined>>): void {
-  for (const [name, value] of Object.entries(counts)) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1))
-      throw new UsageError(`fit: ${name} expects an integer of at least 1, got ${value}`);
-  }
-}
+const logOf = ({ epoch, seconds, loss, accuracy, valLoss, valAccuracy }: EpochLog): EpochLog => ({
+  epoch,
+  seconds,
+  loss,
+  accuracy,
+  ...(valLoss !== undefined && valAccuracy !== undefined && { valLoss, valAccuracy }),
+});
 
 export async function fitBatches(
-  device: Device,
-  steps: Steps,
+  owner: FitOwner,
+  model: TrainedModel,
   batches: Batches,
   options: FitOptions,
-  nextStep: () => number,
 ): Promise<History> {
-  const {
-    epochs = 1,
-    stepsPerEpoch = batches.stepsPerPass,
-    validationData,
-    validationSteps,
-    onProgress,
-    onEpoch,
-    signal,
-  } = options;
-  checkCounts({ epochs, stepsPerEpoch, validationSteps });
+  const { device, steps, counters, bound, figures } = owner;
+  const { epochs = 1, stepsPerEpoch = batches.stepsPerPass, accumulate = 1, validationData, validationSteps } = options;
+  checkCounts('fit', { epochs, stepsPerEpoch, accumulate, validationSteps });
+  const lastEpoch = begin(owner, options, stepsPerEpoch);
+
+  const callbacks = callbacksOf(options);
+  let stopped = false;
+  const isStopped = (): boolean => stopped || (options.signal?.aborted ?? false);
+  const tell = async (event: Told<TrainingEvent>): Promise<void> => {
+    const learningRate = bound.learningRate(Math.max(1, counters.updates));
+    for (const callback of callbacks)
+      if ((await callback({ ...event, learningRate, model })) === 'stop') stopped = true;
+  };
+
   const logs: EpochLog[] = [];
   const source = await PictureSource.open(device, batches);
   const validation = validationData && (await PictureSource.open(device, validationData));
   try {
     await steps.tune(source, Math.min(batches.batchSize, batches.sampleCount));
-    for (let epoch = 1; epoch <= epochs; epoch++) {
+    await tell({ type: 'start', initialEpoch: counters.epoch, epochs: lastEpoch, steps: stepsPerEpoch });
+    while (counters.epoch < lastEpoch && !isStopped()) {
       const start = performance.now();
-      const running = new RunningMean();
-      const first = (epoch - 1) * stepsPerEpoch;
-      const done = await runSteps(
-        steps,
-        stepsPerEpoch,
-        signal,
-        (index) => whenLoaded(source.load(first + index), ({ length }) => steps.train(source, length, nextStep())),
-        (figures, index) => {
-          checkFinite(figures, epoch, index + 1);
-          running.add(figures);
-          onProgress?.({
-            ...running.metrics,
-            epoch,
-            step: index + 1,
-            steps: stepsPerEpoch,
-            picturesPerSecond: running.samples / ((performance.now() - start) / 1000),
-          });
-        },
+      const epoch = counters.epoch + 1;
+      const firstOfEpoch = counters.epoch * stepsPerEpoch;
+      const firstStep = counters.step;
+      const firstSamples = counters.running.samples;
+      const train = (index: number, count: number): void => {
+        const last = (index + 1) % accumulate === 0 || index + 1 === stepsPerEpoch;
+        const step = {
+          update: counters.updates + 1,
+          draw: counters.draws + 1,
+          last,
+          check: index + 1 === stepsPerEpoch,
+        };
+        steps.train(source, count, step);
+        counters.draws++;
+        counters.step++;
+        if (last) counters.updates++;
+      };
+      await figures.runAfter('fit', () =>
+        runSteps(steps, {
+          count: stepsPerEpoch - firstStep,
+          stopped: isStopped,
+          run(done) {
+            const index = firstStep + done;
+            return whenLoaded(source.load(firstOfEpoch + index), ({ length }) => train(index, length));
+          },
+          onFigures(each, done) {
+            const step = firstStep + done + 1;
+            counters.running.add(each);
+            counters.told++;
+            checkFinite(each, 'loss', `in epoch ${epoch}, step ${step}`);
+            if (callbacks.length === 0) return undefined;
+            const seconds = (performance.now() - start) / 1000;
+            return tell({
+              type: 'step',
+              ...counters.running.metrics,
+              epoch,
+              step,
+              steps: stepsPerEpoch,
+              picturesPerSecond: (counters.running.samples - firstSamples) / seconds,
+            });
+          },
+        }),
       );
-      if (done < stepsPerEpoch) return { epochs: logs, interrupted: true };
+      if (counters.step < stepsPerEpoch) {
+        await checkParameters(owner, epoch);
+        break;
+      }
+      const where = `in epoch ${epoch}`;
       const valued =
         validation &&
         validationData &&
-        (await measure(steps, validation, validationData, epoch - 1, {
-          ...(validationSteps && { steps: validationSteps }),
-          ...(signal && { signal }),
-        }));
-      if (signal?.aborted && valued === null) return { epochs: logs, interrupted: true };
+        (await figures.runAfter('fit', () =>
+          measure(steps, validation, validationData, {
+            round: epoch - 1,
+            what: 'validation loss',
+            where,
+            ...(validationSteps && { steps: validationSteps }),
+            ...(options.signal && { signal: options.signal }),
+          }),
+        ));
+      if (valued === null) break; // the signal came first
       const log: EpochLog = {
         epoch,
         seconds: (performance.now() - start) / 1000,
-        ...running.metrics,
+        ...counters.running.metrics,
         ...(valued && { valLoss: valued.loss, valAccuracy: valued.accuracy }),
       };
       logs.push(log);
-      steps.observe(log.valLoss ?? log.loss);
-      await onEpoch?.(log);
+      bound.observe(log.valLoss ?? log.loss);
+      Object.assign(counters, { epoch, step: 0, told: 0, running: new RunningMean() });
+      await tell({ type: 'epoch', ...log });
     }
-    return { epochs: logs, interrupted: signal?.aborted ?? false };
+    const history = { epochs: logs, interrupted: options.signal?.aborted ?? false, stopped };
+    await tell({ type: 'end', ...history });
+    return history;
+  } catch (error) {
+    // What was still on its way counts too: the training may go on, after a picture that could not be read, say.
+    for (const each of await steps.lastMetrics(counters.step - counters.told).catch(() => [])) {
+      counters.running.add(each);
+      counters.told++;
+    }
+    throw error;
   } finally {
     for (const used of [source, validation]) {
       if (!used) continue;
@@ -210,93 +180,38 @@ export async function fitBatches(
   }
 }
 
+/**
+ * Sets the counters to where the training is to begin.
+ * @returns the last epoch
+ */
+function begin({ counters }: FitOwner, { epochs = 1, initialEpoch }: FitOptions, stepsPerEpoch: number): number {
+  if (initialEpoch !== undefined && !(Number.isInteger(initialEpoch) && initialEpoch >= 0))
+    throw new UsageError(`fit: initialEpoch expects an integer of at least 0, got ${initialEpoch}`);
+  if (initialEpoch !== undefined && initialEpoch !== counters.epoch)
+    Object.assign(counters, { epoch: initialEpoch, step: 0, told: 0, running: new RunningMean() });
+  if (counters.step > stepsPerEpoch)
+    throw new UsageError(
+      `fit: epoch ${counters.epoch + 1}, which was begun, is at step ${counters.step}: expects at least as many stepsPerEpoch, got ` +
+        `${stepsPerEpoch}; to go on with the next one give initialEpoch: ${counters.epoch + 1}`,
+    );
+  return initialEpoch === undefined ? counters.epoch + epochs : epochs;
+}
+
+/** A training that was stopped in the midst of an epoch leaves no broken model either. */
+async function checkParameters({ steps, counters }: FitOwner, epoch: number): Promise<void> {
+  if (counters.step === 0) return;
+  steps.check();
+  const [figures] = await steps.lastMetrics(1);
+  checkFinite(figures, 'loss', `in epoch ${epoch}, step ${counters.step}`);
+}
+
 /** Where the time of a training step on the first batch goes; see `profileStep`. */
-export async function profileBatches(
-  device: Device,
-  steps: Steps,
-  batches: Batches,
-  nextStep: () => number,
-): Promise<StepProfile> {
+export async function profileBatches({ device, steps, counters }: FitOwner, batches: Batches): Promise<StepProfile> {
   const source = await PictureSource.open(device, batches);
   try {
     const { length } = await source.load(0);
     await steps.tune(source, length);
-    return await steps.profile(source, length, nextStep());
-  } finally {
-    steps.forget(source);
-    source.destroy();
-  }
-}
-
-function checkFinite({ loss, notFinite }: BatchMetrics, epoch: number, step: number): void {
-  if (notFinite === 0 && Number.isFinite(loss)) return;
-  throw new NotANumberError(
-    `the loss became ${Number.isFinite(loss) ? 'partly NaN or infinite' : loss} in epoch ${epoch}, step ${step}; ` +
-      'try a smaller learning rate',
-  );
-}
-
-/** Means over `steps` steps; null when the signal came first. `round` counts earlier calls, so that each goes on where the last ended. */
-async function measure(
-  steps: Steps,
-  source: PictureSource,
-  batches: Batches,
-  round: number,
-  options: EvaluateOptions,
-): Promise<SetMetrics | null> {
-  const { steps: count = batches.stepsPerPass, signal } = options;
-  const running = new RunningMean();
-  const done = await runSteps(
-    steps,
-    count,
-    signal,
-    (index) => whenLoaded(source.load(round * count + index), ({ length }) => steps.evaluate(source, length)),
-    (figures) => running.add(figures),
-  );
-  return done < count ? null : running.metrics;
-}
-
-export async function evaluateBatches(
-  device: Device,
-  steps: Steps,
-  batches: Batches,
-  options: EvaluateOptions,
-): Promise<SetMetrics> {
-  checkCounts({ steps: options.steps });
-  const source = await PictureSource.open(device, batches);
-  try {
-    const metrics = await measure(steps, source, batches, 0, options);
-    if (!metrics) throw options.signal?.reason ?? new UsageError('evaluate: stopped before the end');
-    return metrics;
-  } finally {
-    steps.forget(source);
-    source.destroy();
-  }
-}
-
-/**
- * Takes the scores of one step, [n, units]: those of sample `indices[i]` begin at `scores[i · units]`.
- */
-export type OnScores = (indices: Uint32Array, scores: Float32Array) => void | Promise<void>;
-
-/** @returns [N, units], in the order of the set */
-export async function predictBatches(
-  device: Device,
-  steps: Steps,
-  batches: Batches,
-  units: number,
-  onScores?: OnScores,
-): Promise<Float32Array> {
-  const result = new Float32Array(batches.sampleCount * units);
-  const source = await PictureSource.open(device, batches);
-  try {
-    for (let step = 0; step < batches.stepsPerPass; step++) {
-      const indices = await source.load(step);
-      const scores = await steps.predict(source, indices.length);
-      indices.forEach((sample, i) => result.set(scores.subarray(i * units, (i + 1) * units), sample * units));
-      await onScores?.(indices, scores);
-    }
-    return result;
+    return await steps.profile(source, length, ++counters.updates);
   } finally {
     steps.forget(source);
     source.destroy();

@@ -2,23 +2,30 @@
  * The steps of a compiled model: training, evaluating and predicting on one batch. Each is recorded once per source
  * and batch size, and replayed afterwards: no allocation, one submit.
  *
- *   training:   batch → layers → loss → gradients → optimizer → metrics row
+ *   gradients:  batch → layers → loss → metrics row → gradients
+ *   update:     gradients → optimizer
  *   evaluating: batch → layers → loss → metrics row
  *   predicting: batch → layers → scores
+ *
+ * A training step is gradients and update, two recordings joined in one submit, unless something is to stand between.
+ * Accumulation stands between: after all but the last of its batches the gradients are only added up.
  */
 import { add, multiply } from '../../kernels/elementwise/arithmetic.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from '../../kernels/loss/batch-metrics.js';
-import { reshape } from '../../kernels/move/reshape.js';
 import { classWeights } from '../../kernels/loss/labels.js';
+import { reshape } from '../../kernels/move/reshape.js';
+import { countNotFinite } from '../../kernels/reduce/count-not-finite.js';
 import { mean } from '../../kernels/reduce/reduce.js';
+import { weightedSum } from '../../kernels/update/weighted-sum.js';
 import type { BoundOptimizer } from '../../optim/optimizer.js';
 import { backward, noGrad, record } from '../../tensor/autograd.js';
 import type { Device, MemoryPool, Recording } from '../../tensor/device.js';
 import { copyKernel } from '../../tensor/elementwise.js';
-import { launch, tensor, viewOf, zeros, type Tensor } from '../../tensor/tensor.js';
-import type { BatchSource } from './batch-source.js';
+import { emptyTensor, launch, tensor, viewOf, zeros, type Tensor } from '../../tensor/tensor.js';
 import type { ForwardOptions } from '../graph.js';
 import type { Loss } from '../losses.js';
+import type { ParameterArena } from '../parameters.js';
+import type { BatchSource } from './batch-source.js';
 import { profileStep, type StepProfile } from './profile.js';
 
 /** Figures of one batch. */
@@ -26,8 +33,10 @@ export interface BatchMetrics {
   readonly loss: number;
   readonly correct: number;
   readonly samples: number;
-  /** Values of loss and scores that are NaN or infinite. */
+  /** Values of loss and scores that are NaN or infinite … */
   readonly notFinite: number;
+  /** … and of parameters after the step, where they were looked at. */
+  readonly badParameters: number;
 }
 
 /** What the steps need to know of a compiled model. */
@@ -37,6 +46,7 @@ export interface StepsOptions {
   readonly units: number;
   readonly loss: Loss;
   readonly optimizer: BoundOptimizer;
+  readonly arena: ParameterArena;
   /** Weights of the classes in the training's loss [K], or null. */
   readonly classWeights: Tensor | null;
   /** What regularization adds to the loss, a scalar; null for nothing. */
@@ -45,7 +55,19 @@ export interface StepsOptions {
   readonly stochastic: boolean;
 }
 
-export type StepKind = 'train' | 'evaluate' | 'predict';
+export type StepKind = 'gradients' | 'evaluate' | 'predict';
+
+/** Where a training step stands. */
+export interface TrainingStep {
+  /** Number of the update that this batch is for, from 1 over the whole training. */
+  readonly update: number;
+  /** Number of the batch, from 1 over the whole training: what dropout draws by. */
+  readonly draw: number;
+  /** False: more batches are to come before the update. */
+  readonly last?: boolean;
+  /** Whether the parameters are looked at afterwards: their NaN are among the step's figures. */
+  readonly check?: boolean;
+}
 
 export class Steps {
   readonly #device: Device;
@@ -53,6 +75,8 @@ export class Steps {
   /** Recordings never run at the same time, so that they share their memory. */
   readonly #pool: MemoryPool = new Map();
   readonly #recordings = new Map<BatchSource, Map<string, Recording>>();
+  /** The recordings that no source has a part in. */
+  readonly #common = new Map<string, Recording>();
   readonly #table: Tensor;
   readonly #row: Tensor;
   readonly #hostRow = new Uint32Array(1);
@@ -61,8 +85,12 @@ export class Steps {
   readonly #scores = new Map<number, Tensor>();
   /** 1/n for each of n samples, by batch size: the gradient of the mean loss with respect to each sample's. */
   readonly #shares = new Map<number, Tensor>();
-  /** Rows of the table written since the last read. */
-  #written = 0;
+  /** Σ samples · gradients of the batches since the last update, and the factors with which it is added to and divided. */
+  #sums: Tensor | null = null;
+  readonly #adding: Tensor;
+  readonly #dividing: Tensor;
+  /** Samples in the sums. */
+  #gathered = 0;
   #nextRow = 0;
 
   constructor(device: Device, options: StepsOptions) {
@@ -71,71 +99,108 @@ export class Steps {
     this.#table = zeros(device, [METRIC_ROWS, METRICS]);
     this.#row = tensor(device, new Uint32Array(1));
     this.#step = tensor(device, new Uint32Array(1));
+    this.#adding = zeros(device, [2]);
+    this.#dividing = zeros(device, [2]);
   }
 
-  /** Runs one training step on what was loaded into the source; `step` counts from 1 over the whole training. */
-  train(source: BatchSource, count: number, step: number): void {
-    this.#options.optimizer.prepare(step);
-    if (this.#options.stochastic) this.#step.write(Uint32Array.of(step));
-    this.#measured('train', source, count);
+  /** Runs one training step on what was loaded into the source, or, where it is not the last of several, its gradients. */
+  train(source: BatchSource, count: number, { update, draw, last = true, check = false }: TrainingStep): void {
+    const parts = ['gradients'];
+    if (!last || this.#gathered > 0) {
+      this.#adding.write(Float32Array.of(this.#gathered === 0 ? 0 : 1, count));
+      this.#gathered += count;
+      parts.push('add');
+    }
+    if (last) {
+      if (this.#gathered > 0) {
+        this.#dividing.write(Float32Array.of(0, 1 / this.#gathered));
+        parts.push('divide');
+      }
+      this.#gathered = 0;
+      this.#options.optimizer.prepare(update);
+      parts.push('update');
+    }
+    if (check) parts.push('check');
+    if (this.#options.stochastic) this.#step.write(Uint32Array.of(draw));
+    this.#measured(parts, source, count);
   }
 
   evaluate(source: BatchSource, count: number): void {
-    this.#measured('evaluate', source, count);
+    this.#measured(['evaluate'], source, count);
   }
 
-  #measured(kind: StepKind, source: BatchSource, count: number): void {
+  #measured(parts: readonly string[], source: BatchSource, count: number): void {
     this.#hostRow[0] = this.#nextRow;
     this.#row.write(this.#hostRow);
     this.#nextRow = (this.#nextRow + 1) % METRIC_ROWS;
-    this.#written++;
-    this.#run(kind, source, count);
+    this.#device.replay(this.#joined(parts, source, count));
   }
 
-  /** Tells the optimizer's schedule the loss of an epoch. */
-  observe(loss: number): void {
-    this.#options.optimizer.observe(loss);
+  /** Counts parameters that are not finite into the figures of the last step. */
+  check(): void {
+    this.#device.replay(this.#commonPart('check'));
   }
 
   /** Probabilities of the loaded batch, [n, units]. */
   async predict(source: BatchSource, count: number): Promise<Float32Array> {
     let scores = this.#scores.get(count);
     if (!scores) this.#scores.set(count, (scores = zeros(this.#device, [count, this.#options.units])));
-    this.#run('predict', source, count);
+    this.#device.replay(this.#recordingOf('predict', source, count));
     return scores.read();
   }
 
-  /** Figures of the steps since the last call, oldest first. */
-  async readMetrics(): Promise<BatchMetrics[]> {
-    const count = this.#written;
+  /** Figures of the last steps, oldest first: of at most METRIC_ROWS. */
+  async lastMetrics(count: number): Promise<BatchMetrics[]> {
     if (count === 0) return [];
     const first = (this.#nextRow - count + METRIC_ROWS) % METRIC_ROWS;
-    this.#written = 0;
     const table = await this.#table.read();
     return Array.from({ length: count }, (_, i) => {
-      const [loss, correct, samples, notFinite] = table.subarray(((first + i) % METRIC_ROWS) * METRICS) as unknown as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      return { loss, correct, samples, notFinite };
+      const start = ((first + i) % METRIC_ROWS) * METRICS;
+      const [loss, correct, samples, notFinite, badParameters] = table.subarray(start, start + METRICS);
+      return { loss, correct, samples, notFinite, badParameters };
     });
+  }
+
+  /** What was added up since the last update, and of how many samples: null right after one. */
+  get gathered(): { samples: number; sums: Tensor } | null {
+    return this.#gathered > 0 && this.#sums ? { samples: this.#gathered, sums: this.#sums } : null;
+  }
+
+  /** Puts sums of earlier batches back; null for none. */
+  restoreGathered(gathered: { samples: number; sums: Float32Array } | null): void {
+    this.#gathered = gathered?.samples ?? 0;
+    if (gathered) this.#sumsPlace().write(gathered.sums);
+  }
+
+  #sumsPlace(): Tensor {
+    const { gradients } = this.#options.arena;
+    return (this.#sums ??= emptyTensor(this.#device, gradients.shape));
   }
 
   /** Has the device choose between variants of the training step's kernels, before its first run. */
   async tune(source: BatchSource, count: number): Promise<void> {
-    if (await this.#device.tune(this.#recordingOf('train', source, count))) this.#recordings.get(source)?.clear();
+    const step = this.#joined(['gradients', 'update'], source, count);
+    if (await this.#device.tune(step)) this.forgetRecordings();
   }
 
   /** Where the time of a training step on what was loaded into the source goes; see `profileStep`. It trains. */
-  async profile(source: BatchSource, count: number, step: number): Promise<StepProfile> {
-    this.#options.optimizer.prepare(step);
-    return profileStep(this.#device, this.#recordingOf('train', source, count));
+  async profile(source: BatchSource, count: number, update: number): Promise<StepProfile> {
+    this.#options.optimizer.prepare(update);
+    return profileStep(this.#device, this.#joined(['gradients', 'update'], source, count));
   }
 
-  #run(kind: StepKind, source: BatchSource, count: number): void {
-    this.#device.replay(this.#recordingOf(kind, source, count));
+  /** Recordings behind each other as one; the first belongs to a source and a batch size. */
+  #joined([first, ...others]: readonly string[], source: BatchSource, count: number): Recording {
+    const recording = this.#recordingOf(first as StepKind, source, count);
+    if (others.length === 0) return recording;
+    const key = `${first} ${count} ${others.join(' ')}`;
+    const recordings = this.#recordings.get(source) as Map<string, Recording>;
+    let joined = recordings.get(key);
+    if (!joined) {
+      const rest = others.map((part) => this.#commonPart(part));
+      recordings.set(key, (joined = { launches: [recording, ...rest].flatMap(({ launches }) => launches) }));
+    }
+    return joined;
   }
 
   #recordingOf(kind: StepKind, source: BatchSource, count: number): Recording {
@@ -144,7 +209,7 @@ export class Steps {
     const key = `${kind} ${count}`;
     let recording = recordings.get(key);
     if (!recording) {
-      if (kind === 'train' && !this.#shares.has(count))
+      if (kind === 'gradients' && !this.#shares.has(count))
         this.#shares.set(count, tensor(this.#device, new Float32Array(count).fill(1 / count)));
       recording = this.#device.record(this.#pool, () => this.#queue(kind, source, count));
       recordings.set(key, recording);
@@ -152,9 +217,30 @@ export class Steps {
     return recording;
   }
 
+  #commonPart(part: string): Recording {
+    let recording = this.#common.get(part);
+    if (!recording) {
+      const sums = part === 'add' || part === 'divide' ? this.#sumsPlace() : null;
+      recording = this.#device.record(this.#pool, () => this.#queueCommon(part, sums));
+      this.#common.set(part, recording);
+    }
+    return recording;
+  }
+
+  #queueCommon(part: string, sums: Tensor | null): void {
+    const { optimizer, arena } = this.#options;
+    if (part === 'update') optimizer.apply();
+    if (part === 'add') launch(weightedSum, [arena.gradients, this.#adding], null, [sums]);
+    if (part === 'divide' && sums) launch(weightedSum, [sums, this.#dividing], null, [arena.gradients]);
+    if (part === 'check') {
+      for (const values of [arena.values, arena.state])
+        if (values.size > 0) launch(countNotFinite, [values, this.#row], null, [this.#table]);
+    }
+  }
+
   /** The step itself, as an ordinary computation. */
   #queue(kind: StepKind, source: BatchSource, count: number): void {
-    const { forward, units, loss, optimizer, classWeights: weights, penalty } = this.#options;
+    const { forward, units, loss, classWeights: weights, penalty } = this.#options;
     const x = source.batch(count);
     const step = this.#step;
     if (kind === 'predict') {
@@ -162,7 +248,7 @@ export class Steps {
       launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scores.get(count)]);
       return;
     }
-    const training = kind === 'train';
+    const training = kind === 'gradients';
     const labels = viewOf(source.labels, [count]);
     const computeLoss = () => {
       const scores = reshape(forward(x, { logits: loss.onLogits, training, step }), [count, units]);
@@ -178,10 +264,7 @@ export class Steps {
     launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
       this.#table,
     ]);
-    if (training) {
-      backward(tape, result.loss, result.seed);
-      optimizer.apply();
-    }
+    if (training) backward(tape, result.loss, result.seed);
   }
 
   /** Forgets the recordings over a source that is about to be destroyed. Their memory serves later ones. */
@@ -189,13 +272,17 @@ export class Steps {
     this.#recordings.delete(source);
   }
 
-  destroy(): void {
+  /** Has everything recorded anew at its next use. */
+  forgetRecordings(): void {
     this.#recordings.clear();
+    this.#common.clear();
+  }
+
+  destroy(): void {
+    this.forgetRecordings();
     this.#device.forget(this.#pool);
     for (const item of [...this.#scores.values(), ...this.#shares.values()]) item.destroy();
-    this.#table.destroy();
-    this.#row.destroy();
-    this.#step.destroy();
+    for (const item of [this.#table, this.#row, this.#step, this.#sums, this.#adding, this.#dividing]) item?.destroy();
     this.#options.classWeights?.destroy();
   }
 }

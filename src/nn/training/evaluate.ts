@@ -1,0 +1,112 @@
+/** The passes over a set that leave the model as it is: evaluating and predicting. */
+import { NotANumberError, UsageError } from '../../errors.js';
+import type { Device } from '../../tensor/device.js';
+import { PictureSource } from './batch-source.js';
+import type { Batches } from './batches.js';
+import { RunningMean, type SetMetrics } from './figures.js';
+import type { Exclusive } from './exclusive.js';
+import { runSteps, whenLoaded } from './run-steps.js';
+import type { BatchMetrics, Steps } from './steps.js';
+
+export interface EvaluateOptions {
+  /** Steps to run; past one pass over the data they go on into the next. Default: one pass. */
+  steps?: number;
+  signal?: AbortSignal;
+}
+
+/** What of a compiled model the passes need. */
+export interface PassOwner {
+  readonly device: Device;
+  readonly steps: Steps;
+  /** Whose steps the table of figures serves. */
+  readonly figures: Exclusive;
+}
+
+/** @throws UsageError unless all are integers of at least 1 */
+export function checkCounts(method: string, counts: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1))
+      throw new UsageError(`${method}: ${name} expects an integer of at least 1, got ${value}`);
+  }
+}
+
+/** @throws NotANumberError when the figures of a step say that the training is broken; `where`: 'in epoch 2, step 3' */
+export function checkFinite({ loss, notFinite, badParameters }: BatchMetrics, what: string, where: string): void {
+  if (notFinite > 0 || !Number.isFinite(loss))
+    throw new NotANumberError(
+      `the ${what} became ${Number.isFinite(loss) ? 'partly NaN or infinite' : loss} ${where}; try a smaller learning rate`,
+    );
+  if (badParameters > 0)
+    throw new NotANumberError(
+      `${badParameters} of the model's parameters became NaN or infinite ${where}; try a smaller learning rate`,
+    );
+}
+
+/** Means over `steps` steps; null when the signal came first. `round` counts earlier calls, so that each goes on where the last ended. */
+export async function measure(
+  steps: Steps,
+  source: PictureSource,
+  batches: Batches,
+  { round, where, what, ...options }: EvaluateOptions & { round: number; what: string; where: string },
+): Promise<SetMetrics | null> {
+  const { steps: count = batches.stepsPerPass, signal } = options;
+  const running = new RunningMean();
+  const done = await runSteps(steps, {
+    count,
+    stopped: () => signal?.aborted ?? false,
+    run: (index) => whenLoaded(source.load(round * count + index), ({ length }) => steps.evaluate(source, length)),
+    onFigures(figures) {
+      checkFinite(figures, what, where);
+      running.add(figures);
+    },
+  });
+  return done < count ? null : running.metrics;
+}
+
+export async function evaluateBatches(
+  { device, steps, figures }: PassOwner,
+  batches: Batches,
+  options: EvaluateOptions,
+): Promise<SetMetrics> {
+  checkCounts('evaluate', { steps: options.steps });
+  return figures.run('evaluate', async () => {
+    const source = await PictureSource.open(device, batches);
+    try {
+      const how = { ...options, round: 0, what: 'loss', where: 'while evaluating' };
+      const metrics = await measure(steps, source, batches, how);
+      if (!metrics) throw options.signal?.reason ?? new UsageError('evaluate: stopped before the end');
+      return metrics;
+    } finally {
+      steps.forget(source);
+      source.destroy();
+    }
+  });
+}
+
+/**
+ * Takes the scores of one step, [n, units]: those of sample `indices[i]` begin at `scores[i · units]`.
+ */
+export type OnScores = (indices: Uint32Array, scores: Float32Array) => void | Promise<void>;
+
+/** @returns [N, units], in the order of the set */
+export async function predictBatches(
+  { device, steps }: PassOwner,
+  batches: Batches,
+  units: number,
+  onScores?: OnScores,
+): Promise<Float32Array> {
+  const result = new Float32Array(batches.sampleCount * units);
+  const source = await PictureSource.open(device, batches);
+  try {
+    for (let step = 0; step < batches.stepsPerPass; step++) {
+      const indices = await source.load(step);
+      const scores = await steps.predict(source, indices.length);
+      indices.forEach((sample, i) => result.set(scores.subarray(i * units, (i + 1) * units), sample * units));
+      await onScores?.(indices, scores);
+    }
+    return result;
+  } finally {
+    steps.forget(source);
+    source.destroy();
+  }
+}

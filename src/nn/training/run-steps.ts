@@ -1,0 +1,66 @@
+/** Runs the steps of an epoch or of a pass, and reads their figures every so often. */
+import { METRIC_ROWS } from '../../kernels/loss/batch-metrics.js';
+import type { BatchMetrics, Steps } from './steps.js';
+
+/** How often figures are read, which is also how often the event loop gets its turn. */
+const MILLISECONDS_BETWEEN_READS = 100;
+/** Each step has a row in the table of figures. */
+const MOST_STEPS_OF_GROUP = METRIC_ROWS / 2;
+
+/** Lets timers, signals and the page have their turn; a resolved promise would not. */
+const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+export interface StepLoop {
+  readonly count: number;
+  /** Asked between groups of steps. */
+  readonly stopped: () => boolean;
+  readonly run: (index: number) => void | Promise<void>;
+  readonly onFigures: (figures: BatchMetrics, index: number) => void | Promise<void>;
+}
+
+/**
+ * Runs `count` steps and reads their figures in groups, as large as fit into a tenth of a second. The next group is
+ * queued before the figures of one are waited for, so that the device always has work.
+ *
+ * @returns the steps that were done: fewer when it was stopped
+ */
+export async function runSteps(steps: Steps, { count, stopped, run, onFigures }: StepLoop): Promise<number> {
+  let group = 1;
+  let queued = 0;
+  let done = 0;
+  let last = performance.now();
+  const finish = async (figures: readonly BatchMetrics[]): Promise<void> => {
+    const now = performance.now();
+    const milliseconds = (now - last) / figures.length;
+    group = Math.min(MOST_STEPS_OF_GROUP, Math.max(1, Math.floor(MILLISECONDS_BETWEEN_READS / milliseconds)));
+    for (const each of figures) {
+      const waiting = onFigures(each, done++);
+      if (waiting) await waiting;
+    }
+    last = performance.now(); // what was told and waited for is not the steps' time
+  };
+  let reading: Promise<BatchMetrics[]> | null = null;
+  while (queued < count && !stopped()) {
+    const first = queued;
+    const end = Math.min(count, queued + group);
+    for (; queued < end; queued++) {
+      const waiting = run(queued);
+      if (waiting) await waiting; // only where pictures are still being read
+    }
+    const earlier = reading;
+    reading = steps.lastMetrics(end - first);
+    reading.catch(() => {}); // awaited one round later, it must not count as unhandled until then
+    if (earlier) await finish(await earlier);
+    await yieldToEventLoop();
+  }
+  if (reading) await finish(await reading);
+  return done;
+}
+
+/** Goes on at once where nothing is to wait for: a promise would cost each step a turn of the event loop. */
+export function whenLoaded(
+  loaded: Uint32Array | Promise<Uint32Array>,
+  run: (indices: Uint32Array) => void,
+): void | Promise<void> {
+  return loaded instanceof Promise ? loaded.then(run) : run(loaded);
+}
