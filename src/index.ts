@@ -200,6 +200,7 @@ export {
   type DecodeOptions as DecodeModelOptions,
   type EncodeOptions as EncodeModelOptions,
 } from './formats/beltnet/model.js';
+export { decodeTrainingState, encodeTrainingState } from './formats/beltnet/training-state.js';
 export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
 export type { Sha256 } from './formats/content-hash.js';
 export { readSafetensors, writeSafetensors, type SafeTensor, type TensorToWrite } from './formats/safetensors.js';

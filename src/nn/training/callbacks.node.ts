@@ -1,6 +1,7 @@
 /** Callbacks for `fit` that write to the disk. */
-import { appendFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { DiskError } from '../../errors.js';
+import { appendLine } from '../../files.node.js';
 import type { TrainingCallback } from './events.js';
 
 const COLUMNS = ['epoch', 'seconds', 'learningRate', 'loss', 'accuracy', 'valLoss', 'valAccuracy'] as const;
@@ -11,28 +12,22 @@ const COLUMNS = ['epoch', 'seconds', 'learningRate', 'loss', 'accuracy', 'valLos
  * @throws DiskError when the file is there already or cannot be written
  */
 export function csvLog(path: string, { append = false }: { append?: boolean } = {}): TrainingCallback {
-  const written = async (writing: Promise<void>): Promise<void> => {
-    try {
-      await writing;
-    } catch (error) {
-      const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
-      throw new DiskError(
-        isThere
-          ? `csvLog: ${path} is there already; give another name, or { append: true } to go on in it`
-          : `csvLog: ${path} cannot be written: ${(error as Error).message}`,
-      );
-    }
-  };
   return async (event) => {
-    if (event.type === 'start') {
-      const begun = writeFile(path, `${COLUMNS.join(',')}\n`, { flag: 'wx' });
-      await written(append ? begun.catch(ignoreExisting) : begun);
-    }
-    if (event.type === 'epoch')
-      await written(appendFile(path, `${COLUMNS.map((column) => event[column] ?? '').join(',')}\n`));
+    if (event.type === 'start') await begin(path, append);
+    if (event.type === 'epoch') await appendLine(path, COLUMNS.map((column) => event[column] ?? '').join(','));
   };
 }
 
-function ignoreExisting(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EEXIST') throw error;
+async function begin(path: string, append: boolean): Promise<void> {
+  try {
+    await writeFile(path, `${COLUMNS.join(',')}\n`, { flag: 'wx' }); // never over another file
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST';
+    if (isThere && append) return;
+    throw new DiskError(
+      isThere
+        ? `csvLog: ${path} is there already; give another name, or { append: true } to go on in it`
+        : `csvLog: ${path} cannot be written: ${(error as Error).message}`,
+    );
+  }
 }

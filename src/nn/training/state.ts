@@ -2,7 +2,7 @@
 import { NotANumberError, UsageError } from '../../errors.js';
 import type { BoundOptimizer, Optimizer } from '../../optim/optimizer.js';
 import type { ScheduleState } from '../../optim/schedules.js';
-import { checkWeights, type NamedWeights, type ParameterArena } from '../parameters.js';
+import { checkFinite, checkWeights, type NamedWeights, type ParameterArena } from '../parameters.js';
 import { RunningMean, type RunningSums } from './figures.js';
 import type { Steps } from './steps.js';
 
@@ -87,13 +87,9 @@ export async function readState(owner: StateOwner, seed: number): Promise<Traini
     ...Object.assign({}, ...slots.map((slot, index) => prefixed(`optimizer.${index}.`, arena.split(slot)))),
     ...(gatheredSums && prefixed('gathered.', arena.split(gatheredSums))),
   };
-  for (const [name, { data }] of Object.entries(arrays)) {
-    const bad = data.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw new NotANumberError(
-        `trainingState: ${name} expects finite numbers, got ${data[bad]}; go back to an earlier state, with a smaller learning rate`,
-      );
-  }
+  checkFinite(arrays, (message) => {
+    throw new NotANumberError(`trainingState: ${message}; go back to an earlier state, with a smaller learning rate`);
+  });
   return {
     position: {
       seed,
