@@ -49,6 +49,9 @@ export const ALIGNMENT = 256;
 
 export const alignUp = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
 
+/** Scratch memory comes in powers of two, so that launches which want nearly as much share it. */
+const scratchSize = (bytes: number): number => 2 ** Math.ceil(Math.log2(Math.max(bytes, ALIGNMENT)));
+
 /** Launches that wait at most before they are submitted: keeps a long eager computation flowing. */
 const LONGEST_QUEUE = 256;
 
@@ -174,7 +177,7 @@ export abstract class Device {
     this.check();
     const scratch: Storage[] = [];
     const take = (bytes: number): BufferView => {
-      const storage = this.allocate(bytes);
+      const storage = this.allocate(scratchSize(bytes));
       scratch.push(storage);
       return { buffer: storage.buffer, offset: 0, bytes, dtype: 'float32' };
     };

@@ -98,7 +98,8 @@ export function weightGradientCalls(given: GroupedShape): Plan<number, WasmCall>
   const bandLines = Math.max(1, Math.min(rows.outputs, Math.floor(PIXELS / columns.outputs)));
   const lines = batch * rows.outputs;
   const sliceBytes = floats(depth * groups * outputs);
-  const { parts: slices, chunk } = split(lines, Math.ceil(lines / Math.max(1, Math.floor(SLICE_BYTES / sliceBytes))));
+  const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
+  const { parts: slices, chunk } = split(lines, Math.max(2 * bandLines, Math.ceil(lines / affordable)));
   const panels = groups * (ceil8(outputs) / 8);
   const panelChunk = Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(panels / panelChunk);

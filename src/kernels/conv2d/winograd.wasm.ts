@@ -12,6 +12,8 @@ const POSITIONS = 36;
 /** Bytes of the transforms that are worked on at a time: they stay in a second-level cache, beside some of the weights. */
 const BLOCK_BYTES = 262144;
 const MOST_PATCHES = 32;
+/** Parts of a convolution: each has memory for a block. */
+const MOST_PARTS = 16;
 /** Parts that a weight gradient is split into, where its slices are few because they are large. */
 const WORTHWHILE_PARTS = 8;
 /** Most bytes that the slices of a weight gradient take together. */
@@ -53,7 +55,7 @@ export function winogradCalls({
   const reach = turned ? 2 : 0;
   const [values, sums] = [ceil4(inputs), ceil8(outputs)];
   const patches = patchesOf(batch, rows.outputs, columns.outputs);
-  const { parts, chunk } = split(patches, 4, 4);
+  const { parts, chunk } = split(patches, ceil4(patches / MOST_PARTS), 4);
   const block = blockOf(values + sums, chunk);
   const blockFloats = POSITIONS * (block * (values + sums) + 32);
   const scratchBytes = 64 + 576 + floats(values + POSITIONS * inputs + blockFloats);
@@ -90,7 +92,10 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const patches = patchesOf(batch, rows.outputs, columns.outputs);
   const sliceBytes = floats(POSITIONS * ceil4(inputs) * ceil8(outputs));
   const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
-  const { parts: slices, chunk } = split(patches, Math.max(MOST_PATCHES, Math.ceil(patches / affordable)));
+  const { parts: slices, chunk } = split(
+    patches,
+    Math.max(MOST_PATCHES, Math.ceil(patches / Math.min(affordable, MOST_PARTS))),
+  );
   const panels = ceil8(outputs) / 8;
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(outputs / channelChunk);
