@@ -3,8 +3,9 @@
 // Each function does one part of the work (see range.ts); a "line" is one row of output pixels, counted over the whole batch.
 //
 // A window has `depth` = kernelHeight · kernelWidth · C values; `offsets` says how many bytes each lies behind the first.
-import { partEnd } from './range';
-import { multiplyTile, packPanel, TILE_BYTES } from './tile';
+import { storeLanes } from './epilogue';
+import { multiplyAdd, partEnd } from './range';
+import { packPanel } from './tile';
 
 const CHANNELS: i32 = 8;
 
@@ -58,16 +59,15 @@ export function packWeights(part: i32, packed: usize, weights: usize, R: i32, K:
 
 /**
  * y[lines, PW, K] = relu?(max over 2×2 of windows · w + bias) and places, 2p + q of the maximum or 4 where relu cuts it, for lines
- * [part · chunk, …): the four windows of a tile are the four pixels of a pooling window. `scratch` takes TILE_BYTES a part.
+ * [part · chunk, …): the four windows of a tile are the four pixels of a pooling window.
  */
 export function convolveAndPool(
   part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, places: usize, lines: i32, pooledHeight: i32, pooledWidth: i32, outputChannels: i32,
-  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32, scratch: usize,
+  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32,
 ): void {
   const right = (<usize>strideWidth * channels) << 2, down = (<usize>strideHeight * width * channels) << 2;
   const panelBytes = (<usize>depth * CHANNELS) << 2;
   const pixelBytes = <usize>outputChannels << 2;
-  const tile = scratch + <usize>part * TILE_BYTES;
   const end = partEnd(part, chunk, lines);
   for (let line = part * chunk; line < end; line++) {
     const n = line / pooledHeight, i = line % pooledHeight;
@@ -79,31 +79,48 @@ export function convolveAndPool(
       const channelBytes = <usize>k << 2;
       for (let j = 0; j < pooledWidth; j++) {
         const p0 = start + <usize>(2 * j) * right;
-        multiplyTile(depth, p0, p0 + right, p0 + down, p0 + down + right, offsets, panel, tile, 32, false);
-        // Of channels beyond the last, what lies behind the bias does no harm: they are thrown away.
-        poolTile(tile, bias ? v128.load(bias + channelBytes) : f32x4.splat(0), relu);
-        poolTile(tile + 16, bias ? v128.load(bias + channelBytes, 16) : f32x4.splat(0), relu);
         const to = target + <usize>j * pixelBytes + channelBytes;
-        copyChannels(y + to, tile, columns);
-        copyChannels(places + to, tile + 32, columns);
+        multiplyAndPool(depth, p0, p0 + right, p0 + down, p0 + down + right, offsets, panel, bias ? bias + channelBytes : 0, relu, y + to, places + to, columns);
       }
     }
   }
 }
 
-/** The maxima of four rows of a tile, and their places, are left in its first two rows. */
-// @ts-ignore: decorator
-@inline
-function poolTile(tile: usize, bias: v128, relu: bool): void {
-  const v0 = f32x4.add(v128.load(tile), bias), v1 = f32x4.add(v128.load(tile, 32), bias);
-  const v2 = f32x4.add(v128.load(tile, 64), bias), v3 = f32x4.add(v128.load(tile, 96), bias);
-  poolFour(v0, v1, v2, v3, relu, tile, tile + 32);
+/**
+ * One pixel of y and places for 8 channels, of which the first `columns` are stored: the sums of four windows, their maximum, relu. Not to be
+ * inlined, and all in registers: see tile.ts.
+ */
+function multiplyAndPool(
+  depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, bias: usize, relu: bool, y: usize, places: usize, columns: i32,
+): void {
+  // Of channels beyond the last, what lies behind the bias does no harm: they are not stored.
+  let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
+    const offset = <usize>load<u32>(offsets);
+    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
+    let value = v128.load32_splat(a0 + offset);
+    c00 = multiplyAdd(c00, value, b0);
+    c01 = multiplyAdd(c01, value, b1);
+    value = v128.load32_splat(a1 + offset);
+    c10 = multiplyAdd(c10, value, b0);
+    c11 = multiplyAdd(c11, value, b1);
+    value = v128.load32_splat(a2 + offset);
+    c20 = multiplyAdd(c20, value, b0);
+    c21 = multiplyAdd(c21, value, b1);
+    value = v128.load32_splat(a3 + offset);
+    c30 = multiplyAdd(c30, value, b0);
+    c31 = multiplyAdd(c31, value, b1);
+    panel += 32;
+  }
+  poolFour(c00, c10, c20, c30, relu, y, places, columns);
+  if (columns > 4) poolFour(c01, c11, c21, c31, relu, y + 16, places + 16, columns - 4);
 }
 
-/** The first maximum of four values and its place, 0 … 3, or 4 where relu cuts it; NaN counts as the maximum. */
+/** The first maximum of four values and its place, 0 … 3, or 4 where relu cuts it, of `count` channels; NaN counts as the maximum. */
 // @ts-ignore: decorator
 @inline
-export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: usize, places: usize): void {
+export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: usize, places: usize, count: i32): void {
   let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
   let best = v128.bitselect(v1, v0, better);
   let place = v128.and(better, i32x4.splat(1));
@@ -118,17 +135,6 @@ export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: 
     best = v128.andnot(best, cut);
     place = v128.bitselect(i32x4.splat(4), place, cut);
   }
-  v128.store(y, best);
-  v128.store(places, place);
-}
-
-// @ts-ignore: decorator
-@inline
-function copyChannels(to: usize, values: usize, channels: i32): void {
-  if (channels == CHANNELS) {
-    v128.store(to, v128.load(values));
-    v128.store(to, v128.load(values, 16), 16);
-  } else {
-    memory.copy(to, values, <usize>channels << 2);
-  }
+  storeLanes(y, best, count);
+  storeLanes(places, place, count);
 }

@@ -138,7 +138,7 @@ export function winogradAndPool(
         const v1 = f32x4.sub(f32x4.sub(u1, u2), upper(m + 3 * sumStride, row));
         const v2 = f32x4.add(f32x4.add(lower(m, row), l1), l2);
         const v3 = f32x4.sub(f32x4.sub(l1, l2), lower(m + 3 * sumStride, row));
-        poolFour(f32x4.add(v0, b), f32x4.add(v1, b), f32x4.add(v2, b), f32x4.add(v3, b), relu, y + to + k, places + to + k);
+        poolFour(f32x4.add(v0, b), f32x4.add(v1, b), f32x4.add(v2, b), f32x4.add(v3, b), relu, y + to + k, places + to + k, 4);
         m += 16;
       }
       to += sumBytes;

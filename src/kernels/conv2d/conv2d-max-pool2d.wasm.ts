@@ -2,7 +2,7 @@
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
-import { ceil8, TILE_BYTES, floats } from '../shared/wasm-parts.js';
+import { ceil8, floats } from '../shared/wasm-parts.js';
 import type { WindowAttributes } from '../shared/window.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 
@@ -133,8 +133,8 @@ export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedAct
   const lines = batch * pooledHeight;
   const { parts, chunk } = split(lines);
   return {
-    scratch: [floats(depth * ceil8(outputChannels)), floats(depth), parts * TILE_BYTES, padded.bytes],
-    steps: ({ inputs: [x, weight, bias = 0], outputs }, [packedWeight, offsets, scratch, paddedX]) => [
+    scratch: [floats(depth * ceil8(outputChannels)), floats(depth), padded.bytes],
+    steps: ({ inputs: [x, weight, bias = 0], outputs }, [packedWeight, offsets, paddedX]) => [
       windowOffsetsCall(offsets, padded.width, inputChannels, window),
       packWeightsCall(packedWeight, weight, depth, outputChannels),
       ...padCalls(shape, padded, x, paddedX),
@@ -145,7 +145,7 @@ export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedAct
           ...[padded.needed ? paddedX : x, padded.height, padded.width, inputChannels, packedWeight, ...outputs],
           ...[lines, pooledHeight, pooledWidth, outputChannels],
           ...[offsets, depth, ...window.strides],
-          ...[bias, Number(activation === 'relu'), chunk, scratch],
+          ...[bias, Number(activation === 'relu'), chunk],
         ],
       },
     ],
