@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { loadModel } from '../../src/formats/beltnet/model.node.js';
+import type { Random } from '../../src/tensor/random.js';
 import { beltnet, startBeltnet } from '../cli/run-beltnet.js';
 
 const options = ['--device', 'cpu', '--size', '16x16', '--alert-class', 'dark'];
@@ -11,14 +12,26 @@ const options = ['--device', 'cpu', '--size', '16x16', '--alert-class', 'dark'];
 /** What is left, told apart by how far the training came: for the campaign to show that it met all kinds. */
 export type Outcome = 'nothing' | 'begun' | 'trained';
 
+/** When it is killed: so many milliseconds after an epoch is said to begin, or, for epoch 0, after the start. */
+export interface Moment {
+  readonly epoch: number;
+  readonly milliseconds: number;
+}
+
+/** A third of the kills hit the start, the others an epoch: that is where the disk is written. */
+export const momentOf = (random: Random, round: number): Moment =>
+  round % 3 === 0
+    ? { epoch: 0, milliseconds: 50 + random.integer(1000) }
+    : { epoch: 1 + random.integer(4), milliseconds: random.integer(60) };
+
 /**
- * Kills `train belt` in `cwd` after so many milliseconds, then starts it again under the same name.
+ * Kills `train belt` in `cwd`, then starts it again under the same name.
  * @throws when something was lost, or was left
  */
-export async function killTraining(cwd: string, name: string, milliseconds: number): Promise<Outcome> {
-  const { child, finished } = startBeltnet(['train', 'belt', ...options, '--epochs', '100000', '--name', name], {
-    cwd,
-  });
+export async function killTraining(cwd: string, name: string, { epoch, milliseconds }: Moment): Promise<Outcome> {
+  const args = ['train', 'belt', ...options, '--epochs', '100000', '--name', name];
+  const { child, finished, until } = startBeltnet(args, { cwd });
+  if (epoch > 0) await until(`Epoch ${epoch}/`);
   await setTimeout(milliseconds);
   child.kill('SIGKILL');
   const { stdout } = await finished;
