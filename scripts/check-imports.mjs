@@ -1,6 +1,7 @@
 /**
  * Keeps the import direction: a folder may import from itself, from src/errors.ts (for
- * Node also src/files.node.ts, src/lock.node.ts and src/worker-thread.node.ts) and from what stands beside it here.
+ * Node also src/files.node.ts, src/lock.node.ts, src/memory.node.ts and src/worker-thread.node.ts) and from what stands beside
+ * it here.
  * Part of `npm run lint`. The linter's own import bans would state each rule twice (Node and browser) and miss `import()`.
  */
 import { readFileSync, readdirSync } from 'node:fs';
@@ -12,7 +13,7 @@ const allowed = {
   'src/kernels': ['src/tensor'],
   'src/optim': ['src/kernels', 'src/tensor'],
   'src/nn': ['src/optim', 'src/kernels', 'src/tensor'],
-  'src/data': ['src/tensor/random', 'pako', 'fflate', 'papaparse'],
+  'src/data': ['src/tensor/random', 'pako', 'fflate', 'papaparse', 're2js'],
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
     ...['src/nn', 'src/optim', 'src/kernels/shared/window', 'src/tensor/shape', 'src/data/sources/zip'],
@@ -37,7 +38,9 @@ function violations(file) {
     folder,
     'src/errors',
     ...allowed[folder],
-    ...(forNode && folder !== 'cli' ? [...nodeOnly, 'src/files.node', 'src/lock.node', 'src/worker-thread.node'] : []),
+    ...(forNode && folder !== 'cli'
+      ? [...nodeOnly, ...['files', 'lock', 'memory', 'worker-thread'].map((name) => `src/${name}.node`)]
+      : []),
   ];
   const source = readFileSync(join(root, file), 'utf8');
   const found = [];

@@ -1,12 +1,159 @@
 /**
- * Writing to disk so that nothing is ever half written or overwritten: a file appears under its name only when it is
- * complete and on the disk.
+ * Files on disk. Reading never waits for a pipe and never takes more memory than a file of its kind can need; writing never
+ * leaves anything half written or overwritten: a file appears under its name only when it is complete and on the disk.
  */
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { DiskError } from './errors.js';
+import { DataError, DiskError } from './errors.js';
 import { clearLeftovers, describeOwner, lockFolder, lockHolder, temporaryName } from './lock.node.js';
+
+/** What a file is read as: how large such a file can be, and the error that refuses it. */
+export interface FileKind {
+  /** With its article: 'a model file'. */
+  readonly what: string;
+  readonly mostBytes: number;
+  readonly refuse: (message: string, options?: ErrorOptions) => Error;
+}
+
+/** The process or the machine has no more of something: no fault of the file, which must not be skipped for it. */
+export class ExhaustedError extends DataError {}
+
+const EXHAUSTED: Readonly<Record<string, string>> = {
+  EMFILE: 'too many files are open at once; raise the limit (ulimit -n 4096), or use fewer workers',
+  ENFILE: 'too many files are open on this machine; close programs, or raise its limit',
+  ENOMEM: 'the system has no memory left; close programs, or use fewer workers',
+};
+
+/** What a lack of the machine's is called, with the way out; null for another error. */
+export function lackOf(error: unknown): string | null {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return EXHAUSTED[code] ? `${EXHAUSTED[code]} (${code})` : null;
+}
+
+/** What a path leads to: 'folder', 'file', or in words what else. */
+export function kindOf(status: Stats): string {
+  if (status.isDirectory()) return 'folder';
+  if (status.isFile()) return 'file';
+  if (status.isFIFO()) return 'a pipe';
+  return status.isSocket() ? 'a socket' : 'a device';
+}
+
+/** A kind for messages. */
+export const inWords = (kind: string): string => (kind === 'file' || kind === 'folder' ? `a ${kind}` : kind);
+
+/** Opening never waits: what is a file when it is looked at may be a pipe when it is opened. */
+const READ_WITHOUT_WAITING = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** Some files, as those of /proc, say that they are empty. */
+const FIRST_LENGTH = 65536;
+
+/**
+ * The whole of a file of the user's.
+ *
+ * @throws what `kind.refuse` makes, for whatever is no regular file, is too large or cannot be read; ExhaustedError
+ */
+export async function readWholeFile(path: string, kind: FileKind): Promise<Uint8Array> {
+  try {
+    checkStatus(path, await stat(path), kind);
+    const file = await open(path, READ_WITHOUT_WAITING);
+    try {
+      let bytes = firstBuffer(checkStatus(path, await file.stat(), kind));
+      for (let length = 0; ;) {
+        const { bytesRead } = await file.read(bytes, length, Math.min(bytes.length - length, PIECE), length);
+        if (bytesRead === 0) return bytes.subarray(0, length);
+        length += bytesRead;
+        if (length === bytes.length) bytes = longerBuffer(path, bytes, kind);
+      }
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw readError(path, error, kind);
+  }
+}
+
+/** The same, at once: for what a thread of its own reads, and for small files. @throws as `readWholeFile` */
+export function readWholeFileSync(path: string, kind: FileKind): Uint8Array {
+  try {
+    checkStatus(path, statSync(path), kind);
+    const file = openSync(path, READ_WITHOUT_WAITING);
+    try {
+      let bytes = firstBuffer(checkStatus(path, fstatSync(file), kind));
+      for (let length = 0; ;) {
+        const count = readSync(file, bytes, length, Math.min(bytes.length - length, PIECE), length);
+        if (count === 0) return bytes.subarray(0, length);
+        length += count;
+        if (length === bytes.length) bytes = longerBuffer(path, bytes, kind);
+      }
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    throw readError(path, error, kind);
+  }
+}
+
+/** Bytes that one call reads: Linux gives no more than 2 GiB at once. */
+const PIECE = 2 ** 30;
+
+/** @returns its size */
+function checkStatus(path: string, status: Stats, { what, mostBytes, refuse }: FileKind): number {
+  // Reading a pipe or a device could wait for ever, or never end.
+  if (!status.isFile()) {
+    const wayOut = status.isDirectory() ? 'give a file in it' : 'write it to a file first';
+    throw refuse(`${path}: expected ${what}, received ${inWords(kindOf(status))}; ${wayOut}`);
+  }
+  if (status.size > mostBytes) throw tooLarge(path, status.size, { what, mostBytes, refuse });
+  return status.size;
+}
+
+/** One byte more than the file has, so that its end is seen. */
+const firstBuffer = (size: number): Buffer => Buffer.allocUnsafeSlow(size === 0 ? FIRST_LENGTH : size + 1);
+
+/** For a file that grows while it is read. */
+function longerBuffer(path: string, bytes: Buffer, kind: FileKind): Buffer {
+  if (bytes.length > kind.mostBytes) throw tooLarge(path, bytes.length, kind);
+  const longer = Buffer.allocUnsafeSlow(Math.min(2 * bytes.length, kind.mostBytes + 1));
+  bytes.copy(longer);
+  return longer;
+}
+
+function tooLarge(path: string, size: number, { what, mostBytes, refuse }: FileKind): Error {
+  const most = mostBytes >= 2 ** 30 ? `${mostBytes / 2 ** 30} GiB` : `${mostBytes / 2 ** 20} MiB`;
+  return refuse(`${path}: expected ${what} of at most ${most}, received ${size} bytes; is it the right file?`);
+}
+
+/** Node gives names as text; what is not UTF-8 in them is lost on the way, and with it the file. */
+export const missingAdvice = (path: string): string =>
+  path.includes('\ufffd') ? 'its name is not UTF-8: rename it' : 'check the path';
+
+const UNREADABLE: Readonly<Record<string, (path: string) => string>> = {
+  ENOENT: missingAdvice,
+  ENOTDIR: () => 'a part of the path is a file',
+  EACCES: () => 'check its permissions',
+  EPERM: () => 'check its permissions',
+  EIO: () => 'the disk cannot read it; restore it from its source',
+};
+
+function readError(path: string, error: unknown, { refuse }: FileKind): Error {
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (!syscall && !(error instanceof RangeError)) return error as Error; // a refusal of ours
+  const lack = lackOf(error);
+  if (lack) return new ExhaustedError(`${path}: the file cannot be read: ${lack}`, { cause: error });
+  const wayOut = UNREADABLE[code ?? '']?.(path) ?? 'restore it from its source';
+  return refuse(`${path}: the file cannot be read (${code ?? message}); ${wayOut}`, { cause: error });
+}
 
 const WAYS_OUT: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full; make room or write elsewhere',
@@ -24,6 +171,8 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
 /** A failed system call as a DiskError that names the path, the reason and the way out. */
 function diskError(path: string, error: unknown): DiskError {
   const { code = '', message } = error as NodeJS.ErrnoException;
+  const lack = lackOf(error);
+  if (lack) return new DiskError(`${path}: cannot be written: ${lack}`);
   return new DiskError(`${path}: cannot be written: ${WAYS_OUT[code] ?? message}${code ? ` (${code})` : ''}`);
 }
 

@@ -44,7 +44,7 @@ export {
   type PictureStream,
 } from './data/store/load.node.js';
 export { PictureCache } from './data/store/cache.node.js';
-export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin } from './data/store/cache-place.node.js';
+export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin, markedCacheDirectory } from './data/store/cache-place.node.js';
 export { synthesize } from './data/belt/synthetic.node.js';
 export { csvLog } from './nn/training/callbacks.node.js';
 export { loadModel, saveModel } from './formats/beltnet/model.node.js';
@@ -52,7 +52,14 @@ export { loadModel, saveModel } from './formats/beltnet/model.node.js';
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
   return (await import('./formats/keras/keras.node.js')).loadKeras(...paths); // with the libraries that it needs
 }
-export { appendLine, clearRuns, createRunDirectory, writeFileAtomically } from './files.node.js';
+export {
+  appendLine,
+  clearRuns,
+  createRunDirectory,
+  readWholeFile,
+  type FileKind,
+  writeFileAtomically,
+} from './files.node.js';
 export { leaveFolder } from './lock.node.js';
 export { clearTemporaryFolders } from './data/store/temporary-folder.node.js';
 

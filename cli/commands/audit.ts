@@ -93,13 +93,13 @@ const told: ReadonlySet<FindingKind> = new Set([
 ]);
 
 /** The short form, before a training. */
-export function noteFindings(
+export async function noteFindings(
   training: Dataset,
   validation: Dataset | null,
   directory: string,
   cache: PictureCache | null,
-): AuditReport {
-  const report = auditDatasets(training, validation, cache);
+): Promise<AuditReport> {
+  const report = await auditDatasets(training, validation, cache);
   const findings = report.findings.filter(({ kind }) => told.has(kind));
   for (const { message } of findings.slice(0, MOST_NOTES)) note(`audit: ${message}`);
   const rest = findings.length - MOST_NOTES;

@@ -86,7 +86,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const loading = { ...preparation, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const { sets: audited } = noteFindings(training, validation, directory, cache);
+    const { sets: audited } = await noteFindings(training, validation, directory, cache);
     const generator = imageDataGenerator({ ...augmentation, ...normalizationOf(options.normalize), rescale });
     await generator.fit(training);
     const { normalization } = generator;

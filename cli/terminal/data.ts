@@ -1,10 +1,10 @@
 /** What `train` and `evaluate` share: loading a labelled folder and saying what was found, skipped and passed over. */
 import { UsageError } from '../../src/errors.js';
 import {
-  cacheDirectory,
   classCounts,
   isWithin,
   loadDataset,
+  markedCacheDirectory,
   PictureCache,
   type Dataset,
   type FileList,
@@ -37,18 +37,19 @@ export interface CacheOptions {
 
 /**
  * @param data the folders of the user's pictures, where nothing is ever written
- * @throws UsageError for a cache inside of them
+ * @throws UsageError for a cache inside of them or around them, or a named folder that holds something else
  */
 export function openCache({ cache, cacheLimit }: CacheOptions, data: readonly string[]): PictureCache | null {
   if (cache === false) return null;
-  const directory = cache === true ? cacheDirectory() : cache;
-  const inside = data.find((folder) => isWithin(directory, folder));
-  if (inside === undefined) return new PictureCache(directory, cacheLimit * 1e9);
-  if (cache === true) {
-    note(`note: ${directory}, where decoded pictures are kept, lies in ${inside}; they are not kept`);
+  const directory = cache === true ? markedCacheDirectory() : cache;
+  const touching = data.find((folder) => isWithin(directory, folder) || isWithin(folder, directory));
+  if (touching === undefined) return new PictureCache(directory, cacheLimit * 1e9);
+  if (cache === true && !process.env['BELTNET_CACHE']) {
+    note(`note: ${directory}, where decoded pictures are kept, is not apart from ${touching}; they are not kept`);
     return null;
   }
-  throw new UsageError(`--cache: expected a folder outside of the pictures' own (${inside}), got '${directory}'`);
+  const option = cache === true ? 'BELTNET_CACHE' : '--cache';
+  throw new UsageError(`${option}: expected a folder outside of the pictures' own (${touching}), got '${directory}'`);
 }
 
 /** Decodes the pictures of a folder, with a progress line, and says what came of it. */

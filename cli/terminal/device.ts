@@ -1,9 +1,9 @@
 /** The device that a command computes on. */
-import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../src/errors.js';
 import {
   checkNames,
   chooseDevice,
+  readWholeFile,
   type AdapterDescription,
   type Device,
   type DeviceDescription,
@@ -50,12 +50,11 @@ export async function withDevice<Result>(
 /** @throws UsageError for a file that is not a run's kernels.json */
 export async function readKernelChoices(path: string): Promise<Record<string, string>> {
   const refuse = (got: string) => new UsageError(`--kernels: expected the kernels.json of a run, got ${path}: ${got}`);
-  const text = await readFile(path, 'utf8').catch((error: Error) => {
-    throw refuse(error.message);
-  });
+  const kind = { what: 'the kernels.json of a run', mostBytes: 2 ** 20 };
+  const bytes = await readWholeFile(path, { ...kind, refuse: (message) => new UsageError(`--kernels: ${message}`) });
   let choices: unknown;
   try {
-    choices = JSON.parse(text);
+    choices = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch (error) {
     throw refuse((error as Error).message);
   }

@@ -30,6 +30,9 @@ export function reportFailure(error: unknown, { debug = false }: { debug?: boole
 function explain(error: unknown): { message: string; exitCode: number } {
   if (error instanceof BeltnetError) return { message: error.message, exitCode: error.exitCode };
   if (!(error instanceof Error)) return { message: String(error), exitCode: DEFECT };
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return { message: `${error.message}; raise the limit of open files (ulimit -n 4096)`, exitCode: DISK };
   if (isDiskError(error)) return { message: `${error.message}; check the disk and its permissions`, exitCode: DISK };
   if (error instanceof RangeError && /allocation failed|array (buffer )?length/i.test(error.message)) {
     return {

@@ -77,7 +77,9 @@ export function eraseProgress(): void {
  * @param rightFrom the first of the columns whose texts are numbers too
  */
 export function table(rows: readonly (readonly (string | number)[])[], rightFrom = Infinity): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
+  const widths = rows[0].map((_, column) =>
+    rows.reduce((widest, row) => Math.max(widest, String(row[column]).length), 0),
+  );
   const numeric = widths.map((_, column) => column >= rightFrom || rows.some((row) => typeof row[column] === 'number'));
   const pad = (cell: string | number, column: number): string =>
     numeric[column] ? String(cell).padStart(widths[column]) : String(cell).padEnd(widths[column]);

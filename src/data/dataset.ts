@@ -174,7 +174,7 @@ export function splitByGroup(
     const leavesSome = counts.every((count, label) => here[label] === 0 || taken[label] + here[label] < count);
     if (gain <= 0 || !leavesSome) continue;
     for (const [label, count] of here.entries()) taken[label] += count;
-    validation.push(...samples);
+    for (const sample of samples) validation.push(sample);
   }
   const missing = taken.indexOf(0);
   if (missing >= 0) {

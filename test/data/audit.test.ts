@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { auditSets, listSets } from '../../src/data/audit/audit-folders.node.js';
 import { auditSheet } from '../../src/data/audit/audit-sheet.node.js';
 import type { AuditReport, FindingKind } from '../../src/data/audit/audit.js';
-import { forEachNearPair, thumbnailDistance } from '../../src/data/audit/near-duplicates.js';
+import { Clusters, nearJoins, thumbnailDistance } from '../../src/data/audit/near-duplicates.js';
 import { goldenFile } from './golden.js';
 import { makePng, plainPng, temporaryFolder } from './make-pictures.js';
 
@@ -206,19 +206,24 @@ describe('an audit', () => {
   });
 });
 
-test('the pairs found are those that comparing all with all finds', () => {
+test('what is joined is what comparing all with all joins, by pairs that are near', async () => {
   const thumbnail = fc.uint8Array({ minLength: 256, maxLength: 256, max: 9 });
-  fc.assert(
-    fc.property(fc.array(thumbnail, { maxLength: 30 }), fc.constantFrom(0, 2.9, 3, 3.1), (thumbnails, distance) => {
-      const found: string[] = [];
-      forEachNearPair(thumbnails, distance, (a, b) => found.push([a, b].toSorted((x, y) => x - y).join()));
-      const expected: string[] = [];
-      for (let b = 0; b < thumbnails.length; b++) {
-        for (let a = 0; a < b; a++)
-          if (thumbnailDistance(thumbnails[a], thumbnails[b]) <= distance) expected.push(`${a},${b}`);
-      }
-      expect(found.toSorted()).toEqual(expected.toSorted());
-    }),
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(thumbnail, { maxLength: 30 }),
+      fc.constantFrom(0, 2.7, 2.9, 3, 3.1),
+      async (thumbnails, distance) => {
+        const isNear = (a: number, b: number) => thumbnailDistance(thumbnails[a], thumbnails[b]) <= distance;
+        const found = new Clusters(thumbnails.length);
+        for (const [a, b] of await nearJoins(thumbnails, distance)) {
+          expect(isNear(a, b)).toBe(true);
+          found.join(a, b);
+        }
+        const expected = new Clusters(thumbnails.length);
+        for (let b = 0; b < thumbnails.length; b++) for (let a = 0; a < b; a++) if (isNear(a, b)) expected.join(a, b);
+        expect(found.members()).toEqual(expected.members());
+      },
+    ),
   );
 });
 

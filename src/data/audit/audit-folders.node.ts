@@ -1,6 +1,8 @@
 /** The audit of what is on disk: folders in the layouts that training reads, and any others with pictures. */
 import { createHash } from 'node:crypto';
 import { DataError } from '../../errors.js';
+import { inWords } from '../../files.node.js';
+import { MemoryBudget } from '../../memory.node.js';
 import { listArraySet, openArraySet } from '../sources/array-files.node.js';
 import { audit, type AuditedPicture, type AuditedSet, type AuditOptions, type AuditReport } from './audit.js';
 import type { PictureCache } from '../store/cache.node.js';
@@ -9,7 +11,6 @@ import {
   type FileList,
   fileKind,
   findPictures,
-  inWords,
   type LabelledFile,
   roleOf,
   subfolders,
@@ -37,12 +38,15 @@ export interface AuditFoldersOptions extends AuditOptions, LoadOptions {
  */
 export async function listSets(paths: readonly string[]): Promise<AuditedList[]> {
   const lists: AuditedList[] = [];
+  const budget = new MemoryBudget();
   for (const path of paths.map(withSlashes)) {
     const found = isManifest(path)
       ? partSets(await readManifest(path), (_, part) => `${path} (${part})`)
-      : ((await arraySets(path)) ?? folderSets(path)).filter(({ files, skipped }) => files.length + skipped.length > 0);
+      : ((await arraySets(path, budget)) ?? folderSets(path)).filter(
+          ({ files, skipped }) => files.length + skipped.length > 0,
+        );
     if (found.length === 0) throw new DataError(`${path}: expected a folder with pictures, found none`);
-    lists.push(...found);
+    for (const list of found) lists.push(list);
   }
   return lists;
 }
@@ -57,8 +61,8 @@ function partSets(parts: Manifest, nameOf: (list: FileList, part: keyof Manifest
   });
 }
 
-async function arraySets(path: string): Promise<AuditedList[] | null> {
-  const set = await openArraySet(path);
+async function arraySets(path: string, budget: MemoryBudget): Promise<AuditedList[] | null> {
+  const set = await openArraySet(path, budget);
   return set && partSets(listArraySet(set), ({ name }) => name);
 }
 
@@ -136,14 +140,14 @@ const MOST_FOR_NEAR = 20_000;
 const AUDIT_VERSION = 2;
 
 /** The audit of loaded sets, as it is made before a training: nothing is read again, and with a cache nothing computed twice. */
-export function auditDatasets(
+export async function auditDatasets(
   training: Dataset,
   validation: Dataset | null,
   cache: PictureCache | null = null,
-): AuditReport {
+): Promise<AuditReport> {
   const datasets = [training, ...(validation ? [validation] : [])];
   const total = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
-  const make = (): AuditReport =>
+  const make = (): Promise<AuditReport> =>
     audit(
       datasets.map((dataset, index) => auditedSet(dataset, index, training.name === validation?.name)),
       total > MOST_FOR_NEAR ? { near: null } : {},

@@ -1,6 +1,6 @@
 /** What is wrong with a set of pictures, before a network learns it. Nothing is changed: findings name files and the way out. */
 import { classCounts, type SkippedFile } from '../dataset.js';
-import { Clusters, forEachNearPair, thumbnailDistance } from './near-duplicates.js';
+import { Clusters, nearJoins, thumbnailDistance } from './near-duplicates.js';
 import type { PictureFacts } from './picture-facts.js';
 
 /** Pictures that belong together: a training set, a test set, a folder of pictures to predict. */
@@ -99,7 +99,10 @@ const FEW_PICTURES = 20;
 const roles = ['training', 'validation', 'pictures'] as const;
 const severities = ['problem', 'warning', 'note'] as const;
 
-export function audit(given: readonly AuditedSet[], { near = DEFAULT_NEAR }: AuditOptions = {}): AuditReport {
+export async function audit(
+  given: readonly AuditedSet[],
+  { near = DEFAULT_NEAR }: AuditOptions = {},
+): Promise<AuditReport> {
   const sets = given.toSorted((a, b) => roles.indexOf(a.role) - roles.indexOf(b.role));
   const all = sets.flatMap((set, index) => set.pictures.map((picture) => ({ ...picture, set: index })));
   const equal = new Clusters(all.length);
@@ -114,7 +117,7 @@ export function audit(given: readonly AuditedSet[], { near = DEFAULT_NEAR }: Aud
   if (near !== null) {
     const distinct = [...firstOf.values()];
     const thumbnails = distinct.map((index) => all[index].facts.thumbnail);
-    forEachNearPair(thumbnails, near, (a, b) => alike.join(distinct[a], distinct[b]));
+    for (const [a, b] of await nearJoins(thumbnails, near)) alike.join(distinct[a], distinct[b]);
   }
   const context = { sets, all, equal: equal.members(), alike: alike.members(), near };
   const findings = [
@@ -230,6 +233,8 @@ function groupLeaks({ sets, all }: Context): Finding[] {
   }
   const parted = [...setsOf].filter(([, inSets]) => inSets.size > 1).map(([group]) => group);
   if (parted.length === 0) return [];
+  const membersOf = new Map(parted.map((name): [string, (typeof all)[number][]] => [name, []]));
+  for (const picture of all) if (picture.group !== undefined) membersOf.get(picture.group)?.push(picture);
   return [
     {
       kind: 'group leak',
@@ -237,7 +242,7 @@ function groupLeaks({ sets, all }: Context): Finding[] {
       message: `${count(parted.length, 'group')} (${parted.slice(0, 5).join(', ')}${parted.length > 5 ? ', …' : ''}) ${parted.length === 1 ? 'is' : 'are'} in training and validation`,
       advice: 'what belongs together is alike; keep each group on one side',
       groups: parted.map((name) => {
-        const pictures = all.filter(({ group }) => group === name);
+        const pictures = membersOf.get(name) ?? [];
         return oneOfEachFirst(pictures, ({ set }) => set).map(({ file }) => file);
       }),
     },
@@ -348,7 +353,7 @@ function frozenRuns(set: AuditedSet, near: number): Finding[] {
     end();
   }
   if (runs.length === 0) return [];
-  const longest = Math.max(...runs.map(({ length }) => length));
+  const longest = runs.reduce((most, { length }) => Math.max(most, length), 0);
   return [
     {
       kind: 'frozen camera',
@@ -418,7 +423,7 @@ const extensions: Readonly<Record<NonNullable<PictureFacts['format']>, RegExp>> 
 function imbalance({ name, classNames, pictures, role }: AuditedSet): Finding[] {
   if (classNames.length < 2 || role === 'pictures') return [];
   const counts = classCounts({ labels: pictures.map(({ label }) => label), classNames });
-  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  const [least, most] = [Math.min(...counts), Math.max(...counts)]; // 256 classes at most
   if (most <= IMBALANCE * least) return [];
   const rarest = classNames[counts.indexOf(least)];
   const share = ((100 * most) / pictures.length).toFixed(0);

@@ -35,7 +35,7 @@ export interface SheetRow {
  * @param cell side of a cell in pixels
  */
 export function contactSheet(rows: readonly SheetRow[], cell: number): Picture {
-  const columns = Math.max(1, ...rows.map(({ pictures }) => pictures.length));
+  const columns = rows.reduce((most, { pictures }) => Math.max(most, pictures.length), 1);
   const width = MARGIN + columns * (cell + GAP) + GAP;
   const height = Math.max(1, rows.length) * (cell + GAP) + GAP;
   const data = new Uint8Array(width * height * 3).fill(GROUND);

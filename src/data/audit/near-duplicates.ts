@@ -3,6 +3,7 @@
  * that were saved again, resized or slightly changed differ by less than one; pictures of one camera at different times
  * by several.
  */
+import { turns } from '../turns.js';
 import { THUMBNAIL_SIDE } from './picture-facts.js';
 
 const LENGTH = THUMBNAIL_SIDE * THUMBNAIL_SIDE;
@@ -17,18 +18,19 @@ export function thumbnailDistance(a: Uint8Array, b: Uint8Array): number {
 }
 
 /**
- * All pairs of pictures whose thumbnails are at most `distance` apart, each pair once.
+ * Pairs of pictures whose thumbnails are at most `distance` apart, as many as join what a chain of such pairs joins.
  *
- * Sums over parts bound the distance from below, so that most pairs are settled without a look at their pixels: pictures
- * are gone through by mean brightness, then compared by sixteen blocks.
+ * Pictures are gathered around the first one that is at most half as far: those of one gathering are all near each other by the
+ * triangle inequality, so that ten thousand alike pictures are not compared with one another. Between gatherings, sums over
+ * parts bound the distance from below, so that most pairs are settled without a look at their pixels.
  */
-export function forEachNearPair(
+export async function nearJoins(
   thumbnails: readonly Uint8Array[],
   distance: number,
-  visit: (a: number, b: number) => void,
-): void {
+): Promise<readonly (readonly [number, number])[]> {
   const count = thumbnails.length;
   const limit = distance * LENGTH;
+  const turn = turns();
   const blocks = new Int32Array(count * BLOCKS);
   const sums = new Int32Array(count);
   for (const [picture, thumbnail] of thumbnails.entries()) {
@@ -39,18 +41,66 @@ export function forEachNearPair(
       sums[picture] += thumbnail[at];
     }
   }
-  const order = Uint32Array.from({ length: count }, (_, index) => index).toSorted((a, b) => sums[a] - sums[b] || a - b);
-  for (let first = 0; first < count; first++) {
-    const a = order[first];
-    for (let second = first + 1; second < count && sums[order[second]] - sums[a] <= limit; second++) {
-      const b = order[second];
-      let bound = 0;
-      for (let block = 0; block < BLOCKS && bound <= limit; block++) {
-        bound += Math.abs(blocks[a * BLOCKS + block] - blocks[b * BLOCKS + block]);
-      }
-      if (bound <= limit && thumbnailDistance(thumbnails[a], thumbnails[b]) <= distance) visit(a, b);
+  const isWithin = (a: number, b: number, most: number): boolean => {
+    if (Math.abs(sums[a] - sums[b]) > most) return false;
+    let bound = 0;
+    for (let block = 0; block < BLOCKS && bound <= most; block++) {
+      bound += Math.abs(blocks[a * BLOCKS + block] - blocks[b * BLOCKS + block]);
     }
+    return bound <= most && thumbnailDistance(thumbnails[a], thumbnails[b]) * LENGTH <= most;
+  };
+  const joins: [number, number][] = [];
+  const joined = new Clusters(count);
+  const join = (a: number, b: number): void => {
+    joins.push([a, b]);
+    joined.join(a, b);
+  };
+  const order = Uint32Array.from({ length: count }, (_, index) => index).toSorted((a, b) => sums[a] - sums[b] || a - b);
+  // Gatherings, in the order of their centres' brightness; the centre is the first member.
+  const gatherings: number[][] = [];
+  let first = 0;
+  for (const picture of order) {
+    while (first < gatherings.length && sums[picture] - sums[gatherings[first][0]] > limit / 2) first++;
+    let own: number[] | undefined;
+    for (let at = gatherings.length - 1; at >= first && !own; at--)
+      if (isWithin(gatherings[at][0], picture, limit / 2)) own = gatherings[at];
+    if (own) {
+      join(own[0], picture);
+      own.push(picture);
+    } else gatherings.push([picture]);
+    const waiting = turn();
+    if (waiting) await waiting;
   }
+  for (const [index, gathering] of gatherings.entries()) {
+    const [centre] = gathering;
+    for (let next = index + 1; next < gatherings.length; next++) {
+      const other = gatherings[next];
+      if (sums[other[0]] - sums[centre] > 2 * limit) break;
+      if (joined.find(centre) === joined.find(other[0]) || !isWithin(centre, other[0], 2 * limit)) continue;
+      const pair = await nearPair(gathering, other, (a, b) => isWithin(a, b, limit), turn);
+      if (pair) join(...pair);
+      const waiting = turn();
+      if (waiting) await waiting;
+    }
+    const waiting = turn();
+    if (waiting) await waiting;
+  }
+  return joins;
+}
+
+/** The first pair of members that are near each other; one is enough to join two gatherings. */
+async function nearPair(
+  some: readonly number[],
+  others: readonly number[],
+  isNear: (a: number, b: number) => boolean,
+  turn: () => Promise<void> | null,
+): Promise<[number, number] | null> {
+  for (const a of some) {
+    for (const b of others) if (isNear(a, b)) return [a, b];
+    const waiting = turn();
+    if (waiting) await waiting;
+  }
+  return null;
 }
 
 /** Sets of things that are joined pair by pair. */
@@ -68,8 +118,8 @@ export class Clusters {
   }
 
   join(a: number, b: number): void {
-    const [low, high] = [this.find(a), this.find(b)].toSorted((x, y) => x - y);
-    this.#parent[high] = low;
+    const [first, second] = [this.find(a), this.find(b)];
+    this.#parent[Math.max(first, second)] = Math.min(first, second);
   }
 
   /** Members of each set, ascending; sets in the order of their first member. */

@@ -135,7 +135,8 @@ function starveBelt(random: Random, product: Product, belt: Belt, aspect: number
     // the left part is laid from the gap leftwards: a lane filled rightwards, mirrored about the gap's left end
     const left = fillLane(random, product, belt, lane, raggedness * random.uniform(), start + 0.3);
     const right = fillLane(random, product, belt, lane, start + length + raggedness * random.uniform(), aspect + 0.3);
-    kept.push(...left.map((portion) => ({ ...portion, x: start - portion.x })), ...right);
+    for (const portion of left) kept.push({ ...portion, x: start - portion.x });
+    for (const portion of right) kept.push(portion);
   }
   return kept.filter(() => random.uniform() >= product.missing);
 }

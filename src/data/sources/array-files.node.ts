@@ -2,13 +2,15 @@
  * Practice sets in their own files: MNIST and its kin (IDX, also .gz), CIFAR-10 and CIFAR-100 (binary batches), NumPy arrays
  * (.npy, .npz). Each is recognised by its files' names, in a folder or given directly.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { DataError } from '../../errors.js';
-import { type FileList, fileKind, inWords, kindOf, type LabelledFile, readFolder, withSlashes } from './folder.node.js';
+import { type FileKind, readWholeFile } from '../../files.node.js';
+import { MemoryBudget } from '../../memory.node.js';
+import { gunzip } from './gunzip.node.js';
+import { type FileList, fileKind, type LabelledFile, readFolder, withSlashes } from './folder.node.js';
 import {
   ArrayFileError,
+  idxLength,
   joinArrays,
   type NumberArray,
   parseCifar,
@@ -36,113 +38,127 @@ export interface ArraySet {
   readonly classNames: readonly string[] | null;
 }
 
-/** No practice set is larger, decompressed; a file that claims to be is refused. */
-const MAXIMUM_BYTES = 4 * 2 ** 30 - 1;
+const PRACTICE_SET: FileKind = {
+  what: 'a file of a practice set',
+  mostBytes: 4 * 2 ** 30 - 1,
+  refuse: (message, options) => new DataError(message, options),
+};
 
 const idxImages = /^(.*)images[-.]idx\d-ubyte(\.gz)?$/i;
 const cifarBatch = /^(data_batch_\d+|test_batch)\.bin$/i;
 const cifarFine = /^(train|test)\.bin$/i;
 
-/** The practice set in a folder or file, or null when there is none. @throws DataError for one that cannot be used */
-export async function openArraySet(given: string): Promise<ArraySet | null> {
+/**
+ * The practice set in a folder or file, or null when there is none.
+ *
+ * @param budget what its files and arrays may take of the memory
+ * @throws DataError for one that cannot be used
+ */
+export async function openArraySet(given: string, budget = new MemoryBudget()): Promise<ArraySet | null> {
   const path = withSlashes(given);
   const kind = fileKind(path);
-  if (kind === 'file') return openFile(path);
+  if (kind === 'file') return openFile(path, budget);
   if (kind !== 'folder') return null;
   const names = readFolder(path);
   const at = (name: string): string => `${path}/${name}`;
   if (names.some((name) => idxImages.test(name))) {
     const images = names.filter((name) => idxImages.test(name));
-    const part = (isTest: boolean): Part | null => {
+    const part = async (isTest: boolean): Promise<Part | null> => {
       const [name] = images.filter((one) => /(t10k|test)/i.test(one) === isTest);
-      return name === undefined ? null : idxPart(at(name), names.map(at));
+      return name === undefined ? null : idxPart(at(name), names.map(at), budget);
     };
-    return { training: part(false), validation: null, test: part(true), classNames: null };
+    return { training: await part(false), validation: null, test: await part(true), classNames: null };
   }
   if (names.some((name) => cifarBatch.test(name))) {
     const batches = names.filter((name) => cifarBatch.test(name));
     const isTest = (name: string): boolean => name.toLowerCase().startsWith('test');
     return {
-      training: cifarPart(batches.filter((name) => !isTest(name)).map(at), 1),
+      training: await cifarPart(batches.filter((name) => !isTest(name)).map(at), 1, budget),
       validation: null,
-      test: cifarPart(batches.filter(isTest).map(at), 1),
-      classNames: namesIn(at('batches.meta.txt')),
+      test: await cifarPart(batches.filter(isTest).map(at), 1, budget),
+      classNames: await namesIn(at('batches.meta.txt'), budget),
     };
   }
   if (names.includes('fine_label_names.txt') && names.some((name) => cifarFine.test(name))) {
-    const part = (name: string): Part | null => (names.includes(name) ? cifarPart([at(name)], 2) : null);
-    const classNames = namesIn(at('fine_label_names.txt'));
-    return { training: part('train.bin'), validation: null, test: part('test.bin'), classNames };
+    const part = async (name: string): Promise<Part | null> =>
+      names.includes(name) ? cifarPart([at(name)], 2, budget) : null;
+    const classNames = await namesIn(at('fine_label_names.txt'), budget);
+    return { training: await part('train.bin'), validation: null, test: await part('test.bin'), classNames };
   }
   const arrays = new Map(
-    names.filter((name) => name.endsWith('.npy')).map((name) => [name.slice(0, -4), () => npy(at(name))]),
+    names.filter((name) => name.endsWith('.npy')).map((name) => [name.slice(0, -4), () => npy(at(name), budget)]),
   );
   if (arrays.size > 0 && [...arrays.keys()].some((name) => arrayRole(name))) return numpySet(path, arrays);
   const archives = names.filter((name) => name.endsWith('.npz'));
   // Among pictures or class folders an archive is something else.
   const isAlone =
     archives.length === 1 && names.every((name) => fileKind(at(name)) === 'file' && !/\.(png|jpe?g|bmp)$/i.test(name));
-  return isAlone ? openFile(at(archives[0])) : null;
+  return isAlone ? openFile(at(archives[0]), budget) : null;
 }
 
-async function openFile(path: string): Promise<ArraySet | null> {
+async function openFile(path: string, budget: MemoryBudget): Promise<ArraySet | null> {
   const name = basename(path);
   const alone = (training: Part | null): ArraySet => ({ training, validation: null, test: null, classNames: null });
   if (idxImages.test(name)) {
     const folder = path.slice(0, -name.length);
-    return alone(
-      idxPart(
-        path,
-        readFolder(folder === '' ? '.' : folder).map((other) => folder + other),
-      ),
-    );
+    const candidates = readFolder(folder === '' ? '.' : folder).map((other) => folder + other);
+    return alone(await idxPart(path, candidates, budget));
   }
-  if (cifarBatch.test(name)) return alone(cifarPart([path], 1));
-  if (cifarFine.test(name)) return alone(cifarPart([path], 2));
+  if (cifarBatch.test(name)) return alone(await cifarPart([path], 1, budget));
+  if (cifarFine.test(name)) return alone(await cifarPart([path], 2, budget));
   if (name.endsWith('.npy'))
-    return alone({ name: path, pictures: inFile(path, () => pictureArray(npy(path))), labels: null });
+    return alone({
+      name: path,
+      pictures: await inFile(path, async () => pictureArray(await npy(path, budget))),
+      labels: null,
+    });
   if (!name.endsWith('.npz')) return null;
-  const entries = await npzEntries(path);
+  const entries = await npzEntries(path, budget);
   const arrays = new Map(
     [...entries].map(([entry, bytes]) => [
       entry.replace(/\.npy$/, ''),
-      () => inFile(`${path}:${entry}`, () => parseNpy(bytes)),
+      () => inFile(`${path}:${entry}`, () => parseNpy(bytes, (more) => budget.take(more, path))),
     ]),
   );
   return numpySet(path, arrays);
 }
 
 /** Runs a parser; its complaints get the file's name. */
-function inFile<Result>(path: string, parse: () => Result): Result {
+async function inFile<Result>(path: string, parse: () => Result | Promise<Result>): Promise<Result> {
   try {
-    return parse();
+    return await parse();
   } catch (error) {
     if (error instanceof ArrayFileError) throw new DataError(`${path}: ${error.message}`, { cause: error });
     throw error;
   }
 }
 
-function readBytes(path: string): Uint8Array {
-  try {
-    const status = statSync(path);
-    if (!status.isFile()) throw new DataError(`${path}: expected a file, received ${inWords(kindOf(status))}`);
-    if (status.size > MAXIMUM_BYTES)
-      throw new DataError(`${path}: expected at most 4 GiB, received ${status.size} bytes`);
-    const bytes = readFileSync(path);
-    return path.toLowerCase().endsWith('.gz') ? gunzipSync(bytes, { maxOutputLength: MAXIMUM_BYTES }) : bytes;
-  } catch (error) {
-    if (error instanceof DataError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    const wayOut = code === 'EACCES' ? 'check its permissions' : 'restore it from its source';
-    throw new DataError(`${path}: the file cannot be read (${code ?? message}); ${wayOut}`);
-  }
+/**
+ * The file, unpacked if its name says that it is packed.
+ *
+ * @param lengthOf bytes that it has unpacked, by its first ones
+ */
+async function readBytes(
+  path: string,
+  budget: MemoryBudget,
+  lengthOf?: (head: Uint8Array) => number,
+): Promise<Uint8Array> {
+  const bytes = await readWholeFile(path, PRACTICE_SET);
+  budget.take(bytes.length, path);
+  return path.toLowerCase().endsWith('.gz') ? gunzip(bytes, path, budget, lengthOf) : bytes;
 }
 
-const npy = (path: string): NumberArray => inFile(path, () => parseNpy(readBytes(path)));
+const npy = (path: string, budget: MemoryBudget): Promise<NumberArray> =>
+  inFile(path, async () => parseNpy(await readBytes(path, budget), (bytes) => budget.take(bytes, path)));
 
-async function npzEntries(path: string): Promise<ReadonlyMap<string, Uint8Array>> {
+async function npzEntries(path: string, budget: MemoryBudget): Promise<ReadonlyMap<string, Uint8Array>> {
+  const archive = await readBytes(path, budget);
   try {
-    return await unzip(readBytes(path), (entry) => entry.endsWith('.npy'), MAXIMUM_BYTES);
+    return await unzip(
+      archive,
+      (entry) => entry.endsWith('.npy'),
+      (bytes) => budget.take(bytes, path),
+    );
   } catch (error) {
     if (!(error instanceof ZipError)) throw error;
     throw new DataError(`${path}: expected a .npz archive, received ${error.message}; restore it from its source`, {
@@ -151,22 +167,31 @@ async function npzEntries(path: string): Promise<ReadonlyMap<string, Uint8Array>
   }
 }
 
-function idxPart(images: string, candidates: readonly string[]): Part {
-  const pictures = inFile(images, () => pictureArray(parseIdx(readBytes(images))));
+async function idx(path: string, budget: MemoryBudget): Promise<NumberArray> {
+  const bytes = await readBytes(path, budget, idxLength);
+  return parseIdx(bytes, (more) => budget.take(more, path));
+}
+
+async function idxPart(images: string, candidates: readonly string[], budget: MemoryBudget): Promise<Part> {
+  const pictures = await inFile(images, async () => pictureArray(await idx(images, budget)));
   const [, prefix] = idxImages.exec(basename(images)) as RegExpExecArray;
   const start = images.slice(0, -basename(images).length) + prefix;
   const labelFile = candidates.find(
     (path) => path.startsWith(`${start}labels`) && /labels[-.]idx1-ubyte(\.gz)?$/i.test(path),
   );
   const labels =
-    labelFile === undefined ? null : inFile(labelFile, () => Array.from(parseIdx(readBytes(labelFile)).data));
+    labelFile === undefined
+      ? null
+      : await inFile(labelFile, async () => Array.from((await idx(labelFile, budget)).data));
   checkLabels(images, pictures, labels);
   return { name: images, pictures, labels };
 }
 
-function cifarPart(paths: readonly string[], labelBytes: 1 | 2): Part | null {
+async function cifarPart(paths: readonly string[], labelBytes: 1 | 2, budget: MemoryBudget): Promise<Part | null> {
   if (paths.length === 0) return null;
-  const batches = paths.map((path) => inFile(path, () => parseCifar(readBytes(path), labelBytes)));
+  const batches: ReturnType<typeof parseCifar>[] = [];
+  for (const path of paths)
+    batches.push(await inFile(path, async () => parseCifar(await readBytes(path, budget), labelBytes)));
   return {
     name: paths[0],
     pictures: joinArrays(batches.map(({ pictures }) => pictures)),
@@ -175,14 +200,15 @@ function cifarPart(paths: readonly string[], labelBytes: 1 | 2): Part | null {
 }
 
 /** One class name a line, or null. @throws DataError for a name that stands there twice */
-function namesIn(path: string): string[] | null {
+async function namesIn(path: string, budget: MemoryBudget): Promise<string[] | null> {
   if (fileKind(path) !== 'file') return null;
-  const names = Buffer.from(readBytes(path))
+  const names = Buffer.from(await readBytes(path, budget))
     .toString('utf8')
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  const repeated = names.find((name, index) => names.indexOf(name) < index);
+  const seen = new Set<string>();
+  const repeated = names.find((name) => seen.size === seen.add(name).size);
   if (repeated === undefined) return names;
   throw new DataError(`${path}: expected a name for each class, received '${repeated}' twice; rename one of them`);
 }
@@ -200,20 +226,23 @@ function arrayRole(name: string): { part: PartName; what: 'pictures' | 'labels' 
   return { part, what: /^(y|labels?|targets?)$/i.test(match[2]) ? 'labels' : 'pictures' };
 }
 
-function numpySet(path: string, arrays: ReadonlyMap<string, () => NumberArray>): ArraySet {
-  const part = (wanted: PartName): Part | null => {
+async function numpySet(path: string, arrays: ReadonlyMap<string, () => Promise<NumberArray>>): Promise<ArraySet> {
+  const part = async (wanted: PartName): Promise<Part | null> => {
     const find = (what: 'pictures' | 'labels') =>
       [...arrays].find(([name]) => arrayRole(name)?.part === wanted && arrayRole(name)?.what === what);
     const images = find('pictures');
     if (!images) return null;
     const name = `${path}:${images[0]}`;
-    const pictures = inFile(name, () => pictureArray(images[1]()));
+    const pictures = await inFile(name, async () => pictureArray(await images[1]()));
     const labelArray = find('labels');
-    const labels = labelArray ? inFile(`${path}:${labelArray[0]}`, () => labelsOf(labelArray[1]())) : null;
+    const labels = labelArray
+      ? await inFile(`${path}:${labelArray[0]}`, async () => labelsOf(await labelArray[1]()))
+      : null;
     checkLabels(name, pictures, labels);
     return { name, pictures, labels };
   };
-  const set = { training: part('training'), validation: part('validation'), test: part('test'), classNames: null };
+  const [training, validation, test] = [await part('training'), await part('validation'), await part('test')];
+  const set = { training, validation, test, classNames: null };
   if (set.training || set.validation || set.test) return set;
   throw new DataError(
     `${path}: expected arrays named x_train and y_train (and x_test, y_test), or x and y, received ${[...arrays.keys()].join(', ') || 'none'}`,

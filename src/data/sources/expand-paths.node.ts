@@ -47,7 +47,10 @@ function matches(given: string): string[] {
         .map((entry) => prefix + entry);
     });
   }
-  const found = candidates.filter((candidate) => ['file', 'folder'].includes(fileKind(candidate)));
+  // A name that is not UTF-8 leads nowhere; whoever reads it says so.
+  const found = candidates.filter(
+    (candidate) => ['file', 'folder'].includes(fileKind(candidate)) || candidate.includes('\ufffd'),
+  );
   if (found.length === 0) throw new DataError(`${given}: no file matches this pattern; check the path`);
   return found;
 }
@@ -55,6 +58,16 @@ function matches(given: string): string[] {
 /** As in a shell: `*` does not match names that start with a dot. */
 function matchesName(pattern: string, name: string): boolean {
   if (name.startsWith('.') && !pattern.startsWith('.')) return false;
-  const parts = pattern.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  return new RegExp(`^${parts.join('.*')}$`, 's').test(name);
+  const [start, ...parts] = pattern.split('*');
+  const end = parts.pop();
+  if (end === undefined) return name === pattern;
+  if (!name.startsWith(start) || !name.endsWith(end) || name.length < start.length + end.length) return false;
+  // What stands between two stars is taken where it comes first: a later place is never needed, so nothing is tried twice.
+  let at = start.length;
+  for (const part of parts) {
+    const found = name.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at <= name.length - end.length;
 }

@@ -2,9 +2,10 @@
  * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
  * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
  */
-import { type Dirent, lstatSync, readdirSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
 import { DataError, UsageError } from '../../errors.js';
+import { ExhaustedError, inWords, kindOf, lackOf, missingAdvice } from '../../files.node.js';
 import { type SkippedFile, split as splitIndices } from '../dataset.js';
 import type { PictureArray } from './picture-array.js';
 
@@ -63,7 +64,7 @@ export interface FoundPictures {
 
 /**
  * Finds all pictures (.jpg, .jpeg, .png, .bmp in any case) in a folder and its subfolders, sorted by path. Symbolic links are
- * followed, each folder is visited once. Names that start with a dot are ignored.
+ * followed, each folder is visited once. Names that start with a dot are ignored, folders whose names are not UTF-8 skipped.
  *
  * @throws DataError when the folder or a subfolder cannot be read
  */
@@ -83,7 +84,8 @@ export function findPictures(directory: string): FoundPictures {
       const extension = extname(name).toLowerCase();
       if (name.startsWith('.')) {
         if (kind === 'folder') found.notes.push(`${path}: ignored, its name starts with a dot`);
-      } else if (kind === 'folder') visit(path);
+      } else if (kind === 'folder' && isLost(path)) found.skipped.push(lostFolder(path));
+      else if (kind === 'folder') visit(path);
       else if (otherPictureExtensions.has(extension)) {
         found.skipped.push({
           file: path,
@@ -112,13 +114,14 @@ export function findPictures(directory: string): FoundPictures {
 export function listClassFolders(given: string): FileList {
   const directory = withSlashes(given);
   const names = subfolders(directory);
-  const classNames = names.filter((name) => !name.startsWith('.'));
+  const lost = names.map((name) => `${directory}/${name}`).filter(isLost);
+  const classNames = names.filter((name) => !name.startsWith('.') && !lost.includes(`${directory}/${name}`));
   checkClassFolders(directory, classNames);
   const notes = names
     .filter((name) => name.startsWith('.'))
     .map((name) => `${directory}/${name}: ignored, its name starts with a dot`);
   const files: LabelledFile[] = [];
-  const skipped: SkippedFile[] = [];
+  const skipped: SkippedFile[] = lost.map(lostFolder);
   for (const [label, name] of classNames.entries()) {
     const found = findPictures(`${directory}/${name}`);
     if (found.paths.length === 0) {
@@ -128,8 +131,8 @@ export function listClassFolders(given: string): FileList {
       );
     }
     for (const path of found.paths) files.push({ path, label });
-    skipped.push(...found.skipped);
-    notes.push(...found.notes);
+    for (const file of found.skipped) skipped.push(file);
+    for (const note of found.notes) notes.push(note);
   }
   return { name: directory, classNames, files, skipped, notes };
 }
@@ -219,6 +222,14 @@ export function subfolders(directory: string): string[] {
     .map(({ name }) => name);
 }
 
+/** Node gives names as text: a folder whose name is not UTF-8 cannot be opened by what is left of it. */
+const isLost = (path: string): boolean => path.includes('\ufffd') && fileKind(path).startsWith('nothing');
+
+const lostFolder = (path: string): SkippedFile => ({
+  file: path,
+  error: `${path}: the folder cannot be read; ${missingAdvice(path)}`,
+});
+
 /** Names in a folder, sorted. @throws DataError when it cannot be read */
 export function readFolder(directory: string): string[] {
   return readEntries(directory).map(({ name }) => name);
@@ -230,6 +241,8 @@ function readEntries(directory: string): Dirent[] {
     return readdirSync(directory, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    const lack = lackOf(error);
+    if (lack) throw new ExhaustedError(`${directory}: the folder cannot be read: ${lack}`);
     throw new DataError(`${directory}: the folder cannot be read (${code ?? message}); check its permissions`);
   }
 }
@@ -245,17 +258,6 @@ export function fileKind(path: string): string {
     return code === 'ELOOP' ? 'a link that leads to itself' : `an error (${code ?? message})`;
   }
 }
-
-/** The same of what the system says of it: reading anything but a file could wait for ever, or never end. */
-export function kindOf(status: Stats): string {
-  if (status.isDirectory()) return 'folder';
-  if (status.isFile()) return 'file';
-  if (status.isFIFO()) return 'a pipe';
-  return status.isSocket() ? 'a socket' : 'a device';
-}
-
-/** A kind for messages. */
-export const inWords = (kind: string): string => (kind === 'file' || kind === 'folder' ? `a ${kind}` : kind);
 
 /** The path with '/' between its parts and none at its end; it opens the same file. */
 export function withSlashes(path: string): string {

@@ -1,7 +1,7 @@
 /** A table of pictures instead of folders: .csv with a header line, or .jsonl; path,label[,group,split]. */
-import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
+import { type FileKind, readWholeFile } from '../../files.node.js';
 import { type FileList, fileKind, type LabelledFile, MOST_CLASSES, withSlashes } from './folder.node.js';
 
 /** What a manifest says, part by part; a part that no row names is null. */
@@ -11,7 +11,10 @@ export interface Manifest {
   readonly test: FileList | null;
 }
 
-export const isManifest = (path: string): boolean => /\.(csv|jsonl)$/i.test(path) && fileKind(path) === 'file';
+/** Whether a path leads to a table of pictures; what is no file, such as a pipe, is refused when it is read. */
+export function isManifest(path: string): boolean {
+  return /\.(csv|jsonl)$/i.test(path) && !/^(folder|nothing)/.test(fileKind(path));
+}
 
 /** Words for the parts, as people write them. */
 const parts: ReadonlyMap<string, keyof Manifest> = new Map([
@@ -89,20 +92,21 @@ function placeOf(manifest: string, { path }: Row): string {
 }
 
 async function readRows(path: string, columns: readonly string[]): Promise<Row[]> {
-  const text = readText(path);
+  const text = await readText(path);
   const rows = /\.csv$/i.test(path) ? await csvRows(path, text, columns) : jsonRows(path, text);
   if (rows.length === 0) throw new DataError(`${path}: expected a line for each picture, received none`);
   return rows;
 }
 
-function readText(path: string): string {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new DataError(`${path}: the file cannot be read (${code}); check its permissions`);
-  }
+/** A line for each of a million pictures fits. */
+const MANIFEST: FileKind = {
+  what: 'a table of pictures',
+  mostBytes: 256 * 2 ** 20,
+  refuse: (message, options) => new DataError(message, options),
+};
+
+async function readText(path: string): Promise<string> {
+  const bytes = await readWholeFile(path, MANIFEST);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

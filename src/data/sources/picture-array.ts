@@ -1,5 +1,6 @@
 /** Pictures that come as numbers in one piece, as practice sets do: IDX (MNIST), CIFAR's binary batches, NumPy arrays. */
 import type { Picture } from '../pictures/picture.js';
+import { turns } from '../turns.js';
 
 /** N pictures of one size; none is copied before it is asked for. */
 export interface PictureArray {
@@ -8,6 +9,9 @@ export interface PictureArray {
   readonly height: number;
   picture(index: number): Picture;
 }
+
+/** Told how many bytes are about to be taken; throws where that is too much. */
+export type Reserve = (bytes: number) => void;
 
 /** A complaint about a file of arrays; whoever has read it adds its name. */
 export class ArrayFileError extends Error {}
@@ -30,8 +34,20 @@ const idxTypes: Readonly<Record<number, { bytes: number; kind: NumberArray['kind
   0x0e: { bytes: 8, kind: 'float' },
 };
 
-/** @throws ArrayFileError */
-export function parseIdx(bytes: Uint8Array): NumberArray {
+/**
+ * Bytes of a whole IDX file, by its first ones: what is packed need not be unpacked any further.
+ *
+ * @throws ArrayFileError
+ */
+export function idxLength(head: Uint8Array): number {
+  const { start, shape, count, type } = idxHeader(head);
+  const length = start + count * type.bytes;
+  if (!Number.isSafeInteger(length))
+    throw new ArrayFileError(`expected an IDX file, received one of [${shape.join(',')}]`);
+  return length;
+}
+
+function idxHeader(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = bytes.length >= 4 && view.getUint16(0) === 0 ? idxTypes[bytes[2]] : undefined;
   if (!type || bytes[3] === 0) throw new ArrayFileError('expected an IDX file, which starts with the bytes 00 00 08');
@@ -40,9 +56,19 @@ export function parseIdx(bytes: Uint8Array): NumberArray {
   if (bytes.length < start) throw new ArrayFileError('the file ends within its header');
   const shape = Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
   const count = shape.reduce((product, side) => product * side, 1);
+  return { view, start, shape, count, type };
+}
+
+/** @throws ArrayFileError */
+export async function parseIdx(bytes: Uint8Array, reserve: Reserve = () => {}): Promise<NumberArray> {
+  const { view, start, shape, count, type } = idxHeader(bytes);
   checkLength(bytes.length - start, count * type.bytes, shape);
   if (type.bytes === 1 && type.kind === 'uint8') return { shape, data: bytes.subarray(start), kind: 'uint8' };
-  return { shape, data: readNumbers(view, start, count, type, false, bytes[2] !== 0x08), kind: type.kind };
+  return {
+    shape,
+    data: await readNumbers(view, start, count, type, false, bytes[2] !== 0x08, reserve),
+    kind: type.kind,
+  };
 }
 
 /**
@@ -50,7 +76,7 @@ export function parseIdx(bytes: Uint8Array): NumberArray {
  *
  * @throws ArrayFileError
  */
-export function parseNpy(bytes: Uint8Array): NumberArray {
+export async function parseNpy(bytes: Uint8Array, reserve: Reserve = () => {}): Promise<NumberArray> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = '\x93NUMPY';
   if (bytes.length < 10 || Array.from(magic).some((letter, i) => bytes[i] !== letter.charCodeAt(0))) {
@@ -84,8 +110,15 @@ export function parseNpy(bytes: Uint8Array): NumberArray {
   }
   const isSigned = descr[2] !== 'u';
   const type = { bytes: itemBytes, kind };
-  return { shape, data: readNumbers(view, start + length, count, type, descr[1] !== '>', isSigned), kind };
+  return {
+    shape,
+    data: await readNumbers(view, start + length, count, type, descr[1] !== '>', isSigned, reserve),
+    kind,
+  };
 }
+
+/** Numbers between two turns of the event loop, if it is time for one. */
+const PIECE = 2 ** 18;
 
 function checkLength(received: number, expected: number, shape: readonly number[]): void {
   if (!Number.isSafeInteger(expected) || received !== expected) {
@@ -93,15 +126,18 @@ function checkLength(received: number, expected: number, shape: readonly number[
   }
 }
 
-function readNumbers(
+async function readNumbers(
   view: DataView,
   start: number,
   count: number,
   { bytes, kind }: { bytes: number; kind: NumberArray['kind'] },
   littleEndian: boolean,
   isSigned: boolean,
-): Float32Array | Float64Array {
-  const out = bytes === 8 || (kind === 'integer' && bytes === 4) ? new Float64Array(count) : new Float32Array(count);
+  reserve: Reserve,
+): Promise<Float32Array | Float64Array> {
+  const Numbers = bytes === 8 || (kind === 'integer' && bytes === 4) ? Float64Array : Float32Array;
+  reserve(count * Numbers.BYTES_PER_ELEMENT);
+  const out = new Numbers(count);
   const read = ((): ((at: number) => number) => {
     if (kind === 'float') {
       return bytes === 4 ? (at) => view.getFloat32(at, littleEndian) : (at) => view.getFloat64(at, littleEndian);
@@ -111,17 +147,22 @@ function readNumbers(
     if (bytes === 4) return (at) => (isSigned ? view.getInt32(at, littleEndian) : view.getUint32(at, littleEndian));
     return (at) => Number(isSigned ? view.getBigInt64(at, littleEndian) : view.getBigUint64(at, littleEndian));
   })();
-  for (let index = 0; index < count; index++) out[index] = read(start + index * bytes);
+  const turn = turns();
+  for (let first = 0; first < count; first += PIECE) {
+    await turn();
+    const end = Math.min(count, first + PIECE);
+    for (let index = first; index < end; index++) out[index] = read(start + index * bytes);
+  }
   return out;
 }
 
 /**
  * Pictures [N,H,W], [N,H,W,C] or [N,C,H,W] with C of 1, 3 or 4 (the fourth, alpha, is dropped). Bytes are taken as they are,
- * booleans are black and white, other numbers are 0 to 255, or floats from 0 to 1.
+ * booleans are black and white, other numbers are 0 to 255, or floats from 0 to 1 (roundings beyond are cut off).
  *
  * @throws ArrayFileError for another shape, or values out of range
  */
-export function pictureArray({ shape, data, kind }: NumberArray): PictureArray {
+export async function pictureArray({ shape, data, kind }: NumberArray): Promise<PictureArray> {
   const isChannels = (side: number): boolean => [1, 3, 4].includes(side);
   const first = shape.length === 4 && isChannels(shape[1]) && !isChannels(shape[3]);
   const [count, height, width, channels] =
@@ -132,7 +173,7 @@ export function pictureArray({ shape, data, kind }: NumberArray): PictureArray {
     );
   }
   if (count === 0) throw new ArrayFileError(`expected pictures, received none: [${shape.join(',')}]`);
-  const scale = scaleOf(data, kind);
+  const scale = await scaleOf(data, kind);
   const pixels = height * width;
   // Where the value of a channel is: neighbours, or planes.
   const [step, plane] = first ? [1, pixels] : [channels, 1];
@@ -154,22 +195,37 @@ export function pictureArray({ shape, data, kind }: NumberArray): PictureArray {
   };
 }
 
-function scaleOf(data: ArrayLike<number>, kind: NumberArray['kind']): number {
+/** Beyond an end by less than half a level of 255: a rounding, which makes no difference. */
+const ROUNDING = 1 / 512;
+/** Floats up to here are no pictures of 0 to 255, which would be black: somebody's 0 to 1 with a few values beyond. */
+const SURELY_UNIT = 2;
+
+async function scaleOf(data: ArrayLike<number>, kind: NumberArray['kind']): Promise<number> {
   if (kind === 'uint8') return 1;
   if (kind === 'bool') return 255;
   let least = 0;
   let most = 0;
-  for (let index = 0; index < data.length; index++) {
-    const value = data[index];
-    if (Number.isNaN(value))
-      throw new ArrayFileError('expected values from 0 to 255, or floats from 0 to 1, received NaN');
-    if (value < least) least = value;
-    if (value > most) most = value;
+  const turn = turns();
+  for (let first = 0; first < data.length; first += PIECE) {
+    await turn();
+    const end = Math.min(data.length, first + PIECE);
+    for (let index = first; index < end; index++) {
+      const value = data[index];
+      if (Number.isNaN(value))
+        throw new ArrayFileError('expected values from 0 to 255, or floats from 0 to 1, received NaN');
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
   }
-  if (least < 0 || most > 255) {
-    throw new ArrayFileError(`expected values from 0 to 255, or floats from 0 to 1, received ${least} to ${most}`);
+  const isFloat = kind === 'float';
+  const slack = isFloat ? ROUNDING : 0;
+  if (least < -slack || most > 255 + slack || (isFloat && most > 1 + slack && most <= SURELY_UNIT)) {
+    throw new ArrayFileError(
+      `expected values from 0 to 255, or floats from 0 to 1, received ${least} to ${most}` +
+        (isFloat && most <= SURELY_UNIT ? '; cut them with numpy.clip(array, 0, 1)' : ''),
+    );
   }
-  return kind === 'float' && most <= 1 ? 255 : 1;
+  return isFloat && most <= 1 + slack ? 255 : 1;
 }
 
 const CIFAR_SIDE = 32;

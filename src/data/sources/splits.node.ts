@@ -11,6 +11,7 @@ import {
   withSlashes,
 } from './folder.node.js';
 import { isManifest, readManifest } from './manifest.node.js';
+import { turns } from '../turns.js';
 
 export interface SplitOptions {
   /** Fraction for validation, stratified; only where the data is not divided already. */
@@ -116,8 +117,8 @@ function leftNotes(path: string, validation: FileList | null, test: FileList | n
   return validation && test ? [`${path}: its test pictures are left for a last test (${test.files.length})`] : [];
 }
 
-function divide(all: FileList, fraction: number, { seed = 0, groupBy }: SplitOptions): Splits {
-  const groups = groupsOf(all, groupBy);
+async function divide(all: FileList, fraction: number, { seed = 0, groupBy }: SplitOptions): Promise<Splits> {
+  const groups = await groupsOf(all, groupBy);
   const data = { labels: all.files.map(({ label }) => label), classNames: all.classNames };
   const parts = groups ? splitByGroup({ ...data, groups }, fraction, seed) : splitEvenly(data, fraction, seed);
   const training = { ...all, files: parts.training.map((index) => all.files[index]) };
@@ -129,19 +130,55 @@ function divide(all: FileList, fraction: number, { seed = 0, groupBy }: SplitOpt
 }
 
 /** The group of each picture, or null where there are none. */
-function groupsOf({ name, files }: FileList, groupBy: RegExp | undefined): string[] | null {
+async function groupsOf({ name, files }: FileList, groupBy: RegExp | undefined): Promise<string[] | null> {
   if (groupBy) {
-    return files.map(({ path }) => {
-      const match = groupBy.exec(path);
-      if (match) return match[1] ?? match[0];
-      throw new DataError(
-        `${path}: expected a path that matches ${String(groupBy)}, which says what belongs together; ` +
-          'give an expression that all paths match',
-      );
-    });
+    const groupOf = await linearMatcher(groupBy);
+    const turn = turns();
+    const groups: string[] = [];
+    for (const { path } of files) {
+      const group = groupOf(path);
+      if (group === null) {
+        throw new DataError(
+          `${path}: expected a path that matches ${String(groupBy)}, which says what belongs together; ` +
+            'give an expression that all paths match',
+        );
+      }
+      groups.push(group);
+      await turn();
+    }
+    return groups;
   }
   if (files.every(({ group }) => group === undefined || group === '')) return null;
   const without = files.find(({ group }) => group === undefined || group === '');
   if (without) throw new DataError(`${name}: expected a group for every picture, received none for ${without.path}`);
   return files.map(({ group }) => group as string);
+}
+
+/**
+ * The first group of the expression in a text, or the whole match; null for no match. JavaScript's own engine may take longer than the
+ * world will last for some expressions; this one takes time in proportion to the text.
+ *
+ * @throws UsageError for what only backtracking can match: back-references and look-around
+ */
+async function linearMatcher(expression: RegExp): Promise<(text: string) => string | null> {
+  const { RE2JS } = await import('re2js');
+  const flags =
+    (expression.ignoreCase ? RE2JS.CASE_INSENSITIVE : 0) |
+    (expression.multiline ? RE2JS.MULTILINE : 0) |
+    (expression.dotAll ? RE2JS.DOTALL : 0);
+  let compiled: InstanceType<typeof RE2JS>;
+  try {
+    compiled = RE2JS.compile(RE2JS.translateRegExp(expression.source), flags);
+  } catch (cause) {
+    throw new UsageError(
+      `group-by: expected an expression without back-references, look-around and repetitions above 1000, got ` +
+        `${String(expression)} (${(cause as Error).message})`,
+      { cause },
+    );
+  }
+  return (text) => {
+    const matcher = compiled.matcher(text);
+    if (!matcher.find()) return null;
+    return (compiled.groupCount() > 0 ? matcher.group(1) : null) ?? matcher.group(0);
+  };
 }

@@ -1,5 +1,9 @@
-/** ZIP archives, as Keras 3 (.keras) and NumPy (.npz) write them. Source: PKWARE, APPNOTE.TXT 6.3.10; packed and unpacked by fflate. */
+/**
+ * ZIP archives, as Keras 3 (.keras) and NumPy (.npz) write them; entries are unpacked by pako, archives written by fflate.
+ * Source: PKWARE, APPNOTE.TXT 6.3.10.
+ */
 import { crc32 } from '../pictures/crc32.js';
+import { turns } from '../turns.js';
 
 /** What is wrong with an archive, as it follows 'received'; whoever knows the archive's name puts it in front. */
 export class ZipError extends Error {}
@@ -7,8 +11,6 @@ export class ZipError extends Error {}
 export const isZip = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
 
-/** Deflate cannot pack better than 1 : 1032. */
-const MOST_DEFLATED = 1032;
 const MOST_ENTRIES = 10_000;
 
 const DIRECTORY_END = 0x06054b50;
@@ -17,46 +19,88 @@ const LONGEST_COMMENT = 0xffff;
 const DIRECTORY_ENTRY = 0x02014b50;
 const DIRECTORY_ENTRY_LENGTH = 46;
 
+const LOCAL_HEADER = 0x04034b50;
+const LOCAL_HEADER_LENGTH = 30;
+/** Where the true figure would stand elsewhere (ZIP64). */
+const TOO_LARGE = 0xffffffff;
+const STORED = 0;
+const DEFLATED = 8;
+/** Packed bytes that are unpacked at once: they become 8 MiB at most. */
+const PIECE = 2 ** 13;
+
+/** What the directory says of an entry. */
+interface Entry {
+  readonly name: string;
+  readonly method: number;
+  readonly checksum: number;
+  readonly packedLength: number;
+  readonly length: number;
+  /** Of its local header. */
+  readonly offset: number;
+}
+
 /**
- * The entries of the archive by name. Sizes are compared with the file's before anything is allocated, and checksums with
- * what was unpacked, which fflate does not do.
+ * The entries of the archive by name. What was unpacked must have the length and the checksum that the directory says. Entries are
+ * unpacked in pieces, with turns of the event loop between them.
  *
  * @param wanted tells by its name whether an entry is to be unpacked
- * @param mostBytes that all of them may have, unpacked
- * @throws ZipError when the archive is damaged, or an entry larger than it can be
+ * @param reserve is told the bytes of each before they are allocated, and throws if they are too many
+ * @throws ZipError when the archive is damaged, or an entry larger than it says; what `reserve` throws
  */
 export async function unzip(
   bytes: Uint8Array,
   wanted: (entry: string) => boolean,
-  mostBytes: number,
+  reserve: (bytes: number) => void,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
-  const { unzipSync } = await import('fflate');
-  const checksums = readChecksums(bytes);
-  let total = 0;
-  let unpacked: Record<string, Uint8Array> = {};
-  try {
-    unpacked = unzipSync(bytes, {
-      filter: ({ name, size, originalSize, compression }) => {
-        if (!wanted(name)) return false;
-        total += originalSize;
-        const most = compression === 0 ? size : size * MOST_DEFLATED;
-        if (!(originalSize <= most && size <= bytes.length && total <= mostBytes))
-          throw new ZipError(`one whose '${name}' has ${originalSize} bytes, more than the archive can hold`);
-        return true;
-      },
-    });
-  } catch (error) {
-    if (error instanceof ZipError) throw error;
-    throw new ZipError(`one that cannot be unpacked (${(error as Error).message})`, { cause: error });
+  const unpacked = new Map<string, Uint8Array>();
+  for (const entry of readDirectory(bytes)) {
+    if (!wanted(entry.name)) continue;
+    const data = await unpack(bytes, entry, reserve);
+    if (crc32(data) !== entry.checksum) throw new ZipError(`a damaged '${entry.name}' (its checksum is wrong)`);
+    unpacked.set(entry.name, data);
   }
-  const entries = new Map(Object.entries(unpacked));
-  for (const [name, data] of entries)
-    if (crc32(data) !== checksums.get(name)) throw new ZipError(`a damaged '${name}' (its checksum is wrong)`);
-  return entries;
+  return unpacked;
 }
 
-/** The CRC-32 of each entry, from the directory at the archive's end. */
-function readChecksums(bytes: Uint8Array): ReadonlyMap<string, number> {
+async function unpack(bytes: Uint8Array, entry: Entry, reserve: (bytes: number) => void): Promise<Uint8Array> {
+  const { name, method, packedLength, length, offset } = entry;
+  if (packedLength === TOO_LARGE || length === TOO_LARGE || offset === TOO_LARGE)
+    throw new ZipError(`one with entries of 4 GiB or more (ZIP64), such as '${name}'`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (offset + LOCAL_HEADER_LENGTH > bytes.length || view.getUint32(offset, true) !== LOCAL_HEADER)
+    throw new ZipError(`a damaged '${name}' (it is not where the directory says)`);
+  const start = offset + LOCAL_HEADER_LENGTH + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
+  if (start + packedLength > bytes.length)
+    throw new ZipError(`one whose '${name}' has ${packedLength} bytes, more than the archive`);
+  const packed = bytes.subarray(start, start + packedLength);
+  const wrong = (received: string): never => {
+    throw new ZipError(`a damaged '${name}' (expected ${length} bytes, received ${received})`);
+  };
+  if (method === STORED) return packedLength === length ? packed : wrong(String(packedLength));
+  if (method !== DEFLATED)
+    throw new ZipError(`one that is packed in a way that is not supported (${method}): '${name}'`);
+  reserve(length);
+  const { Inflate } = await import('pako');
+  const data = new Uint8Array(length);
+  let done = 0;
+  const stream = new Inflate({ raw: true });
+  stream.onData = (piece) => {
+    if (done + piece.length > length) wrong('more');
+    data.set(piece, done);
+    done += piece.length;
+  };
+  stream.onEnd = () => {};
+  const turn = turns();
+  for (let at = 0; at < packedLength; at += PIECE) {
+    await turn();
+    stream.push(packed.subarray(at, at + PIECE), at + PIECE >= packedLength);
+    if (stream.err !== 0) throw new ZipError(`one that cannot be unpacked (${stream.msg})`);
+  }
+  return done === length ? data : wrong(String(done));
+}
+
+/** What the directory at the archive's end lists. */
+function readDirectory(bytes: Uint8Array): Entry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let end = bytes.length - DIRECTORY_END_LENGTH;
   const first = Math.max(0, end - LONGEST_COMMENT);
@@ -64,18 +108,25 @@ function readChecksums(bytes: Uint8Array): ReadonlyMap<string, number> {
   if (end < first) throw new ZipError('one without a directory (is it cut off?)');
   const count = view.getUint16(end + 10, true);
   if (count > MOST_ENTRIES) throw new ZipError(`one of ${count} entries`);
-  const checksums = new Map<string, number>();
+  const entries = new Map<string, Entry>();
   let at = view.getUint32(end + 16, true);
   for (let entry = 0; entry < count; entry++) {
     if (at + DIRECTORY_ENTRY_LENGTH > end || view.getUint32(at, true) !== DIRECTORY_ENTRY)
       throw new ZipError('a damaged directory');
     const nameEnd = at + DIRECTORY_ENTRY_LENGTH + view.getUint16(at + 28, true);
-    const entryName = new TextDecoder().decode(bytes.subarray(at + DIRECTORY_ENTRY_LENGTH, nameEnd));
-    if (checksums.has(entryName)) throw new ZipError(`'${entryName}' twice`);
-    checksums.set(entryName, view.getUint32(at + 16, true));
+    const name = new TextDecoder().decode(bytes.subarray(at + DIRECTORY_ENTRY_LENGTH, nameEnd));
+    if (entries.has(name)) throw new ZipError(`'${name}' twice`);
+    entries.set(name, {
+      name,
+      method: view.getUint16(at + 10, true),
+      checksum: view.getUint32(at + 16, true),
+      packedLength: view.getUint32(at + 20, true),
+      length: view.getUint32(at + 24, true),
+      offset: view.getUint32(at + 42, true),
+    });
     at = nameEnd + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }
-  return checksums;
+  return [...entries.values()];
 }
 
 /** A ZIP archive, its entries not compressed, as Keras writes them. Equal entries give equal bytes. */

@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, relative, resolve } from 'node:path';
+import { markOf } from './cache-mark.node.js';
 
 /**
  * The folder of the cache: `BELTNET_CACHE`, or the system's place for what can be made again:
@@ -16,6 +17,15 @@ export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env, pla
   // The specification ignores a relative path here.
   const home = XDG_CACHE_HOME && isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : join(homedir(), '.cache');
   return join(home, 'beltnet');
+}
+
+/**
+ * The folder of the cache for whoever names none: `cacheDirectory`, or a folder in it where the system's place holds something
+ * that carries no mark, as the caches of old versions, which are left alone. A folder that BELTNET_CACHE names is taken as it is.
+ */
+export function markedCacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  const directory = cacheDirectory(environment);
+  return !environment['BELTNET_CACHE'] && markOf(directory) === 'foreign' ? join(directory, 'cache') : directory;
 }
 
 /** Bytes that the cache may take; the pictures that were used least recently make room. */

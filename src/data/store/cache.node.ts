@@ -1,29 +1,24 @@
 /**
  * Prepared pictures kept on disk from run to run.
  *
+ *     CACHE/CACHEDIR.TAG           the mark: without it nothing is written or removed here
  *     CACHE/pictures/KEY/*.pack    pictures of one preparation (KEY names it), found by their files' digests
- *     CACHE/reports/KEY.json       what was computed from digests: a set's audit, behind a line with its SHA-256
+ *     CACHE/reports/KEY.json       what was computed from digests: a set's audit
  *     CACHE/files/KEY.json         digests of files by path, size, times and number, so that files need not be read again
  *
  * Nothing here is needed: whatever is missing, damaged or in the way is made again. Runs may share a cache at any time:
- * files appear under their names only when they are complete, and never change afterwards.
+ * files appear under their names only when they are complete, and never change afterwards. Only files are removed that have a
+ * name and a beginning such as the cache gives them.
  */
 import { createHash } from 'node:crypto';
-import {
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statfsSync,
-  statSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, readdirSync, statfsSync, unlinkSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import { makeFolders } from '../../files.node.js';
+import { markFolder, markOf, refuseForeign } from './cache-mark.node.js';
 import { DEFAULT_CACHE_LIMIT } from './cache-place.node.js';
-import { Pack, PACK_EXTENSION, PackWriter, TEMPORARY_EXTENSION } from './pack.node.js';
+import { isOwnJson, isOwnTemporary, readJson, writeJson } from './own-files.node.js';
+import { DamagedPack, isPack, isPackName, Pack, PackWriter } from './pack.node.js';
 import type { PictureStore } from './picture-store.js';
 import type { Preparation } from '../pictures/resize.js';
 import { temporaryFolder } from './temporary-folder.node.js';
@@ -49,8 +44,13 @@ export class PictureCache {
   isRefused = false;
   readonly #shelves = new Map<string, Shelf>();
 
-  /** @param limit bytes that the cache may take on disk */
+  /**
+   * @param directory new, empty, or a cache already
+   * @param limit bytes that the cache may take on disk
+   * @throws UsageError for a folder that holds anything else
+   */
   constructor(directory: string, limit = DEFAULT_CACHE_LIMIT) {
+    refuseForeign(directory);
     this.directory = directory;
     this.limit = limit;
   }
@@ -78,23 +78,15 @@ export class PictureCache {
    *
    * @param key everything that it depends on, and a version of how it is made
    */
-  remember<Value>(key: Uint8Array, make: () => Value): Value {
+  async remember<Value>(key: Uint8Array, make: () => Value | Promise<Value>): Promise<Value> {
     const folder = join(this.directory, 'reports');
-    const path = join(folder, `${sha256(key).slice(0, 32)}.json`);
+    const name = `${sha256(key).slice(0, 32)}.json`;
+    const kept = readJson(join(folder, name));
+    if (kept !== undefined) return kept as Value;
+    const value = await make();
     try {
-      const [hash, ...lines] = readFileSync(path, 'utf8').split('\n');
-      const text = lines.join('\n');
-      if (hash === sha256(text)) return JSON.parse(text) as Value;
-    } catch {
-      // not yet, or damaged
-    }
-    const value = make();
-    const temporary = `${path}.${process.pid}${TEMPORARY_EXTENSION}`;
-    try {
-      makeFolders(folder);
-      const text = JSON.stringify(value);
-      writeFileSync(temporary, `${sha256(text)}\n${text}`);
-      renameSync(temporary, path);
+      markFolder(this.directory);
+      writeJson(folder, name, value);
     } catch {
       // no room, no rights: it is made again next time
     }
@@ -106,16 +98,12 @@ export class PictureCache {
    * limit. Runs that have them open go on reading them (where the system forbids that, they stay).
    */
   prune(keep: ReadonlySet<string>): void {
+    if (markOf(this.directory) !== 'marked') return;
     const files: { path: string; bytes: number; used: number }[] = [];
-    const shelves = join(this.directory, 'pictures');
-    const folders = [
-      ...namesIn(shelves).map((shelf) => join(shelves, shelf)),
-      ...['reports', 'files'].map((name) => join(this.directory, name)),
-    ];
-    for (const path of folders.flatMap((folder) => namesIn(folder).map((name) => join(folder, name)))) {
+    for (const { path, isTemporary } of this.#ownFiles()) {
       try {
-        const { size, mtimeMs } = statSync(path);
-        if (!path.endsWith(TEMPORARY_EXTENSION)) files.push({ path, bytes: size, used: mtimeMs });
+        const { size, mtimeMs } = lstatSync(path);
+        if (!isTemporary) files.push({ path, bytes: size, used: mtimeMs });
         else if (Date.now() - mtimeMs > ABANDONED_AFTER) unlinkSync(path);
       } catch {
         // another run was quicker
@@ -130,6 +118,26 @@ export class PictureCache {
         total -= bytes;
       } catch {
         // in use, or gone
+      }
+    }
+  }
+
+  /** What a cache has written, by name and beginning: whatever else lies in its folders is not its own. */
+  *#ownFiles(): Generator<{ path: string; isTemporary: boolean }> {
+    const shelves = join(this.directory, 'pictures');
+    const places: [folder: string, isName: (name: string) => boolean, isOwn: (path: string) => boolean][] = [
+      ...namesIn(shelves)
+        .filter((shelf) => /^[0-9a-f]{16}$/.test(shelf))
+        .map((shelf) => [join(shelves, shelf), isPackName, isPack] as (typeof places)[number]),
+      [join(this.directory, 'reports'), (name) => /^[0-9a-f]{32}\.json$/.test(name), isOwnJson],
+      [join(this.directory, 'files'), (name) => /^[0-9a-f]{16}\.json$/.test(name), isOwnJson],
+    ];
+    for (const [folder, isName, isOwn] of places) {
+      if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) continue; // a link leads elsewhere
+      for (const name of namesIn(folder)) {
+        const path = join(folder, name);
+        const isTemporary = isOwnTemporary(name);
+        if ((isTemporary || isName(name)) && isOwn(path)) yield { path, isTemporary };
       }
     }
   }
@@ -152,7 +160,9 @@ export interface Place {
 /** All pictures of one preparation in a cache. */
 export class Shelf {
   readonly #cache: PictureCache;
-  readonly #folder: string;
+  readonly folder: string;
+  /** A pack gave back other bytes than it was given. */
+  isDamaged = false;
   readonly #pictureLength: number;
   readonly packs: Pack[] = [];
   #writer: PackWriter | null = null;
@@ -161,16 +171,16 @@ export class Shelf {
 
   constructor(cache: PictureCache, folder: string, pictureLength: number) {
     this.#cache = cache;
-    this.#folder = folder;
+    this.folder = folder;
     this.#pictureLength = pictureLength;
     this.refresh();
   }
 
   /** Opens packs that came since. */
   refresh(): void {
-    for (const name of namesIn(this.#folder).toSorted()) {
-      const path = join(this.#folder, name);
-      if (!name.endsWith(PACK_EXTENSION) || this.packs.some((pack) => pack.path === path)) continue;
+    for (const name of namesIn(this.folder).toSorted()) {
+      const path = join(this.folder, name);
+      if (!isPackName(name) || this.packs.some((pack) => pack.path === path)) continue;
       const pack = Pack.open(path, this.#pictureLength);
       if (pack) this.packs.push(pack);
     }
@@ -193,8 +203,9 @@ export class Shelf {
     const found = this.find(digest);
     if (found) return found;
     if (!this.#writer) {
-      makeFolders(this.#folder);
-      this.#writer = new PackWriter(this.#folder, this.#pictureLength);
+      markFolder(this.#cache.directory);
+      makeFolders(this.folder);
+      this.#writer = new PackWriter(this.folder, this.#pictureLength);
     }
     const place = { pack: this.packs.length, place: this.#writer.add(digest, facts, picture) };
     this.#written.set(hexOf(digest), place);
@@ -236,8 +247,9 @@ export class Shelf {
 
   /** @throws NoRoomError when the disk has no room for that many pictures */
   checkRoom(count: number): void {
-    makeFolders(this.#folder);
-    const { bavail, bsize } = statfsSync(this.#folder);
+    markFolder(this.#cache.directory);
+    makeFolders(this.folder);
+    const { bavail, bsize } = statfsSync(this.folder);
     const bytes = count * this.#pictureLength;
     if (bytes <= bavail * bsize) return;
     const variable = this.#cache.limit < Infinity ? 'BELTNET_CACHE' : 'TMPDIR';
@@ -255,6 +267,9 @@ const sha256 = (data: string | Uint8Array): string => createHash('sha256').updat
 const room = (bytes: number): string =>
   bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
+/** Makes a picture again from its source, for where the disk has lost it. @throws DataError when the source is not what it was */
+export type Remake = (index: number) => Promise<Uint8Array>;
+
 /** Pictures of a shelf, in an order of their own. */
 export class CachedPictures implements PictureStore {
   readonly forwardOnly = false;
@@ -263,8 +278,10 @@ export class CachedPictures implements PictureStore {
   readonly #packOf: Uint16Array;
   readonly #placeOf: Uint32Array;
   readonly #pictureLength: number;
+  readonly #remake: Remake;
 
-  constructor(packs: readonly Pack[], places: readonly Place[], pictureLength: number) {
+  constructor(packs: readonly Pack[], places: readonly Place[], pictureLength: number, remake: Remake) {
+    this.#remake = remake;
     this.count = places.length;
     this.#packs = packs;
     this.#packOf = Uint16Array.from(places, ({ pack }) => pack);
@@ -284,10 +301,20 @@ export class CachedPictures implements PictureStore {
         const next = indices[first + count];
         if (this.#packOf[next] !== pack || this.#placeOf[next] !== place + count) break;
       }
-      reads.push(this.#packs[pack].read(place, count, target.subarray(first * length, (first + count) * length)));
+      const run = indices.subarray(first, first + count);
+      const pictures = target.subarray(first * length, (first + count) * length);
+      reads.push(
+        this.#packs[pack].read(place, count, pictures).catch((error) => this.#makeAgain(run, pictures, error)),
+      );
       first += count;
     }
     await Promise.all(reads);
+  }
+
+  /** All of a damaged run: which of its pictures are whole is not worth knowing. */
+  async #makeAgain(run: Uint32Array, target: Uint8Array, error: unknown): Promise<void> {
+    if (!(error instanceof DamagedPack)) throw error;
+    for (const [at, index] of run.entries()) target.set(await this.#remake(index), at * this.#pictureLength);
   }
 
   facts(index: number): Uint8Array {

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { DataError, UsageError } from '../../errors.js';
+import { ExhaustedError } from '../../files.node.js';
 import type { DecodeResult, DecodeWorkerData } from './decode-worker.node.js';
 import { DigestIndex } from './digest-index.js';
 import { RECORD_LENGTH } from '../audit/picture-facts.js';
@@ -107,7 +108,7 @@ async function* decodeHere(paths: readonly string[], options: DecodeOptions): As
         if (picture) pictures.set(picture.data, place * length);
         results.push({ index, error: null, known: !picture });
       } catch (cause) {
-        if (!(cause instanceof DataError)) throw cause;
+        if (!(cause instanceof DataError) || cause instanceof ExhaustedError) throw cause; // no fault of the file
         results.push({ index, error: cause.message, known: false });
         stopped = stopOnError;
       }

@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { DataError } from '../../errors.js';
+import { ExhaustedError } from '../../files.node.js';
 import { DigestIndex } from './digest-index.js';
 import { RECORD_LENGTH } from '../audit/picture-facts.js';
 import { readPicture } from '../pictures/read-picture.node.js';
@@ -59,7 +60,7 @@ function work({ paths, preparation, stopOnError, slot, ...data }: DecodeWorkerDa
       picture = readPicture(paths[index], preparation, record, isKnown);
       if (picture) pictures.set(picture.data, place * length);
     } catch (cause) {
-      if (!(cause instanceof DataError)) throw cause;
+      if (!(cause instanceof DataError) || cause instanceof ExhaustedError) throw cause; // no fault of the file
       error = cause.message;
       // Files are taken in order, so all before this one are done or under way: the first bad file is always found.
       if (stopOnError) Atomics.store(control, 0, paths.length);

@@ -7,9 +7,9 @@
  * digests of files that had rested for a while are remembered.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { makeFolders } from '../../files.node.js';
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readJson, writeJson } from './own-files.node.js';
 
 const GRAIN = 3000;
 const VERSION = 1;
@@ -26,7 +26,8 @@ interface Signature {
 type Entry = [string, number, number, number, number, string];
 
 export class FileDigests {
-  readonly #path: string;
+  readonly #folder: string;
+  readonly #name: string;
   readonly #started = Date.now();
   readonly #remembered = new Map<string, Entry>();
   readonly #signatures = new Map<string, Signature>();
@@ -35,16 +36,10 @@ export class FileDigests {
   /** @param name of the set of files, such as its folder */
   constructor(cacheDirectory: string, name: string) {
     const key = createHash('sha256').update(resolve(name)).digest('hex').slice(0, 16);
-    this.#path = join(cacheDirectory, 'files', `${key}.json`);
-    try {
-      const { version, entries } = JSON.parse(readFileSync(this.#path, 'utf8')) as {
-        version: number;
-        entries: Entry[];
-      };
-      if (version === VERSION) for (const entry of entries) this.#remembered.set(entry[0], entry);
-    } catch {
-      // none yet, or damaged
-    }
+    this.#folder = join(cacheDirectory, 'files');
+    this.#name = `${key}.json`;
+    const kept = readJson(join(this.#folder, this.#name)) as { version: number; entries: Entry[] } | undefined;
+    if (kept?.version === VERSION) for (const entry of kept.entries) this.#remembered.set(entry[0], entry);
   }
 
   /** The digest of a file that has not changed since it was noted, else null. Ask before reading the file. */
@@ -75,12 +70,9 @@ export class FileDigests {
   /** Keeps what was noted for the next run; failing that, the next run reads the files again. */
   save(): void {
     if (!this.#isNew) return;
-    const temporary = `${this.#path}.${process.pid}.tmp`;
     try {
       const entries = [...this.#remembered.values()].filter(([path]) => existsSync(path));
-      makeFolders(dirname(this.#path));
-      writeFileSync(temporary, JSON.stringify({ version: VERSION, entries }));
-      renameSync(temporary, this.#path);
+      writeJson(this.#folder, this.#name, { version: VERSION, entries });
     } catch {
       // no room, no rights
     }

@@ -1,9 +1,10 @@
 /** Files to pictures: a labelled data set to train on, or any pictures to predict. */
 import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import { DataError, UsageError } from '../../errors.js';
+import { MemoryBudget } from '../../memory.node.js';
 import { openArraySet, rowName } from '../sources/array-files.node.js';
-import { CachedPictures, NoRoomError, PictureCache, type Place, type Shelf } from './cache.node.js';
+import { CachedPictures, NoRoomError, PictureCache, type Place, type Remake, type Shelf } from './cache.node.js';
+import { isWithin } from './cache-place.node.js';
 import type { Dataset, PictureRecords, SkippedFile } from '../dataset.js';
 import { decodeFiles, type DecodeOptions } from './decode-pool.node.js';
 import { expandPaths } from '../sources/expand-paths.node.js';
@@ -16,6 +17,7 @@ import type { Picture } from '../pictures/picture.js';
 import type { Pictures, PictureStore } from './picture-store.js';
 
 import { checkPreparation, prepare, type Preparation } from '../pictures/resize.js';
+import { turns } from '../turns.js';
 
 export interface LoadOptions extends Preparation {
   /** Worker threads; 0 decodes in this thread. Default: one per processor core, none for fewer than 16 files. */
@@ -83,6 +85,16 @@ export type LoadingOptions = LoadDatasetOptions & Pick<DecodeOptions, 'stopOnErr
 /** Decodes and resizes the files of a list, or takes them from the cache; whatever is wrong with a file is in `errors`. */
 export async function load(list: FileList, options: LoadingOptions, cache: PictureCache | null): Promise<Loaded> {
   if (list.array) return loadArray(list, list.array, options);
+  if (cache && isWithin(list.name, cache.directory)) {
+    throw new UsageError(
+      `cache: expected a folder apart from the pictures' own, got ${cache.directory}, which holds ${list.name}`,
+    );
+  }
+  if (cache && isWithin(cache.directory, list.name)) {
+    throw new UsageError(
+      `cache: expected a folder apart from the pictures' own, got ${cache.directory} in ${list.name}`,
+    );
+  }
   const bytes = list.files.length * options.size.width * options.size.height * 3;
   const usable = cache && !cache.isRefused ? cache : null;
   if (usable && bytes <= usable.limit) {
@@ -114,12 +126,15 @@ async function loadThrough(
   const { size, onProgress } = options;
   const paths = list.files.map(({ path }) => path);
   const digestsOf = new Uint8Array(paths.length * DIGEST_LENGTH);
-  const places = paths.map((path, index): Place | null => {
+  const places: (Place | null)[] = [];
+  const turn = turns();
+  for (const [index, path] of paths.entries()) {
     const digest = digests?.find(path);
     const place = digest && shelf.find(digest);
     if (place) digestsOf.set(digest, index * DIGEST_LENGTH);
-    return place ?? null;
-  });
+    places.push(place ?? null);
+    await turn();
+  }
   const errors: (string | null)[] = paths.map(() => null);
   const missing = [...paths.keys()].filter((index) => !places[index]);
   const present = paths.length - missing.length;
@@ -154,12 +169,30 @@ async function loadThrough(
   const good = [...paths.keys()].filter((index) => errors[index] === null);
   const goodPlaces = good.map((index) => places[index] as Place);
   shelf.keep(goodPlaces);
-  const pictures = new CachedPictures(shelf.packs, goodPlaces, size.width * size.height * 3);
+  const remake: Remake = async (index) => {
+    const path = paths[good[index]];
+    noteDamage(shelf, options);
+    const { readPicture } = await import('../pictures/read-picture.node.js'); // the decoders are loaded where they are needed
+    const record = new Uint8Array(RECORD_LENGTH);
+    const picture = readPicture(path, options, record, () => false);
+    if (picture && Buffer.compare(record.subarray(0, DIGEST_LENGTH), records.digest(index)) === 0) return picture.data;
+    throw new DataError(`${path}: has changed since it was loaded, and what was kept of it is damaged; start again`);
+  };
+  const pictures = new CachedPictures(shelf.packs, goodPlaces, size.width * size.height * 3, remake);
   const records: PictureRecords = {
     digest: (index) => digestsOf.subarray(good[index] * DIGEST_LENGTH, (good[index] + 1) * DIGEST_LENGTH),
     facts: (index) => pictures.facts(index),
   };
   return { pictures, records, errors };
+}
+
+/** Said once: the pictures of a damaged file are made again whenever they are asked for. */
+function noteDamage(shelf: Shelf, { onNote }: LoadingOptions): void {
+  if (shelf.isDamaged) return;
+  shelf.isDamaged = true;
+  onNote?.(
+    `what was kept in ${shelf.folder} is damaged: its pictures are decoded again; if that comes back, see to the disk`,
+  );
 }
 
 async function loadIntoMemory(list: FileList, options: LoadingOptions): Promise<Loaded> {
@@ -207,15 +240,21 @@ async function loadArray(list: FileList, array: PictureArray, options: LoadingOp
   const shelf = isSmall ? null : PictureCache.temporary().shelf(options);
   shelf?.checkRoom(files.length);
   const places: Place[] = [];
+  const prepareAt = (index: number): Uint8Array => prepareRow(picture(index), files[index].path, options);
+  const remake: Remake = async (index) => {
+    if (shelf) noteDamage(shelf, options);
+    return Promise.resolve(prepareAt(index));
+  };
+  const turn = turns();
   for (let index = 0; index < files.length; index++) {
-    const prepared = prepareRow(picture(index), files[index].path, options);
+    const prepared = prepareAt(index);
     if (shelf) places.push(shelf.add(records.digest(index), records.facts(index), prepared));
     else pictures.set(prepared, index * length);
     options.onProgress?.(index + 1, files.length);
-    if (index % 1000 === 999) await setImmediate(); // let Ctrl-C and the progress line through
+    await turn();
   }
   shelf?.finish();
-  return { pictures: shelf ? new CachedPictures(shelf.packs, places, length) : pictures, records, errors };
+  return { pictures: shelf ? new CachedPictures(shelf.packs, places, length, remake) : pictures, records, errors };
 }
 
 function prepareRow(picture: Picture, name: string, preparation: Preparation): Uint8Array {
@@ -316,9 +355,10 @@ export async function streamPictures(paths: readonly string[], options: LoadOpti
 async function listItems(paths: readonly string[]): Promise<{ items: Item[]; decoded: string[] }> {
   const rows = new Map<string, Item[]>();
   const others: string[] = [];
+  const budget = new MemoryBudget();
   for (const path of paths) {
-    const set = await openArraySet(path);
-    if (!set) others.push(...(isManifest(path) ? await listManifest(path) : [path]));
+    const set = await openArraySet(path, budget);
+    if (!set) for (const other of isManifest(path) ? await listManifest(path) : [path]) others.push(other);
     for (const part of [set?.training, set?.validation, set?.test]) {
       if (!part) continue;
       const { pictures } = part;

@@ -2,29 +2,36 @@
  * A pack: one file with many prepared pictures, found by the digest of the file that each was made from. It is written
  * under a temporary name and renamed when it is complete and on the disk; it never changes after that.
  *
+ *     header    16 bytes: 'BELTPACK', version, picture length (uint32 each)
  *     pictures  [count, pictureLength]
  *     checks    [count] uint32            CRC-32 of each picture
  *     facts     [count, FACTS_LENGTH]     see picture-facts.ts
  *     index     [count, ENTRY_LENGTH]     see digest-index.ts: digest → place
  *     trailer   64 bytes: 'BELTPACK', version, count, picture length (uint32 each), 12 zeros, SHA-256 of checks to index
  */
-import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, openSync, read, readSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, fsyncSync, openSync, read, readSync, renameSync, rmSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import { DataError } from '../../errors.js';
 import { DigestIndex, ENTRY_LENGTH } from './digest-index.js';
+import { openTemporary, startsWith, TEMPORARY_EXTENSION, writeExactly } from './own-files.node.js';
 import { DIGEST_LENGTH, FACTS_LENGTH } from '../audit/picture-facts.js';
 
 const MAGIC = 'BELTPACK';
-const VERSION = 2;
+const VERSION = 3;
+const HEADER_LENGTH = 16;
 const TRAILER_LENGTH = 64;
 const CHECK_LENGTH = 4;
 
 export const PACK_EXTENSION = '.pack';
 
-/** Where packs are written; such a file that nobody writes to any more is what a crash left. */
-export const TEMPORARY_EXTENSION = '.tmp';
+/** Whether a name is one that packs get. */
+export const isPackName = (name: string): boolean => /^\d+-[0-9a-f]{12}\.pack$/.test(name);
+
+/** Whether a file is a pack of any version, or the beginning of one. */
+export const isPack = (path: string): boolean => startsWith(path, Buffer.from(MAGIC, 'latin1'));
+
+/** What a pack gives back is not what it was given. */
+export class DamagedPack extends Error {}
 
 export class Pack {
   readonly path: string;
@@ -56,7 +63,7 @@ export class Pack {
       const trailer = readExactly(file, size - TRAILER_LENGTH, TRAILER_LENGTH);
       const view = new DataView(trailer.buffer);
       const count = view.getUint32(12, true);
-      const tableStart = count * pictureLength;
+      const tableStart = HEADER_LENGTH + count * pictureLength;
       const tableLength = count * (CHECK_LENGTH + FACTS_LENGTH + ENTRY_LENGTH);
       const fits =
         Buffer.from(trailer.subarray(0, 8)).toString('latin1') === MAGIC &&
@@ -81,27 +88,26 @@ export class Pack {
   /**
    * Copies `count` pictures from `place` on into `target`.
    *
-   * @throws DataError when the disk gives back other bytes than it was given; the pack is taken away then
+   * @throws DamagedPack when the disk gives back other bytes than it was given; the pack is taken away then, so that the next
+   *   run makes its pictures again
    */
   async read(place: number, count: number, target: Uint8Array): Promise<void> {
     const bytes = count * this.#pictureLength;
     for (let done = 0; done < bytes;) {
-      const length = await readPart(this.#file, target, done, bytes - done, place * this.#pictureLength + done);
-      if (length === 0) throw this.#damaged(place + Math.floor(done / this.#pictureLength));
+      const position = HEADER_LENGTH + place * this.#pictureLength + done;
+      const length = await readPart(this.#file, target, done, bytes - done, position).catch(() => 0);
+      if (length === 0) throw this.#damaged();
       done += length;
     }
     for (let at = 0; at < count; at++) {
       const picture = target.subarray(at * this.#pictureLength, (at + 1) * this.#pictureLength);
-      if (crc32(picture) !== this.#checks.readUInt32LE((place + at) * CHECK_LENGTH)) throw this.#damaged(place + at);
+      if (crc32(picture) !== this.#checks.readUInt32LE((place + at) * CHECK_LENGTH)) throw this.#damaged();
     }
   }
 
-  #damaged(place: number): DataError {
-    rmSync(this.path, { force: true });
-    return new DataError(
-      `${this.path}: picture ${place} of this file of the cache is damaged; the file was taken away, so that the same ` +
-        'command makes its pictures again; if that comes back, see to the disk',
-    );
+  #damaged(): DamagedPack {
+    if (isPack(this.path)) rmSync(this.path, { force: true });
+    return new DamagedPack(this.path);
   }
 
   close(): void {
@@ -129,7 +135,6 @@ function readExactly(file: number, position: number, length: number): Uint8Array
 
 /** Writes one pack, picture by picture. */
 export class PackWriter {
-  readonly #folder: string;
   readonly #pictureLength: number;
   readonly #temporary: string;
   readonly #file: number;
@@ -139,10 +144,20 @@ export class PackWriter {
 
   /** @throws what fs throws */
   constructor(folder: string, pictureLength: number) {
-    this.#folder = folder;
     this.#pictureLength = pictureLength;
-    this.#temporary = join(folder, `${process.pid}-${randomBytes(6).toString('hex')}${TEMPORARY_EXTENSION}`);
-    this.#file = openSync(this.#temporary, 'wx');
+    const { path, file } = openTemporary(folder);
+    this.#temporary = path;
+    this.#file = file;
+    const header = Buffer.alloc(HEADER_LENGTH);
+    header.write(MAGIC, 0, 'latin1');
+    header.writeUInt32LE(VERSION, 8);
+    header.writeUInt32LE(pictureLength, 12);
+    try {
+      writeExactly(file, header);
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
   }
 
   get count(): number {
@@ -179,7 +194,7 @@ export class PackWriter {
     fsyncSync(this.#file);
     closeSync(this.#file);
     // Random: two runs that made the same pack at the same time leave two, of which one is forgotten sooner or later.
-    const path = join(this.#folder, basename(this.#temporary, TEMPORARY_EXTENSION) + PACK_EXTENSION);
+    const path = this.#temporary.slice(0, -TEMPORARY_EXTENSION.length) + PACK_EXTENSION;
     renameSync(this.#temporary, path);
     return path;
   }
@@ -193,8 +208,4 @@ export class PackWriter {
     }
     rmSync(this.#temporary, { force: true });
   }
-}
-
-function writeExactly(file: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, bytes.length - done);
 }

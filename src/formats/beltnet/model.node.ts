@@ -1,11 +1,17 @@
 /** Model files on disk. */
-import { readFile } from 'node:fs/promises';
 import { ModelFileError } from '../../errors.js';
-import { writeFileAtomically } from '../../files.node.js';
+import { type FileKind, readWholeFile, writeFileAtomically } from '../../files.node.js';
 import type { Model } from '../../nn/model.js';
 import { sha256Natively } from '../sha256.node.js';
 import type { ModelInfo } from './info.js';
 import { decodeModel, encodeModel, type DecodeOptions } from './model.js';
+
+/** Of models in any format; JavaScript's arrays end there. */
+export const MODEL_FILE: FileKind = {
+  what: 'a model file',
+  mostBytes: 2 ** 31 - 1,
+  refuse: (message, options) => new ModelFileError(message, options),
+};
 
 /**
  * Writes the model: to a temporary name, then renamed.
@@ -21,11 +27,5 @@ export async function saveModel(path: string, model: Model, info: ModelInfo): Pr
  * @throws ModelFileError when the file is missing, damaged or of another kind
  */
 export async function loadModel(path: string, options: DecodeOptions = {}): Promise<{ model: Model; info: ModelInfo }> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new ModelFileError(`${path}: expected a model file that can be read, got ${(error as Error).message}`);
-  }
-  return decodeModel(bytes, path, { hash: sha256Natively, ...options });
+  return decodeModel(await readWholeFile(path, MODEL_FILE), path, { hash: sha256Natively, ...options });
 }

@@ -25,21 +25,28 @@ export interface ImportedKeras {
   readonly notes: readonly string[];
 }
 
+export interface ImportKerasOptions {
+  /** How HDF5 is read: by default here and now. */
+  readonly readHdf5?: Hdf5Reader;
+  /** That an archive may have unpacked. Default: 2 GiB, where JavaScript's arrays end. */
+  readonly mostBytes?: number;
+}
+
 const LONGEST_JSON = 2 ** 24;
+const MOST_BYTES = 2 ** 31;
 
 /**
  * @param files one full model (`.keras`, or `.h5` of `model.save`), or an architecture (`model.json` of `model.to_json`) and weights
  *   (`.h5` or `.weights.h5` of `model.save_weights`), in any order; told by their content
- * @param options.readHdf5 how HDF5 is read: by default here and now
  * @throws ModelFileError when a file is damaged, and for layers and options that are not supported; UsageError for other files
  *   than these, and when the optional package that reads HDF5 is missing
  */
 export async function importKeras(
   files: readonly KerasFile[],
-  { readHdf5: read = readHdf5 }: { readHdf5?: Hdf5Reader } = {},
+  { readHdf5: read = readHdf5, mostBytes = MOST_BYTES }: ImportKerasOptions = {},
 ): Promise<ImportedKeras> {
   const [first, second] = files;
-  if (files.length === 1 && isZip(first.bytes)) return fromArchive(first, read);
+  if (files.length === 1 && isZip(first.bytes)) return fromArchive(first, read, mostBytes);
   if (files.length === 1 && isHdf5(first.bytes)) {
     const file = await read(first.bytes, first.name);
     const config = file.attributes.get('model_config');
@@ -67,12 +74,18 @@ function describeFile({ name, bytes }: KerasFile): string {
   return bytes[0] === 0x7b ? `${name} (JSON)` : `${name} (${bytes.length} bytes of another kind)`;
 }
 
-/** No model is larger unpacked: JavaScript's arrays end there. */
-const MOST_BYTES = 2 ** 31;
 const ENTRIES = { config: 'config.json', metadata: 'metadata.json', weights: 'model.weights.h5' };
 
-async function fromArchive({ name, bytes }: KerasFile, read: Hdf5Reader): Promise<ImportedKeras> {
-  const entries = await unzip(bytes, (entry) => Object.values(ENTRIES).includes(entry), MOST_BYTES).catch((error) => {
+async function fromArchive({ name, bytes }: KerasFile, read: Hdf5Reader, mostBytes: number): Promise<ImportedKeras> {
+  let total = 0;
+  const reserve = (length: number): void => {
+    total += length;
+    if (total > mostBytes)
+      throw new ModelFileError(
+        `${name}: expected at most ${mostBytes} bytes unpacked, got ${total}; is it a Keras model?`,
+      );
+  };
+  const entries = await unzip(bytes, (entry) => Object.values(ENTRIES).includes(entry), reserve).catch((error) => {
     if (!(error instanceof ZipError)) throw error;
     throw new ModelFileError(`${name}: expected a .keras archive, got ${error.message}`, { cause: error });
   });

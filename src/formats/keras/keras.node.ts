@@ -1,14 +1,13 @@
 /** Keras' files on disk, read under guard. */
-import { readFile, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { ModelFileError, UsageError } from '../../errors.js';
+import { readWholeFile } from '../../files.node.js';
+import { memoryLimit } from '../../memory.node.js';
 import { builtWorker } from '../../worker-thread.node.js';
+import { MODEL_FILE } from '../beltnet/model.node.js';
 import type { Hdf5WorkerAnswer, Hdf5WorkerData } from './hdf5-worker.node.js';
 import type { Hdf5Group } from './hdf5.js';
 import { importKeras, type ImportedKeras, type KerasFile } from './import-keras.js';
-
-/** JavaScript's arrays end there. */
-const LARGEST_FILE = 2 ** 31 - 1;
 
 /** A file of 100 MB takes three seconds; what takes ten times as long will not end. */
 const SECONDS_TO_READ = 10;
@@ -16,6 +15,8 @@ const SECONDS_PER_MEGABYTE = 0.3;
 /** jsfive makes numbers of 8 bytes of the floats, in lists that are copied; the worker's own code needs the rest. */
 const MEGABYTES_OF_MEMORY = 64;
 const MEMORY_PER_BYTE = 12;
+/** Of the file itself: the archive's entry, the worker's, and the one that jsfive reads. */
+const COPIES = 3;
 
 /**
  * A model of Keras 1 to 3 from its files.
@@ -23,19 +24,14 @@ const MEMORY_PER_BYTE = 12;
  * @throws ModelFileError naming the file and what was expected; UsageError when the optional package `jsfive` is missing
  */
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
-  return importKeras(await Promise.all(paths.map(readModelFile)), { readHdf5: readUnderGuard });
+  return importKeras(await Promise.all(paths.map(readModelFile)), {
+    readHdf5: readUnderGuard,
+    mostBytes: Math.min(2 ** 31, Math.floor(memoryLimit() / (MEMORY_PER_BYTE + COPIES))),
+  });
 }
 
 async function readModelFile(path: string): Promise<KerasFile> {
-  try {
-    const { size } = await stat(path);
-    if (size > LARGEST_FILE) throw new Error(`${size} bytes, more than ${LARGEST_FILE}`);
-    return { name: path, bytes: await readFile(path) };
-  } catch (error) {
-    throw new ModelFileError(`${path}: expected a model file that can be read, got ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+  return { name: path, bytes: await readWholeFile(path, MODEL_FILE) };
 }
 
 /** Reads an HDF5 file in a worker thread with little memory and time. @throws ModelFileError also when it exceeds them */

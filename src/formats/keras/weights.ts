@@ -135,7 +135,9 @@ const list = (named: readonly { readonly name: string }[]): string => {
 /** An attribute with a list of texts; long ones are cut into `name0`, `name1`, … */
 function texts(group: Hdf5Group, attribute: string, place: string): string[] {
   const found: unknown[] = [];
-  const take = (value: unknown): void => void found.push(...(Array.isArray(value) ? (value as unknown[]) : [value]));
+  const take = (value: unknown): void => {
+    for (const text of Array.isArray(value) ? (value as unknown[]) : [value]) found.push(text);
+  };
   if (group.attributes.has(attribute)) take(group.attributes.get(attribute));
   else
     for (let part = 0; group.attributes.has(`${attribute}${part}`); part++)

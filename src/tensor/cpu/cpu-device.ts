@@ -182,7 +182,7 @@ export class CpuDevice extends Device {
     let calls: NumberedCall[] = [];
     for (const launch of launches as readonly CpuLaunch[]) {
       if ('calls' in launch) {
-        calls.push(...launch.calls);
+        for (const call of launch.calls) calls.push(call);
       } else {
         this.#call(calls);
         calls = [];
