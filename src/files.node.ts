@@ -24,6 +24,8 @@ export interface FileKind {
   readonly what: string;
   readonly mostBytes: number;
   readonly refuse: (message: string, options?: ErrorOptions) => Error;
+  /** Told the size of the file before it is read. */
+  readonly onSize?: (bytes: number) => void;
 }
 
 /** The process or the machine has no more of something: no fault of the file, which must not be skipped for it. */
@@ -108,13 +110,14 @@ export function readWholeFileSync(path: string, kind: FileKind): Uint8Array {
 const PIECE = 2 ** 30;
 
 /** @returns its size */
-function checkStatus(path: string, status: Stats, { what, mostBytes, refuse }: FileKind): number {
+function checkStatus(path: string, status: Stats, { what, mostBytes, refuse, onSize }: FileKind): number {
   // Reading a pipe or a device could wait for ever, or never end.
   if (!status.isFile()) {
     const wayOut = status.isDirectory() ? 'give a file in it' : 'write it to a file first';
     throw refuse(`${path}: expected ${what}, received ${inWords(kindOf(status))}; ${wayOut}`);
   }
   if (status.size > mostBytes) throw tooLarge(path, status.size, { what, mostBytes, refuse });
+  onSize?.(status.size);
   return status.size;
 }
 

@@ -196,7 +196,7 @@ describe('a cache', () => {
       onNote: (line) => notes.push(line),
     });
     expect(dataset.files).toHaveLength(2);
-    expect(notes).toEqual([expect.stringMatching(/^the cache .*file cannot be used \(ENOTDIR\); .* without it$/)]);
+    expect(notes).toEqual([expect.stringMatching(/^the cache .*file cannot be used \(EEXIST\); .* without it$/)]);
   });
 });
 

@@ -20,7 +20,7 @@ const isWindows = process.platform === 'win32';
 
 /** Everything that is no file, under this name. */
 async function specials(name: string): Promise<[what: string, path: string][]> {
-  const folder = temporaryFolder({ 'pipe/x': '', 'socket/x': '', 'device/x': '', 'folder/x': '' });
+  const folder = temporaryFolder({ 'pipe/_': '', 'socket/_': '', 'device/_': '', 'folder/_': '' });
   const at = (what: string): string => join(folder, what, name);
   execFileSync('mkfifo', [at('pipe')]);
   const server = createServer().listen(at('socket'));

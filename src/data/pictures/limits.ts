@@ -6,6 +6,8 @@ export interface Limits {
   readonly maximumPixels?: number;
   /** Pictures whose decoding takes more bytes at its peak, besides the file, are refused. Default: 1 GiB. */
   readonly maximumMemory?: number;
+  /** Told the bytes that decoding will take, before it takes them; it may wait until there is room. */
+  readonly onMemory?: (bytes: number) => void;
 }
 
 /** Throws when a picture of so many pixels, that takes so many bytes to decode, is not wanted. */
@@ -15,7 +17,7 @@ const DEFAULT_MAXIMUM_PIXELS = 64_000_000;
 const DEFAULT_MAXIMUM_MEMORY = 2 ** 30;
 
 export function limitCheck(limits: Limits): CheckLimits {
-  const { maximumPixels = DEFAULT_MAXIMUM_PIXELS, maximumMemory = DEFAULT_MAXIMUM_MEMORY } = limits;
+  const { maximumPixels = DEFAULT_MAXIMUM_PIXELS, maximumMemory = DEFAULT_MAXIMUM_MEMORY, onMemory } = limits;
   return (width, height, memory) => {
     if (width < 1 || height < 1) throw new DamagedPicture(`its header says ${width}×${height} pixels`);
     if (width * height > maximumPixels) {
@@ -31,6 +33,7 @@ export function limitCheck(limits: Limits): CheckLimits {
         'shrink the picture first',
       );
     }
+    onMemory?.(memory);
   };
 }
 

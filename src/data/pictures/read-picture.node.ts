@@ -4,6 +4,7 @@ import { DataError } from '../../errors.js';
 import { type FileKind, readWholeFileSync } from '../../files.node.js';
 import { decode } from './decode.node.js';
 import { pictureFormat } from './format.js';
+import type { Limits } from './limits.js';
 import { DIGEST_LENGTH, writeFacts } from '../audit/picture-facts.js';
 import type { Picture } from './picture.js';
 import { type Preparation, prepare } from './resize.js';
@@ -13,6 +14,7 @@ import { type Preparation, prepare } from './resize.js';
  *
  * @param record takes the file's digest and facts, RECORD_LENGTH bytes
  * @param isKnown says of a digest whether its picture is at hand already; it is not decoded then
+ * @param limits what the decoder may take
  * @returns the picture, or null when it is known
  * @throws DataError when the file cannot be read, or holds no picture that can be decoded
  */
@@ -21,12 +23,14 @@ export function readPicture(
   preparation: Preparation,
   record: Uint8Array,
   isKnown: (digest: Uint8Array) => boolean,
+  limits: Pick<Limits, 'maximumMemory' | 'onMemory'> = {},
 ): Picture | null {
-  const bytes = readPictureBytes(path);
+  const { onMemory } = limits;
+  const bytes = readWholeFileSync(path, onMemory ? { ...PICTURE, onSize: onMemory } : PICTURE);
   const digest = createHash('sha256').update(bytes).digest();
   record.set(digest);
   if (isKnown(digest)) return null;
-  const picture = decode(bytes, path, { exif: preparation.exif ?? false });
+  const picture = decode(bytes, path, { exif: preparation.exif ?? false, ...limits });
   writeFacts(picture, pictureFormat(bytes), record.subarray(DIGEST_LENGTH));
   try {
     return prepare(picture, preparation);

@@ -96,7 +96,9 @@ export function findPictures(directory: string): FoundPictures {
       else found.skipped.push({ file: path, error: `${path}: expected a picture file, received ${kind}` });
     }
   };
-  visit(withSlashes(directory));
+  const top = withSlashes(directory);
+  if (isLost(top)) return { ...found, skipped: [lostFolder(top)] };
+  visit(top);
   if (otherFiles.length > 0) {
     found.notes.push(
       `${directory}: ignored ${otherFiles.length} file(s) that are no pictures, such as ${otherFiles[0]}`,

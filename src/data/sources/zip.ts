@@ -11,6 +11,8 @@ export class ZipError extends Error {}
 export const isZip = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x50 && bytes[1] === 0x4b && bytes[2] === 3 && bytes[3] === 4;
 
+/** Deflate cannot pack better than 1 : 1032. */
+const MOST_DEFLATED = 1032;
 const MOST_ENTRIES = 10_000;
 
 const DIRECTORY_END = 0x06054b50;
@@ -72,6 +74,8 @@ async function unpack(bytes: Uint8Array, entry: Entry, reserve: (bytes: number) 
   const start = offset + LOCAL_HEADER_LENGTH + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
   if (start + packedLength > bytes.length)
     throw new ZipError(`one whose '${name}' has ${packedLength} bytes, more than the archive`);
+  if (length > (method === STORED ? packedLength : packedLength * MOST_DEFLATED))
+    throw new ZipError(`one whose '${name}' has ${length} bytes, more than the archive can hold`);
   const packed = bytes.subarray(start, start + packedLength);
   const wrong = (received: string): never => {
     throw new ZipError(`a damaged '${name}' (expected ${length} bytes, received ${received})`);

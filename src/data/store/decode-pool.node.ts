@@ -7,7 +7,9 @@ import { setImmediate } from 'node:timers/promises';
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { DataError, UsageError } from '../../errors.js';
 import { ExhaustedError } from '../../files.node.js';
+import { memoryLimit } from '../../memory.node.js';
 import type { DecodeResult, DecodeWorkerData } from './decode-worker.node.js';
+import { mostForOnePicture } from './decoding-memory.node.js';
 import { DigestIndex } from './digest-index.js';
 import { RECORD_LENGTH } from '../audit/picture-facts.js';
 import { checkPreparation, type Preparation } from '../pictures/resize.js';
@@ -18,6 +20,8 @@ export interface DecodeOptions extends Preparation {
   readonly workers?: number;
   /** Called after each file. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Bytes that pictures may take while they are decoded, by all threads together. Default: half of the machine's, or BELTNET_MEMORY. */
+  readonly memory?: number;
   /** Stop at the first file that cannot be used. Default false. */
   readonly stopOnError?: boolean;
   /** Digests of files that need not be decoded, since their pictures are at hand. */
@@ -96,6 +100,7 @@ async function* decodeHere(paths: readonly string[], options: DecodeOptions): As
   const batch = batchLength(options, paths.length);
   const pictures = new Uint8Array(allocate(ArrayBuffer, batch, length, options));
   const records = new Uint8Array(batch * RECORD_LENGTH);
+  const limits = { maximumMemory: mostForOnePicture(options.memory ?? memoryLimit()) };
   const isKnown = (digest: Uint8Array): boolean => known.some((index) => index.find(digest) >= 0);
   let stopped = false;
   for (let first = 0; first < paths.length && !stopped; first += batch) {
@@ -104,7 +109,7 @@ async function* decodeHere(paths: readonly string[], options: DecodeOptions): As
       const place = index - first;
       const record = records.subarray(place * RECORD_LENGTH, (place + 1) * RECORD_LENGTH);
       try {
-        const picture = readPicture(paths[index], options, record, isKnown);
+        const picture = readPicture(paths[index], options, record, isKnown, limits);
         if (picture) pictures.set(picture.data, place * length);
         results.push({ index, error: null, known: !picture });
       } catch (cause) {
@@ -133,6 +138,8 @@ async function* decodeInWorkers(
   const records = new SharedArrayBuffer(places * RECORD_LENGTH);
   const controlBuffer = new SharedArrayBuffer(4 * (2 + workerCount));
   const control = new Int32Array(controlBuffer).fill(-1, 2); // no worker has a file yet
+  const lane = new SharedArrayBuffer(4);
+  const { memory = memoryLimit() } = options;
   const known = (options.known ?? []).map(({ bytes }) => {
     const shared = new SharedArrayBuffer(bytes.length);
     new Uint8Array(shared).set(bytes);
@@ -153,7 +160,7 @@ async function* decodeInWorkers(
   for (let slot = 2; slot < 2 + workerCount; slot++) {
     const workerData: DecodeWorkerData = {
       ...{ paths, preparation: { size, interpolation, ...(region && { region }), exif }, stopOnError, known },
-      ...{ pictures: ring, records, control: controlBuffer, slot },
+      ...{ pictures: ring, records, control: controlBuffer, slot, lane, memory, threads: workerCount },
     };
     const worker = new Worker(file, {
       workerData,

@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DataError } from '../../errors.js';
 import { ExhaustedError } from '../../files.node.js';
+import { DecodingMemory, mostForOnePicture } from './decoding-memory.node.js';
 import { DigestIndex } from './digest-index.js';
 import { RECORD_LENGTH } from '../audit/picture-facts.js';
 import { readPicture } from '../pictures/read-picture.node.js';
@@ -24,6 +25,11 @@ export interface DecodeWorkerData {
   readonly records: SharedArrayBuffer;
   /** int32: the next file's index; the number of files whose places are free again; then for each worker where it is. */
   readonly control: SharedArrayBuffer;
+  /** int32, [1]: the lane of large pictures, see decoding-memory.node.ts. */
+  readonly lane: SharedArrayBuffer;
+  /** Bytes that all workers together may take, and how many they are. */
+  readonly memory: number;
+  readonly threads: number;
   /** This worker's place in `control`. */
   readonly slot: number;
 }
@@ -44,6 +50,11 @@ function work({ paths, preparation, stopOnError, slot, ...data }: DecodeWorkerDa
   const places = records.length / RECORD_LENGTH;
   const length = pictures.length / places;
   const known = data.known.map((bytes) => new DigestIndex(new Uint8Array(bytes)));
+  const memory = new DecodingMemory(new Int32Array(data.lane), data.memory, data.threads);
+  const limits = {
+    maximumMemory: mostForOnePicture(data.memory),
+    onMemory: (bytes: number) => memory.reserve(bytes),
+  };
   const isKnown = (digest: Uint8Array): boolean => known.some((index) => index.find(digest) >= 0);
   for (;;) {
     const index = Atomics.add(control, 0, 1);
@@ -57,7 +68,7 @@ function work({ paths, preparation, stopOnError, slot, ...data }: DecodeWorkerDa
     let picture = null;
     try {
       const record = records.subarray(place * RECORD_LENGTH, (place + 1) * RECORD_LENGTH);
-      picture = readPicture(paths[index], preparation, record, isKnown);
+      picture = readPicture(paths[index], preparation, record, isKnown, limits);
       if (picture) pictures.set(picture.data, place * length);
     } catch (cause) {
       if (!(cause instanceof DataError) || cause instanceof ExhaustedError) throw cause; // no fault of the file
@@ -65,6 +76,7 @@ function work({ paths, preparation, stopOnError, slot, ...data }: DecodeWorkerDa
       // Files are taken in order, so all before this one are done or under way: the first bad file is always found.
       if (stopOnError) Atomics.store(control, 0, paths.length);
     }
+    memory.release();
     parentPort?.postMessage({ index, error, known: error === null && !picture } satisfies DecodeResult);
   }
 }

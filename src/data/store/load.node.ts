@@ -22,6 +22,8 @@ import { turns } from '../turns.js';
 export interface LoadOptions extends Preparation {
   /** Worker threads; 0 decodes in this thread. Default: one per processor core, none for fewer than 16 files. */
   readonly workers?: number;
+  /** Bytes that pictures may take while they are decoded, by all threads together. Default: half of the machine's, or BELTNET_MEMORY. */
+  readonly memory?: number;
   /** Called after each file. */
   readonly onProgress?: (done: number, total: number) => void;
 }
