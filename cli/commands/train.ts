@@ -1,5 +1,5 @@
 /** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
-import { NotANumberError, UsageError } from '../../src/errors.js';
+import { UsageError } from '../../src/errors.js';
 import {
   adam,
   binaryCrossentropy,
@@ -8,9 +8,7 @@ import {
   imageDataGenerator,
   openSplits,
   saveModel,
-  type EpochLog,
   type Interpolation,
-  type Model,
   type ModelInfo,
 } from '../../src/index.node.js';
 import { noteAlertClass, resolveAlertClass } from '../terminal/alert.js';
@@ -166,7 +164,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
         ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
         onProgress: (now) => showProgress((columns) => progress.text(now, columns)),
         onEpoch: async (log) => {
-          await saveGoodModel(run.modelPath, model, info, log);
+          await saveModel(run.modelPath, model, info);
           lastEpoch = log.epoch;
           await run.addResult(log);
           if (log.epoch === 1) await run.writeKernels(device.kernelChoices);
@@ -202,21 +200,6 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
     return 0;
   });
-}
-
-/** Saves the model, unless its validation loss or a weight is NaN or infinite: then the last good one stays. @throws NotANumberError */
-async function saveGoodModel(path: string, model: Model, info: ModelInfo, { epoch, valLoss }: EpochLog): Promise<void> {
-  const refuse = (what: string): never => {
-    throw new NotANumberError(`${what} in epoch ${epoch}; try a smaller learning rate`);
-  };
-  if (valLoss !== undefined && !Number.isFinite(valLoss)) refuse(`the validation loss became ${valLoss}`);
-  try {
-    await saveModel(path, model, info);
-  } catch (error) {
-    const weights = Object.values(await model.getWeights());
-    if (weights.some(({ data }) => !data.every(Number.isFinite))) refuse('weights became NaN or infinite');
-    throw error;
-  }
 }
 
 function whatIsKept(run: Run, epoch: number): string {
