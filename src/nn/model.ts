@@ -12,19 +12,13 @@ import { SymbolicTensor, type Layer } from './layers/layer.js';
 import type { Loss } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedWeights } from './parameters.js';
 
-import { ArraySource } from './training/batch-source.js';
 import type { Batches } from './training/batches.js';
-import {
-  checkFinite,
-  evaluateBatches,
-  predictBatches,
-  type EvaluateOptions,
-  type OnScores,
-} from './training/evaluate.js';
+import { evaluateBatches, predictBatches, type EvaluateOptions, type OnScores } from './training/evaluate.js';
 import type { History } from './training/events.js';
 import type { SetMetrics } from './training/figures.js';
 import { Exclusive } from './training/exclusive.js';
 import { fitBatches, profileBatches, type FitOptions, type FitOwner } from './training/fit.js';
+import { ArraySources, checkLabels, checkPictures, figuresOf, type Expected } from './training/on-batch.js';
 import type { StepProfile } from './training/profile.js';
 import { newCounters, readState, writeState, type TrainingState } from './training/state.js';
 import { Steps } from './training/steps.js';
@@ -34,8 +28,7 @@ interface Compiled extends FitOwner {
   readonly loss: Loss;
   /** The layers' parameters, by node. */
   readonly tensors: readonly Record<string, Tensor>[];
-  /** Sources of `trainOnBatch` and its kin, by batch size. */
-  readonly arrays: Map<number, ArraySource>;
+  readonly arrays: ArraySources;
 }
 
 /** How `call` and `values` run the layers. */
@@ -142,9 +135,9 @@ export class Model {
     return sizeOf(this.outputShape);
   }
 
-  /** How many classes the model tells apart: one sigmoid unit stands for two. */
-  get #classes(): number {
-    return Math.max(2, this.units);
+  /** What data must fit. One sigmoid unit stands for two classes. */
+  get #expected(): Expected {
+    return { inputShape: this.inputShape, classes: Math.max(2, this.units) };
   }
 
   /** Number of values in all parameters: 813,217 for the mission's network. `trainable` leaves running statistics and frozen layers out. */
@@ -175,7 +168,7 @@ export class Model {
     const { graph } = this;
     const resolvedLoss = lossFor(graph, loss);
     const resolvedOptimizer = resolveOptimizer(optimizer);
-    const weights = classWeight && classWeightsOf(classWeight, this.#classes);
+    const weights = classWeight && classWeightsOf(classWeight, this.#expected.classes);
     const arena = this.#placeWeights(device);
     const bound = resolvedOptimizer.bind(arena.values, arena.gradients);
     const tensors = graph.nodes.map(({ layer }) => arena.ofLayer(layer.name));
@@ -200,7 +193,7 @@ export class Model {
       counters: newCounters(),
       training: new Exclusive(),
       figures: new Exclusive(),
-      arrays: new Map(),
+      arrays: new ArraySources(device, this.inputShape),
     };
     return this;
   }
@@ -339,8 +332,8 @@ export class Model {
    */
   async fit(batches: Batches, options: FitOptions = {}): Promise<History> {
     const compiled = this.#requireTraining('fit');
-    this.#checkPictures('fit', batches);
-    if (options.validationData) this.#checkPictures('fit', options.validationData);
+    checkPictures('fit', batches, this.#expected);
+    if (options.validationData) checkPictures('fit', options.validationData, this.#expected);
     return compiled.training.run('fit', () => fitBatches(compiled, this, batches, options));
   }
 
@@ -350,7 +343,7 @@ export class Model {
    */
   async profile(batches: Batches): Promise<StepProfile> {
     const compiled = this.#requireTraining('profile');
-    this.#checkPictures('profile', batches);
+    checkPictures('profile', batches, this.#expected);
     return compiled.training.run('profile', () => profileBatches(compiled, batches));
   }
 
@@ -384,7 +377,7 @@ export class Model {
    */
   async evaluate(batches: Batches, options: EvaluateOptions = {}): Promise<SetMetrics> {
     const compiled = this.#require('evaluate');
-    this.#checkPictures('evaluate', batches);
+    checkPictures('evaluate', batches, this.#expected);
     return evaluateBatches(compiled, batches, options);
   }
 
@@ -396,27 +389,8 @@ export class Model {
    */
   async predict(batches: Batches, { onScores }: { onScores?: OnScores } = {}): Promise<Float32Array> {
     const compiled = this.#require('predict');
-    this.#checkPictures('predict', batches);
+    checkPictures('predict', batches, this.#expected);
     return predictBatches(compiled, batches, this.units, onScores);
-  }
-
-  #checkPictures(method: string, { pictureShape, labels }: Batches): void {
-    if (!sameShape(pictureShape, this.inputShape)) {
-      throw new ShapeError(
-        `${method}: the model expects pictures ${formatShape(this.inputShape)}, got ${formatShape(pictureShape)}; load them with that targetSize`,
-      );
-    }
-    this.#checkLabels(method, labels ?? []);
-  }
-
-  #checkLabels(method: string, labels: ArrayLike<number>): void {
-    for (let n = 0; n < labels.length; n++) {
-      if (!(labels[n] >= 0 && labels[n] < this.#classes))
-        throw new ShapeError(
-          `${method}: the model tells ${this.#classes} classes apart, got a picture of class ${labels[n]}; ` +
-            'end with a unit for each class',
-        );
-    }
   }
 
   /**
@@ -424,49 +398,30 @@ export class Model {
    * @throws NotANumberError when the loss is not finite
    */
   async trainOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
-    const { steps, counters, training, figures } = this.#requireTraining('trainOnBatch');
+    const { steps, counters, training, figures, arrays } = this.#requireTraining('trainOnBatch');
     for (const each of [training, figures]) each.check('trainOnBatch');
-    this.#checkLabels('trainOnBatch', y);
-    const source = this.#arraySource(x);
+    checkLabels('trainOnBatch', y, this.#expected);
+    const source = arrays.for(x);
     const count = source.load(x, y);
     steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
-    return this.#batchFigures(steps, 'trainOnBatch');
+    return figuresOf(steps, 'trainOnBatch');
   }
 
   /** @throws NotANumberError when the loss is not finite */
   async testOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
-    const { steps, figures } = this.#require('testOnBatch');
+    const { steps, figures, arrays } = this.#require('testOnBatch');
     figures.check('testOnBatch');
-    this.#checkLabels('testOnBatch', y);
-    const source = this.#arraySource(x);
+    checkLabels('testOnBatch', y, this.#expected);
+    const source = arrays.for(x);
     steps.evaluate(source, source.load(x, y));
-    return this.#batchFigures(steps, 'testOnBatch');
+    return figuresOf(steps, 'testOnBatch');
   }
 
   /** Probabilities of class 1 [n], or of each class [n,K]. */
   async predictOnBatch(x: Float32Array): Promise<Float32Array> {
-    const { steps } = this.#require('predictOnBatch');
-    const source = this.#arraySource(x);
+    const { steps, arrays } = this.#require('predictOnBatch');
+    const source = arrays.for(x);
     return steps.predict(source, source.load(x));
-  }
-
-  async #batchFigures(steps: Steps, method: string): Promise<SetMetrics> {
-    const [figures] = await steps.lastMetrics(1);
-    checkFinite(figures, 'loss', `in ${method}`);
-    return { loss: figures.loss, accuracy: figures.correct / figures.samples };
-  }
-
-  #arraySource(x: Float32Array): ArraySource {
-    const { arrays, device } = this.#require('batch');
-    const count = x.length / sizeOf(this.inputShape);
-    if (!Number.isInteger(count) || count === 0) {
-      throw new ShapeError(
-        `batch: ${x.length} values are not a whole number of inputs ${formatShape(this.inputShape)}`,
-      );
-    }
-    let source = arrays.get(count);
-    if (!source) arrays.set(count, (source = new ArraySource(device, this.inputShape, count)));
-    return source;
   }
 
   // --- weights
@@ -498,7 +453,7 @@ export class Model {
   #releaseTraining(): void {
     if (!this.#compiled) return;
     const { bound, steps, arrays } = this.#compiled;
-    for (const source of arrays.values()) source.destroy();
+    arrays.destroy();
     steps.destroy();
     bound.destroy();
   }

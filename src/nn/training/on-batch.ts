@@ -1,0 +1,69 @@
+/** What the methods that are given numbers (`trainOnBatch` and its kin) and those that are given sets check and share. */
+import { ShapeError } from '../../errors.js';
+import type { Device } from '../../tensor/device.js';
+import { formatShape, sameShape, sizeOf, type Shape } from '../../tensor/shape.js';
+import { ArraySource } from './batch-source.js';
+import type { Batches } from './batches.js';
+import { checkFinite } from './evaluate.js';
+import type { SetMetrics } from './figures.js';
+import type { Steps } from './steps.js';
+
+/** Sources of given numbers, by batch size. */
+export class ArraySources {
+  readonly #device: Device;
+  readonly #shape: Shape;
+  readonly #sources = new Map<number, ArraySource>();
+
+  constructor(device: Device, shape: Shape) {
+    this.#device = device;
+    this.#shape = shape;
+  }
+
+  /** The source for as many samples as x [n, …shape] has. @throws ShapeError when it has no whole number of them */
+  for(x: Float32Array): ArraySource {
+    const count = x.length / sizeOf(this.#shape);
+    if (!Number.isInteger(count) || count === 0)
+      throw new ShapeError(`batch: ${x.length} values are not a whole number of inputs ${formatShape(this.#shape)}`);
+    let source = this.#sources.get(count);
+    if (!source) this.#sources.set(count, (source = new ArraySource(this.#device, this.#shape, count)));
+    return source;
+  }
+
+  destroy(): void {
+    for (const source of this.#sources.values()) source.destroy();
+  }
+}
+
+/** Figures of the step that was just queued. @throws NotANumberError when they are not finite */
+export async function figuresOf(steps: Steps, method: string): Promise<SetMetrics> {
+  const [figures] = await steps.lastMetrics(1);
+  checkFinite(figures, 'loss', `in ${method}`);
+  return { loss: figures.loss, accuracy: figures.correct / figures.samples };
+}
+
+/** What sets and labels must fit. */
+export interface Expected {
+  readonly inputShape: Shape;
+  readonly classes: number;
+}
+
+/** @throws ShapeError for pictures of another shape, or of classes that the model does not tell apart */
+export function checkPictures(method: string, { pictureShape, labels }: Batches, expected: Expected): void {
+  if (!sameShape(pictureShape, expected.inputShape)) {
+    throw new ShapeError(
+      `${method}: the model expects pictures ${formatShape(expected.inputShape)}, got ${formatShape(pictureShape)}; load them with that targetSize`,
+    );
+  }
+  checkLabels(method, labels ?? [], expected);
+}
+
+/** @throws ShapeError for classes that the model does not tell apart */
+export function checkLabels(method: string, labels: ArrayLike<number>, { classes }: Expected): void {
+  for (let n = 0; n < labels.length; n++) {
+    if (!(labels[n] >= 0 && labels[n] < classes))
+      throw new ShapeError(
+        `${method}: the model tells ${classes} classes apart, got a picture of class ${labels[n]}; ` +
+          'end with a unit for each class',
+      );
+  }
+}
