@@ -3,7 +3,7 @@
 // may be divided into groups. Each function does one part of the work (see range.ts); a "line" is one row of output pixels,
 // counted over the whole batch.
 import { partEnd } from './range';
-import { evenOffsets, multiplyInto, multiplyWindows, packPanel, TILE_BYTES } from './tile';
+import { evenOffsets, multiplyInto, multiplyLine, packPanel, TILE_BYTES } from './tile';
 import { Axis, copyBand, firstInput, firstTap, highestInput, inputStep, lowestInput, mostTaps, tapCount, tapsBefore, tapStep } from './window';
 
 const CHANNELS: i32 = 8;
@@ -122,13 +122,7 @@ function convolveBand(
       const weights = packed + (<usize>((before * groups * panels + panel * rowTaps * columnTaps) * inputs + skipped) << 5);
       const start = origin + <usize>row * rowBytes + (<usize>(group * inputs) << 2);
       const line = target + <usize>(i * columns.outputs) * targetBytes + (<usize>channel << 2);
-      for (let j = 0; j <= last; j += 4) {
-        const j0 = <usize>j, j1 = <usize>min(j + 1, last), j2 = <usize>min(j + 2, last), j3 = <usize>min(j + 3, last);
-        multiplyWindows(
-          depth, start + j0 * step, start + j1 * step, start + j2 * step, start + j3 * step, table + (<usize>skipped << 2), weights,
-          line + j0 * targetStep, line + j1 * targetStep, line + j2 * targetStep, line + j3 * targetStep, columnsOfTile, panelBias, relu,
-        );
-      }
+      multiplyLine(depth, start, step, last + 1, table + (<usize>skipped << 2), weights, line, targetStep, columnsOfTile, panelBias, relu);
     }
   }
 }

@@ -77,44 +77,49 @@ export function convolveAndPool(
       const panel = packedWeights + <usize>(k / CHANNELS) * panelBytes;
       const columns = min(CHANNELS, outputChannels - k);
       const channelBytes = <usize>k << 2;
-      for (let j = 0; j < pooledWidth; j++) {
-        const p0 = start + <usize>(2 * j) * right;
-        const to = target + <usize>j * pixelBytes + channelBytes;
-        multiplyAndPool(depth, p0, p0 + right, p0 + down, p0 + down + right, offsets, panel, bias ? bias + channelBytes : 0, relu, y + to, places + to, columns);
-      }
+      const to = target + channelBytes;
+      multiplyAndPool(depth, start, right, down, pooledWidth, offsets, panel, bias ? bias + channelBytes : 0, relu, y + to, places + to, pixelBytes, columns);
     }
   }
 }
 
 /**
- * One pixel of y and places for 8 channels, of which the first `columns` are stored: the sums of four windows, their maximum, relu. Not to be
- * inlined, and all in registers: see tile.ts.
+ * A line of `count` pixels of y and places for 8 channels, of which the first `columns` are stored: the sums of four windows, `right` and `down` bytes
+ * apart, their maximum, relu. All in registers: see tile.ts.
  */
 function multiplyAndPool(
-  depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, bias: usize, relu: bool, y: usize, places: usize, columns: i32,
+  depth: i32, start: usize, right: usize, down: usize, count: i32, offsets: usize, panel: usize, bias: usize, relu: bool, y: usize, places: usize, pixelBytes: usize, columns: i32,
 ): void {
-  // Of channels beyond the last, what lies behind the bias does no harm: they are not stored.
-  let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
-  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
-  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
-    const offset = <usize>load<u32>(offsets);
-    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
-    let value = v128.load32_splat(a0 + offset);
-    c00 = multiplyAdd(c00, value, b0);
-    c01 = multiplyAdd(c01, value, b1);
-    value = v128.load32_splat(a1 + offset);
-    c10 = multiplyAdd(c10, value, b0);
-    c11 = multiplyAdd(c11, value, b1);
-    value = v128.load32_splat(a2 + offset);
-    c20 = multiplyAdd(c20, value, b0);
-    c21 = multiplyAdd(c21, value, b1);
-    value = v128.load32_splat(a3 + offset);
-    c30 = multiplyAdd(c30, value, b0);
-    c31 = multiplyAdd(c31, value, b1);
-    panel += 32;
+  const end = offsets + (<usize>depth << 2);
+  for (; count > 0; count--) {
+    const a1 = start + right, a2 = start + down, a3 = a2 + right;
+    // Of channels beyond the last, what lies behind the bias does no harm: they are not stored.
+    let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+    let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+    let values = panel;
+    for (let entry = offsets; entry < end; entry += 4) {
+      const offset = <usize>load<u32>(entry);
+      const b0 = v128.load(values), b1 = v128.load(values, 16);
+      let value = v128.load32_splat(start + offset);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1 + offset);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2 + offset);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3 + offset);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      values += 32;
+    }
+    poolFour(c00, c10, c20, c30, relu, y, places, columns);
+    if (columns > 4) poolFour(c01, c11, c21, c31, relu, y + 16, places + 16, columns - 4);
+    start += 2 * right;
+    y += pixelBytes;
+    places += pixelBytes;
   }
-  poolFour(c00, c10, c20, c30, relu, y, places, columns);
-  if (columns > 4) poolFour(c01, c11, c21, c31, relu, y + 16, places + 16, columns - 4);
 }
 
 /** The first maximum of four values and its place, 0 … 3, or 4 where relu cuts it, of `count` channels; NaN counts as the maximum. */

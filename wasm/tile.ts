@@ -15,7 +15,7 @@ export const TILE_BYTES: usize = 128;
 
 /**
  * c[4,8] = (accumulate ? c : 0) + a[4,depth] · panel[depth,8]; rows of c lie `stride` bytes apart.
- * Not to be inlined: within more loops V8 spills its registers, at three times the time. Unrolling does the same.
+ * Not to be inlined: within more loops V8 spills its registers. Unrolling does the same.
  */
 export function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, c: usize, stride: usize, accumulate: bool): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
@@ -43,35 +43,46 @@ export function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: us
 }
 
 /**
- * The same for windows, whose sums begin with the bias (0: none) and end in `activate`: rows at c0 … c3, of which the first
- * `columns` values are stored. Rows may be the same one.
+ * A line of `count` windows, the first at `start` and `step` bytes apart: their sums, which begin with the bias (0: none) and end in
+ * `activate`, to the first `columns` values of rows at `target`, `targetStep` bytes apart. The loop over the line costs a few spilled addresses (some 5 %
+ * of a deep sum) and saves a call with all its arguments for every four windows (a fifth of a shallow one).
  */
-export function multiplyWindows(
-  depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, c0: usize, c1: usize, c2: usize, c3: usize, columns: i32, bias: usize, relu: bool,
+export function multiplyLine(
+  depth: i32, start: usize, step: usize, count: i32, offsets: usize, panel: usize, target: usize, targetStep: usize, columns: i32, bias: usize, relu: bool,
 ): void {
-  let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
-  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
-  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
-    const offset = <usize>load<u32>(offsets);
-    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
-    let value = v128.load32_splat(a0 + offset);
-    c00 = multiplyAdd(c00, value, b0);
-    c01 = multiplyAdd(c01, value, b1);
-    value = v128.load32_splat(a1 + offset);
-    c10 = multiplyAdd(c10, value, b0);
-    c11 = multiplyAdd(c11, value, b1);
-    value = v128.load32_splat(a2 + offset);
-    c20 = multiplyAdd(c20, value, b0);
-    c21 = multiplyAdd(c21, value, b1);
-    value = v128.load32_splat(a3 + offset);
-    c30 = multiplyAdd(c30, value, b0);
-    c31 = multiplyAdd(c31, value, b1);
-    panel += 32;
+  const last = count - 1; // windows beyond it repeat it
+  const end = offsets + (<usize>depth << 2);
+  for (let j = 0; j < count; j += 4) {
+    const step1 = j < last ? step : 0, step2 = j + 1 < last ? step : 0, step3 = j + 2 < last ? step : 0;
+    const a1 = start + step1, a2 = a1 + step2, a3 = a2 + step3;
+    let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+    let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+    let values = panel;
+    for (let entry = offsets; entry < end; entry += 4) {
+      const offset = <usize>load<u32>(entry);
+      const b0 = v128.load(values), b1 = v128.load(values, 16);
+      let value = v128.load32_splat(start + offset);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1 + offset);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2 + offset);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3 + offset);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      values += 32;
+    }
+    const c1 = target + (step1 ? targetStep : 0), c2 = c1 + (step2 ? targetStep : 0), c3 = c2 + (step3 ? targetStep : 0);
+    finishRow(target, c00, c01, columns, relu);
+    finishRow(c1, c10, c11, columns, relu);
+    finishRow(c2, c20, c21, columns, relu);
+    finishRow(c3, c30, c31, columns, relu);
+    start += 4 * step;
+    target += 4 * targetStep;
   }
-  finishRow(c0, c00, c01, columns, relu);
-  finishRow(c1, c10, c11, columns, relu);
-  finishRow(c2, c20, c21, columns, relu);
-  finishRow(c3, c30, c31, columns, relu);
 }
 
 // @ts-ignore: decorator
