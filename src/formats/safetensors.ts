@@ -5,6 +5,7 @@
  * see, keys are unique. Reading executes nothing and allocates nothing before the sizes are checked.
  */
 import { ModelFileError, ShapeError, UsageError } from '../errors.js';
+import { expectBytes, expectObject, received as wordsFor } from '../expect.js';
 import { formatShape, type Shape } from '../tensor/shape.js';
 import { parseJson, type Refuse } from './json.js';
 
@@ -69,6 +70,7 @@ export function writeSafetensors(
   const refuse = (expected: string, received: string): never => {
     throw new ShapeError(`writeSafetensors: expected ${expected}, got ${received}`);
   };
+  expectObject(tensors, 'writeSafetensors: tensors');
   if (!isTexts(metadata)) throw new UsageError(`writeSafetensors: expects texts as metadata, got ${preview(metadata)}`);
   const header: [name: string, description: unknown][] = [];
   if (Object.keys(metadata).length > 0) header.push([METADATA, metadata]);
@@ -77,7 +79,10 @@ export function writeSafetensors(
       `writeSafetensors: expects at most ${MOST_TENSORS} tensors, got ${Object.keys(tensors).length}`,
     );
   let size = 0;
-  for (const [name, { shape, data, dtype = 'F32' }] of Object.entries(tensors)) {
+  for (const [name, described] of Object.entries(tensors)) {
+    expectObject(described, `writeSafetensors: tensor '${name}'`);
+    const { shape, data, dtype = 'F32' } = described;
+    if (!ArrayBuffer.isView(data)) refuse(`data of tensor '${name}' in an array of its type`, wordsFor(data));
     if (name === METADATA) throw new UsageError(`a tensor cannot be named '${METADATA}' in safetensors; rename it`);
     const entry = { dtype, shape, data_offsets: [size, size + data.byteLength] };
     checkEntry(name, entry, refuse); // what reading refuses
@@ -109,6 +114,7 @@ export function readSafetensors(
   bytes: Uint8Array,
   name: string,
 ): { tensors: Map<string, SafeTensor>; metadata: Record<string, string> } {
+  expectBytes(bytes, 'readSafetensors: bytes');
   const refuse = (expected: string, received: string): never => {
     throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
   };
@@ -148,7 +154,12 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isTexts = (value: unknown): value is Record<string, string> =>
   isObject(value) && Object.values(value).every((each) => typeof each === 'string');
-const preview = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 100);
+/** Numbers that JSON has no form for come from programs only, not from files. */
+const preview = (value: unknown): string =>
+  (JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? `${each}` : each)) ?? 'nothing').slice(
+    0,
+    100,
+  );
 
 function parseHeader(bytes: Uint8Array, refuse: Refuse): Record<string, unknown> {
   if (bytes[0] !== 0x7b)

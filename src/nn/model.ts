@@ -401,7 +401,7 @@ export class Model {
     const { steps, counters, training, figures, arrays } = this.#requireTraining('trainOnBatch');
     for (const each of [training, figures]) each.check('trainOnBatch');
     checkLabels('trainOnBatch', y, this.#expected);
-    const source = arrays.for(x);
+    const source = arrays.for('trainOnBatch', x);
     const count = source.load(x, y);
     steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
     return figuresOf(steps, 'trainOnBatch');
@@ -412,7 +412,7 @@ export class Model {
     const { steps, figures, arrays } = this.#require('testOnBatch');
     figures.check('testOnBatch');
     checkLabels('testOnBatch', y, this.#expected);
-    const source = arrays.for(x);
+    const source = arrays.for('testOnBatch', x);
     steps.evaluate(source, source.load(x, y));
     return figuresOf(steps, 'testOnBatch');
   }
@@ -420,7 +420,7 @@ export class Model {
   /** Probabilities of class 1 [n], or of each class [n,K]. */
   async predictOnBatch(x: Float32Array): Promise<Float32Array> {
     const { steps, arrays } = this.#require('predictOnBatch');
-    const source = arrays.for(x);
+    const source = arrays.for('predictOnBatch', x);
     return steps.predict(source, source.load(x));
   }
 

@@ -4,6 +4,7 @@
  * and frozen parameters) is in a third: WebGPU does not let a kernel write to a buffer that it also reads parameters from.
  */
 import { ShapeError } from '../errors.js';
+import { expectObject } from '../expect.js';
 import { ALIGNMENT, type Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
@@ -47,6 +48,7 @@ export function checkFinite(weights: NamedWeights, refuse: (message: string) => 
  * @throws ShapeError when a parameter is missing, superfluous, of another shape, or not finite
  */
 export function checkWeights(parameters: readonly NamedParameter[], weights: NamedWeights): NamedWeights {
+  expectObject(weights, 'weights');
   for (const { fullName, shape } of parameters) {
     const given = Object.hasOwn(weights, fullName) ? weights[fullName] : null;
     if (!given)

@@ -5,7 +5,8 @@
 import { ShapeError, UsageError } from '../errors.js';
 import { addKernel, copyKernel, onesLikeKernel } from './elementwise.js';
 import { formatShape } from './shape.js';
-import { launch, type Tensor } from './tensor.js';
+import { received } from '../expect.js';
+import { launch, Tensor } from './tensor.js';
 
 /** What a gradient rule is given: the gradient of the loss with respect to the op's first output, and what forward left. */
 export interface BackwardContext<Attributes> {
@@ -51,6 +52,8 @@ export function defineOp<Attributes>(op: Op<Attributes>): DefinedOp<Attributes> 
   return {
     ...op,
     apply(inputs, attributes) {
+      for (const each of inputs)
+        if (!(each instanceof Tensor)) throw new UsageError(`${op.name} expects tensors, got ${received(each)}`);
       if (activeTape !== null && inputs.some((input) => madeByBackward.has(input))) {
         throw new UsageError(
           `${op.name}: an input is a gradient, which has no gradient itself (double backward is not supported); ` +

@@ -1,5 +1,6 @@
 /** Tensors: a shape, an element type and a range of device memory. Operations on them are functions in `kernels/`. */
 import { ShapeError, UsageError } from '../errors.js';
+import { received } from '../expect.js';
 import type { Device, Storage } from './device.js';
 import type { BufferView, Kernel } from './kernel.js';
 import { bytesOf, formatShape, sameShape, sizeOf, type DType, type Shape, type TensorType } from './shape.js';
@@ -104,8 +105,11 @@ export function emptyTensor(device: Device, shape: Shape, dtype: DType = 'float3
 }
 
 /** A tensor with given values in row-major order; uint32 or uint8 when `data` is. */
-export function tensor(device: Device, data: TensorData | readonly number[], shape: Shape = [data.length]): Tensor {
+export function tensor(device: Device, data: TensorData | readonly number[], given?: Shape): Tensor {
   const values = Array.isArray(data) ? Float32Array.from(data) : (data as TensorData);
+  if (!(values instanceof Float32Array || values instanceof Uint32Array || values instanceof Uint8Array))
+    throw new UsageError(`tensor: data expects numbers in an array, got ${received(data)}`);
+  const shape = given ?? [values.length];
   if (values.length !== sizeOf(shape)) {
     throw new ShapeError(`tensor: shape ${formatShape(shape)} expects ${sizeOf(shape)} values, got ${values.length}`);
   }

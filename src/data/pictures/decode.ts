@@ -3,6 +3,7 @@
  * is wrong with the bytes ends in a DataError, and in nothing else.
  */
 import { DataError } from '../../errors.js';
+import { expectBytes } from '../../expect.js';
 import { decodeBmp } from './bmp.js';
 import { DamagedPicture } from './damaged-picture.js';
 import { type KnownFormat, pictureFormat } from './format.js';
@@ -30,9 +31,10 @@ export interface DecodeOptions extends Limits {
  *
  * @param bytes the whole file; not changed
  * @param name what error messages call it
- * @throws DataError for any other format, a picture that is too large, and every kind of damage
+ * @throws DataError for any other format, a picture that is too large, and every kind of damage; UsageError for what is no bytes
  */
 export function decode(bytes: Uint8Array, name: string, options: DecodeOptions = {}): Picture {
+  expectBytes(bytes, 'decode: bytes');
   const format = pictureFormat(bytes);
   if (format !== 'JPEG' && format !== 'PNG' && format !== 'BMP') {
     throw new DataError(`${name}: expected a JPEG, PNG or BMP picture, received ${describeOther(format, bytes)}`);

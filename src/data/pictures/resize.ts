@@ -3,6 +3,7 @@
  * Source: Pillow, src/libImaging/Geometry.c (nearest) and Resample.c (the others).
  */
 import { UsageError } from '../../errors.js';
+import { expectBytes, expectObject, received } from '../../expect.js';
 import type { Picture } from './picture.js';
 
 /** `nearest` is Keras' default; the others average over the area when they shrink a picture (no aliasing). */
@@ -38,12 +39,17 @@ export interface Preparation {
  *
  * @throws UsageError as `resize`; RangeError in words when the region does not lie within the picture
  */
-export function prepare(picture: Picture, { size, interpolation = 'nearest', region }: Preparation): Picture {
+export function prepare(picture: Picture, preparation: Preparation): Picture {
+  expectObject(preparation, 'prepare: preparation');
+  const { size, interpolation = 'nearest', region } = preparation;
   return resize(region ? crop(picture, region) : picture, size, interpolation);
 }
 
 /** @throws RangeError when the region does not lie within the picture */
-export function crop({ width, height, data }: Picture, region: Region): Picture {
+export function crop(picture: Picture, region: Region): Picture {
+  expectPicture(picture, 'crop');
+  expectObject(region, 'crop: region');
+  const { width, height, data } = picture;
   if (region.x + region.width > width || region.y + region.height > height) {
     throw new RangeError(
       `expected a picture that holds the region ${region.width}×${region.height} at ${region.x},${region.y}, ` +
@@ -74,9 +80,8 @@ export function checkPreparation({ size, interpolation = 'nearest', region }: Pr
 function checkInterpolation(interpolation: string): void {
   if ((interpolations as readonly string[]).includes(interpolation)) return;
   const known = interpolations.map((name) => `'${name}'`);
-  throw new UsageError(
-    `interpolation: expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}, received '${interpolation}'`,
-  );
+  const got = typeof interpolation === 'string' ? `'${interpolation}'` : received(interpolation);
+  throw new UsageError(`interpolation: expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}, received ${got}`);
 }
 
 /** Output sizes above this are a slip of the pen, not a picture for a network. */
@@ -118,6 +123,7 @@ function sinc(x: number): number {
 export function resize(picture: Picture, size: Size, interpolation: Interpolation): Picture {
   checkSize(size);
   checkInterpolation(interpolation);
+  expectPicture(picture, 'resize');
   if (picture.width === size.width && picture.height === size.height) return picture;
   if (interpolation === 'nearest') return resizeNearest(picture, size);
   // Horizontal first, rounded to uint8 between the passes: both are visible in the result. (Newer Pillows go vertically
@@ -128,7 +134,9 @@ export function resize(picture: Picture, size: Size, interpolation: Interpolatio
 }
 
 /** @throws UsageError unless width and height are whole numbers from 1 to 16384 */
-export function checkSize({ width, height }: Size): void {
+export function checkSize(size: Size): void {
+  expectObject(size, 'size');
+  const { width, height } = size;
   for (const [name, side] of [['width', width] as const, ['height', height] as const]) {
     if (!Number.isInteger(side) || side < 1 || side > MAXIMUM_SIDE) {
       throw new UsageError(`size: expected a ${name} from 1 to ${MAXIMUM_SIDE} pixels, received ${String(side)}`);
@@ -253,4 +261,15 @@ function resampleColumns({ width, height, data }: Picture, outputHeight: number,
 /** Fixed point → 0…255: weights add up to a little more than 1 when rounded, and some are below 0. */
 function clip(sum: number): number {
   return Math.max(0, Math.min(255, sum >> PRECISION_BITS));
+}
+
+/** @throws UsageError unless it is a picture whose pixels are all there */
+function expectPicture(picture: Picture, method: string): void {
+  expectObject(picture, `${method}: picture`);
+  const { width, height, data } = picture;
+  expectBytes(data, `${method}: the picture's data`);
+  if (!(width >= 1 && height >= 1) || data.length !== width * height * 3)
+    throw new UsageError(
+      `${method}: a picture of ${width}×${height} expects 3 bytes a pixel, got ${data.length} bytes`,
+    );
 }

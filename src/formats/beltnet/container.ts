@@ -6,6 +6,7 @@
  *     parts   ←pack, unpack→ content      fields, weights, sections
  */
 import { ModelFileError } from '../../errors.js';
+import { expectObject } from '../../expect.js';
 import { contentHash, type Content, type Sha256 } from '../content-hash.js';
 import { canonicalJson, parseJson, type Refuse } from '../json.js';
 import { readSafetensors, writeSafetensors, type SafeTensor } from '../safetensors.js';
@@ -71,7 +72,9 @@ export function pack({ version, fields, weights, sections }: ModelParts, refuse:
   const json = (value: unknown, what: string): string => canonicalJson(value, what, refuse);
   const tensors: Record<string, SafeTensor> = { ...weights };
   const described: Record<string, object> = {};
-  for (const [section, { value, required, tensors: own = {} }] of Object.entries(sections).toSorted(byKey)) {
+  for (const [section, description] of Object.entries(sections).toSorted(byKey)) {
+    expectObject(description, `the section '${section}'`);
+    const { value, required, tensors: own = {} } = description;
     described[section] = { value, required };
     const [taken] = Object.keys(weights).filter((weight) => weight.startsWith(`${section}/`));
     if (taken !== undefined) refuse(`weights with other names than the section '${section}'`, `'${taken}'`);

@@ -1,6 +1,15 @@
 /** What a model file says beside architecture and weights: classes, preprocessing, and what raises the alert. */
 import { ModelFileError } from '../../errors.js';
+import { expectObject, received } from '../../expect.js';
 import type { ModelParts, Sections } from './container.js';
+
+function preview(value: unknown): string {
+  try {
+    return JSON.stringify(value).slice(0, 120);
+  } catch {
+    return received(value); // what only programs give
+  }
+}
 
 export interface ModelInfo {
   /** Class index → name; of two classes, index 1 is the one whose probability a sigmoid gives. */
@@ -32,6 +41,13 @@ export interface ModelInfo {
   readonly sections?: Sections;
 }
 
+/** For what a program gives to an exporter. @throws UsageError when a part of it is missing */
+export function expectInfo(info: ModelInfo, method: string): void {
+  expectObject(info, `${method}: info`);
+  for (const part of ['classNames', 'preprocessing', 'alert'] as const)
+    expectObject(info[part], `${method}: the ${part} of info`);
+}
+
 /**
  * @param name of the file, for messages
  * @param rules.strict whether options that {@link ModelInfo} does not name are refused; versions 1 and 2 ignored them
@@ -43,7 +59,7 @@ export function checkInfo(
   { strict, leastClasses }: { readonly strict: boolean; readonly leastClasses: number },
 ): ModelInfo {
   const expect = (holds: boolean, what: string, got: unknown): void => {
-    if (!holds) throw new ModelFileError(`${name}: expected ${what}, got ${JSON.stringify(got)?.slice(0, 120)}`);
+    if (!holds) throw new ModelFileError(`${name}: expected ${what}, got ${preview(got)}`);
   };
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
   const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

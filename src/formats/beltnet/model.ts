@@ -6,6 +6,8 @@ import { BeltnetError, ModelFileError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import { contentHash, type Sha256 } from '../content-hash.js';
+import { expectObject } from '../../expect.js';
+import { expectModel } from '../finite-weights.js';
 import type { Refuse } from '../json.js';
 import { toFloat32, type SafeTensor } from '../safetensors.js';
 import { buildModel } from './architecture.js';
@@ -36,7 +38,10 @@ export async function encodeModel(
   info: ModelInfo,
   { name = 'encodeModel', hash }: EncodeOptions = {},
 ): Promise<Uint8Array> {
+  expectModel(model, 'encodeModel');
+  expectObject(info, 'encodeModel: info');
   const { classNames, preprocessing, alert, sections = {} } = info;
+  expectObject(sections, 'encodeModel: sections');
   const refuse = refuseFor(name);
   const content = pack(
     {
@@ -69,6 +74,7 @@ export function decodeModel(
  * docs/model-file.md says how other programs compute it.
  */
 export async function weightsHash(model: Model): Promise<string> {
+  expectModel(model, 'weightsHash');
   return contentHash({ tensors: tensorsOf(await model.getWeights()), metadata: {} });
 }
 

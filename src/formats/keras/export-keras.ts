@@ -3,7 +3,7 @@ import { UsageError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
 import type { ModelNode } from '../../nn/graph.js';
 import type { Model } from '../../nn/model.js';
-import { finiteWeights } from '../finite-weights.js';
+import { expectModel, finiteWeights } from '../finite-weights.js';
 import { checkpointName } from './architecture.js';
 import { zip } from '../../data/sources/zip.js';
 import { writeHdf5, type NamedArray } from './write-hdf5.js';
@@ -47,6 +47,7 @@ function serializeInput(model: Model, name: string): object {
  * ModelFileError for weights that are not finite
  */
 export async function exportKeras(model: Model): Promise<Uint8Array> {
+  expectModel(model, 'exportKeras');
   const odd = model.layers.find(({ name }) => name.includes('/'));
   if (odd) throw new UsageError(`export: Keras allows no '/' in the names of layers, got '${odd.name}'; rename it`);
   const row = model.nodes.every(

@@ -1,6 +1,7 @@
 /** Models of Keras 1 to 3, from the bytes of their files: architecture, weights, and what a `Rescaling` layer at the start does. */
 import { isZip, unzip, ZipError } from '../../data/sources/zip.js';
-import { ModelFileError } from '../../errors.js';
+import { ModelFileError, UsageError } from '../../errors.js';
+import { expectBytes, expectObject, received } from '../../expect.js';
 import type { Model } from '../../nn/model.js';
 import { readArchitecture } from './architecture.js';
 import { isHdf5, readHdf5, type Hdf5Group, type Hdf5Reader } from './hdf5.js';
@@ -45,6 +46,11 @@ export async function importKeras(
   files: readonly KerasFile[],
   { readHdf5: read = readHdf5, mostBytes = MOST_BYTES }: ImportKerasOptions = {},
 ): Promise<ImportedKeras> {
+  if (!Array.isArray(files)) throw new UsageError(`importKeras expects a list of files, got ${received(files)}`);
+  for (const file of files as readonly KerasFile[]) {
+    expectObject(file, 'importKeras: a file');
+    expectBytes(file.bytes, 'importKeras: the bytes of a file');
+  }
   const [first, second] = files;
   if (files.length === 1 && isZip(first.bytes)) return fromArchive(first, read, mostBytes);
   if (files.length === 1 && isHdf5(first.bytes)) {

@@ -2,8 +2,8 @@
 import { UsageError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import { formatShape } from '../../tensor/shape.js';
-import type { ModelInfo } from '../beltnet/info.js';
-import { finiteWeights } from '../finite-weights.js';
+import { expectInfo, type ModelInfo } from '../beltnet/info.js';
+import { expectModel, finiteWeights } from '../finite-weights.js';
 import { OnnxGraph } from './graph.js';
 import { addLayer, LaidOut } from './layers.js';
 import { modelBytes, type OnnxValue } from './messages.js';
@@ -24,6 +24,8 @@ export async function encodeOnnx(
   info: ModelInfo,
   { withPreprocessing = false }: OnnxOptions = {},
 ): Promise<Uint8Array> {
+  expectModel(model, 'encodeOnnx');
+  expectInfo(info, 'encodeOnnx');
   const graph = new OnnxGraph();
   const { inputShape, nodes } = model;
   if (withPreprocessing && inputShape.length !== 3)

@@ -20,8 +20,8 @@ import { BatchNormalization } from '../../nn/layers/normalization.js';
 import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '../../nn/layers/pooling.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
-import type { ModelInfo } from '../beltnet/info.js';
-import { finiteWeights } from '../finite-weights.js';
+import { expectInfo, type ModelInfo } from '../beltnet/info.js';
+import { expectModel, finiteWeights } from '../finite-weights.js';
 import { writeSafetensors } from '../safetensors.js';
 import { OIHW, transpose } from '../transpose.js';
 
@@ -35,6 +35,8 @@ type Tensors = Record<string, { shape: Shape; data: Float32Array }>;
  * element by element; ModelFileError for weights that are not finite
  */
 export async function encodeTorchSafetensors(model: Model, info: ModelInfo): Promise<Uint8Array> {
+  expectModel(model, 'encodeTorchSafetensors');
+  expectInfo(info, 'encodeTorchSafetensors');
   const weights = await finiteWeights(model, 'encodeTorchSafetensors');
   const tensors: Tensors = {};
   const orders: Order[] = [null];

@@ -1,5 +1,6 @@
 /** What the methods that are given numbers (`trainOnBatch` and its kin) and those that are given sets check and share. */
 import { ShapeError } from '../../errors.js';
+import { expectFinite, expectObject } from '../../expect.js';
 import type { Device } from '../../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { ArraySource } from './batch-source.js';
@@ -19,11 +20,14 @@ export class ArraySources {
     this.#shape = shape;
   }
 
-  /** The source for as many samples as x [n, …shape] has. @throws ShapeError when it has no whole number of them */
-  for(x: Float32Array): ArraySource {
+  /** The source for as many samples as x [n, …shape] has. @throws UsageError when it has no whole number of them, or one that is not finite */
+  for(method: string, x: Float32Array): ArraySource {
+    expectFinite(x, `${method}: x`);
     const count = x.length / sizeOf(this.#shape);
     if (!Number.isInteger(count) || count === 0)
-      throw new ShapeError(`batch: ${x.length} values are not a whole number of inputs ${formatShape(this.#shape)}`);
+      throw new ShapeError(
+        `${method}: ${x.length} values are not a whole number of inputs ${formatShape(this.#shape)}`,
+      );
     let source = this.#sources.get(count);
     if (!source) this.#sources.set(count, (source = new ArraySource(this.#device, this.#shape, count)));
     return source;
@@ -48,7 +52,10 @@ export interface Expected {
 }
 
 /** @throws ShapeError for pictures of another shape, or of classes that the model does not tell apart */
-export function checkPictures(method: string, { pictureShape, labels }: Batches, expected: Expected): void {
+export function checkPictures(method: string, batches: Batches, expected: Expected): void {
+  expectObject(batches, `${method}: batches`);
+  const { pictureShape, labels } = batches;
+  expectObject(pictureShape, `${method}: the pictureShape of batches`);
   if (!sameShape(pictureShape, expected.inputShape)) {
     throw new ShapeError(
       `${method}: the model expects pictures ${formatShape(expected.inputShape)}, got ${formatShape(pictureShape)}; load them with that targetSize`,
@@ -59,8 +66,9 @@ export function checkPictures(method: string, { pictureShape, labels }: Batches,
 
 /** @throws ShapeError for classes that the model does not tell apart */
 export function checkLabels(method: string, labels: ArrayLike<number>, { classes }: Expected): void {
+  expectObject(labels, `${method}: labels`);
   for (let n = 0; n < labels.length; n++) {
-    if (!(labels[n] >= 0 && labels[n] < classes))
+    if (!(Number.isInteger(labels[n]) && labels[n] >= 0 && labels[n] < classes))
       throw new ShapeError(
         `${method}: the model tells ${classes} classes apart, got a picture of class ${labels[n]}; ` +
           'end with a unit for each class',

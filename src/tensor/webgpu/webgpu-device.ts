@@ -215,8 +215,11 @@ export class WebGpuDevice extends Device {
     (buffer as WebGpuBuffer).gpu.destroy();
   }
 
-  protected writeBuffer(view: BufferView, data: ArrayBufferView): void {
+  protected writeBuffer(view: BufferView, given: ArrayBufferView): void {
     const { gpu } = view.buffer as WebGpuBuffer;
+    const isShared = typeof SharedArrayBuffer !== 'undefined' && given.buffer instanceof SharedArrayBuffer;
+    // Dawn in Node takes no shared memory, so that is copied.
+    const data = isShared ? new Uint8Array(given.buffer, given.byteOffset, given.byteLength).slice() : given;
     // Writes must be a multiple of 4 bytes long; only uint8 data can end between.
     const rest = data.byteLength % 4;
     const whole = data.byteLength - rest;

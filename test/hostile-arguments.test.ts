@@ -1,0 +1,137 @@
+/**
+ * What programs give by mistake is told by name: an error of beltnet's own, never a TypeError from inside. And arrays on shared
+ * memory work, on every device.
+ */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import * as beltnet from '../src/index.node.js';
+import { openTestDevice } from './support/open-devices.js';
+
+const { BeltnetError, Dense, ReferenceDevice, Sequential } = beltnet;
+
+/** What stands for an argument. Text, numbers and objects of other types are among them. */
+const HOSTILE: readonly unknown[] = [
+  ...[undefined, null, true, 0, -1, 1.5, NaN, Infinity, 2 ** 53, 1n, '', 'x', '__proto__', Symbol('s')],
+  ...[{}, { length: 2 }, [], [[]], [null], new Date(0), new Map(), () => 1, Object.create(null)],
+  ...[
+    new ArrayBuffer(8),
+    new SharedArrayBuffer(8),
+    new Float64Array(3),
+    new Uint8Array(0),
+    new Float32Array(2).fill(NaN),
+  ],
+];
+
+const device = new ReferenceDevice();
+const model = (): beltnet.Sequential => new Sequential([new Dense(1, { inputShape: [12], activation: 'sigmoid' })]);
+const compiled = model().compile({ device });
+const picture: beltnet.Picture = { width: 2, height: 2, data: new Uint8Array(12).fill(9) };
+const info: beltnet.ModelInfo = {
+  classNames: ['a', 'b'],
+  preprocessing: { interpolation: 'nearest', rescale: 1 },
+  alert: { className: 'a', threshold: 0.5 },
+};
+
+/** Calls with a place for one wrong argument. */
+const CALLS: Readonly<Record<string, (wrong: never) => unknown>> = {
+  decode: (wrong) => beltnet.decode(wrong, 'it'),
+  readSafetensors: (wrong) => beltnet.readSafetensors(wrong, 'it'),
+  writeSafetensors: (wrong) => beltnet.writeSafetensors(wrong),
+  'writeSafetensors, a tensor': (wrong) => beltnet.writeSafetensors({ a: wrong }),
+  'writeSafetensors, data': (wrong) => beltnet.writeSafetensors({ a: { shape: [2], data: wrong } }),
+  'writeSafetensors, a shape': (wrong) => beltnet.writeSafetensors({ a: { shape: wrong, data: new Float32Array(2) } }),
+  decodeModel: (wrong) => beltnet.decodeModel(wrong, 'it'),
+  encodeModel: (wrong) => beltnet.encodeModel(wrong, info),
+  'encodeModel, info': (wrong) => beltnet.encodeModel(model(), wrong),
+  'encodeModel, classNames': (wrong) => beltnet.encodeModel(model(), { ...info, classNames: wrong }),
+  'encodeModel, preprocessing': (wrong) => beltnet.encodeModel(model(), { ...info, preprocessing: wrong }),
+  'encodeModel, alert': (wrong) => beltnet.encodeModel(model(), { ...info, alert: wrong }),
+  'encodeModel, sections': (wrong) => beltnet.encodeModel(model(), { ...info, sections: wrong }),
+  'encodeModel, a section': (wrong) => beltnet.encodeModel(model(), { ...info, sections: { a: wrong } }),
+  weightsHash: (wrong) => beltnet.weightsHash(wrong),
+  encodeOnnx: (wrong) => beltnet.encodeOnnx(wrong, info),
+  'encodeOnnx, info': (wrong) => beltnet.encodeOnnx(model(), wrong),
+  encodeTorchSafetensors: (wrong) => beltnet.encodeTorchSafetensors(wrong, info),
+  exportKeras: (wrong) => beltnet.exportKeras(wrong),
+  importKeras: (wrong) => beltnet.importKeras(wrong),
+  'importKeras, a file': (wrong) => beltnet.importKeras([wrong]),
+  loadModel: (wrong) => beltnet.loadModel(wrong),
+  saveModel: (wrong) => beltnet.saveModel('/nonexistent/model.safetensors', wrong, info),
+  'saveModel, path': (wrong) =>
+    typeof wrong === 'string' && wrong !== '' ? null : beltnet.saveModel(wrong, model(), info),
+  relu: (wrong) => beltnet.relu(wrong),
+  sigmoid: (wrong) => beltnet.sigmoid(wrong),
+  tensor: (wrong) => beltnet.tensor(device, wrong),
+  resize: (wrong) => beltnet.resize(wrong, { width: 1, height: 1 }, 'nearest'),
+  'resize, size': (wrong) => beltnet.resize(picture, wrong, 'nearest'),
+  'resize, interpolation': (wrong) => beltnet.resize(picture, { width: 1, height: 1 }, wrong),
+  prepare: (wrong) => beltnet.prepare(wrong, { size: { width: 1, height: 1 } }),
+  'prepare, preparation': (wrong) => beltnet.prepare(picture, wrong),
+  predictOnBatch: (wrong) => compiled.predictOnBatch(wrong),
+  trainOnBatch: (wrong) => compiled.trainOnBatch(wrong, [0]),
+  'trainOnBatch, labels': (wrong) => compiled.trainOnBatch(new Float32Array(12), wrong),
+  testOnBatch: (wrong) => compiled.testOnBatch(wrong, [0]),
+  predict: (wrong) => compiled.predict(wrong),
+  evaluate: (wrong) => compiled.evaluate(wrong),
+  setWeights: (wrong) => model().setWeights(wrong),
+};
+
+test.each(Object.keys(CALLS))('%s', async (name) => {
+  const raw: string[] = [];
+  for (const [index, wrong] of HOSTILE.entries()) {
+    try {
+      await CALLS[name](wrong as never);
+    } catch (error) {
+      if (!(error instanceof BeltnetError)) raw.push(`argument ${index}: ${String(error)}`);
+    }
+  }
+  expect(raw).toEqual([]);
+});
+
+describe('numbers that are not finite', () => {
+  test.each([NaN, Infinity, -Infinity])('%s as a picture or a weight is refused', async (value) => {
+    const x = new Float32Array(12);
+    x[7] = value;
+    const message = `x expects finite numbers, got ${value} at 7`;
+    await expect(compiled.predictOnBatch(x)).rejects.toThrow(`predictOnBatch: ${message}`);
+    await expect(compiled.trainOnBatch(x, [0])).rejects.toThrow(`trainOnBatch: ${message}`);
+    await expect(compiled.testOnBatch(x, [0])).rejects.toThrow(`testOnBatch: ${message}`);
+    const weights = await model().getWeights();
+    weights['dense.kernel'].data[3] = value;
+    expect(() => model().setWeights(weights)).toThrow(
+      `weight 'dense.kernel' [12,1] expects finite numbers, got ${value} at 3`,
+    );
+  });
+
+  test('half a class is no class', async () => {
+    await expect(compiled.trainOnBatch(new Float32Array(12), [0.5])).rejects.toThrow('got a picture of class 0.5');
+  });
+});
+
+describe('shared memory', () => {
+  const shared = <View extends Uint8Array | Float32Array>(given: View): View => {
+    const view = new (given.constructor as new (buffer: SharedArrayBuffer) => View)(
+      new SharedArrayBuffer(given.byteLength),
+    );
+    view.set(given);
+    return view;
+  };
+
+  test('files', async () => {
+    const file = readFileSync(new URL('fixtures/models/version-2.safetensors', import.meta.url));
+    const bytes = Uint8Array.from(file);
+    expect(beltnet.decodeModel(shared(bytes), 'it').info).toEqual(beltnet.decodeModel(bytes, 'it').info);
+    const png = Uint8Array.from(beltnet.encodePng(picture));
+    expect(beltnet.decode(shared(png), 'it')).toEqual(beltnet.decode(png, 'it'));
+  });
+
+  test.each<[string, () => Promise<beltnet.Device>]>([
+    ['webgpu', () => openTestDevice('webgpu')],
+    ['cpu', () => openTestDevice('cpu')],
+    ['reference', async () => device],
+  ])('numbers on the %s device', async (_, open) => {
+    const numbers = Float32Array.from({ length: 12 }, (__, i) => i / 12);
+    const on = model().compile({ device: await open() });
+    expect(await on.predictOnBatch(shared(numbers))).toEqual(await on.predictOnBatch(numbers));
+  });
+});
