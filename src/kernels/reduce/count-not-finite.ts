@@ -64,11 +64,15 @@ export const countNotFiniteEntry: RegistryEntry = {
       kernel: countNotFinite,
       roundings: 1,
       because: 'whole numbers, added to what is there',
-      sample: (random) => ({
-        inputs: [floats(random, [between(random, 1, 5000)]), integers(random, [1], METRIC_ROWS)],
-        attributes: null,
-        inPlace: [floats(random, [METRIC_ROWS, METRICS])],
-      }),
+      sample(random) {
+        const values = floats(random, [between(random, 1, 5000)]);
+        for (const bad of [Number.NaN, Infinity, -Infinity]) values.values[random.integer(values.values.length)] = bad;
+        return {
+          inputs: [values, integers(random, [1], METRIC_ROWS)],
+          attributes: null,
+          inPlace: [floats(random, [METRIC_ROWS, METRICS])],
+        };
+      },
     },
   ],
   ops: [],
