@@ -13,7 +13,7 @@ const allowed = {
   'src/kernels': ['src/tensor'],
   'src/optim': ['src/kernels', 'src/tensor'],
   'src/nn': ['src/optim', 'src/kernels', 'src/tensor'],
-  'src/data': ['src/tensor/random', 'pako', 'fflate', 'papaparse', 're2js'],
+  'src/data': ['src/tensor/random', 'src/tensor/exact-math', 'pako', 'fflate', 'papaparse', 're2js'],
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
     ...['src/nn', 'src/optim', 'src/kernels/shared/window', 'src/tensor/shape', 'src/data/sources/zip'],

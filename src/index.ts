@@ -19,11 +19,14 @@ export {
   type GpuObject,
 } from './tensor/webgpu/webgpu-device.js';
 export { elementwiseKernel, type ElementwiseDefinition } from './tensor/elementwise.js';
+export { Expression, type OperandKind } from './tensor/expression.js';
 export { defineKernel, dispatchThreads, ENTRY, planThreads } from './tensor/kernel.js';
 export type {
   BufferView,
   Dispatch,
+  GeneratedFunction,
   Kernel,
+  KernelTarget,
   Numbers,
   Operands,
   OperandShapes,
@@ -31,7 +34,7 @@ export type {
   WasmCall,
 } from './tensor/kernel.js';
 export type { DType, Shape } from './tensor/shape.js';
-export { emptyTensor, launch, tensor, Tensor, zeros } from './tensor/tensor.js';
+export { emptyTensor, launch, tensor, Tensor, viewOf, zeros } from './tensor/tensor.js';
 export {
   backward,
   defineOp,
@@ -55,7 +58,17 @@ export {
 } from './checks/checks.js';
 export { checkNames, gradcheck, type CheckResult, type GradcheckOptions } from './checks/gradcheck.js';
 
-export { add, multiply, squaredDifference } from './kernels/elementwise/arithmetic.js';
+export {
+  add,
+  divide,
+  maximum,
+  minimum,
+  multiply,
+  squaredDifference,
+  subtract,
+} from './kernels/elementwise/arithmetic.js';
+export { abs, affine, clip, exp, log, pow, sqrt } from './kernels/elementwise/functions.js';
+export { broadcastTo } from './kernels/reduce/broadcast.js';
 export { augment } from './kernels/augment/augment.js';
 export { averagePool2d } from './kernels/pool/average-pool2d.js';
 export { batchNorm, batchNormInference, type MovingStatistics } from './kernels/norm/batch-norm.js';

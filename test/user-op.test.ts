@@ -3,19 +3,17 @@ import { defineOp, elementwiseKernel, floats, gradcheck, launch, type Random, ty
 import { expect, test } from 'vitest';
 import { openTestDevices } from './support/open-devices.js';
 
-// 1. The kernels with their twins, and 2. the WGSL
+// 1. and 2. The kernels, each as one formula
 const forward = elementwiseKernel({
   name: 'softsign',
   inputs: 1,
-  wgsl: 'a / (1.0 + abs(a))',
-  twin: (x) => x / (1 + Math.abs(x)),
+  formula: ([x]) => x.divide(x.abs().add(1)),
 });
 /** dy, x → dx */
 const gradient = elementwiseKernel({
   name: 'softsignGradient',
   inputs: 2,
-  wgsl: 'a / ((1.0 + abs(b)) * (1.0 + abs(b)))',
-  twin: (dy, x) => dy / (1 + Math.abs(x)) ** 2,
+  formula: ([dy, x]) => dy.divide(x.abs().add(1).square()),
 });
 
 // 3. The op, and the function that users call

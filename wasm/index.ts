@@ -8,7 +8,14 @@ export { depthwise, depthwiseWeightGradient, finishDepthwiseWeightGradient } fro
 export { warp } from './augment';
 export { maxPool, maxPoolGradient } from './pool';
 export { multiplyAddChain } from './peak';
-export { relu, reluGradient, columnSums, sumSlices, adam } from './vector';
 export { winogradGradient, finishWinogradGradient } from './winograd-gradient';
 export { winogradFour, winogradFourWeights } from './winograd-four';
+export { repeatRow, columnSums, sumSlices } from './vector';
 export { winogradWeights, winogradAndPool } from './winograd';
+export { batchMoments, finishMoments, batchNormSums, finishBatchNormSums } from './batch-norm';
+export { averagePool, averagePoolGradient } from './pool';
+export { fillValues, copyRuns } from './move';
+export { axisSum, sumOfSquares, axisBroadcast, axisMax, axisMaxGradient } from './reduce';
+export { softmax, softmaxGradient, softmaxCrossEntropy, softmaxCrossEntropyGradient } from './softmax';
+export { oneHot, classWeights, batchMetrics, countNotFinite, addCounts } from './labels';
+export { dropout } from './dropout';

@@ -76,3 +76,86 @@ export function maxPoolGradient(part: i32, dy: usize, indices: usize, dx: usize,
     }
   }
 }
+
+/** target[count] += source · factor */
+function addScaled(target: usize, source: usize, factor: f32, count: i32): void {
+  const scale = f32x4.splat(factor);
+  let i: usize = 0;
+  const bytes = <usize>count << 2;
+  for (; i + 16 <= bytes; i += 16) v128.store(target + i, f32x4.add(v128.load(target + i), f32x4.mul(v128.load(source + i), scale)));
+  for (; i < bytes; i += 4) store<f32>(target + i, load<f32>(target + i) + load<f32>(source + i) * factor);
+}
+
+/** Lines [part · chunk, …) of y: the average of what of each window lies inside the picture. */
+export function averagePool(
+  part: i32, x: usize, y: usize, lines: i32, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32,
+  windowHeight: i32, windowWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, chunk: i32,
+): void {
+  const pixelBytes = <usize>channels << 2;
+  const end = partEnd(part, chunk, lines);
+  y += <usize>(part * chunk * outputWidth) * pixelBytes;
+  for (let line = part * chunk; line < end; line++) {
+    const i = line % outputHeight;
+    const picture = x + <usize>(line / outputHeight * height * width) * pixelBytes;
+    const firstRow = max(0, i * strideHeight - top), endRow = min(height, i * strideHeight - top + windowHeight);
+    for (let j = 0; j < outputWidth; j++) {
+      const firstColumn = max(0, j * strideWidth - left), endColumn = min(width, j * strideWidth - left + windowWidth);
+      const count = <f32>((endRow - firstRow) * (endColumn - firstColumn));
+      const factor = f32x4.splat(1 / count);
+      let c: usize = 0;
+      for (; c + 16 <= pixelBytes; c += 16) {
+        let sum = f32x4.splat(0);
+        for (let row = firstRow; row < endRow; row++) {
+          let from = picture + <usize>(row * width + firstColumn) * pixelBytes + c;
+          for (let column = firstColumn; column < endColumn; column++) {
+            sum = f32x4.add(sum, v128.load(from));
+            from += pixelBytes;
+          }
+        }
+        v128.store(y + c, f32x4.mul(sum, factor));
+      }
+      for (; c < pixelBytes; c += 4) {
+        let sum: f32 = 0;
+        for (let row = firstRow; row < endRow; row++) {
+          let from = picture + <usize>(row * width + firstColumn) * pixelBytes + c;
+          for (let column = firstColumn; column < endColumn; column++) {
+            sum += load<f32>(from);
+            from += pixelBytes;
+          }
+        }
+        store<f32>(y + c, sum * (1 / count));
+      }
+      y += pixelBytes;
+    }
+  }
+}
+
+/** Lines [part · chunk, …) of dx [lines, W, C]: to each pixel the gradient of every window that covers it, divided by the window's pixels. */
+export function averagePoolGradient(
+  part: i32, dy: usize, dx: usize, lines: i32, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32,
+  windowHeight: i32, windowWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, chunk: i32,
+): void {
+  const pixelBytes = <usize>channels << 2;
+  const end = partEnd(part, chunk, lines);
+  const lineBytes = <usize>width * pixelBytes;
+  dx += <usize>(part * chunk) * lineBytes;
+  for (let line = part * chunk; line < end; line++) {
+    memory.fill(dx, 0, lineBytes);
+    const row = line % height;
+    const picture = line / height * outputHeight;
+    // Windows i with i · stride − top ≤ row < i · stride − top + size
+    const firstWindow = row + top < windowHeight ? 0 : (row + top - windowHeight) / strideHeight + 1;
+    const endWindow = min(outputHeight, (row + top) / strideHeight + 1);
+    for (let i = firstWindow; i < endWindow; i++) {
+      const rows = min(height, i * strideHeight - top + windowHeight) - max(0, i * strideHeight - top);
+      let from = dy + <usize>((picture + i) * outputWidth) * pixelBytes;
+      for (let j = 0; j < outputWidth; j++) {
+        const firstColumn = max(0, j * strideWidth - left), endColumn = min(width, j * strideWidth - left + windowWidth);
+        const factor: f32 = 1 / <f32>(rows * (endColumn - firstColumn));
+        for (let column = firstColumn; column < endColumn; column++) addScaled(dx + <usize>column * pixelBytes, from, factor, channels);
+        from += pixelBytes;
+      }
+    }
+    dx += lineBytes;
+  }
+}

@@ -2,48 +2,10 @@
 // does one part of the elements (see range.ts). Chunks are whole fours.
 import { partEnd } from './range';
 
-/** y = x <= 0 ? 0 : x, which keeps NaN. */
-export function relu(part: i32, x: usize, y: usize, count: i32, chunk: i32): void {
-  const zero = f32x4.splat(0);
-  const end = partEnd(part, chunk, count);
-  let i = part * chunk;
-  x += <usize>i << 2;
-  y += <usize>i << 2;
-  for (; i + 4 <= end; i += 4) {
-    const value = v128.load(x);
-    v128.store(y, v128.andnot(value, f32x4.le(value, zero)));
-    x += 16;
-    y += 16;
-  }
-  for (; i < end; i++) {
-    const value = load<f32>(x);
-    store<f32>(y, value <= 0 ? 0 : value);
-    x += 4;
-    y += 4;
-  }
-}
-
-/** dx = y <= 0 ? 0 : dy */
-export function reluGradient(part: i32, dy: usize, y: usize, dx: usize, count: i32, chunk: i32): void {
-  const zero = f32x4.splat(0);
-  const end = partEnd(part, chunk, count);
-  let i = part * chunk;
-  const start = <usize>i << 2;
-  dy += start;
-  y += start;
-  dx += start;
-  for (; i + 4 <= end; i += 4) {
-    v128.store(dx, v128.andnot(v128.load(dy), f32x4.le(v128.load(y), zero)));
-    dy += 16;
-    y += 16;
-    dx += 16;
-  }
-  for (; i < end; i++) {
-    store<f32>(dx, load<f32>(y) <= 0 ? 0 : load<f32>(dy));
-    dy += 4;
-    y += 4;
-    dx += 4;
-  }
+/** A row of so many values, written several times behind each other. */
+export function repeatRow(part: i32, from: usize, to: usize, count: i32, times: i32): void {
+  const bytes = <usize>count << 2;
+  for (let time = 0; time < times; time++) memory.copy(to + <usize>time * bytes, from, bytes);
 }
 
 /** Rows that are summed before their sum joins the total: keeps the rounding error of long columns small. */
@@ -115,25 +77,5 @@ export function sumSlices(
       if (relu && total <= 0) total = 0;
       store<f32>(sum + at + offset, total);
     }
-  }
-}
-
-/** Adam in one pass; `step` holds α and s (see src/kernels/adam.ts). Works on whole fours: buffers are padded to 256 bytes. */
-export function adam(
-  part: i32, gradients: usize, step: usize, parameters: usize, means: usize, squares: usize, count: i32, chunk: i32,
-  beta1: f32, beta2: f32, rest1: f32, rest2: f32, epsilon: f32,
-): void {
-  const alpha = f32x4.splat(load<f32>(step)), scale = f32x4.splat(load<f32>(step, 4)), small = f32x4.splat(epsilon);
-  const b1 = f32x4.splat(beta1), b2 = f32x4.splat(beta2), r1 = f32x4.splat(rest1), r2 = f32x4.splat(rest2);
-  const end = partEnd(part, chunk, count);
-  for (let i = part * chunk; i < end; i += 4) {
-    const offset = <usize>i << 2;
-    const g = v128.load(gradients + offset);
-    const m = f32x4.add(f32x4.mul(b1, v128.load(means + offset)), f32x4.mul(r1, g));
-    const v = f32x4.add(f32x4.mul(b2, v128.load(squares + offset)), f32x4.mul(f32x4.mul(r2, g), g));
-    v128.store(means + offset, m);
-    v128.store(squares + offset, v);
-    const change = f32x4.div(f32x4.mul(alpha, m), f32x4.add(f32x4.mul(f32x4.sqrt(v), scale), small));
-    v128.store(parameters + offset, f32x4.sub(v128.load(parameters + offset), change));
   }
 }

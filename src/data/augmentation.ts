@@ -3,6 +3,7 @@
  * Sources: Keras 2.1.2, keras/preprocessing/image.py; keras-preprocessing 1.1.2, image/affine_transformations.py and
  * image/image_data_generator.py.
  */
+import { cos, sin } from '../tensor/exact-math.js';
 import { UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
 
@@ -200,14 +201,14 @@ export interface Warp {
  */
 export function warpMatrix(warp: Warp, centreFirst: number, centreSecond: number): AffineMatrix {
   const { rotation, shiftFirst, shiftSecond, shear, zoomFirst, zoomSecond } = warp;
-  const [cos, sin] = [Math.cos(rotation), Math.sin(rotation)];
-  const [slope, stretch] = [-Math.sin(shear), Math.cos(shear)];
-  const a = cos * zoomFirst;
-  const b = (cos * slope - sin * stretch) * zoomSecond;
-  const d = sin * zoomFirst;
-  const e = (sin * slope + cos * stretch) * zoomSecond;
-  const c = cos * shiftFirst - sin * shiftSecond;
-  const f = sin * shiftFirst + cos * shiftSecond;
+  const [cosine, sine] = [cos(rotation), sin(rotation)];
+  const [slope, stretch] = [-sin(shear), cos(shear)];
+  const a = cosine * zoomFirst;
+  const b = (cosine * slope - sine * stretch) * zoomSecond;
+  const d = sine * zoomFirst;
+  const e = (sine * slope + cosine * stretch) * zoomSecond;
+  const c = cosine * shiftFirst - sine * shiftSecond;
+  const f = sine * shiftFirst + cosine * shiftSecond;
   return [
     ...([a, b, centreFirst + c - a * centreFirst - b * centreSecond] as const),
     ...([d, e, centreSecond + f - d * centreFirst - e * centreSecond] as const),

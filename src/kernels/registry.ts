@@ -20,6 +20,7 @@ import { denseEntry } from './dense/dense.js';
 import { matrixProductEntry } from './dense/matrix-product.js';
 import { arithmeticEntry } from './elementwise/arithmetic.js';
 import { dropoutEntry } from './elementwise/dropout.js';
+import { functionsEntry } from './elementwise/functions.js';
 import { batchMetricsEntry } from './loss/batch-metrics.js';
 import { binaryCrossEntropyEntry } from './loss/binary-cross-entropy.js';
 import { labelEntry } from './loss/labels.js';
@@ -30,6 +31,7 @@ import { reshapeEntry } from './move/reshape.js';
 import { batchNormEntry } from './norm/batch-norm.js';
 import { averagePool2dEntry } from './pool/average-pool2d.js';
 import { maxPool2dEntry } from './pool/max-pool2d.js';
+import { broadcastEntry } from './reduce/broadcast.js';
 import { countNotFiniteEntry } from './reduce/count-not-finite.js';
 import { reduceEntry } from './reduce/reduce.js';
 import { reduceMaxEntry } from './reduce/reduce-max.js';
@@ -74,11 +76,13 @@ const registry: readonly RegistryEntry[] = [
   tanhEntry,
   softmaxEntry,
   arithmeticEntry,
+  functionsEntry,
   dropoutEntry,
   reshapeEntry,
   concatEntry,
   padEntry,
   reduceEntry,
+  broadcastEntry,
   reduceMaxEntry,
   sumOfSquaresEntry,
   binaryCrossEntropyEntry,

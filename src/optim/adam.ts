@@ -1,4 +1,5 @@
 /** Adam (Kingma and Ba, arXiv:1412.6980), as Keras and as PyTorch compute it, and AdamW (Loshchilov and Hutter, arXiv:1711.05101). */
+import { pow } from '../tensor/exact-math.js';
 import { adamUpdate } from '../kernels/update/adam.js';
 import { scaleInPlace } from '../kernels/update/scale-in-place.js';
 import { launch } from '../tensor/tensor.js';
@@ -23,8 +24,8 @@ export function adamStep(
   learningRate: number,
   { beta1, beta2, correction }: Omit<Settings, 'epsilon'>,
 ): [number, number] {
-  const first = 1 - beta1 ** step;
-  const second = Math.sqrt(1 - beta2 ** step);
+  const first = 1 - pow(beta1, step);
+  const second = Math.sqrt(1 - pow(beta2, step));
   return correction === 'keras' ? [(learningRate * second) / first, 1] : [learningRate / first, 1 / second];
 }
 

@@ -1,4 +1,5 @@
 /** Learning rates that change while training, with Keras' names and formulas. Steps count from 1; formulas from 0, as Keras'. */
+import { cos, pow } from '../tensor/exact-math.js';
 import { UsageError } from '../errors.js';
 
 /** What a schedule remembers from epoch to epoch, as JSON; most remember nothing. */
@@ -66,7 +67,7 @@ export function exponentialDecay(options: {
   positive('exponentialDecay', { initialLearningRate, decaySteps, decayRate });
   return formula('exponentialDecay', options, (step) => {
     const times = step / decaySteps;
-    return initialLearningRate * decayRate ** (staircase ? Math.floor(times) : times);
+    return initialLearningRate * pow(decayRate, staircase ? Math.floor(times) : times);
   });
 }
 
@@ -92,7 +93,7 @@ export function cosineDecay(options: {
   return formula('cosineDecay', options, (step) => {
     if (step < warming) return initialLearningRate + ((top - initialLearningRate) * step) / warming;
     const part = Math.min((step - warming) / decaySteps, 1);
-    return top * (alpha + ((1 - alpha) * (1 + Math.cos(Math.PI * part))) / 2);
+    return top * (alpha + ((1 - alpha) * (1 + cos(Math.PI * part))) / 2);
   });
 }
 

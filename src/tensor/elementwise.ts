@@ -1,85 +1,233 @@
-/** Kernels that treat every element alike, from one expression in WGSL and the same in TypeScript. */
+/** Kernels that treat every element alike, from one expression: the twin, the WGSL and the WebAssembly are made of it. */
 import { ShapeError } from '../errors.js';
+import { splitElements, splitRows } from './cpu/parts.js';
+import { generateFunction } from './cpu/expression.wasm.js';
+import { evaluate, Expression, type FunctionName, inOrder, type OperandKind, textOf } from './expression.js';
+import { expressionShader } from './expression.wgsl.js';
 import {
   defineKernel,
   ENTRY,
+  type GeneratedFunction,
   type Kernel,
-  type OperandShapes,
   type Plan,
   planThreads,
   type WasmCall,
 } from './kernel.js';
-import { splitElements } from './cpu/parts.js';
-import { formatShape, sameShape, sizeOf } from './shape.js';
+import { formatShape, sameShape, type Shape, sizeOf } from './shape.js';
 
 export interface ElementwiseDefinition<Attributes> {
   readonly name: string;
-  /** Number of inputs, all of one shape. */
-  readonly inputs: 1 | 2 | 3;
-  /** WGSL expression over the inputs' scalars `a`, `b` and `c`. */
-  readonly wgsl: string;
-  /** WGSL functions that the expression calls, and declarations of the `constants`. */
-  readonly functions?: string;
-  /** Override constants of the WGSL. */
-  readonly constants?: (attributes: Attributes) => Readonly<Record<string, number>>;
-  readonly twin: (a: number, b: number, c: number, attributes: Attributes) => number;
-  /** WebAssembly function of (part, addresses of the inputs and the output, count, chunk), if there is one. */
-  readonly wasm?: string;
+  /** Their names, for errors, and kinds; or how many: then all are arrays of one shape. */
+  readonly inputs: number | Readonly<Record<string, OperandKind>>;
+  /**
+   * The outputs' values, from the inputs', and those of outputs that are changed in place. What the attributes hold becomes
+   * constants of the code: numbers that change with each step belong in an input of kind `number`.
+   */
+  readonly formula: (
+    inputs: readonly Expression[],
+    attributes: Attributes,
+    before: readonly Expression[],
+  ) => Expression | number | readonly (Expression | number)[];
+  /** Number of outputs, if they are changed in place: the caller provides them. */
+  readonly inPlace?: number;
+  /** The outputs' shape, if no input has it. */
+  readonly shape?: (attributes: Attributes) => Shape;
 }
 
-/** output[i] = f(a[i], b[i], c[i]) */
+/** output[i] = f(inputs[i] …), several outputs at a time if the formula gives several */
 export function elementwiseKernel<Attributes = null>({
   name,
-  inputs: arity,
-  wgsl,
-  functions = '',
-  constants,
-  twin,
-  wasm,
+  inputs: given,
+  formula,
+  inPlace = 0,
+  shape: shapeOf,
 }: ElementwiseDefinition<Attributes>): Kernel<Attributes> {
-  const names = ['a', 'b', 'c'].slice(0, arity);
-  const code = /* wgsl */ `
-${names.map((letter, binding) => `@group(0) @binding(${binding}) var<storage, read> ${letter}_values: array<f32>;`).join('\n')}
-@group(0) @binding(${arity}) var<storage, read_write> output: array<f32>;
-${functions}
-${ENTRY}
-  ${names.map((letter) => `let ${letter} = ${letter}_values[index];`).join('\n  ')}
-  output[index] = ${wgsl};
-}`;
+  const names = typeof given === 'number' ? [] : Object.keys(given);
+  const kinds =
+    typeof given === 'number' ? Array.from({ length: given }, (): OperandKind => 'element') : Object.values(given);
+  const arity = kinds.length;
+  const inputs = kinds.map((kind, position) => Expression.operand(position, kind));
+  const before = Array.from({ length: inPlace }, (_, k) => Expression.operand(arity + k, 'element'));
+  const outputsOf = (attributes: Attributes): readonly Expression[] => {
+    const outputs = formula(inputs, attributes, before);
+    return (Array.isArray(outputs) ? outputs : [outputs]).map((output: Expression | number) => Expression.of(output));
+  };
   return defineKernel<Attributes>({
     name,
-    outputs(inputs) {
-      if (inputs.length !== arity) throw new ShapeError(`${name}: expects ${arity} inputs, got ${inputs.length}`);
-      const odd = inputs.find((shape) => !sameShape(shape, inputs[0]));
-      if (odd)
-        throw new ShapeError(
-          `${name}: expects inputs of one shape, got ${formatShape(inputs[0])} and ${formatShape(odd)}`,
-        );
-      return [{ shape: inputs[0], dtype: 'float32' }];
+    ...(inPlace > 0 && { inPlace: true }),
+    outputs(shapes, attributes) {
+      if (shapes.length !== arity) throw new ShapeError(`${name}: expects ${arity} inputs, got ${shapes.length}`);
+      const shape = shapeOf?.(attributes) ?? shapes[kinds.indexOf('element')];
+      for (const [position, kind] of kinds.entries()) {
+        const input = shapes[position];
+        const isRow = input.length === 1 && input[0] === shape.at(-1);
+        if (kind === 'element' && !sameShape(input, shape))
+          throw new ShapeError(
+            `${name}: expects inputs of one shape, got ${formatShape(shape)} and ${formatShape(input)}`,
+          );
+        if (kind === 'channel' && !isRow)
+          throw new ShapeError(
+            `${name}: ${names[position]} expects [${shape.at(-1)}], got ${formatShape(input)} (${names[kinds.indexOf('element')]} ${formatShape(shape)})`,
+          );
+      }
+      return outputsOf(attributes).map(() => ({ shape, dtype: 'float32' }));
     },
-    twin({ inputs: [a, b, c], outputs: [output] }, _, attributes) {
-      for (let i = 0; i < output.length; i++) output[i] = twin(a[i], b ? b[i] : 0, c ? c[i] : 0, attributes);
+    twin({ inputs: arrays, outputs }, _, attributes) {
+      const operands = [...arrays, ...outputs];
+      const channels = arrays[kinds.indexOf('channel')]?.length ?? 1;
+      evaluate(
+        outputsOf(attributes),
+        outputs[0].length,
+        channels,
+        (operand, at) => operands[operand][at],
+        (output, at, value) => (outputs[output][at] = value),
+      );
     },
-    wgsl: ({ outputs: [shape] }, attributes) => planThreads(code, sizeOf(shape), constants?.(attributes)),
-    ...(wasm && {
-      wasm({ outputs: [shape] }: OperandShapes): Plan<number, WasmCall> {
-        const { parts, chunk } = splitElements(sizeOf(shape));
-        return {
-          steps: ({ inputs, outputs }) => [
-            { function: wasm, parts, arguments: [...inputs, ...outputs, sizeOf(shape), chunk] },
-          ],
-        };
-      },
-    }),
+    wgsl: ({ outputs: [shape] }, attributes) =>
+      planThreads(shader(kinds, outputsOf(attributes)), sizeOf(shape), {
+        ...(kinds.includes('channel') && { CHANNELS: shape.at(-1)! }),
+      }),
+    wasm: ({ outputs: [shape] }, attributes) => plan(kinds, outputsOf(attributes), shape),
   });
 }
 
-/** a + b: sums the gradients of a tensor that is used more than once. */
-export const addKernel = elementwiseKernel({ name: 'add', wgsl: 'a + b', twin: (a, b) => a + b, inputs: 2 });
+function shader(kinds: readonly OperandKind[], outputs: readonly Expression[]): string {
+  const array = (position: number): string =>
+    position < kinds.length ? `input_${position}` : `output_${position - kinds.length}`;
+  const { functions, statements, results } = expressionShader(outputs, ({ value, kind, index }) =>
+    kind === 'element'
+      ? `${array(value)}[index]`
+      : kind === 'channel'
+        ? `${array(value)}[index % CHANNELS]`
+        : `${array(value)}[${index}]`,
+  );
+  return /* wgsl */ `
+${kinds.map((_, i) => `@group(0) @binding(${i}) var<storage, read> input_${i}: array<f32>;`).join('\n')}
+${outputs.map((_, k) => `@group(0) @binding(${kinds.length + k}) var<storage, read_write> output_${k}: array<f32>;`).join('\n')}
+${kinds.includes('channel') ? 'override CHANNELS: u32;' : ''}
+${functions}
+${ENTRY}
+  ${statements}
+  ${results.map((result, k) => `output_${k}[index] = ${result};`).join('\n  ')}
+}`;
+}
 
-export const copyKernel = elementwiseKernel({ name: 'copy', wgsl: 'a', twin: (a) => a, inputs: 1 });
+/** Generated functions by what they compute. */
+const generated = new Map<string, GeneratedFunction>();
+
+/** Output k is written to operand `operands − outputs.length + k`, or to that of `targets`. */
+function functionFor(operands: number, outputs: readonly Expression[], targets: readonly number[]): GeneratedFunction {
+  const key = `${operands}; ${textOf(outputs)} → ${targets.join(' ')}`;
+  const known = generated.get(key) ?? generateFunction(operands, outputs, targets);
+  generated.set(key, known);
+  return known;
+}
+
+function plan(kinds: readonly OperandKind[], outputs: readonly Expression[], shape: Shape): Plan<number, WasmCall> {
+  const count = sizeOf(shape);
+  const operands = kinds.length + outputs.length;
+  const targets = outputs.map((_, k) => kinds.length + k);
+  if (!kinds.includes('channel')) {
+    const { parts, chunk } = splitElements(count);
+    const main = functionFor(operands, outputs, targets);
+    return {
+      steps: ({ inputs, outputs: places }) => [
+        { function: main, parts, arguments: [...inputs, ...places, count, chunk, 0] },
+      ],
+    };
+  }
+  // What depends on channels only is computed once for each, into rows; rows are repeated until they are whole fours.
+  const channels = shape.at(-1)!;
+  const times = channels % 4 === 0 ? 1 : channels % 2 === 0 ? 2 : 4;
+  const { rows, results } = apart(outputs, operands);
+  const main = functionFor(operands + rows.length, results, targets);
+  const { parts, chunk } = splitRows(count, channels * times);
+  const computed = rows.filter((row) => row.function !== 'operand');
+  const first =
+    computed.length > 0
+      ? functionFor(
+          kinds.length + computed.length,
+          computed.map(alongChannels),
+          computed.map((_, k) => kinds.length + k),
+        )
+      : null;
+  const bytes = Array.from(
+    { length: computed.length + (times > 1 ? rows.length : 0) },
+    () => 4 * channels * times + 16,
+  );
+  return {
+    scratch: bytes,
+    steps({ inputs, outputs: places }, scratch) {
+      const single = rows.map((row) =>
+        row.function === 'operand' ? inputs[row.value] : scratch[computed.indexOf(row)],
+      );
+      const whole = times === 1 ? single : scratch.slice(computed.length);
+      const fill: WasmCall[] =
+        times === 1
+          ? []
+          : rows.map((_, r) => ({
+              function: 'repeatRow',
+              parts: 1,
+              arguments: [single[r], whole[r], channels, times],
+            }));
+      return [
+        ...(first
+          ? [
+              {
+                function: first,
+                parts: 1,
+                arguments: [...inputs, ...scratch.slice(0, computed.length), channels, channels, 0],
+              },
+            ]
+          : []),
+        ...fill,
+        { function: main, parts, arguments: [...inputs, ...places, ...whole, count, chunk, 4 * channels * times] },
+      ];
+    },
+  };
+}
+
+/** Parts that depend on no element but on the channel, and the expressions with operands from `position` on in their place. */
+function apart(outputs: readonly Expression[], position: number): { rows: Expression[]; results: Expression[] } {
+  const { nodes, indexOf } = inOrder(outputs);
+  const kinds: OperandKind[] = [];
+  for (const node of nodes) {
+    const of = node.function === 'operand' ? [node.kind] : node.inputs.map((input) => kinds[indexOf(input)]);
+    kinds.push(of.includes('element') ? 'element' : of.includes('channel') ? 'channel' : 'number');
+  }
+  const rows: Expression[] = [];
+  const done = new Map<number, Expression>();
+  const visit = (node: Expression): Expression => {
+    const index = indexOf(node);
+    const known = done.get(index);
+    if (known) return known;
+    const isRow = kinds[index] === 'channel';
+    const result = isRow
+      ? Expression.operand(position + rows.push(nodes[index]) - 1, 'channel')
+      : node.inputs.length > 0
+        ? Expression.call(node.function as FunctionName, ...node.inputs.map(visit))
+        : node;
+    done.set(index, result);
+    return result;
+  };
+  const results = outputs.map(visit);
+  return { rows, results };
+}
+
+/** The same with channels for elements: what is computed of rows alone. */
+function alongChannels(node: Expression): Expression {
+  if (node.function === 'operand') return node.kind === 'channel' ? Expression.operand(node.value, 'element') : node;
+  return node.inputs.length > 0
+    ? Expression.call(node.function as FunctionName, ...node.inputs.map(alongChannels))
+    : node;
+}
+
+/** a + b: sums the gradients of a tensor that is used more than once. */
+export const addKernel = elementwiseKernel({ name: 'add', inputs: 2, formula: ([a, b]) => a.add(b) });
+
+export const copyKernel = elementwiseKernel({ name: 'copy', inputs: 1, formula: ([a]) => a });
 
 /** Ones in the shape of the input: the gradient of a loss with respect to itself. */
-export const onesLikeKernel = elementwiseKernel({ name: 'onesLike', wgsl: '1.0', twin: () => 1, inputs: 1 });
+export const onesLikeKernel = elementwiseKernel({ name: 'onesLike', inputs: 1, formula: () => 1 });
 
-export const zerosLikeKernel = elementwiseKernel({ name: 'zerosLike', wgsl: '0.0', twin: () => 0, inputs: 1 });
+export const zerosLikeKernel = elementwiseKernel({ name: 'zerosLike', inputs: 1, formula: () => 0 });

@@ -50,12 +50,18 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 
+/** A WebAssembly module of its own that exports one function, `run`, and imports the memory; see cpu/expression.wasm.ts. */
+export interface GeneratedFunction {
+  /** @param shared whether the memory is one that threads share */
+  bytes(shared: boolean): Uint8Array;
+}
+
 /**
  * A call of an exported function of the WebAssembly module: once for each part 0 … parts − 1, which is its first argument,
  * in any order and on any thread. Addresses and numbers only, so that other threads can be told of it.
  */
 export interface WasmCall {
-  readonly function: string;
+  readonly function: string | GeneratedFunction;
   readonly parts: number;
   readonly arguments: readonly number[];
 }

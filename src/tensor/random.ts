@@ -5,6 +5,7 @@
  * A draw depends only on its address (seed, stream, two indices), never on what was drawn before it, so the order of
  * work (threads, batches, a resumed run) cannot change a result.
  */
+import { cos, log } from './exact-math.js';
 
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;
@@ -130,8 +131,8 @@ export class Random {
 
   /** Normal with mean 0 and deviation 1 (Box–Muller; one of the pair is thrown away, so that draws stay countable). */
   normal(): number {
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
-    return radius * Math.cos(2 * Math.PI * this.uniform());
+    const radius = Math.sqrt(-2 * log(1 - this.uniform()));
+    return radius * cos(2 * Math.PI * this.uniform());
   }
 
   /** The indices 0 … count − 1 in random order (Fisher–Yates). */

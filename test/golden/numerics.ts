@@ -74,7 +74,7 @@ rounded operations that lead to one output, or fewer where they do not add up: e
 products grow with √n rather than n. Gradient rules are checked against finite differences in float64, along a random
 direction, to a relative 1e-6: the truncation is near 1e-10, the cancellation near 1e-11.
 
-WGSL promises little for \`exp\`, \`log\` and \`tanh\`, and nothing for NaN: beltnet has its own (\`src/kernels/shared/math.ts\`), and tests
+WGSL promises little for \`exp\`, \`log\` and \`tanh\`, and nothing for NaN: beltnet has its own (\`src/tensor/math.wgsl.ts\`), and tests
 NaN and infinity by their bits. Values below 2^-126 may count as 0 on any device.
 
 Ops have a first derivative only. What is not differentiable (labels, running statistics) throws when a tensor that needs

@@ -1,9 +1,20 @@
 /** The CPU device's threads: same bits for any number of them, in any order of arrival, with helpers that are gone. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { DeviceError, UsageError } from '../../src/errors.js';
+import { Activation } from '../../src/nn/layers/activation.js';
 import { Conv2D } from '../../src/nn/layers/convolution.js';
-import { Dense, Flatten } from '../../src/nn/layers/core.js';
-import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
+import { Dense, Dropout, Flatten } from '../../src/nn/layers/core.js';
+import { Add, Concatenate } from '../../src/nn/layers/merging.js';
+import { BatchNormalization } from '../../src/nn/layers/normalization.js';
+import {
+  AveragePooling2D,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  MaxPooling2D,
+} from '../../src/nn/layers/pooling.js';
+import { Model } from '../../src/nn/model.js';
+import { input } from '../../src/nn/input.js';
+import { rmsprop } from '../../src/optim/rmsprop.js';
 import type { NamedWeights } from '../../src/nn/parameters.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import type { CpuDevice, CpuDeviceOptions } from '../../src/tensor/cpu/cpu-device.js';
@@ -49,7 +60,43 @@ async function train(device: CpuDevice, steps: number): Promise<{ losses: number
   return { losses, weights };
 }
 
+/** The same of a network of everything that is no plain convolution or dense layer. */
+async function trainOthers(device: CpuDevice): Promise<{ losses: number[]; weights: NamedWeights; answers: number[] }> {
+  const x0 = input({ shape: [24, 24, 3] });
+  const stem = new Activation('swish').apply(
+    new BatchNormalization().apply(new Conv2D(5, 3, { padding: 'same' }).apply(x0)),
+  );
+  const pooled = new AveragePooling2D({ poolSize: 3, strides: 1, padding: 'same' }).apply(stem);
+  const joined = new Concatenate().apply([new Add().apply([stem, pooled]), new Activation('gelu').apply(pooled)]);
+  const dropped = new Dropout(0.3).apply(new Activation('elu').apply(new BatchNormalization().apply(joined)));
+  const ends = [new GlobalAveragePooling2D(), new GlobalMaxPooling2D()].map((layer) => layer.apply(dropped));
+  const outputs = new Dense(3, { activation: 'softmax' }).apply(
+    new Activation('tanh').apply(new Concatenate().apply(ends)),
+  );
+  const model = new Model({ inputs: x0, outputs, seed: 4 });
+  model.compile({ device, optimizer: rmsprop({ learningRate: 1e-3, globalClipNorm: 1 }) });
+  const random = new Random(6, RandomStream.synthetic);
+  const x = Float32Array.from({ length: 10 * 24 * 24 * 3 }, () => random.uniform(0, 1));
+  const y = Array.from({ length: 10 }, (_, i) => i % 3);
+  const losses: number[] = [];
+  for (let step = 0; step < 6; step++) losses.push((await model.trainOnBatch(x, y)).loss);
+  const weights = await model.getWeights();
+  const answers = Array.from(await model.predictOnBatch(x));
+  model.destroy();
+  return { losses, weights, answers };
+}
+
 describe('threads of the CPU device', () => {
+  test('same bits for any number of threads, with shared memory or without, of every other kernel', async () => {
+    const alone = await trainOthers(await openCpu({ threads: 1 }));
+    expect(alone.losses.at(-1)).toBeLessThan(alone.losses[0]);
+    for (const threads of [2, 5]) expect(await trainOthers(await openCpu({ threads }))).toEqual(alone);
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    const unshared = await openCpu({}).finally(() => vi.unstubAllGlobals());
+    expect(unshared.description.name).toContain('1 thread');
+    expect(await trainOthers(unshared)).toEqual(alone);
+  });
+
   test('same bits for 1, 2, 3 and 7 threads', async () => {
     const [alone, ...teams] = await Promise.all(
       [1, 2, 3, 7].map(async (threads) => train(await openCpu({ threads }), 12)),

@@ -1,4 +1,5 @@
 /** What the camera makes of the painted surfaces: lit, blurred, noisy, and rounded to 8 bits. */
+import { cos, sin } from '../../tensor/exact-math.js';
 import { hash, smoothstep } from './belt-noise.js';
 import type { Canvas } from './belt-paint.js';
 import type { BeltScene, Camera } from './belt-scene.js';
@@ -14,8 +15,8 @@ export function takePicture(canvas: Canvas, scene: BeltScene): Picture {
 /** Light with its slope, its fall towards the corners, and the broad shadow. */
 function illuminate({ width, height, colours }: Canvas, { aspect, light }: BeltScene): void {
   const [red, green, blue] = light.tint;
-  const beamX = Math.cos(light.beamAngle) / light.beamWidth;
-  const beamY = Math.sin(light.beamAngle) / light.beamWidth;
+  const beamX = cos(light.beamAngle) / light.beamWidth;
+  const beamY = sin(light.beamAngle) / light.beamWidth;
   for (let row = 0, at = 0; row < height; row++) {
     const y = (row + 0.5) / height - 0.5;
     for (let column = 0; column < width; column++, at += 3) {

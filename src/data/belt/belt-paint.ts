@@ -1,4 +1,5 @@
 /** The surfaces that a belt picture shows, before light and camera: the belt, the crumbs, the portions with their shadows. */
+import { cos, hypot, sin } from '../../tensor/exact-math.js';
 import { noise, NOISE_SIZE, smoothstep } from './belt-noise.js';
 import type { BeltScene, Chip, Colour, Portion } from './belt-scene.js';
 
@@ -22,8 +23,8 @@ export function paintSurfaces(scene: BeltScene, width: number, height: number): 
 
 /** Belt, seams and the steel rails beside it. */
 function paintBelt({ width, height, colours }: Canvas, { aspect, belt, camera }: BeltScene): void {
-  const cosine = Math.cos(camera.tilt);
-  const sine = Math.sin(camera.tilt);
+  const cosine = cos(camera.tilt);
+  const sine = sin(camera.tilt);
   const pixel = 1 / height;
   const [red, green, blue] = belt.colour;
   for (let row = 0, at = 0; row < height; row++) {
@@ -75,14 +76,14 @@ function forRowsAround(
   // from the belt to the picture: turned by the tilt about the picture's centre
   const beltX = place.x - aspect / 2;
   const beltY = place.y - 0.5;
-  const seenX = aspect / 2 + Math.cos(camera.tilt) * beltX - Math.sin(camera.tilt) * beltY;
-  const seenY = 0.5 + Math.cos(camera.tilt) * beltY + Math.sin(camera.tilt) * beltX;
+  const seenX = aspect / 2 + cos(camera.tilt) * beltX - sin(camera.tilt) * beltY;
+  const seenY = 0.5 + cos(camera.tilt) * beltY + sin(camera.tilt) * beltX;
   const firstRow = Math.max(0, Math.floor((seenY - reach) * height));
   const endRow = Math.min(height, Math.ceil((seenY + reach) * height));
   const firstColumn = Math.max(0, Math.floor((seenX - reach) * height));
   const endColumn = Math.min(width, Math.ceil((seenX + reach) * height));
-  const cosine = Math.cos(camera.tilt + rotation);
-  const sine = Math.sin(camera.tilt + rotation);
+  const cosine = cos(camera.tilt + rotation);
+  const sine = sin(camera.tilt + rotation);
   const awayX = (firstColumn + 0.5) / height - seenX;
   for (let row = firstRow; row < endRow; row++) {
     const awayY = (row + 0.5) / height - seenY;
@@ -110,8 +111,8 @@ function paintShadow(canvas: Canvas, scene: BeltScene, portion: Portion): void {
   const { angle, shadowLength, shadowDepth } = scene.light;
   const softness = 0.4 * shadowLength + 0.004;
   const place = {
-    x: portion.x - shadowLength * Math.cos(angle),
-    y: portion.y - shadowLength * Math.sin(angle),
+    x: portion.x - shadowLength * cos(angle),
+    y: portion.y - shadowLength * sin(angle),
   };
   const reach = outerRadius(portion) + softness;
   forRowsAround(canvas, scene, place, portion.rotation, reach, (first, end, firstX, firstY, stepX, stepY) => {
@@ -133,8 +134,8 @@ const UNEVENNESS = 0.008;
 function paintPortion(canvas: Canvas, scene: BeltScene, portion: Portion): void {
   const { colours, height } = canvas;
   const size = Math.min(portion.halfLength, portion.halfWidth);
-  const lightX = Math.cos(scene.light.angle - portion.rotation);
-  const lightY = Math.sin(scene.light.angle - portion.rotation);
+  const lightX = cos(scene.light.angle - portion.rotation);
+  const lightY = sin(scene.light.angle - portion.rotation);
   const grainX = portion.grain % NOISE_SIZE;
   const grainY = Math.floor(portion.grain / NOISE_SIZE);
   const [red, green, blue] = portion.colour;
@@ -190,7 +191,7 @@ function blend(colours: Float32Array, at: number, cover: number, red: number, gr
 
 /** Radius of a disc about a portion. */
 function outerRadius({ halfLength, halfWidth, corner }: Portion): number {
-  return Math.hypot(halfLength - corner, halfWidth - corner) + corner;
+  return hypot(halfLength - corner, halfWidth - corner) + corner;
 }
 
 /** Signed distance of a place in the portion's frame to its smooth outline, negative inside. */

@@ -2,6 +2,7 @@
  * What lies on the belt, under which light, and seen by which camera: every random decision about a picture but the
  * camera's noise.
  */
+import { cos, hypot, sin } from '../../tensor/exact-math.js';
 import { Random, RandomStream } from '../../tensor/random.js';
 import { NOISE_SIZE } from './belt-noise.js';
 import type { Belt, BeltPictureOptions, BeltScene, Camera, Chip, Colour, Light, Portion } from './belt-scene.js';
@@ -170,8 +171,8 @@ function planChip(random: Random, halfLength: number, halfWidth: number): Chip {
   const angle = random.uniform(0, 2 * Math.PI);
   const way = Math.sqrt(random.uniform(0, 0.6)); // uniform over a disc that stays clear of the rim
   return {
-    x: halfLength * way * Math.cos(angle),
-    y: halfWidth * way * Math.sin(angle),
+    x: halfLength * way * cos(angle),
+    y: halfWidth * way * sin(angle),
     radius: halfWidth * random.uniform(0.08, 0.15),
   };
 }
@@ -183,8 +184,8 @@ function reachAlongBelt({
   corner,
   rotation,
 }: Pick<Portion, 'halfLength' | 'halfWidth' | 'corner' | 'rotation'>): number {
-  const along = (halfLength - corner) * Math.abs(Math.cos(rotation));
-  const across = (halfWidth - corner) * Math.abs(Math.sin(rotation));
+  const along = (halfLength - corner) * Math.abs(cos(rotation));
+  const across = (halfWidth - corner) * Math.abs(sin(rotation));
   return along + across + corner;
 }
 
@@ -238,5 +239,5 @@ function scaled([red, green, blue]: Colour, factor: number): Colour {
 }
 
 function distance(a: Colour, b: Colour): number {
-  return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+  return hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 }

@@ -2,6 +2,7 @@
  * Resizing exactly as Pillow does it, so that a model trained through Keras (whose loader is Pillow) sees the same pixels.
  * Source: Pillow, src/libImaging/Geometry.c (nearest) and Resample.c (the others).
  */
+import { sin } from '../../tensor/exact-math.js';
 import { UsageError } from '../../errors.js';
 import { expectBytes, expectObject, received } from '../../expect.js';
 import type { Picture } from './picture.js';
@@ -111,7 +112,7 @@ function cubic(x: number): number {
 }
 
 function sinc(x: number): number {
-  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI);
+  return x === 0 ? 1 : sin(x * Math.PI) / (x * Math.PI);
 }
 
 /**

@@ -5,32 +5,23 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { EXP, EXPM1 } from '../shared/math.js';
 import { apartFromZero, elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 export interface EluAttributes {
   readonly alpha: number;
 }
 
-const constants = ({ alpha }: EluAttributes) => ({ ALPHA: alpha });
-
 export const eluForward = elementwiseKernel<EluAttributes>({
   name: 'elu',
   inputs: 1,
-  functions: `${EXP}${EXPM1}override ALPHA: f32;`,
-  constants,
-  wgsl: 'select(a, ALPHA * exponentialMinusOne(min(a, 0.0)), a <= 0.0)',
-  twin: (x, _, __, { alpha }) => (x <= 0 ? alpha * Math.expm1(x) : x),
+  formula: ([x], { alpha }) => x.atMost(0).select(x.minimum(0).expm1().multiply(alpha), x),
 });
 
 /** dy, x, y → dx */
 export const eluGradient = elementwiseKernel<EluAttributes>({
   name: 'eluGradient',
   inputs: 3,
-  functions: 'override ALPHA: f32;',
-  constants,
-  wgsl: 'select(a, a * (c + ALPHA), b <= 0.0)',
-  twin: (dy, x, y, { alpha }) => (x <= 0 ? dy * (y + alpha) : dy),
+  formula: ([dy, x, y], { alpha }) => x.atMost(0).select(dy.multiply(y.add(alpha)), dy),
 });
 
 export const eluOp = defineOp<EluAttributes>({

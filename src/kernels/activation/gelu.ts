@@ -6,28 +6,26 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { EXP, NORMAL, normalProbability } from '../shared/math.js';
 import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
-
-const DENSITY = /* wgsl */ `
-fn normalDensity(x: f32) -> f32 { return 0.39894228 * exponential(-0.5 * x * x); }
-`;
 
 export const geluForward = elementwiseKernel({
   name: 'gelu',
   inputs: 1,
-  functions: EXP + NORMAL,
-  wgsl: 'a * normalProbability(a)',
-  twin: (x) => x * normalProbability(x),
+  formula: ([x]) => x.multiply(x.normalProbability()),
 });
 
 /** dy, x → dx */
 export const geluGradient = elementwiseKernel({
   name: 'geluGradient',
   inputs: 2,
-  functions: EXP + NORMAL + DENSITY,
-  wgsl: 'a * (normalProbability(b) + b * normalDensity(b))',
-  twin: (dy, x) => dy * (normalProbability(x) + (x * Math.exp(-0.5 * x * x)) / Math.sqrt(2 * Math.PI)),
+  formula([dy, x]) {
+    const density = x
+      .square()
+      .multiply(-0.5)
+      .exp()
+      .divide(Math.sqrt(2 * Math.PI));
+    return dy.multiply(x.normalProbability().add(x.multiply(density)));
+  },
 });
 
 export const geluOp = defineOp<null>({

@@ -8,26 +8,17 @@ export interface LeakyReluAttributes {
   readonly negativeSlope: number;
 }
 
-const constants = ({ negativeSlope }: LeakyReluAttributes) => ({ NEGATIVE_SLOPE: negativeSlope });
-const functions = 'override NEGATIVE_SLOPE: f32;';
-
 export const leakyReluForward = elementwiseKernel<LeakyReluAttributes>({
   name: 'leakyRelu',
   inputs: 1,
-  functions,
-  constants,
-  wgsl: 'select(a, NEGATIVE_SLOPE * a, a <= 0.0)',
-  twin: (x, _, __, { negativeSlope }) => (x <= 0 ? negativeSlope * x : x),
+  formula: ([x], { negativeSlope }) => x.atMost(0).select(x.multiply(negativeSlope), x),
 });
 
 /** dy, x → dx */
 export const leakyReluGradient = elementwiseKernel<LeakyReluAttributes>({
   name: 'leakyReluGradient',
   inputs: 2,
-  functions,
-  constants,
-  wgsl: 'select(a, NEGATIVE_SLOPE * a, b <= 0.0)',
-  twin: (dy, x, _, { negativeSlope }) => (x <= 0 ? negativeSlope * dy : dy),
+  formula: ([dy, x], { negativeSlope }) => x.atMost(0).select(dy.multiply(negativeSlope), dy),
 });
 
 export const leakyReluOp = defineOp<LeakyReluAttributes>({

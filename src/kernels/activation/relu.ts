@@ -5,24 +5,19 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { activate } from '../shared/fused-activation.js';
 import { apartFromZero, elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 export const reluForward = elementwiseKernel({
   name: 'relu',
   inputs: 1,
-  wgsl: activate('relu', 'a'),
-  twin: (x) => (x <= 0 ? 0 : x),
-  wasm: 'relu',
+  formula: ([x]) => x.atMost(0).select(0, x),
 });
 
 /** dy, y → dx: dy where y > 0; y or x will do, since they are positive together. */
 export const reluGradientKernel = elementwiseKernel({
   name: 'reluGradient',
   inputs: 2,
-  wgsl: 'select(a, 0.0, b <= 0.0)',
-  twin: (dy, y) => (y <= 0 ? 0 : dy),
-  wasm: 'reluGradient',
+  formula: ([dy, y]) => y.atMost(0).select(0, dy),
 });
 
 export function reluGradient(dy: Tensor, y: Tensor): Tensor {

@@ -2,29 +2,20 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { EXP, SIGMOID } from '../shared/math.js';
+import { Expression } from '../../tensor/expression.js';
 import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
-
-/** The twin of SIGMOID, also used where a kernel has a sigmoid inside. */
-export function sigmoidOf(x: number): number {
-  const e = Math.exp(-Math.abs(x));
-  return (x >= 0 ? 1 : e) / (1 + e);
-}
 
 export const sigmoidForward = elementwiseKernel({
   name: 'sigmoid',
   inputs: 1,
-  wgsl: 'sigmoid(a)',
-  functions: EXP + SIGMOID,
-  twin: sigmoidOf,
+  formula: ([x]) => x.sigmoid(),
 });
 
 /** dy, y → dx */
 export const sigmoidGradient = elementwiseKernel({
   name: 'sigmoidGradient',
   inputs: 2,
-  wgsl: 'a * b * (1.0 - b)',
-  twin: (dy, y) => dy * y * (1 - y),
+  formula: ([dy, y]) => dy.multiply(y).multiply(Expression.of(1).subtract(y)),
 });
 
 export const sigmoidOp = defineOp<null>({

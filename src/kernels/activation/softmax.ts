@@ -3,11 +3,13 @@
  * Gradient: dx_k = y_k·(dy_k − Σ_j dy_j·y_j). Tensors are taken as [outer, length, inner]; a thread does one line.
  */
 import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { exp } from '../../tensor/exact-math.js';
+import { defineKernel, ENTRY, planThreads, type Plan, type WasmCall } from '../../tensor/kernel.js';
 import type { Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { alongAxes, resolveAxis, type AxisRange } from '../reduce/axes.js';
-import { EXP } from '../shared/math.js';
+import { EXP } from '../../tensor/math.wgsl.js';
 import { anyShape, floats, type RegistryEntry } from '../shared/samples.js';
 
 const HEAD = /* wgsl */ `
@@ -53,6 +55,17 @@ const plan = (code: string, shape: Shape, axes: AxisRange) => {
   return planThreads(code, outer * inner, { LENGTH: length, INNER: inner });
 };
 
+function calls(name: string, shape: Shape, axes: AxisRange): Plan<number, WasmCall> {
+  const { outer, length, inner } = alongAxes(shape, axes);
+  const lines = outer * inner;
+  const { parts, chunk } = split(lines, Math.ceil(1024 / length));
+  return {
+    steps: ({ inputs, outputs }) => [
+      { function: name, parts, arguments: [...inputs, ...outputs, lines, length, inner, chunk] },
+    ],
+  };
+}
+
 /** x → y */
 export const softmaxForward = defineKernel<AxisRange>({
   name: 'softmax',
@@ -64,11 +77,12 @@ export const softmaxForward = defineKernel<AxisRange>({
       let largest = -Infinity;
       for (let k = 0; k < length; k++) largest = Math.max(largest, x[start + k * inner]);
       let sum = 0;
-      for (let k = 0; k < length; k++) sum += Math.exp(x[start + k * inner] - largest);
-      for (let k = 0; k < length; k++) y[start + k * inner] = Math.exp(x[start + k * inner] - largest) / sum;
+      for (let k = 0; k < length; k++) sum += exp(x[start + k * inner] - largest);
+      for (let k = 0; k < length; k++) y[start + k * inner] = exp(x[start + k * inner] - largest) / sum;
     }
   },
   wgsl: ({ inputs: [x] }, axes) => plan(FORWARD, x, axes),
+  wasm: ({ inputs: [x] }, axes) => calls('softmax', x, axes),
 });
 
 /** dy, y → dx */
@@ -88,6 +102,7 @@ export const softmaxGradient = defineKernel<AxisRange>({
     }
   },
   wgsl: ({ inputs: [dy] }, axes) => plan(BACKWARD, dy, axes),
+  wasm: ({ inputs: [dy] }, axes) => calls('softmaxGradient', dy, axes),
 });
 
 export const softmaxOp = defineOp<AxisRange>({

@@ -5,25 +5,19 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { EXP, SIGMOID } from '../shared/math.js';
 import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
-import { sigmoidOf } from './sigmoid.js';
 
 export const swishForward = elementwiseKernel({
   name: 'swish',
   inputs: 1,
-  functions: EXP + SIGMOID,
-  wgsl: 'a * sigmoid(a)',
-  twin: (x) => x * sigmoidOf(x),
+  formula: ([x]) => x.multiply(x.sigmoid()),
 });
 
 /** dy, x → dx */
 export const swishGradient = elementwiseKernel({
   name: 'swishGradient',
   inputs: 2,
-  functions: EXP + SIGMOID,
-  wgsl: 'a * sigmoid(b) * (1.0 + b * sigmoid(-b))',
-  twin: (dy, x) => dy * sigmoidOf(x) * (1 + x * sigmoidOf(-x)),
+  formula: ([dy, x]) => dy.multiply(x.sigmoid()).multiply(x.multiply(x.negate().sigmoid()).add(1)),
 });
 
 export const swishOp = defineOp<null>({

@@ -2,23 +2,20 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { EXP, TANH } from '../shared/math.js';
+import { Expression } from '../../tensor/expression.js';
 import { elementwise, unary, type RegistryEntry } from '../shared/samples.js';
 
 export const tanhForward = elementwiseKernel({
   name: 'tanh',
   inputs: 1,
-  functions: EXP + TANH,
-  wgsl: 'hyperbolicTangent(a)',
-  twin: Math.tanh,
+  formula: ([x]) => x.tanh(),
 });
 
 /** dy, y → dx */
 export const tanhGradient = elementwiseKernel({
   name: 'tanhGradient',
   inputs: 2,
-  wgsl: 'a * ((1.0 - b) * (1.0 + b))',
-  twin: (dy, y) => dy * (1 - y) * (1 + y),
+  formula: ([dy, y]) => dy.multiply(Expression.of(1).subtract(y).multiply(y.add(1))),
 });
 
 export const tanhOp = defineOp<null>({

@@ -4,7 +4,7 @@
  * read. Other shapes go through a scratch copy of z or dz.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
-import { isNanFunction } from '../shared/math.js';
+import { isNanFunction } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
 import { pooledLength, type ConvolutionShape } from './convolution-shape.js';

@@ -9,8 +9,8 @@
  * their maxima.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import { isNanFunction } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
-import { isNanFunction } from '../shared/math.js';
 import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';

@@ -2,38 +2,21 @@
  * Bias: y[m,c] = x[m,c] + b[c], m counting over all axes but the last. dx = dy, db[c] = Σ_m dy[m,c].
  * Convolution and dense layers add their bias in the same pass; their bias gradient is `columnSums` too.
  */
-import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/kernel.js';
-import { formatShape, sizeOf } from '../../tensor/shape.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import { sizeOf } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { floats, sumSlicesCall } from '../shared/wasm-parts.js';
 import { anyShape, between, floats as randomFloats, type RegistryEntry } from '../shared/samples.js';
 
-const ADD_BIAS = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> bias: array<f32>;
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-override CHANNELS: u32;
-${ENTRY}
-  y[index] = x[index] + bias[index % CHANNELS];
-}`;
-
 /** x, b → y */
-export const biasForward = defineKernel<null>({
+export const biasForward = elementwiseKernel({
   name: 'addBias',
-  outputs([x, bias]) {
-    if (bias.length !== 1 || bias[0] !== x.at(-1)) {
-      throw new ShapeError(`addBias: bias expects [${x.at(-1)}], got ${formatShape(bias)} (x ${formatShape(x)})`);
-    }
-    return [{ shape: x, dtype: 'float32' }];
-  },
-  twin({ inputs: [x, bias], outputs: [y] }) {
-    for (let i = 0; i < y.length; i++) y[i] = x[i] + bias[i % bias.length];
-  },
-  wgsl: ({ inputs: [x, bias] }) => planThreads(ADD_BIAS, sizeOf(x), { CHANNELS: bias[0] }),
+  inputs: { x: 'element', bias: 'channel' },
+  formula: ([x, bias]) => x.add(bias),
 });
 
 /** Each thread: the sum of one column over one slice of rows. */

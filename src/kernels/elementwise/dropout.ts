@@ -6,6 +6,7 @@
  */
 import { UsageError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
+import { splitRows } from '../../tensor/cpu/parts.js';
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { Random, RandomStream } from '../../tensor/random.js';
 import { sizeOf } from '../../tensor/shape.js';
@@ -62,6 +63,19 @@ export const dropoutKernel = defineKernel<DropoutAttributes>({
       SEED_LOW: seed >>> 0,
       SEED_HIGH: Math.floor(seed / 2 ** 32) >>> 0,
     }),
+  wasm({ inputs: [x] }, { rate, seed, layer }) {
+    const { parts, chunk } = splitRows(sizeOf(x), 16);
+    const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, RandomStream.dropout, layer];
+    return {
+      steps: ({ inputs, outputs }) => [
+        {
+          function: 'dropout',
+          parts,
+          arguments: [...inputs, ...outputs, sizeOf(x), chunk, thresholdOf(rate), 1 / (1 - rate), ...key],
+        },
+      ],
+    };
+  },
 });
 
 export const dropoutOp = defineOp<DropoutAttributes>({

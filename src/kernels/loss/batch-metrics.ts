@@ -9,7 +9,7 @@
  */
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf } from '../../tensor/shape.js';
-import { NOT_FINITE } from '../shared/math.js';
+import { NOT_FINITE } from '../../tensor/math.wgsl.js';
 import { between, floats, integers, labels as randomLabels, type RegistryEntry } from '../shared/samples.js';
 
 /** Numbers in a row … */
@@ -95,6 +95,14 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
       UNITS: sizeOf(scores) / labels[0],
       THRESHOLD: threshold,
     }),
+  wasm({ inputs: [loss, scores, [samples]] }, { threshold }) {
+    const sizes = [sizeOf(loss), samples, sizeOf(scores) / samples, threshold];
+    return {
+      steps: ({ inputs, outputs }) => [
+        { function: 'batchMetrics', parts: 1, arguments: [...inputs, ...outputs, ...sizes] },
+      ],
+    };
+  },
 });
 
 // --- samples

@@ -11,9 +11,8 @@
  */
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { Expression } from '../../tensor/expression.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { EXP, LOG, LOG1P, SIGMOID } from '../shared/math.js';
-import { sigmoidOf } from '../activation/sigmoid.js';
 import {
   between,
   floats,
@@ -28,18 +27,14 @@ import type { Kernel } from '../../tensor/kernel.js';
 export const logitsForward = elementwiseKernel({
   name: 'binaryCrossEntropyWithLogits',
   inputs: 2,
-  functions: EXP + LOG1P,
-  wgsl: 'max(a, 0.0) - a * b + log1pUnit(exponential(-abs(a)))',
-  twin: (z, y) => Math.max(z, 0) - z * y + Math.log1p(Math.exp(-Math.abs(z))),
+  formula: ([z, y]) => z.maximum(0).subtract(z.multiply(y)).add(z.abs().negate().exp().log1p()),
 });
 
 /** dLoss, z, y → dz */
 export const logitsGradient = elementwiseKernel({
   name: 'binaryCrossEntropyWithLogitsGradient',
   inputs: 3,
-  functions: EXP + SIGMOID,
-  wgsl: 'a * (sigmoid(b) - c)',
-  twin: (dLoss, z, y) => dLoss * (sigmoidOf(z) - y),
+  formula: ([dLoss, z, y]) => dLoss.multiply(z.sigmoid().subtract(y)),
 });
 
 export const logitsOp = defineOp<null>({
@@ -56,14 +51,14 @@ export type ClippedForm = 'keras3' | 'keras2';
 
 const EPSILON = 1e-7;
 const LARGEST = Math.fround(1 - EPSILON);
-const CLIP = /* wgsl */ `
-const LOWEST = ${EPSILON};
-const LARGEST = ${LARGEST};
-// 1 − q + δ from left to right. Drivers would turn it into (1 + δ) − q, which loses the digits of δ; scaled by 2^24,
-// which is exact, it is no such sum to them.
-fn rest(q: f32, delta: f32) -> f32 { return ((1.0 - q) * 16777216.0 + delta * 16777216.0) * 5.9604644775390625e-8; }
-`;
-const clip = (p: number): number => Math.min(Math.max(p, EPSILON), LARGEST);
+
+/** 1 − q + δ from left to right. Drivers would turn it into (1 + δ) − q, which loses the digits of δ; scaled by 2^24, which is exact, it is no such sum to them. */
+const rest = (q: Expression, delta: number): Expression =>
+  Expression.of(1)
+    .subtract(q)
+    .multiply(2 ** 24)
+    .add(delta * 2 ** 24)
+    .multiply(2 ** -24);
 
 function clippedForm(form: ClippedForm) {
   const delta = form === 'keras2' ? EPSILON : 0;
@@ -71,19 +66,22 @@ function clippedForm(form: ClippedForm) {
   const forward = elementwiseKernel({
     name,
     inputs: 2,
-    functions:
-      LOG +
-      CLIP +
-      `fn loss(q: f32, y: f32) -> f32 { return -(y * logarithm(q + ${delta}) + (1.0 - y) * logarithm(rest(q, ${delta}))); }`,
-    wgsl: 'loss(clamp(a, LOWEST, LARGEST), b)',
-    twin: (p, y) => -(y * Math.log(clip(p) + delta) + (1 - y) * Math.log(1 - clip(p) + delta)),
+    formula([p, y]) {
+      const q = p.maximum(EPSILON).minimum(LARGEST);
+      const miss = Expression.of(1).subtract(y).multiply(rest(q, delta).log());
+      return y.multiply(q.add(delta).log()).add(miss).negate();
+    },
   });
   const gradient = elementwiseKernel({
     name: `${name}Gradient`,
     inputs: 3,
-    functions: CLIP,
-    wgsl: `select(0.0, a * ((1.0 - c) / rest(b, ${delta}) - c / (b + ${delta})), b >= LOWEST && b <= LARGEST)`,
-    twin: (dLoss, p, y) => (p < EPSILON || p > LARGEST ? 0 : dLoss * ((1 - y) / (1 - p + delta) - y / (p + delta))),
+    formula([dLoss, p, y]) {
+      const slope = Expression.of(1)
+        .subtract(y)
+        .divide(rest(p, delta))
+        .subtract(y.divide(p.add(delta)));
+      return p.below(EPSILON).select(0, p.above(LARGEST).select(0, dLoss.multiply(slope)));
+    },
   });
   const op = defineOp<null>({
     name,

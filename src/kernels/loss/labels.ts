@@ -40,16 +40,20 @@ export const oneHotKernel = defineKernel<OneHotAttributes>({
     const { classes } = attributes;
     return planThreads(ONE_HOT, samples * classes, { CLASSES: classes, HIT: hit, MISS: miss });
   },
+  wasm({ inputs: [[samples]] }, attributes) {
+    const { hit, miss } = hitAndMiss(attributes);
+    const sizes = [samples, attributes.classes, hit, miss];
+    return {
+      steps: ({ inputs, outputs }) => [{ function: 'oneHot', parts: 1, arguments: [...inputs, ...outputs, ...sizes] }],
+    };
+  },
 });
 
 /** labels y → y·(1 − s) + s/2 */
 export const smoothLabelsKernel = elementwiseKernel<{ readonly smoothing: number }>({
   name: 'smoothLabels',
   inputs: 1,
-  functions: 'override SMOOTHING: f32;',
-  constants: ({ smoothing }) => ({ SMOOTHING: smoothing }),
-  wgsl: 'a * (1.0 - SMOOTHING) + 0.5 * SMOOTHING',
-  twin: (y, _, __, { smoothing }) => y * (1 - smoothing) + 0.5 * smoothing,
+  formula: ([y], { smoothing }) => y.multiply(1 - smoothing).add(0.5 * smoothing),
 });
 
 const CLASS_WEIGHTS = /* wgsl */ `
@@ -68,6 +72,11 @@ export const classWeightsKernel = defineKernel<null>({
     for (let n = 0; n < output.length; n++) output[n] = weights[given[n]];
   },
   wgsl: ({ inputs: [[samples]] }) => planThreads(CLASS_WEIGHTS, samples),
+  wasm: ({ inputs: [[samples]] }) => ({
+    steps: ({ inputs, outputs }) => [
+      { function: 'classWeights', parts: 1, arguments: [...inputs, ...outputs, samples] },
+    ],
+  }),
 });
 
 export const oneHotOp = defineOp<OneHotAttributes>({

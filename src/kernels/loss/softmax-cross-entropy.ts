@@ -7,10 +7,12 @@
  */
 import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { exp, log } from '../../tensor/exact-math.js';
+import { defineKernel, ENTRY, planThreads, type Plan, type WasmCall } from '../../tensor/kernel.js';
 import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { EXP, isNanFunction, LOG } from '../shared/math.js';
+import { EXP, isNanFunction, LOG } from '../../tensor/math.wgsl.js';
 import { between, floats, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 
 const LARGEST_AND_SUM = /* wgsl */ `
@@ -60,8 +62,17 @@ function largestAndSum(z: ArrayLike<number>, start: number, classes: number): [n
   let largest = -Infinity;
   for (let k = 0; k < classes; k++) largest = Math.max(largest, z[start + k]);
   let sum = 0;
-  for (let k = 0; k < classes; k++) sum += Math.exp(z[start + k] - largest);
+  for (let k = 0; k < classes; k++) sum += exp(z[start + k] - largest);
   return [largest, sum];
+}
+
+function calls(name: string, [samples, classes]: Shape): Plan<number, WasmCall> {
+  const { parts, chunk } = split(samples, Math.ceil(1024 / classes));
+  return {
+    steps: ({ inputs, outputs }) => [
+      { function: name, parts, arguments: [...inputs, ...outputs, samples, classes, chunk] },
+    ],
+  };
 }
 
 /** z [N,K], targets [N,K] → loss [N] */
@@ -81,12 +92,13 @@ export const softmaxCrossEntropyForward = defineKernel<null>({
       let total = Number.isNaN(sum) ? sum : 0;
       for (let k = 0; k < classes; k++) {
         const share = targets[start + k];
-        if (share !== 0) total += share * (Math.log(sum) + (largest - z[start + k]));
+        if (share !== 0) total += share * (log(sum) + (largest - z[start + k]));
       }
       loss[n] = total;
     }
   },
   wgsl: ({ inputs: [[samples, classes]] }) => planThreads(FORWARD, samples, { CLASSES: classes }),
+  wasm: ({ inputs: [z] }) => calls('softmaxCrossEntropy', z),
 });
 
 /** dLoss [N], z [N,K], targets [N,K] → dz */
@@ -100,11 +112,12 @@ export const softmaxCrossEntropyGradient = defineKernel<null>({
       let whole = 0;
       for (let k = 0; k < classes; k++) whole += targets[start + k];
       for (let k = 0; k < classes; k++) {
-        dz[start + k] = dLoss[n] * ((Math.exp(z[start + k] - largest) / sum) * whole - targets[start + k]);
+        dz[start + k] = dLoss[n] * ((exp(z[start + k] - largest) / sum) * whole - targets[start + k]);
       }
     }
   },
   wgsl: ({ inputs: [, [samples, classes]] }) => planThreads(BACKWARD, samples, { CLASSES: classes }),
+  wasm: ({ inputs: [, z] }) => calls('softmaxCrossEntropyGradient', z),
 });
 
 export const softmaxCrossEntropyOp = defineOp<null>({

@@ -1,5 +1,7 @@
 /** Copying a box of one array to a place in another: what padding, cropping and concatenation are made of. */
-import { dispatchThreads, ENTRY, type BufferView, type Dispatch, type Numbers } from '../../tensor/kernel.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import type { BufferView, Dispatch, Numbers, WasmCall } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 
 /** A box of shape `size`, at `start` in an array of shape `shape`. */
@@ -69,4 +71,44 @@ export function copyBoxDispatch(
       ]),
     ),
   });
+}
+
+/** Axes that a call's function counts along, before the run of neighbours. */
+const COUNTED_AXES = 3;
+
+/** The same as calls into the WebAssembly module: of runs as long as both arrays have them, along at most three axes at a time. */
+export function copyBoxCalls(from: number, source: Corner, to: number, target: Corner, size: Shape): WasmCall[] {
+  const [read, write] = [strides(source), strides(target)];
+  /** Axes of the box, outermost first; neighbours that lie behind each other in both arrays are joined. */
+  const axes: { length: number; read: number; write: number }[] = [];
+  for (const [axis, length] of size.entries()) {
+    const [step, place] = [read.steps[axis], write.steps[axis]];
+    const outer = axes.at(-1);
+    if (outer && outer.read === length * step && outer.write === length * place) {
+      axes[axes.length - 1] = { length: outer.length * length, read: step, write: place };
+    } else if (length > 1 || axis === size.length - 1) axes.push({ length, read: step, write: place });
+  }
+  const run = axes.pop()?.length ?? 1;
+  while (axes.length < COUNTED_AXES) axes.unshift({ length: 1, read: 0, write: 0 });
+  const outer = axes.slice(0, -COUNTED_AXES);
+  const [first, second, third] = axes.slice(-COUNTED_AXES);
+  const runs = first.length * second.length * third.length;
+  const { parts, chunk } = split(runs, Math.ceil(4096 / run));
+  const steps = [first.read, second.read, third.read, first.write, second.write, third.write];
+  const calls: WasmCall[] = [];
+  for (let index = 0; index < outer.reduce((product, { length }) => product * length, 1); index++) {
+    let rest = index;
+    let [at, place] = [read.offset, write.offset];
+    for (const axis of outer.toReversed()) {
+      at += (rest % axis.length) * axis.read;
+      place += (rest % axis.length) * axis.write;
+      rest = Math.floor(rest / axis.length);
+    }
+    calls.push({
+      function: 'copyRuns',
+      parts,
+      arguments: [from + 4 * at, to + 4 * place, runs, chunk, second.length, third.length, run, ...steps],
+    });
+  }
+  return calls;
 }

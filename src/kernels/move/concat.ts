@@ -5,7 +5,7 @@ import { defineKernel } from '../../tensor/kernel.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { resolveAxis } from '../reduce/axes.js';
-import { copyBox, copyBoxDispatch } from './box.js';
+import { copyBox, copyBoxCalls, copyBoxDispatch } from './box.js';
 import { cropKernel } from './pad.js';
 import { anyShape, between, floats, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 
@@ -53,6 +53,17 @@ export const concatKernel = defineKernel<ConcatAttributes>({
           const shape = shapes[index];
           const source = { shape, start: startAt(shape, axis, 0) };
           return copyBoxDispatch(x, source, y, { shape: to, start: startAt(to, axis, at[index]) }, shape);
+        }),
+    };
+  },
+  wasm({ inputs: shapes, outputs: [to] }, { axis }) {
+    const at = positions(shapes, axis);
+    return {
+      steps: ({ inputs, outputs: [y] }) =>
+        inputs.flatMap((x, index) => {
+          const shape = shapes[index];
+          const source = { shape, start: startAt(shape, axis, 0) };
+          return copyBoxCalls(x, source, y, { shape: to, start: startAt(to, axis, at[index]) }, shape);
         }),
     };
   },

@@ -4,7 +4,8 @@ import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { copyBox, copyBoxDispatch } from './box.js';
+import { splitElements } from '../../tensor/cpu/parts.js';
+import { copyBox, copyBoxCalls, copyBoxDispatch } from './box.js';
 import { anyShape, between, floats, type RegisteredKernel, type RegistryEntry } from '../shared/samples.js';
 import type { Pair } from '../shared/window.js';
 
@@ -51,6 +52,15 @@ export const padKernel = defineKernel<PadAttributes>({
       copyBoxDispatch(x, { shape: from, start: origin(from) }, y, { shape: to, start: starts(paddings) }, from),
     ],
   }),
+  wasm({ inputs: [from], outputs: [to] }, { paddings, value }) {
+    const { parts, chunk } = splitElements(sizeOf(to));
+    return {
+      steps: ({ inputs: [x], outputs: [y] }) => [
+        { function: 'fillValues', parts, arguments: [y, sizeOf(to), chunk, value] },
+        ...copyBoxCalls(x, { shape: from, start: origin(from) }, y, { shape: to, start: starts(paddings) }, from),
+      ],
+    };
+  },
 });
 
 /** y → x */
@@ -64,6 +74,10 @@ export const cropKernel = defineKernel<{ readonly paddings: Paddings }>({
     steps: ({ inputs: [y], outputs: [x] }) => [
       copyBoxDispatch(y, { shape: from, start: starts(paddings) }, x, { shape: to, start: origin(to) }, to),
     ],
+  }),
+  wasm: ({ inputs: [from], outputs: [to] }, { paddings }) => ({
+    steps: ({ inputs: [y], outputs: [x] }) =>
+      copyBoxCalls(y, { shape: from, start: starts(paddings) }, x, { shape: to, start: origin(to) }, to),
   }),
 });
 

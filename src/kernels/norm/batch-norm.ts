@@ -10,12 +10,14 @@
  *
  * Inference uses the running statistics as constants: dx = γ / √(σ² + ε) · dy, dβ and dγ as above.
  */
-import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import type { BufferView, Dispatch, Numbers } from '../../tensor/kernel.js';
-import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
+import { sizeOf, type Shape } from '../../tensor/shape.js';
+import { split } from '../../tensor/cpu/parts.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
+import { floats as floatBytes } from '../shared/wasm-parts.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
 import { between, channels as randomChannels, floats, type RegistryEntry } from '../shared/samples.js';
 import type { SampleTensor } from '../shared/samples.js';
@@ -27,12 +29,14 @@ export interface BatchNormAttributes {
 
 const sizes = (x: Shape) => ({ rows: sizeOf(x) / x.at(-1)!, channels: x.at(-1)! });
 
-/** @throws ShapeError unless each of `vectors` is [C] */
-function checkVectors(x: Shape, vectors: Readonly<Record<string, Shape>>): void {
-  for (const [name, shape] of Object.entries(vectors)) {
-    if (shape.length !== 1 || shape[0] !== x.at(-1))
-      throw new ShapeError(`batchNorm: ${name} expects [${x.at(-1)}], got ${formatShape(shape)} (x ${formatShape(x)})`);
-  }
+/** How WebAssembly divides the rows: lines of `width` values hold whole rows and whole vectors (see wasm/batch-norm.ts). */
+function linesOf(x: Shape) {
+  const { rows, channels } = sizes(x);
+  let width = channels;
+  while (width % 16 !== 0) width *= 2;
+  const rowsOfLine = width / channels;
+  const { parts, chunk } = split(rows, Math.ceil(4096 / width) * rowsOfLine, rowsOfLine);
+  return { rows, channels, width, parts, chunk };
 }
 
 /** Each thread: SCALE · the sum of an expression down one channel, over one slice of rows. */
@@ -120,36 +124,27 @@ export const batchMoments = defineKernel<null>({
       ],
     };
   },
+  wasm({ inputs: [shape] }) {
+    const { rows, channels, width, parts, chunk } = linesOf(shape);
+    return {
+      scratch: [floatBytes(2 * parts * width), floatBytes(2 * parts * width)],
+      steps: ({ inputs: [x], outputs }, [moments, lines]) => [
+        { function: 'batchMoments', parts, arguments: [x, moments, rows, channels, width, chunk, lines] },
+        { function: 'finishMoments', parts: 1, arguments: [moments, parts, rows, channels, width, chunk, ...outputs] },
+      ],
+    };
+  },
 });
 
-const NORMALIZE = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> gamma: array<f32>;
-@group(0) @binding(2) var<storage, read> beta: array<f32>;
-@group(0) @binding(3) var<storage, read> mean: array<f32>;
-@group(0) @binding(4) var<storage, read> variance: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y: array<f32>;
-override CHANNELS: u32;
-override EPSILON: f32;
-${ENTRY}
-  let c = index % CHANNELS;
-  y[index] = (x[index] - mean[c]) / sqrt(variance[c] + EPSILON) * gamma[c] + beta[c];
-}`;
-
 /** x [..., C], γ [C], β [C], mean [C], variance [C] → y */
-export const batchNormalize = defineKernel<BatchNormAttributes>({
+export const batchNormalize = elementwiseKernel<BatchNormAttributes>({
   name: 'batchNormalize',
-  outputs([x, gamma, beta, mean, variance]) {
-    checkVectors(x, { gamma, beta, mean, variance });
-    return [{ shape: x, dtype: 'float32' }];
-  },
-  twin({ inputs: [x, gamma, beta, mean, variance], outputs: [y] }, _, { epsilon }) {
-    forEachElement(x, gamma.length, (at, c) => {
-      y[at] = ((x[at] - mean[c]) / Math.sqrt(variance[c] + epsilon)) * gamma[c] + beta[c];
-    });
-  },
-  wgsl: ({ inputs: [x, gamma] }, { epsilon }) =>
-    planThreads(NORMALIZE, sizeOf(x), { CHANNELS: gamma[0], EPSILON: epsilon }),
+  inputs: { x: 'element', gamma: 'channel', beta: 'channel', mean: 'channel', variance: 'channel' },
+  formula: ([x, gamma, beta, mean, variance], { epsilon }) =>
+    x
+      .subtract(mean)
+      .multiply(gamma.divide(variance.add(epsilon).sqrt()))
+      .add(beta),
 });
 
 /** dy, x [..., C], mean [C], variance [C] → dγ [C], dβ [C] */
@@ -179,80 +174,48 @@ export const batchNormParameterGradients = defineKernel<BatchNormAttributes>({
       ],
     };
   },
+  wasm({ inputs: [shape] }, { epsilon }) {
+    const { rows, channels, width, parts, chunk } = linesOf(shape);
+    return {
+      scratch: [floatBytes(2 * parts * width), floatBytes(parts * width)],
+      steps: ({ inputs: [dy, x, mean, variance], outputs }, [sums, lines]) => [
+        { function: 'batchNormSums', parts, arguments: [dy, x, mean, sums, rows, channels, width, chunk, lines] },
+        {
+          function: 'finishBatchNormSums',
+          parts: 1,
+          arguments: [sums, parts, channels, width, variance, epsilon, ...outputs],
+        },
+      ],
+    };
+  },
 });
-
-const INPUT_GRADIENT = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> gamma: array<f32>;
-@group(0) @binding(3) var<storage, read> mean: array<f32>;
-@group(0) @binding(4) var<storage, read> variance: array<f32>;
-@group(0) @binding(5) var<storage, read> d_gamma: array<f32>;
-@group(0) @binding(6) var<storage, read> d_beta: array<f32>;
-@group(0) @binding(7) var<storage, read_write> dx: array<f32>;
-override CHANNELS: u32;
-override EPSILON: f32;
-override ROWS: f32;
-${ENTRY}
-  let c = index % CHANNELS;
-  let deviation = sqrt(variance[c] + EPSILON);
-  let normalized = (x[index] - mean[c]) / deviation;
-  dx[index] = gamma[c] / deviation * (dy[index] - d_beta[c] / ROWS - normalized * (d_gamma[c] / ROWS));
-}`;
 
 /** dy, x [..., C], γ, mean, variance, dγ, dβ [C] → dx, through the batch's own statistics */
-export const batchNormInputGradient = defineKernel<BatchNormAttributes>({
+export const batchNormInputGradient = elementwiseKernel<BatchNormAttributes & { readonly rows: number }>({
   name: 'batchNormInputGradient',
-  outputs: ([dy]) => [{ shape: dy, dtype: 'float32' }],
-  twin({ inputs: [dy, x, gamma, mean, variance, dGamma, dBeta], outputs: [dx] }, { inputs: [shape] }, { epsilon }) {
-    const { rows, channels } = sizes(shape);
-    forEachElement(x, channels, (at, c) => {
-      const deviation = Math.sqrt(variance[c] + epsilon);
-      const normalized = (x[at] - mean[c]) / deviation;
-      dx[at] = (gamma[c] / deviation) * (dy[at] - dBeta[c] / rows - (normalized * dGamma[c]) / rows);
-    });
+  inputs: {
+    dy: 'element',
+    x: 'element',
+    gamma: 'channel',
+    mean: 'channel',
+    variance: 'channel',
+    dGamma: 'channel',
+    dBeta: 'channel',
   },
-  wgsl({ inputs: [x] }, { epsilon }) {
-    const { rows, channels } = sizes(x);
-    return planThreads(INPUT_GRADIENT, sizeOf(x), { CHANNELS: channels, EPSILON: epsilon, ROWS: rows });
+  formula([dy, x, gamma, mean, variance, dGamma, dBeta], { epsilon, rows }) {
+    const deviation = variance.add(epsilon).sqrt();
+    const slope = dGamma.divide(rows).divide(deviation);
+    const centred = dy.subtract(dBeta.divide(rows)).subtract(x.subtract(mean).multiply(slope));
+    return centred.multiply(gamma.divide(deviation));
   },
 });
-
-const INFERENCE_GRADIENT = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
-@group(0) @binding(1) var<storage, read> gamma: array<f32>;
-@group(0) @binding(2) var<storage, read> variance: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
-override CHANNELS: u32;
-override EPSILON: f32;
-${ENTRY}
-  let c = index % CHANNELS;
-  dx[index] = dy[index] * (gamma[c] / sqrt(variance[c] + EPSILON));
-}`;
 
 /** dy [..., C], γ [C], variance [C] → dx, the statistics being constants */
-export const batchNormInferenceGradient = defineKernel<BatchNormAttributes>({
+export const batchNormInferenceGradient = elementwiseKernel<BatchNormAttributes>({
   name: 'batchNormInferenceGradient',
-  outputs: ([dy]) => [{ shape: dy, dtype: 'float32' }],
-  twin({ inputs: [dy, gamma, variance], outputs: [dx] }, _, { epsilon }) {
-    forEachElement(dy, gamma.length, (at, c) => (dx[at] = (dy[at] * gamma[c]) / Math.sqrt(variance[c] + epsilon)));
-  },
-  wgsl: ({ inputs: [dy, gamma] }, { epsilon }) =>
-    planThreads(INFERENCE_GRADIENT, sizeOf(dy), { CHANNELS: gamma[0], EPSILON: epsilon }),
+  inputs: { dy: 'element', gamma: 'channel', variance: 'channel' },
+  formula: ([dy, gamma, variance], { epsilon }) => dy.multiply(gamma.divide(variance.add(epsilon).sqrt())),
 });
-
-const MOVING_AVERAGE = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> mean: array<f32>;
-@group(0) @binding(1) var<storage, read> variance: array<f32>;
-@group(0) @binding(2) var<storage, read_write> moving_mean: array<f32>;
-@group(0) @binding(3) var<storage, read_write> moving_variance: array<f32>;
-override MOMENTUM: f32;
-override REST: f32;              // 1 − momentum, rounded once
-override REST_OF_VARIANCE: f32;  // the same, times n / (n − 1) for the unbiased variance
-${ENTRY}
-  moving_mean[index] = MOMENTUM * moving_mean[index] + REST * mean[index];
-  moving_variance[index] = MOMENTUM * moving_variance[index] + REST_OF_VARIANCE * variance[index];
-}`;
 
 export interface MovingAttributes {
   readonly momentum: number;
@@ -261,22 +224,14 @@ export interface MovingAttributes {
 }
 
 /** mean [C], variance [C] → moving mean [C], moving variance [C], both in place */
-export const movingStatistics = defineKernel<MovingAttributes>({
+export const movingStatistics = elementwiseKernel<MovingAttributes>({
   name: 'movingStatistics',
-  inPlace: true,
-  outputs: ([mean]) => [0, 1].map(() => ({ shape: mean, dtype: 'float32' })),
-  twin({ inputs: [mean, variance], outputs: [movingMean, movingVariance] }, _, { momentum, correction }) {
-    for (let c = 0; c < mean.length; c++) {
-      movingMean[c] = momentum * movingMean[c] + (1 - momentum) * mean[c];
-      movingVariance[c] = momentum * movingVariance[c] + (1 - momentum) * correction * variance[c];
-    }
-  },
-  wgsl: ({ inputs: [mean] }, { momentum, correction }) =>
-    planThreads(MOVING_AVERAGE, sizeOf(mean), {
-      MOMENTUM: momentum,
-      REST: 1 - momentum,
-      REST_OF_VARIANCE: (1 - momentum) * correction,
-    }),
+  inputs: 2,
+  inPlace: 2,
+  formula: ([mean, variance], { momentum, correction }, [movingMean, movingVariance]) => [
+    movingMean.multiply(momentum).add(mean.multiply(1 - momentum)),
+    movingVariance.multiply(momentum).add(variance.multiply((1 - momentum) * correction)),
+  ],
 });
 
 /** Running statistics that training moves along; no part of what is differentiated. */
@@ -311,7 +266,8 @@ export const batchNormTrainingOp = defineOp<BatchNormTrainingAttributes>({
       into[2],
     ]);
     const inputs = [dy, x, gamma, ...statistics, dGamma, dBeta];
-    return [needs[0] && launch(batchNormInputGradient, inputs, { epsilon }, [into[0]])[0], dGamma, dBeta];
+    const { rows } = sizes(x.shape);
+    return [needs[0] && launch(batchNormInputGradient, inputs, { epsilon, rows }, [into[0]])[0], dGamma, dBeta];
   },
 });
 
@@ -405,7 +361,11 @@ export const batchNormEntry: RegistryEntry = {
         const x = shapeOf(random);
         const vectors = [vector(random, x), vector(random, x), vector(random, x, 0.1, 2)];
         const gradients = [vector(random, x, -9, 9), vector(random, x, -9, 9)];
-        return { inputs: [floats(random, x), floats(random, x), ...vectors, ...gradients], attributes: { epsilon } };
+        const { rows } = sizes(x);
+        return {
+          inputs: [floats(random, x), floats(random, x), ...vectors, ...gradients],
+          attributes: { epsilon, rows },
+        };
       },
     },
     {

@@ -4,7 +4,8 @@
  * Layouts: x [N,H,W,C], y [N,OH,OW,C].
  */
 import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, ENTRY, planThreads, type Numbers } from '../../tensor/kernel.js';
+import { split } from '../../tensor/cpu/parts.js';
+import { defineKernel, ENTRY, planThreads, type Numbers, type Plan, type WasmCall } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { floats, pooledPicture, type RegistryEntry } from '../shared/samples.js';
@@ -101,6 +102,17 @@ function forEachPixel(
   }
 }
 
+/** Lines of y or dx, a part some of them; arguments in the order of the shader's constants. */
+function windowCalls(name: string, x: Shape, window: WindowAttributes, lines: number): Plan<number, WasmCall> {
+  const { parts, chunk } = split(lines);
+  const sizes = Object.values(constants(x, window));
+  return {
+    steps: ({ inputs, outputs }) => [
+      { function: name, parts, arguments: [...inputs, ...outputs, lines, ...sizes, chunk] },
+    ],
+  };
+}
+
 /** x → y */
 export const averagePool2dForward = defineKernel<AveragePoolAttributes>({
   name: 'averagePool2d',
@@ -113,6 +125,7 @@ export const averagePool2dForward = defineKernel<AveragePoolAttributes>({
     forEachPixel(shapes.inputs[0], window, (from, to, count) => (y[to] += x[from] / count));
   },
   wgsl: ({ inputs: [x], outputs: [y] }, { window }) => planThreads(FORWARD, sizeOf(y), constants(x, window)),
+  wasm: ({ inputs: [x], outputs: [y] }, { window }) => windowCalls('averagePool', x, window, y[0] * y[1]),
 });
 
 /** dy → dx */
@@ -124,6 +137,7 @@ export const averagePool2dGradient = defineKernel<AveragePoolAttributes & { read
     forEachPixel(xShape, window, (to, from, count) => (dx[to] += dy[from] / count));
   },
   wgsl: (_, { window, xShape }) => planThreads(BACKWARD, sizeOf(xShape), constants(xShape, window)),
+  wasm: (_, { window, xShape }) => windowCalls('averagePoolGradient', xShape, window, xShape[0] * xShape[1]),
 });
 
 export const averagePool2dOp = defineOp<AveragePoolAttributes>({

@@ -8,7 +8,7 @@ import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, ENTRY, type OperandShapes, planThreads } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { isNanFunction } from '../shared/math.js';
+import { isNanFunction } from '../../tensor/math.wgsl.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../shared/window.js';
 import {

@@ -3,9 +3,10 @@
  * read of its own. By bits, since WGSL promises nothing for NaN.
  */
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import { splitElements } from '../../tensor/cpu/parts.js';
 import { sizeOf } from '../../tensor/shape.js';
 import { METRIC_ROWS, METRICS, PARAMETERS_COLUMN } from '../loss/batch-metrics.js';
-import { NOT_FINITE } from '../shared/math.js';
+import { NOT_FINITE } from '../../tensor/math.wgsl.js';
 import { between, floats, integers, type RegistryEntry } from '../shared/samples.js';
 
 /** Each thread: one slice. */
@@ -51,6 +52,16 @@ export const countNotFinite = defineKernel<null>({
       steps: ({ inputs: [all, row], outputs: [table] }, [counts]) => [
         dispatchThreads(SLICES, slices, [all, counts], { SIZE: size, SIZE_OF_SLICE: sizeOfSlice }),
         dispatchThreads(ADD, 1, [counts, row, table], { SLICES: slices }),
+      ],
+    };
+  },
+  wasm({ inputs: [values] }) {
+    const { parts, chunk } = splitElements(sizeOf(values));
+    return {
+      scratch: [parts * 4],
+      steps: ({ inputs: [all, row], outputs: [table] }, [counts]) => [
+        { function: 'countNotFinite', parts, arguments: [all, counts, sizeOf(values), chunk] },
+        { function: 'addCounts', parts: 1, arguments: [counts, parts, row, table] },
       ],
     };
   },

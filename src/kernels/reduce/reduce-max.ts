@@ -3,11 +3,11 @@
  * in its line forward keeps. NaN counts as the maximum, so that it is not lost here.
  */
 import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { defineKernel, ENTRY, planThreads, type Plan, type WasmCall } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { alongAxes, type AxisRange } from './axes.js';
-import { isNanFunction } from '../shared/math.js';
+import { isNanFunction } from '../../tensor/math.wgsl.js';
 import { randomAxes, reduceAxes, type ReduceOptions } from './reduce.js';
 import { allDifferent, anyShape, floats, integers, wholeNumbers, type RegistryEntry } from '../shared/samples.js';
 
@@ -32,6 +32,16 @@ ${ENTRY}
   y[index] = best;
   places[index] = place;
 }`;
+
+/** A part for each of the outer places. */
+function lineCalls(name: string, shape: Shape, axes: AxisRange): Plan<number, WasmCall> {
+  const { outer, length, inner } = alongAxes(shape, axes);
+  return {
+    steps: ({ inputs, outputs }) => [
+      { function: name, parts: outer, arguments: [...inputs, ...outputs, length, inner] },
+    ],
+  };
+}
 
 /** x [outer, length, inner] → y, places (uint32), both [outer, inner] */
 export const axisMax = defineKernel<AxisRange>({
@@ -60,6 +70,7 @@ export const axisMax = defineKernel<AxisRange>({
     const { outer, length, inner } = alongAxes(x, axes);
     return planThreads(FORWARD, outer * inner, { LENGTH: length, INNER: inner });
   },
+  wasm: ({ inputs: [x] }, axes) => lineCalls('axisMax', x, axes),
 });
 
 const BACKWARD = /* wgsl */ `
@@ -89,6 +100,7 @@ export const axisMaxGradient = defineKernel<AxisRange & { readonly shape: Shape 
     const { length, inner } = alongAxes(shape, axes);
     return planThreads(BACKWARD, sizeOf(shape), { LENGTH: length, INNER: inner });
   },
+  wasm: (_, { shape, ...axes }) => lineCalls('axisMaxGradient', shape, axes),
 });
 
 export const maxOp = defineOp<AxisRange>({

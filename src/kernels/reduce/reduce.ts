@@ -6,7 +6,9 @@ import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
+import { split } from '../../tensor/cpu/parts.js';
 import { alongAxes, axisRanges, type AxisRange } from './axes.js';
+import { floats as floatBytes, sumSlicesCall } from '../shared/wasm-parts.js';
 import { reshape } from '../move/reshape.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
 import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
@@ -14,6 +16,9 @@ import { anyShape, between, floats, type RegistryEntry } from '../shared/samples
 export interface SumAttributes extends AxisRange {
   readonly scale: number;
 }
+
+/** Lines that keep all threads of a CPU busy. */
+const MANY_LINES = 8;
 
 /** Each thread: scale · the sum of one slice of one line. */
 const SLICE_SUMS = /* wgsl */ `
@@ -67,6 +72,23 @@ export const axisSum = defineKernel<SumAttributes>({
       ],
     };
   },
+  wasm({ inputs: [x] }, { scale, ...axes }) {
+    const { outer, length, inner } = alongAxes(x, axes);
+    // Few lines are cut into slices, for the threads.
+    const lengthOfSlice = outer >= MANY_LINES ? length : Math.ceil(split(length * inner, 4096).chunk / inner);
+    const slices = Math.ceil(length / lengthOfSlice);
+    return {
+      scratch: slices > 1 ? [floatBytes(slices * outer * inner)] : [],
+      steps: ({ inputs: [from], outputs: [sums] }, [partials]) => [
+        {
+          function: 'axisSum',
+          parts: slices * outer,
+          arguments: [from, partials ?? sums, outer, length, inner, lengthOfSlice, scale],
+        },
+        ...(partials ? [sumSlicesCall(partials, slices, sums, outer, inner)] : []),
+      ],
+    };
+  },
 });
 
 const BROADCAST = /* wgsl */ `
@@ -90,6 +112,19 @@ export const axisBroadcast = defineKernel<SumAttributes & { readonly shape: Shap
   wgsl(_, { scale, shape, ...axes }) {
     const { length, inner } = alongAxes(shape, axes);
     return planThreads(BROADCAST, sizeOf(shape), { LENGTH: length, INNER: inner, SCALE: scale });
+  },
+  wasm(_, { scale, shape, ...axes }) {
+    const { outer, length, inner } = alongAxes(shape, axes);
+    const { parts, chunk } = split(outer * length, Math.ceil(4096 / inner));
+    return {
+      steps: ({ inputs, outputs }) => [
+        {
+          function: 'axisBroadcast',
+          parts,
+          arguments: [...inputs, ...outputs, outer * length, length, inner, chunk, scale],
+        },
+      ],
+    };
   },
 });
 

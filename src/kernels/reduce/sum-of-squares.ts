@@ -1,7 +1,10 @@
 /** scale · Σ x²: the penalty of L2 regularization, and the square of a norm. Gradient: dx = 2·scale·dy·x. */
 import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import { splitElements } from '../../tensor/cpu/parts.js';
 import { sizeOf } from '../../tensor/shape.js';
+import { floats as floatBytes, sumSlicesCall } from '../shared/wasm-parts.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { partialSums } from '../shared/partial-sums.js';
 import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
@@ -47,25 +50,23 @@ export const sumOfSquaresKernel = defineKernel<ScaleAttributes>({
       ],
     };
   },
+  wasm({ inputs: [x] }, { scale }) {
+    const { parts, chunk } = splitElements(sizeOf(x));
+    return {
+      scratch: [floatBytes(parts)],
+      steps: ({ inputs: [from], outputs: [sum] }, [partials]) => [
+        { function: 'sumOfSquares', parts, arguments: [from, partials, sizeOf(x), chunk, scale] },
+        sumSlicesCall(partials, parts, sum, 1, 1),
+      ],
+    };
+  },
 });
 
-const GRADIENT = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
-override SCALE: f32;
-${ENTRY}
-  dx[index] = 2.0 * SCALE * dy[0] * x[index];
-}`;
-
 /** dy, a scalar, and x → dx */
-export const sumOfSquaresGradient = defineKernel<ScaleAttributes>({
+export const sumOfSquaresGradient = elementwiseKernel<ScaleAttributes>({
   name: 'sumOfSquaresGradient',
-  outputs: ([, x]) => [{ shape: x, dtype: 'float32' }],
-  twin({ inputs: [dy, x], outputs: [dx] }, _, { scale }) {
-    for (let i = 0; i < x.length; i++) dx[i] = 2 * scale * dy[0] * x[i];
-  },
-  wgsl: ({ inputs: [, x] }, { scale }) => planThreads(GRADIENT, sizeOf(x), { SCALE: scale }),
+  inputs: { dy: 'number', x: 'element' },
+  formula: ([dy, x], { scale }) => dy.multiply(2 * scale).multiply(x),
 });
 
 export const sumOfSquaresOp = defineOp<ScaleAttributes>({

@@ -3,8 +3,7 @@
  * v ← μ·v − lr·g, then θ ← θ + v, or with Nesterov's look-ahead θ ← θ + μ·v − lr·g.
  * Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum" (ICML 2013).
  */
-import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
-import { sizeOf } from '../../tensor/shape.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface SgdAttributes {
@@ -12,34 +11,16 @@ export interface SgdAttributes {
   readonly nesterov: boolean;
 }
 
-const sgdShader = (nesterov: boolean): string => /* wgsl */ `
-@group(0) @binding(0) var<storage, read> gradients: array<f32>;
-@group(0) @binding(1) var<storage, read> step: array<f32, 1>;   // learning rate
-@group(0) @binding(2) var<storage, read_write> parameters: array<f32>;
-@group(0) @binding(3) var<storage, read_write> velocities: array<f32>;
-override MOMENTUM: f32;
-${ENTRY}
-  let change = step[0] * gradients[index];
-  let velocity = MOMENTUM * velocities[index] - change;
-  velocities[index] = velocity;
-  parameters[index] += ${nesterov ? 'MOMENTUM * velocity - change' : 'velocity'};
-}`;
-
 /** gradients [n], step [learning rate] → parameters [n], velocities [n], both in place */
-export const sgdUpdate = defineKernel<SgdAttributes>({
+export const sgdUpdate = elementwiseKernel<SgdAttributes>({
   name: 'sgd',
-  inPlace: true,
-  outputs: ([gradients]) => [0, 1].map(() => ({ shape: gradients, dtype: 'float32' })),
-  twin({ inputs: [gradients, step], outputs: [parameters, velocities] }, _, { momentum, nesterov }) {
-    for (let i = 0; i < parameters.length; i++) {
-      const change = step[0] * gradients[i];
-      const velocity = momentum * velocities[i] - change;
-      velocities[i] = velocity;
-      parameters[i] += nesterov ? momentum * velocity - change : velocity;
-    }
+  inputs: { gradients: 'element', learningRate: 'number' },
+  inPlace: 2,
+  formula([gradient, learningRate], { momentum, nesterov }, [parameter, before]) {
+    const change = learningRate.multiply(gradient);
+    const velocity = before.multiply(momentum).subtract(change);
+    return [parameter.add(nesterov ? velocity.multiply(momentum).subtract(change) : velocity), velocity];
   },
-  wgsl: ({ inputs: [gradients] }, { momentum, nesterov }) =>
-    planThreads(sgdShader(nesterov), sizeOf(gradients), { MOMENTUM: momentum }),
 });
 
 // --- samples

@@ -2,29 +2,18 @@
  * y ← a·y + b·x over a whole arena, the two factors known on the device only: the gradients of several batches added up
  * (a = 1, b = samples of the batch), and their mean taken (a = 0, b = 1 / samples of all). With a = 0 what y held is not looked at.
  */
-import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
-import { sizeOf } from '../../tensor/shape.js';
+import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { between, floats, type RegistryEntry } from '../shared/samples.js';
 
-const WEIGHTED_SUM = /* wgsl */ `
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read> factors: array<f32, 2>;   // a, b
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;
-${ENTRY}
-  let added = factors[1] * x[index];
-  if (factors[0] == 0.0) { y[index] = added; } else { y[index] = factors[0] * y[index] + added; }
-}`;
-
 /** x [n], factors [a, b] → y [n], in place */
-export const weightedSum = defineKernel<null>({
+export const weightedSum = elementwiseKernel({
   name: 'weightedSum',
-  inPlace: true,
-  outputs: ([x]) => [{ shape: x, dtype: 'float32' }],
-  twin({ inputs: [x, factors], outputs: [y] }) {
-    const [a, b] = [factors[0], factors[1]];
-    for (let i = 0; i < y.length; i++) y[i] = a === 0 ? b * x[i] : a * y[i] + b * x[i];
+  inputs: { x: 'element', factors: 'number' },
+  inPlace: 1,
+  formula([x, factors], _, [y]) {
+    const added = factors.at(1).multiply(x);
+    return factors.at(0).equals(0).select(added, factors.at(0).multiply(y).add(added));
   },
-  wgsl: ({ inputs: [x] }) => planThreads(WEIGHTED_SUM, sizeOf(x)),
 });
 
 // --- samples

@@ -3,16 +3,10 @@
  * functions there, else as its plain-TypeScript twin.
  */
 import { DeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
-import {
-  functionNames,
-  startWebThread,
-  ThreadTeam,
-  type NumberedCall,
-  type StartThread,
-  type WasmFunction,
-} from './cpu-threads.js';
+import { functionNames, startWebThread, ThreadTeam, type NumberedCall, type StartThread } from './cpu-threads.js';
 import { alignUp, Device, type DeviceDescription, type Launch } from '../device.js';
-import type { BufferView, DeviceBuffer, KernelCall, Numbers } from '../kernel.js';
+import { FunctionLibrary, type WasmFunction } from './function-library.js';
+import type { BufferView, DeviceBuffer, GeneratedFunction, KernelCall, Numbers } from '../kernel.js';
 import { wasmBinaries } from './wasm.generated.js';
 
 interface CpuBuffer extends DeviceBuffer {
@@ -34,7 +28,9 @@ export interface CpuDeviceOptions {
 
 const PAGE = 65536;
 /** The first page belongs to the WebAssembly module; address 0 means "no array" to its functions. */
-const HEAP_START = PAGE;
+const LIBRARY = PAGE;
+/** The first words of the second page are where threads find generated functions. */
+const HEAP_START = PAGE + 256;
 const MAXIMUM_PAGES = 65536; // 4 GiB, what 32-bit WebAssembly can address
 /** Vector loads may reach beyond the last buffer; their lanes are thrown away, but the memory must be there. */
 const OVERREACH = 256;
@@ -61,8 +57,10 @@ const cores = (): number => (typeof navigator === 'undefined' ? 1 : (navigator.h
 export class CpuDevice extends Device {
   readonly description: DeviceDescription;
   readonly #memory: WebAssembly.Memory;
-  readonly #functions: readonly WasmFunction[];
-  readonly #functionIndices: ReadonlyMap<string, number>;
+  /** Those of the module, then generated ones in the order of their making. */
+  readonly #functions: WasmFunction[];
+  readonly #functionIndices: Map<string | GeneratedFunction, number>;
+  readonly #library: FunctionLibrary;
   readonly #startTeam: () => ThreadTeam | null;
   /** Started by the first recorded step: a few single operations are not worth it. */
   #team: ThreadTeam | null | undefined;
@@ -82,8 +80,11 @@ export class CpuDevice extends Device {
     const names = functionNames(module);
     this.#functions = names.map((name) => instance.exports[name] as WasmFunction);
     this.#functionIndices = new Map(names.map((name, index) => [name, index]));
+    this.#library = new FunctionLibrary(memory, LIBRARY);
     this.#startTeam = () =>
-      threads > 1 ? new ThreadTeam({ module, memory }, this.#functions, threads - 1, startThread) : null;
+      threads > 1
+        ? new ThreadTeam({ module, memory, library: LIBRARY }, this.#functions, threads - 1, startThread)
+        : null;
     const name = `cpu (WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`;
     this.description = { kind: 'cpu', name, hardware: true };
   }
@@ -95,7 +96,7 @@ export class CpuDevice extends Device {
     if (!Number.isInteger(threads) || threads < 1)
       throw new UsageError(`cpu: threads expects a whole number of at least 1, got ${threads}`);
     try {
-      const memory = new WebAssembly.Memory({ initial: 1, maximum: MAXIMUM_PAGES, shared });
+      const memory = new WebAssembly.Memory({ initial: 2, maximum: MAXIMUM_PAGES, shared });
       const { module, relaxed } = await compile(shared, relaxedSimd);
       const instance = await WebAssembly.instantiate(module, { env: { memory } });
       return new CpuDevice(memory, module, instance, relaxed, { ...options, threads: shared ? threads : 1 });
@@ -170,11 +171,20 @@ export class CpuDevice extends Device {
     return new TypedArray(this.#memory.buffer, address(view), view.bytes / TypedArray.BYTES_PER_ELEMENT);
   };
 
-  #indexOf(kernel: string, name: string): number {
-    const index = this.#functionIndices.get(name);
-    if (index === undefined)
+  #indexOf(kernel: string, name: string | GeneratedFunction): number {
+    const known = this.#functionIndices.get(name);
+    if (known !== undefined) return known;
+    if (typeof name === 'string')
       throw new DeviceError(`cpu: ${kernel} calls '${name}', which the WebAssembly module lacks`);
+    const bytes = name.bytes(this.#shared);
+    this.#library.add(bytes, this.createBuffer(FunctionLibrary.bytesFor(bytes)).address);
+    const index = this.#functions.push(...this.#library.learn()) - 1;
+    this.#functionIndices.set(name, index);
     return index;
+  }
+
+  get #shared(): boolean {
+    return !(this.#memory.buffer instanceof ArrayBuffer);
   }
 
   protected run(launches: readonly Launch[], recorded: boolean): void {

@@ -6,6 +6,8 @@
  * done, and does its own. Which thread does a part changes nothing, since parts write to places of their own.
  */
 
+import { FunctionLibrary, type WasmFunction } from './function-library.js';
+
 /**
  * What a helping thread needs to know; it can be sent to a worker.
  * @internal projects without the DOM's types have no name for a WebAssembly.Module
@@ -13,6 +15,8 @@
 export interface ThreadData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
+  /** Address of the library of generated functions. */
+  readonly library: number;
   readonly board: SharedArrayBuffer;
 }
 
@@ -37,8 +41,6 @@ export interface NumberedCall {
   readonly parts: number;
   readonly arguments: readonly number[];
 }
-
-export type WasmFunction = (...numbers: number[]) => void;
 
 // The board: some words, then the program as float64 numbers.
 const STATE = 0; // odd while a program is open; STOPPED at the end
@@ -109,9 +111,10 @@ function workThrough(words: Int32Array, program: Float64Array, functions: readon
 }
 
 /** What a helping thread does until the team is stopped. @internal */
-export async function serve({ module, memory, board }: ThreadData): Promise<void> {
+export async function serve({ module, memory, library: address, board }: ThreadData): Promise<void> {
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   const functions = functionNames(module).map((name) => instance.exports[name] as WasmFunction);
+  const library = new FunctionLibrary(memory, address);
   const words = wordsOf(board);
   const program = programOf(board);
   let state = 0;
@@ -122,8 +125,10 @@ export async function serve({ module, memory, board }: ThreadData): Promise<void
     if (state === STOPPED) return;
     Atomics.add(words, HELPERS, 1);
     // Only now is it certain that nobody writes another program, if the state is still the same.
-    if (state % 2 === 1 && Atomics.load(words, STATE) === state)
+    if (state % 2 === 1 && Atomics.load(words, STATE) === state) {
+      functions.push(...library.learn());
       Atomics.add(words, HELPED, workThrough(words, program, functions));
+    }
     Atomics.sub(words, HELPERS, 1);
   }
 }

@@ -22,4 +22,7 @@ export function split(count: number, smallest = 1, multiple = 1): Split {
 }
 
 /** Elements that are treated alike, in whole fours. */
-export const splitElements = (count: number): Split => split(count, 4096, 4);
+export const splitElements = (count: number): Split => splitRows(count, 4);
+
+/** The same in whole rows of so many elements. */
+export const splitRows = (count: number, row: number): Split => split(count, Math.ceil(4096 / row) * row, row);

@@ -2,6 +2,7 @@
  * Writes JPEG: baseline, chrominance at full resolution (4:4:4).
  * Source: ITU-T T.81; JFIF 1.02; Y. Arai, T. Agui and M. Nakajima, A Fast DCT-SQ Scheme for Images, 1988.
  */
+import { cos } from '../../../tensor/exact-math.js';
 import type { Picture } from '../picture.js';
 import type { HuffmanDefinition } from './huffman-table.js';
 import { standardAcTables, standardDcTables } from './standard-tables.js';
@@ -20,7 +21,7 @@ const chrominanceQuantization = [
 ];
 
 /** Of the fast transform: what its results for a row, or for a column, are larger by. */
-const scale = Array.from({ length: 8 }, (_, k) => (k === 0 ? 1 : Math.SQRT2 * Math.cos((k * Math.PI) / 16)));
+const scale = Array.from({ length: 8 }, (_, k) => (k === 0 ? 1 : Math.SQRT2 * cos((k * Math.PI) / 16)));
 
 /** How luminance, or chrominance, is encoded. */
 interface Channel {

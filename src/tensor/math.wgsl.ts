@@ -52,8 +52,8 @@ fn sigmoid(x: f32) -> f32 {
 `;
 
 /**
- * log(1 + u) for 0 ≤ u ≤ 1, as 2·artanh(s) with s = u / (2 + u) ≤ 1/3: odd series to s^15, truncation below 2e-9
- * relative; small u keep all their digits.
+ * log(1 + u) for −½ ≤ u ≤ 1, as 2·artanh(s) with s = u / (2 + u), |s| ≤ 1/3: odd series to s^15, truncation below 2e-9
+ * relative; small u keep all their digits. Beyond, the logarithm of 1 + u. Uses LOG.
  */
 export const LOG1P = /* wgsl */ `
 fn log1pUnit(u: f32) -> f32 {
@@ -66,6 +66,10 @@ fn log1pUnit(u: f32) -> f32 {
   p = fma(p, q, 0.2);
   p = fma(p, q, 0.333333333);
   return 2.0 * fma(p * q, s, s);
+}
+fn logarithmOfOnePlus(u: f32) -> f32 {
+  if (u >= -0.5 && u <= 1.0) { return log1pUnit(u); }
+  return naturalLogarithm(1.0 + u);
 }
 `;
 
@@ -85,6 +89,14 @@ fn logarithm(x: f32) -> f32 {
   p = fma(p, q, 0.333333333);
   let n = f32(k);
   return fma(n, 0.693145752, fma(n, 1.42860677e-6, 2.0 * fma(p * q, s, s)));
+}
+// For all x: −∞ at 0 and for what devices may take for 0, NaN below; infinity and NaN stay. WGSL has no literals for them.
+fn naturalLogarithm(x: f32) -> f32 {
+  let bits = bitcast<u32>(x);
+  if ((bits & 0x7fffffffu) < 0x00800000u) { return bitcast<f32>((bits & 0u) | 0xff800000u); }
+  if (bits > 0x7f800000u) { return bitcast<f32>(bits | 0x7fc00000u); }
+  if (bits == 0x7f800000u) { return x; }
+  return logarithm(x);
 }
 `;
 
@@ -143,26 +155,7 @@ fn normalProbability(x: f32) -> f32 {
 }
 `;
 
-/** The twin of NORMAL, in float64: Φ(x) by the series of erf with positive terms only, beyond by erfc's continued fraction. */
-export function normalProbability(x: number): number {
-  const t = Math.abs(x) * Math.SQRT1_2;
-  if (t < 3) {
-    let term = t;
-    let sum = t;
-    for (let n = 1; term > sum * 1e-17; n++) {
-      term *= (2 * t * t) / (2 * n + 1);
-      sum += term;
-    }
-    const half = (Math.exp(-t * t) * sum) / Math.sqrt(Math.PI);
-    return x < 0 ? 0.5 - half : 0.5 + half;
-  }
-  let fraction = t;
-  for (let n = 60; n >= 1; n--) fraction = t + n / 2 / fraction;
-  const tail = Math.exp(-t * t) / (2 * Math.sqrt(Math.PI) * fraction);
-  return x < 0 ? tail : 1 - tail; // NaN came past both comparisons and stays
-}
-
-/** e^x − 1 for x ≤ 0: Taylor polynomial of degree 8 above −½, where e^x − 1 would lose digits. Within 2 ulp. Uses EXP. */
+/** e^x − 1: Taylor polynomial of degree 8 within ½ of 0, where e^x − 1 would lose digits. Within 4 ulp. Uses EXP. */
 export const EXPM1 = /* wgsl */ `
 fn exponentialMinusOne(x: f32) -> f32 {
   var p = fma(x, 2.48015873e-5, 1.98412698e-4);
@@ -171,6 +164,6 @@ fn exponentialMinusOne(x: f32) -> f32 {
   p = fma(p, x, 4.16666667e-2);
   p = fma(p, x, 1.66666667e-1);
   p = fma(p, x, 0.5);
-  return select(exponential(x) - 1.0, fma(p * x, x, x), x > -0.5);
+  return select(exponential(x) - 1.0, fma(p * x, x, x), abs(x) < 0.5);
 }
 `;

@@ -1,0 +1,299 @@
+/**
+ * Expressions as WebAssembly SIMD: a module of one function is put together byte by byte when a kernel is first prepared, so
+ * that a user's elementwise kernel is as quick as ours. Only operations that IEEE 754 rounds alike everywhere are used, no
+ * fused multiply-add: the same bits in every engine.
+ */
+import { Expression, type FunctionName, inOrder } from '../expression.js';
+import type { GeneratedFunction } from '../kernel.js';
+
+const call = (name: FunctionName, ...inputs: readonly (Expression | number)[]): Expression =>
+  Expression.call(name, ...inputs);
+
+/** c0·x^n + … + cn by Horner's rule */
+const polynomial = (x: Expression, [first, ...rest]: readonly number[]): Expression =>
+  rest.reduce((sum, coefficient) => sum.multiply(x).add(coefficient), Expression.of(first));
+
+// The same approximations as in math.wgsl.ts, where their errors and sources are stated; without fused operations they
+// are a rounding less exact.
+const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => Expression>>> = {
+  exp(x) {
+    const n = call('round', call('atMostOrNan', call('atLeastOrNan', x, -104), 89).multiply(Math.LOG2E));
+    const r = x.subtract(n.multiply(0.693145752)).subtract(n.multiply(1.42860677e-6));
+    const p = polynomial(r, [1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5]);
+    const half = n.multiply(0.5).floor();
+    const scale = (power: Expression) => call('powerOfTwo', power);
+    const y = p
+      .multiply(r.square())
+      .add(r)
+      .add(1)
+      .multiply(scale(half))
+      .multiply(scale(n.subtract(half)));
+    return x.above(88.72283).select(Infinity, x.below(-87.33654).select(0, y));
+  },
+  expm1(x) {
+    const coefficients = [
+      2.48015873e-5, 1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5,
+    ];
+    const near = polynomial(x, coefficients).multiply(x).multiply(x).add(x);
+    return x.abs().below(0.5).select(near, x.exp().subtract(1));
+  },
+  log(x) {
+    const n = call('exponentOf', x);
+    const m = call('mantissaOf', x);
+    const s = m.subtract(1).divide(m.add(1));
+    const q = s.square();
+    const p = polynomial(q, [0.111111111, 0.142857143, 0.2, 0.333333333]);
+    const rest = n.multiply(1.42860677e-6).add(p.multiply(q).multiply(s).add(s).multiply(2));
+    const y = n.multiply(0.693145752).add(rest);
+    const outside = x.abs().below(SMALLEST).select(-Infinity, Number.NaN);
+    return x.atLeast(SMALLEST).select(x.equals(Infinity).select(x, y), outside);
+  },
+  log1p(u) {
+    const s = u.divide(u.add(2));
+    const q = s.square();
+    const p = polynomial(q, [0.0666666667, 0.0769230769, 0.0909090909, 0.111111111, 0.142857143, 0.2, 0.333333333]);
+    const near = p.multiply(q).multiply(s).add(s).multiply(2);
+    return u.below(-0.5).select(u.add(1).log(), u.above(1).select(u.add(1).log(), near));
+  },
+  tanh(x) {
+    const coefficients = [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1];
+    const q = x.square();
+    const near = polynomial(q, coefficients).multiply(q).multiply(x).add(x);
+    const far = Expression.of(1).subtract(Expression.of(2).divide(x.abs().multiply(2).exp().add(1)));
+    return x.abs().below(0.625).select(near, x.below(0).select(far.negate(), far));
+  },
+  normalProbability(x) {
+    const t = x.abs().multiply(Math.SQRT1_2);
+    const q = t.square();
+    const e = polynomial(
+      q,
+      [
+        7853861353153693e-20, -0.0008010193625184903, 0.005188327685732524, -0.02685381193529856, 0.112835851486142,
+        -0.37612625824233, 1.12837916572671,
+      ],
+    );
+    const half = t.multiply(0.5).multiply(e);
+    const near = x.below(0).select(Expression.of(0.5).subtract(half), half.add(0.5));
+    const y = Expression.of(1).divide(q.maximum(1));
+    const middle = polynomial(
+      y,
+      [
+        2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1, -5.824733027278666e-1, 6.210004621745983e-1,
+        -4.944515323274145e-1, 3.404879937665872e-1, -2.741127028184656e-1, 5.638259427386472e-1,
+      ],
+    );
+    const far = polynomial(
+      y,
+      [
+        -10.47766399936249, 12.97719955372516, -7.495518717768503, 2.92101901921078, -1.0152652792027,
+        0.4218463358204948, -0.2820767439740514, 0.5641895067754075,
+      ],
+    );
+    const power = q.minimum(104).negate().exp();
+    const tail = power.multiply(0.5).divide(t.maximum(1)).multiply(t.below(2).select(middle, far));
+    return t.below(1).select(near, x.below(0).select(tail, Expression.of(1).subtract(tail)));
+  },
+};
+
+/** The least normal float32. */
+const SMALLEST = 2 ** -126;
+
+/** Unsigned number in WebAssembly's variable-length form. */
+function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
+  return [...bytes, value];
+}
+
+/** i32.const; the form of signed numbers. */
+function integer(value: number): number[] {
+  const bytes = [0x41];
+  for (; value < -64 || value > 63; value >>= 7) bytes.push((value & 127) | 128);
+  return [...bytes, value & 127];
+}
+
+const vector = (operation: number): number[] => [0xfd, ...unsigned(operation)];
+const get = (local: number): number[] => [0x20, ...unsigned(local)];
+const set = (local: number): number[] => [0x21, ...unsigned(local)];
+const I32 = {
+  add: 0x6a,
+  subtract: 0x6b,
+  multiply: 0x6c,
+  shiftLeft: 0x74,
+  ltUnsigned: 0x49,
+  geUnsigned: 0x4f,
+  gtSigned: 0x4a,
+};
+const V128 = { load: vector(0), splat32: vector(9), store: vector(11), constant: vector(12), storeLane: vector(90) };
+const SELECT = 0x1b;
+const [BLOCK, LOOP, LEAVE_BLOCK, AGAIN, END_OF] = [[0x02, 0x40], [0x03, 0x40], [0x0d, 1], [0x0c, 0], 0x0b];
+const TYPE = { i32: 0x7f, v128: 0x7b, function: 0x60 };
+const MEMORY_AT = [2, 0]; // aligned to 4 bytes, no offset
+
+const floatBytes = (value: number): number[] => [...new Uint8Array(Float32Array.of(value).buffer)];
+const splat = (value: number): number[] => [...V128.constant, ...[0, 1, 2, 3].flatMap(() => floatBytes(value))];
+
+/** Instructions of functions whose operands lie on the stack in order. */
+const instructions: Readonly<Partial<Record<FunctionName, readonly number[]>>> = {
+  add: vector(228),
+  subtract: vector(229),
+  multiply: vector(230),
+  divide: vector(231),
+  minimum: vector(232),
+  maximum: vector(233),
+  abs: vector(224),
+  negate: vector(225),
+  sqrt: vector(227),
+  floor: vector(104),
+  round: vector(106),
+  equals: vector(65),
+  below: vector(67),
+  atMost: vector(69),
+  atMostOrNan: vector(234),
+  atLeastOrNan: vector(235),
+  // The last bits of n + 1.5·2^23 are n; << 23 brings them to the exponent's place, whose zero is that of 1.
+  powerOfTwo: [splat(1.5 * 2 ** 23), vector(228), integer(23), vector(171), splat(1), vector(174)].flat(),
+};
+
+/** (bits − those of √½) >> 23, arithmetically: the exponent that leaves a mantissa of √½ … √2 */
+const EXPONENT = [...integer(0x3f3504f3), ...vector(17), ...vector(177), ...integer(23), ...vector(172)];
+
+/** What leaves the value of a node on the stack; `input` gives what leaves one of its inputs there. */
+function compute(name: FunctionName, input: (position: number) => number[]): number[] {
+  switch (name) {
+    case 'select': // bitselect takes the condition last
+      return [...input(1), ...input(2), ...input(0), ...vector(82)];
+    case 'isNan':
+      return [...input(0), ...input(0), ...vector(66)];
+    case 'exponentOf':
+      return [...input(0), ...EXPONENT, ...vector(250)];
+    case 'mantissaOf':
+      return [...input(0), ...input(0), ...EXPONENT, ...integer(23), ...vector(171), ...vector(177)];
+    default:
+      return [input(0), input(1), input(2), instructions[name]!].flat();
+  }
+}
+
+/** The expressions with functions replaced by their approximations. */
+function approximated(outputs: readonly Expression[]): Expression[] {
+  const done = new Map<Expression, Expression>();
+  const visit = (node: Expression): Expression => {
+    const known = done.get(node);
+    if (known) return known;
+    let result = node;
+    if (node.inputs.length > 0) {
+      const name = node.function as FunctionName;
+      const inputs = node.inputs.map(visit);
+      const approximation = approximations[name];
+      result = approximation ? visit(approximation(inputs[0])) : call(name, ...inputs);
+    }
+    done.set(node, result);
+    done.set(result, result);
+    return result;
+  };
+  return outputs.map(visit);
+}
+
+/**
+ * The function of (part, addresses of all operands, count, chunk, bytes of a row): output k of the element at i is written to operand `targets[k]`. Operands of
+ * kind `channel` are rows of whole fours that repeat; a part then begins with a row.
+ */
+export function generateFunction(
+  operands: number,
+  outputs: readonly Expression[],
+  targets: readonly number[],
+): GeneratedFunction {
+  const expressions = approximated(outputs);
+  const made = new Map<boolean, Uint8Array>();
+  return {
+    bytes(shared) {
+      const bytes = made.get(shared) ?? moduleOf(operands, expressions, targets, shared);
+      made.set(shared, bytes);
+      return bytes;
+    },
+  };
+}
+
+function functionBody(operands: number, outputs: readonly Expression[], targets: readonly number[]): number[] {
+  const { nodes, indexOf } = inOrder(outputs);
+  const PART = 0;
+  const [COUNT, CHUNK, ROW_BYTES, AT, END, ROW] = [1, 2, 3, 4, 5, 6].map((i) => operands + i);
+  const value = (n: number): number => ROW + 1 + n; // a local for each node
+  const address = (operand: number): number[] => get(1 + operand);
+  const isFixed: boolean[] = []; // the same for all elements
+  const before: number[] = [];
+  const inside: number[] = [];
+  for (const [n, node] of nodes.entries()) {
+    const inputs = node.inputs.map(indexOf);
+    isFixed[n] = node.function === 'operand' ? node.kind === 'number' : inputs.every((input) => isFixed[input]);
+    const code =
+      node.function === 'constant'
+        ? splat(node.value)
+        : node.function !== 'operand'
+          ? compute(node.function, (position) => (position in inputs ? get(value(inputs[position])) : []))
+          : node.kind === 'number'
+            ? [...address(node.value), ...V128.splat32, 2, ...unsigned(4 * node.index)]
+            : [...address(node.value), ...get(node.kind === 'channel' ? ROW : AT), I32.add, ...V128.load, ...MEMORY_AT];
+    (isFixed[n] ? before : inside).push(...code, ...set(value(n)));
+  }
+  const targetAddress = (k: number): number[] => [...address(targets[k]), ...get(AT), I32.add];
+  const result = (k: number): number[] => get(value(indexOf(outputs[k])));
+  const each = (store: (k: number) => number[]): number[] => outputs.flatMap((_, k) => store(k));
+  const left = [...get(END), ...get(AT), I32.subtract];
+  const storeLane = (lane: number): number[] =>
+    each((k) => [...targetAddress(k), ...result(k), ...V128.storeLane, 2, 4 * lane, lane]);
+  const when = (condition: number[], then: number[], otherwise: number[] = []): number[] =>
+    [condition, 0x04, 0x40, then, otherwise.length > 0 ? [0x05, otherwise] : [], 0x0b].flat(2);
+  const code = [
+    // at = 4·part·chunk; end = 4·min((part + 1)·chunk, count)
+    [get(PART), get(CHUNK), I32.multiply, integer(2), I32.shiftLeft, set(AT)],
+    [get(PART), integer(1), I32.add, get(CHUNK), I32.multiply, set(END)],
+    [get(END), get(COUNT), get(END), get(COUNT), I32.ltUnsigned, SELECT],
+    [integer(2), I32.shiftLeft, set(END)],
+    before,
+    [BLOCK, LOOP, get(AT), get(END), I32.geUnsigned, LEAVE_BLOCK],
+    inside,
+    when(
+      [left, integer(15), I32.gtSigned].flat(),
+      each((k) => [targetAddress(k), result(k), V128.store, MEMORY_AT].flat()),
+      // The last elements one by one: what lies behind them may be another's.
+      [
+        storeLane(0),
+        when([left, integer(4), I32.gtSigned].flat(), storeLane(1)),
+        when([left, integer(8), I32.gtSigned].flat(), storeLane(2)),
+      ].flat(),
+    ),
+    [get(AT), integer(16), I32.add, set(AT)],
+    // row = row + 16 < row bytes ? row + 16 : 0
+    [get(ROW), integer(16), I32.add, set(ROW)],
+    [get(ROW), integer(0), get(ROW), get(ROW_BYTES), I32.ltUnsigned, SELECT, set(ROW)],
+    [AGAIN, END_OF, END_OF, END_OF], // of the loop, the block and the function
+  ];
+  const locals = [2, 3, TYPE.i32, unsigned(nodes.length), TYPE.v128]; // three i32, a v128 for each node
+  return [locals, code].flat(3);
+}
+
+/** A list with its length before it, as WebAssembly has them. */
+const list = (items: readonly (readonly number[])[]): number[] => [...unsigned(items.length), ...items.flat()];
+const sized = (bytes: readonly number[]): number[] => [...unsigned(bytes.length), ...bytes];
+const text = (word: string): number[] => sized(Array.from(word, (letter) => letter.charCodeAt(0)));
+const section = (id: number, items: readonly (readonly number[])[]): number[] => [id, ...sized(list(items))];
+
+function moduleOf(
+  operands: number,
+  outputs: readonly Expression[],
+  targets: readonly number[],
+  shared: boolean,
+): Uint8Array {
+  const parameters = Array.from({ length: operands + 4 }, () => TYPE.i32);
+  const memory = shared ? [3, 1, ...unsigned(65536)] : [0, 1];
+  const magic = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const sections = [
+    section(1, [[TYPE.function, ...sized(parameters), 0]]),
+    section(2, [[...text('env'), ...text('memory'), 2, ...memory]]),
+    section(3, [[0]]),
+    section(7, [[...text('run'), 0, 0]]),
+    section(10, [sized(functionBody(operands, outputs, targets))]),
+  ];
+  return Uint8Array.from([magic, ...sections].flat());
+}
