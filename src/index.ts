@@ -105,7 +105,18 @@ export { swish } from './kernels/activation/swish.js';
 export { tanh } from './kernels/activation/tanh.js';
 
 export type { Activation as ActivationName } from './nn/activations.js';
-export { Layer, type CallContext, type LayerConfig, type LayerOptions } from './nn/layers/layer.js';
+export * as options from './options.js';
+export {
+  Layer,
+  type CallContext,
+  type LayerClass,
+  type LayerConfig,
+  type LayerOptions,
+  type LayerTensors,
+  type OptionsFor,
+  type ParameterDescription,
+} from './nn/layers/layer.js';
+export { registerLayer } from './nn/layers/registry.js';
 export { Conv2D, DepthwiseConv2D } from './nn/layers/convolution.js';
 export { Dense, Flatten } from './nn/layers/core.js';
 export { type Regularizer } from './nn/layers/kernel-and-bias.js';

@@ -1,10 +1,10 @@
 /** `imageDataGenerator` with Keras' `flow_from_directory`. */
 import { DataError, UsageError } from '../errors.js';
+import { checkNames } from '../options.js';
 import type { DataFlow } from './batches.js';
 import { classCounts } from './dataset.js';
 import type { FileList } from './sources/folder.node.js';
 import {
-  checkOptionNames,
   type ImageDataGenerator,
   type ImageDataGeneratorOptions,
   imageDataGenerator as browserImageDataGenerator,
@@ -43,16 +43,16 @@ export interface NodeImageDataGenerator extends ImageDataGenerator {
   flowFromDirectory(directory: string, options?: FlowFromDirectoryOptions): Promise<DataFlow>;
 }
 
-const supportedFlowOptions = [
-  'targetSize',
-  'batchSize',
-  'classMode',
-  'shuffle',
-  'seed',
-  'interpolation',
-  'subset',
-  'onMessage',
-];
+const flowOptionNames = {
+  targetSize: true,
+  batchSize: true,
+  classMode: true,
+  shuffle: true,
+  seed: true,
+  interpolation: true,
+  subset: true,
+  onMessage: true,
+} as const;
 
 /**
  * @throws UsageError naming an option that is unknown, not supported or out of range
@@ -70,7 +70,7 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Nod
     fit: (dataset) => generator.fit(dataset),
     flow: (dataset, flowOptions) => generator.flow(dataset, flowOptions),
     async flowFromDirectory(directory, flowOptions = {}) {
-      checkOptionNames('flowFromDirectory', flowOptions, supportedFlowOptions);
+      checkNames('flowFromDirectory', flowOptions, flowOptionNames);
       const { targetSize = [256, 256], classMode = 'categorical', interpolation = 'nearest', onMessage } = flowOptions;
       const { batchSize = 32, shuffle = true, seed = 0 } = flowOptions;
       if (classMode !== 'binary' && classMode !== 'categorical') {

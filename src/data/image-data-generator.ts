@@ -1,5 +1,6 @@
 /** Keras' `ImageDataGenerator` by name: options first, then a flow of batches from a data set. */
 import { UsageError } from '../errors.js';
+import { checkNames } from '../options.js';
 import { type AugmentationOptions, checkAugmentation } from './augmentation.js';
 import { DataFlow, type FlowOptions } from './batches.js';
 import type { Dataset } from './dataset.js';
@@ -28,26 +29,33 @@ export interface ImageDataGenerator {
   flow(dataset: Dataset, options?: Pick<FlowOptions, 'batchSize' | 'shuffle' | 'seed'>): DataFlow;
 }
 
-const supportedOptions = [
-  ...[
-    'rotationRange',
-    'widthShiftRange',
-    'heightShiftRange',
-    'shearRange',
-    'zoomRange',
-    'horizontalFlip',
-    'verticalFlip',
-  ],
-  ...['channelShiftRange', 'brightnessRange', 'fillMode', 'cval', 'profile', 'rescale', 'validationSplit'],
-  ...['samplewiseCenter', 'samplewiseStdNormalization', 'featurewiseCenter', 'featurewiseStdNormalization'],
-];
+const optionNames = {
+  rotationRange: true,
+  widthShiftRange: true,
+  heightShiftRange: true,
+  shearRange: true,
+  zoomRange: true,
+  horizontalFlip: true,
+  verticalFlip: true,
+  channelShiftRange: true,
+  brightnessRange: true,
+  fillMode: true,
+  cval: true,
+  profile: true,
+  rescale: true,
+  validationSplit: true,
+  samplewiseCenter: true,
+  samplewiseStdNormalization: true,
+  featurewiseCenter: true,
+  featurewiseStdNormalization: true,
+} as const;
 
 /**
  * @throws UsageError naming an option that is unknown, not supported or out of range
  * @example imageDataGenerator({ rescale: 1 / 255, shearRange: 0.2, zoomRange: 0.2, horizontalFlip: true })
  */
 export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): ImageDataGenerator {
-  checkOptionNames('imageDataGenerator', options, supportedOptions);
+  checkNames('imageDataGenerator', options, optionNames);
   checkAugmentation(options);
   const { rescale = 1, validationSplit, samplewiseCenter, samplewiseStdNormalization, ...rest } = options;
   const { featurewiseCenter = false, featurewiseStdNormalization = false, ...augmentation } = rest;
@@ -75,7 +83,7 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Ima
       isFitted = true;
     },
     flow(dataset, flowOptions = {}) {
-      checkOptionNames('flow', flowOptions, ['batchSize', 'shuffle', 'seed']);
+      checkNames('flow', flowOptions, { batchSize: true, shuffle: true, seed: true });
       if (!isFitted) {
         throw new UsageError(
           'flow: featurewiseCenter and featurewiseStdNormalization need figures of the set; await fit(dataset) first',
@@ -84,13 +92,4 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Ima
       return new DataFlow(dataset, { ...flowOptions, augmentation, rescale, normalization });
     },
   };
-}
-
-/** Plain JavaScript has no compiler that would notice a misspelt option. @throws UsageError naming it */
-export function checkOptionNames(caller: string, options: object, supported: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (!supported.includes(name)) {
-      throw new UsageError(`${caller}: option '${name}' is not supported; supported are ${supported.join(', ')}`);
-    }
-  }
 }

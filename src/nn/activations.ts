@@ -1,5 +1,4 @@
 /** Activations that layers take by name, as Keras spells them. */
-import { UsageError } from '../errors.js';
 import { elu } from '../kernels/activation/elu.js';
 import { gelu } from '../kernels/activation/gelu.js';
 import { leakyRelu } from '../kernels/activation/leaky-relu.js';
@@ -9,6 +8,7 @@ import { sigmoid } from '../kernels/activation/sigmoid.js';
 import { softmax } from '../kernels/activation/softmax.js';
 import { swish } from '../kernels/activation/swish.js';
 import { tanh } from '../kernels/activation/tanh.js';
+import { oneOf } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 const functions = {
@@ -28,11 +28,8 @@ export type Activation = keyof typeof functions;
 
 export const activationNames = Object.keys(functions) as readonly Activation[];
 
-/** @throws UsageError for a name that is not known */
-export function checkActivation(layer: string, activation: Activation): Activation {
-  if (activationNames.includes(activation)) return activation;
-  throw new UsageError(`${layer}: activation expects one of ${activationNames.join(', ')}, got '${activation}'`);
-}
+/** The option of a layer. */
+export const activationOption = oneOf(activationNames);
 
 /** The part of an activation that kernels do in the same pass … */
 export const fusedPart = (activation: Activation): FusedActivation => (activation === 'relu' ? 'relu' : 'linear');

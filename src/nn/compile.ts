@@ -4,6 +4,7 @@ import { adam, adamW } from '../optim/adam.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import { rmsprop } from '../optim/rmsprop.js';
 import { sgd } from '../optim/sgd.js';
+import { checkNames, preview } from '../options.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Graph } from './graph.js';
@@ -21,6 +22,17 @@ export interface CompileOptions {
   classWeight?: Readonly<Record<number, number>> | readonly number[];
   /** Accuracy is always counted; the option is there for programs that come from Keras. */
   metrics?: readonly 'accuracy'[];
+}
+
+/** @throws UsageError for an option that is not known, and for metrics other than accuracy */
+export function checkCompile(options: CompileOptions): void {
+  checkNames('compile', options, { device: true, optimizer: true, loss: true, classWeight: true, metrics: true });
+  const metrics: unknown = options.metrics ?? [];
+  const isAccuracy = Array.isArray(metrics) && metrics.every((metric) => metric === 'accuracy');
+  if (!isAccuracy)
+    throw new UsageError(
+      `compile: metrics expects 'accuracy', got ${preview(metrics)}; rocAuc, averagePrecision and confusionMatrix take what predict() gives`,
+    );
 }
 
 /** @throws UsageError for a name that is not known */

@@ -5,6 +5,7 @@ import { reshape } from '../kernels/move/reshape.js';
 import { oneHot, smoothLabels } from '../kernels/loss/labels.js';
 import { softmaxCrossEntropy } from '../kernels/loss/softmax-cross-entropy.js';
 import { halfSquaredErrors, meanSquaredErrors } from '../kernels/loss/squared-errors.js';
+import { checkNames } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 export interface Loss {
@@ -33,10 +34,11 @@ const vector = (scores: Tensor): Tensor => reshape(scores, [scores.size]);
  *   TensorFlow 2 does by itself; 'keras3' and 'keras2' clip the probability to [1e-7, 1 − 1e-7]
  * @param options.labelSmoothing s: labels become s/2 and 1 − s/2
  */
-export function binaryCrossentropy({
-  form = 'logits',
-  labelSmoothing = 0,
-}: { form?: 'logits' | 'keras3' | 'keras2'; labelSmoothing?: number } = {}): Loss {
+export function binaryCrossentropy(
+  options: { form?: 'logits' | 'keras3' | 'keras2'; labelSmoothing?: number } = {},
+): Loss {
+  checkNames('binaryCrossentropy', options, { form: true, labelSmoothing: true });
+  const { form = 'logits', labelSmoothing = 0 } = options;
   checkSmoothing('binaryCrossentropy', labelSmoothing);
   return {
     name: 'binaryCrossentropy',
@@ -56,7 +58,9 @@ export function binaryCrossentropy({
  * Categorical cross-entropy for a model that ends in a softmax over the classes; it takes the values before it.
  * @param options.labelSmoothing s: the class gets 1 − s + s/K, the others s/K
  */
-export function categoricalCrossentropy({ labelSmoothing = 0 }: { labelSmoothing?: number } = {}): Loss {
+export function categoricalCrossentropy(options: { labelSmoothing?: number } = {}): Loss {
+  checkNames('categoricalCrossentropy', options, { labelSmoothing: true });
+  const { labelSmoothing = 0 } = options;
   checkSmoothing('categoricalCrossentropy', labelSmoothing);
   return {
     name: 'categoricalCrossentropy',

@@ -6,7 +6,7 @@ import type { Optimizer } from '../optim/optimizer.js';
 import type { Device } from '../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { tensor, type Tensor } from '../tensor/tensor.js';
-import { classWeightsOf, lossFor, resolveOptimizer, type CompileOptions } from './compile.js';
+import { checkCompile, classWeightsOf, lossFor, resolveOptimizer, type CompileOptions } from './compile.js';
 import { Graph, summaryOf, type ModelConfig, type ModelNode } from './graph.js';
 import { SymbolicTensor, type Layer } from './layers/layer.js';
 import type { Loss } from './losses.js';
@@ -164,7 +164,9 @@ export class Model {
    *
    * @throws UsageError when the loss does not fit the last layer, or the model is on another device
    */
-  compile({ device, optimizer = 'adam', loss, classWeight }: CompileOptions): this {
+  compile(given: CompileOptions): this {
+    checkCompile(given);
+    const { device, optimizer = 'adam', loss, classWeight } = given;
     const { graph } = this;
     const resolvedLoss = lossFor(graph, loss);
     const resolvedOptimizer = resolveOptimizer(optimizer);

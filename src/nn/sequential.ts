@@ -1,12 +1,14 @@
 /** A model that is a row of layers, used as Keras' `Sequential` is. */
 import { UsageError } from '../errors.js';
+import { checkNames } from '../options.js';
 import type { Layer } from './layers/layer.js';
 import { Model } from './model.js';
 
 export class Sequential extends Model {
   /** @param options.seed of the initial weights and of dropout: same seed, same training */
-  constructor(layers: readonly Layer[] = [], { seed = 0 }: { seed?: number } = {}) {
-    super({ seed });
+  constructor(layers: readonly Layer[] = [], options: { seed?: number } = {}) {
+    checkNames('Sequential', options, { seed: true });
+    super(options);
     for (const layer of layers) this.add(layer);
   }
 

@@ -2,6 +2,7 @@
 import { pow } from '../tensor/exact-math.js';
 import { adamUpdate } from '../kernels/update/adam.js';
 import { scaleInPlace } from '../kernels/update/scale-in-place.js';
+import { checkNames } from '../options.js';
 import { launch } from '../tensor/tensor.js';
 import { checkFraction, checkPositive, defineOptimizer, type Optimizer, type OptimizerOptions } from './optimizer.js';
 
@@ -13,6 +14,15 @@ export interface AdamOptions extends OptimizerOptions {
   /** 'keras' adds ε outside the bias correction, 'pytorch' inside; with tiny gradients they differ. */
   correction?: 'keras' | 'pytorch';
 }
+
+const optionNames = {
+  learningRate: true,
+  globalClipNorm: true,
+  beta1: true,
+  beta2: true,
+  epsilon: true,
+  correction: true,
+} as const;
 
 type Settings = Required<Omit<AdamOptions, keyof OptimizerOptions>>;
 
@@ -40,6 +50,7 @@ function settingsOf(name: string, options: Partial<Settings>): Settings {
  * @throws UsageError when the learning rate or ε is not a positive number or a β is not in [0, 1)
  */
 export function adam(options: AdamOptions = {}): Optimizer {
+  checkNames('adam', options, optionNames);
   const settings = settingsOf('adam', options);
   return defineOptimizer({
     name: 'adam',
@@ -63,6 +74,7 @@ export interface AdamWOptions extends AdamOptions {
  * @throws UsageError as `adam` does, and for a weight decay outside of [0, 1)
  */
 export function adamW({ weightDecay = 0.004, ...options }: AdamWOptions = {}): Optimizer {
+  checkNames<AdamWOptions>('adamW', options, { ...optionNames, weightDecay: true });
   const settings = settingsOf('adamW', options);
   checkFraction('adamW', { weightDecay });
   return defineOptimizer({

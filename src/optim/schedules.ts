@@ -1,6 +1,7 @@
 /** Learning rates that change while training, with Keras' names and formulas. Steps count from 1; formulas from 0, as Keras'. */
 import { cos, pow } from '../tensor/exact-math.js';
 import { UsageError } from '../errors.js';
+import { checkNames } from '../options.js';
 
 /** What a schedule remembers from epoch to epoch, as JSON; most remember nothing. */
 export type ScheduleState = Readonly<Record<string, number>>;
@@ -42,6 +43,7 @@ export function piecewiseConstantDecay(options: {
   boundaries: readonly number[];
   values: readonly number[];
 }): Schedule {
+  checkNames('piecewiseConstantDecay', options, { boundaries: true, values: true });
   const { boundaries, values } = options;
   if (values.length !== boundaries.length + 1)
     throw new UsageError(
@@ -63,6 +65,12 @@ export function exponentialDecay(options: {
   decayRate: number;
   staircase?: boolean;
 }): Schedule {
+  checkNames('exponentialDecay', options, {
+    initialLearningRate: true,
+    decaySteps: true,
+    decayRate: true,
+    staircase: true,
+  });
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
   positive('exponentialDecay', { initialLearningRate, decaySteps, decayRate });
   return formula('exponentialDecay', options, (step) => {
@@ -82,6 +90,13 @@ export function cosineDecay(options: {
   warmupTarget?: number;
   warmupSteps?: number;
 }): Schedule {
+  checkNames('cosineDecay', options, {
+    initialLearningRate: true,
+    decaySteps: true,
+    alpha: true,
+    warmupTarget: true,
+    warmupSteps: true,
+  });
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
   positive('cosineDecay', { decaySteps, ...(warmupTarget === undefined ? { initialLearningRate } : { warmupTarget }) });
   if (!(initialLearningRate >= 0))
@@ -111,6 +126,14 @@ export function reduceOnPlateau(
     minLearningRate?: number;
   } = {},
 ): Schedule {
+  checkNames('reduceOnPlateau', options, {
+    learningRate: true,
+    factor: true,
+    patience: true,
+    minDelta: true,
+    cooldown: true,
+    minLearningRate: true,
+  });
   const { learningRate = 1e-3, factor = 0.1, patience = 10, minDelta = 1e-4 } = options;
   const { cooldown = 0, minLearningRate = 0 } = options;
   positive('reduceOnPlateau', { learningRate, factor, patience });

@@ -112,7 +112,7 @@ describe('imageDataGenerator', () => {
     const misspelt = { zoom_range: 0.2 } as ImageDataGeneratorOptions;
     expect(() => imageDataGenerator(misspelt)).toThrow(UsageError);
     expect(() => imageDataGenerator(misspelt)).toThrow(
-      /'zoom_range' is not supported; supported are rotationRange, widthShiftRange/,
+      /expects the options rotationRange, widthShiftRange, .*, got 'zoom_range'; did you mean 'zoomRange'/,
     );
     const absent = { zcaWhitening: true } as ImageDataGeneratorOptions;
     expect(() => imageDataGenerator(absent)).toThrow(/'zcaWhitening'/);

@@ -37,15 +37,14 @@ const TOLERANCE = 1e-5;
 
 /** A layer of a user's own. */
 class Custom extends Layer {
-  readonly kind = 'Custom';
+  static readonly kind = 'Custom';
+  static readonly schema = {};
+
   outputShape(given: beltnet.Shape): beltnet.Shape {
     return given;
   }
   call([x]: readonly beltnet.Tensor[]): beltnet.Tensor {
     return x;
-  }
-  config(): beltnet.LayerConfig {
-    return { kind: this.kind, name: this.name };
   }
 }
 

@@ -75,7 +75,7 @@ describe('errors', () => {
     expect(() => new Sequential([new MaxPooling2D({ inputShape: [1, 8, 3] })])).toThrow(
       'a window of [2,2] does not fit into x [1,1,8,3]',
     );
-    expect(() => new Conv2D(0, 3)).toThrow('Conv2D: filters expects an integer of at least 1, got 0');
+    expect(() => new Conv2D(0, 3)).toThrow('Conv2D: filters expects an integer from 1 to 1048576, got 0');
     expect(() => adam({ learningRate: -1 })).toThrow('adam: learningRate expects a positive number, got -1');
     await expect(mission().fit({ pictureShape: [64, 64, 3] } as never)).rejects.toThrow(
       'fit: the model is not compiled; call compile({ device }) first',

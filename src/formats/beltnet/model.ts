@@ -10,7 +10,7 @@ import { expectObject } from '../../expect.js';
 import { expectModel } from '../finite-weights.js';
 import type { Refuse } from '../json.js';
 import { toFloat32, type SafeTensor } from '../safetensors.js';
-import { buildModel } from './architecture.js';
+import { architectureOf, buildModel } from './architecture.js';
 import { pack, seal, unpack, unseal, type ModelParts } from './container.js';
 import { checkInfo, type ModelInfo } from './info.js';
 
@@ -31,7 +31,8 @@ export interface DecodeOptions {
 
 /**
  * The file's bytes: equal for equal weights and info.
- * @throws ModelFileError for what could not be loaded again, such as weights that are not finite
+ * @throws ModelFileError for what could not be loaded again, such as weights that are not finite; UsageError for a user's layer
+ * that is not registered
  */
 export async function encodeModel(
   model: Model,
@@ -46,7 +47,7 @@ export async function encodeModel(
   const content = pack(
     {
       version: 3,
-      fields: { architecture: model.config(), classes: classNames, preprocessing, alert },
+      fields: { architecture: architectureOf(model), classes: classNames, preprocessing, alert },
       weights: tensorsOf(await model.getWeights()),
       sections,
     },

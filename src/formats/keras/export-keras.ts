@@ -1,6 +1,7 @@
 /** Models as Keras 3 saves them: architecture, weights by class and number, in an archive. Source: `saving_lib.py` of Keras 3.15. */
 import { UsageError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
+import { ownKind, type LayerKind, type LayerOf } from '../../nn/layers/registry.js';
 import type { ModelNode } from '../../nn/graph.js';
 import type { Model } from '../../nn/model.js';
 import { expectModel, finiteWeights } from '../finite-weights.js';
@@ -8,33 +9,63 @@ import { checkpointName } from './architecture.js';
 import { zip } from '../../data/sources/zip.js';
 import { writeHdf5, type NamedArray } from './write-hdf5.js';
 
-/** Our names of options that Keras calls otherwise than in snake case, or wants otherwise. */
-const VALUES: Readonly<Record<string, (value: unknown) => unknown>> = {
-  kernel_regularizer: (value) => ({
-    module: 'keras.regularizers',
-    class_name: 'L2',
-    config: value,
-    registered_name: null,
-  }),
-};
-
-/** Layers with a `data_format`. */
-const PICTURE_LAYERS = /2D$|^Flatten$/;
-/** Options that Keras does not know: they matter in training only. */
-const OURS = ['kind', 'unbiasedVariance'];
+type Options = Record<string, unknown>;
 
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** A layer as Keras serializes it. Options have Keras' names but for their spelling. */
-function serialize(layer: Layer, extra: Readonly<Record<string, unknown>> = {}): object {
-  const config: Record<string, unknown> = { name: layer.name, trainable: layer.trainable, dtype: 'float32' };
-  for (const [option, value] of Object.entries(layer.config())) {
-    if (OURS.includes(option)) continue;
-    const key = snakeCase(option);
-    config[key] = Object.hasOwn(VALUES, key) ? VALUES[key](value) : value;
-  }
-  if (PICTURE_LAYERS.test(layer.kind)) config['data_format'] = 'channels_last';
-  return { module: 'keras.layers', class_name: layer.kind, config, registered_name: null, ...extra };
+/** Our options, which have Keras' names but for their spelling. */
+const plain = (layer: Layer): Options => {
+  const { kind: _, name: __, ...options } = layer.config();
+  return Object.fromEntries(Object.entries(options).map(([option, value]) => [snakeCase(option), value]));
+};
+
+/** Of a layer with a `data_format`. */
+const ofPictures = (layer: Layer): Options => ({ ...plain(layer), data_format: 'channels_last' });
+
+const withRegularizer = (options: Options): Options => {
+  const { kernel_regularizer: config, ...others } = options;
+  if (!config) return others;
+  const l2 = { module: 'keras.regularizers', class_name: 'L2', config, registered_name: null };
+  return { ...others, kernel_regularizer: l2 };
+};
+
+/** Keras' options of each kind, whose class has the same name there. */
+const forms: { readonly [Kind in LayerKind]: (layer: LayerOf<Kind>) => Options } = {
+  Activation: plain,
+  Add: plain,
+  AveragePooling2D: ofPictures,
+  BatchNormalization(layer) {
+    const { unbiased_variance: _, ...options } = plain(layer); // matters in training only
+    return options;
+  },
+  Concatenate: plain,
+  Conv2D: (layer) => withRegularizer(ofPictures(layer)),
+  Dense: (layer) => withRegularizer(plain(layer)),
+  DepthwiseConv2D: ofPictures,
+  Dropout: plain,
+  ELU: plain,
+  Flatten: ofPictures,
+  GlobalAveragePooling2D: ofPictures,
+  GlobalMaxPooling2D: ofPictures,
+  LeakyReLU: plain,
+  MaxPooling2D: ofPictures,
+  Multiply: plain,
+  ReLU: plain,
+  Reshape: plain,
+  Softmax: plain,
+  ZeroPadding2D: ofPictures,
+};
+
+/** A layer as Keras serializes it. @throws UsageError for a layer that is not beltnet's own */
+function serialize(layer: Layer, extra: Readonly<Options> = {}): object {
+  const kind = ownKind(layer);
+  if (!kind)
+    throw new UsageError(
+      `export: layer '${layer.name}' of kind ${layer.kind} has no Keras form; replace it by layers of beltnet's own`,
+    );
+  const options = forms[kind](layer as never);
+  const config = { name: layer.name, trainable: layer.trainable, dtype: 'float32', ...options };
+  return { module: 'keras.layers', class_name: kind, config, registered_name: null, ...extra };
 }
 
 function serializeInput(model: Model, name: string): object {

@@ -4,15 +4,14 @@
  */
 import * as v from 'valibot';
 import { activationNames } from '../../nn/activations.js';
-import type { Layer } from '../../nn/layers/layer.js';
-import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
-import { Dense, Flatten } from '../../nn/layers/core.js';
-import { MaxPooling2D } from '../../nn/layers/pooling.js';
 import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
-import { Dropout, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
+import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
+import { Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
+import type { Layer } from '../../nn/layers/layer.js';
 import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
 import { BatchNormalization } from '../../nn/layers/normalization.js';
-import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '../../nn/layers/pooling.js';
+import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D } from '../../nn/layers/pooling.js';
+import type { LayerKind } from '../../nn/layers/registry.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { preview } from './preview.js';
 
@@ -144,7 +143,8 @@ const isLast = (axis: number | number[], input: Shape): boolean => [-1, input.le
 /** A problem with an option's value that depends on the layer's input. */
 export class OptionError extends Error {}
 
-const conversions: Readonly<Record<string, Conversion>> = {
+/** By Keras' class. Each kind of ours is one, and must be here: what is exported can be imported. */
+const conversions: { readonly [Kind in LayerKind]: Conversion } & Readonly<Record<string, Conversion>> = {
   Conv2D: kind(
     { filters: count, ...convolution, groups: v.optional(count, 1), kernel_regularizer: regularizer },
     ({ filters, kernel_size, ...options }) =>

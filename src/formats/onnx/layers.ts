@@ -6,16 +6,11 @@
 import { UsageError } from '../../errors.js';
 import { windowGeometry, type WindowAttributes } from '../../kernels/shared/window.js';
 import type { Activation as ActivationName } from '../../nn/activations.js';
-import type { Layer } from '../../nn/layers/layer.js';
-import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
-import { Dense, Flatten } from '../../nn/layers/core.js';
-import { MaxPooling2D } from '../../nn/layers/pooling.js';
 import type { ModelNode } from '../../nn/graph.js';
-import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
-import { Dropout, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
-import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
-import { BatchNormalization } from '../../nn/layers/normalization.js';
-import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '../../nn/layers/pooling.js';
+import type { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
+import type { Layer } from '../../nn/layers/layer.js';
+import type { AveragePooling2D, MaxPooling2D } from '../../nn/layers/pooling.js';
+import { ownKind, type LayerKind, type LayerOf } from '../../nn/layers/registry.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
 import { OIHW, transpose } from '../transpose.js';
@@ -58,8 +53,7 @@ const range = (from: number, to: number): number[] => Array.from({ length: to - 
 interface Context {
   readonly graph: OnnxGraph;
   readonly node: ModelNode;
-  /** Names of the inputs, channels first. */
-  readonly inputs: readonly string[];
+  readonly values: readonly LaidOut[];
   /** Adds an operator of this layer. @returns the name of its output */
   readonly add: (operator: string, inputs: readonly string[], attributes?: Record<string, Attribute>) => string;
   /** The layer's parameter of that name in another layout, or '' (which ONNX reads as left out) when it has none. */
@@ -74,6 +68,11 @@ export function addLayer(
   weights: NamedWeights,
 ): LaidOut {
   const { layer, shape } = node;
+  const kind = ownKind(layer);
+  if (!kind)
+    throw new UsageError(
+      `export: layer '${layer.name}' of kind ${layer.kind} has no ONNX form; replace it by layers of beltnet's own`,
+    );
   const add: Context['add'] = (operator, inputs, attributes) => graph.node(layer.name, operator, inputs, attributes);
   const weight: Context['weight'] = (name, order, turnedShape) => {
     const fullName = `${layer.name}.${name}`;
@@ -83,68 +82,88 @@ export function addLayer(
     const turned = turnedShape ?? order.map((axis) => given.shape[axis]);
     return graph.constant(fullName, turned, () => transpose(given.data, given.shape, order));
   };
-  if (layer instanceof Flatten || layer instanceof Reshape) {
-    const target = graph.integers(`${layer.name}.shape`, [-1, ...shape]);
-    return new LaidOut(graph, shape, { last: add('Reshape', [values[0].channelsLast(), target]) });
-  }
-  const inputs = values.map((value) => value.channelsFirst());
-  return new LaidOut(graph, shape, { first: channelsFirst(layer, { graph, node, inputs, add, weight }) });
+  const form: Form<never> = forms[kind];
+  const output = form(layer as never, { graph, node, values, add, weight });
+  return typeof output === 'string'
+    ? new LaidOut(graph, shape, { first: output })
+    : new LaidOut(graph, shape, { last: output.channelsLast });
 }
 
-/** @returns the name of the layer's output, channels first */
-function channelsFirst(layer: Layer, context: Context): string {
-  const { graph, node, inputs, add, weight } = context;
-  const [x] = inputs;
-  const [input] = node.inputShapes;
-  const channels = input.at(-1) ?? 1;
-  if (layer instanceof Conv2D) {
-    const attributes = { ...convolution(layer, input), group: layer.groups };
-    return activations[layer.activation](add('Conv', [x, weight('kernel', OIHW), weight('bias')], attributes), add);
-  }
-  if (layer instanceof DepthwiseConv2D) {
-    // [KH,KW,C,M] → [C,M,KH,KW], in memory the [C·M,1,KH,KW] of a convolution in C groups
-    const shape = [channels * layer.depthMultiplier, 1, ...layer.kernelSize];
-    const kernel = weight('depthwise_kernel', [2, 3, 0, 1], shape);
-    const attributes = { ...convolution(layer, input), group: channels };
-    return activations[layer.activation](add('Conv', [x, kernel, weight('bias')], attributes), add);
-  }
-  if (layer instanceof Dense) {
-    const bias = weight('bias');
-    const y = bias ? add('Gemm', [x, weight('kernel'), bias]) : add('MatMul', [x, weight('kernel')]);
-    return activations[layer.activation](y, add);
-  }
-  if (layer instanceof MaxPooling2D) return add('MaxPool', [x], pooling(layer, input));
+/** Adds a layer's operators. @returns the name of the output, channels first unless it says otherwise */
+type Form<One extends Layer> = (layer: One, context: Context) => string | { readonly channelsLast: string };
+
+const pass: Form<Layer> = (_, { values: [x] }) => x.channelsFirst();
+
+const activation: Form<Layer> = (layer, { values: [x], add }) => activations[layer.activation](x.channelsFirst(), add);
+
+const inOneRow: Form<Layer> = ({ name }, { graph, node, values: [x], add }) => ({
+  channelsLast: add('Reshape', [x.channelsLast(), graph.integers(`${name}.shape`, [-1, ...node.shape])]),
+});
+
+const merged =
+  (operator: string): Form<Layer> =>
+  (_, { values, add }) =>
+    values.map((value) => value.channelsFirst()).reduce((left, right) => add(operator, [left, right]));
+
+const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
+  Activation: activation,
+  Add: merged('Add'),
   // count_include_pad is 0 unless given: padding is not counted, as here
-  if (layer instanceof AveragePooling2D) return add('AveragePool', [x], pooling(layer, input));
-  // Flatten makes [N,C] of [N,C,1,1].
-  if (layer instanceof GlobalAveragePooling2D) return add('Flatten', [add('GlobalAveragePool', [x])]);
-  if (layer instanceof GlobalMaxPooling2D) return add('Flatten', [add('GlobalMaxPool', [x])]);
-  if (layer instanceof BatchNormalization) {
-    const filled = (name: string, value: number): string =>
-      weight(name) || graph.constant(`${layer.name}.${name}`, [channels], () => new Float32Array(channels).fill(value));
+  AveragePooling2D: (layer, { node, values: [x], add }) =>
+    add('AveragePool', [x.channelsFirst()], pooling(layer, node.inputShapes[0])),
+  BatchNormalization({ name, options }, { graph, node, values: [x], add, weight }) {
+    const channels = node.shape.at(-1) ?? 1;
+    const filled = (parameter: string, value: number): string =>
+      weight(parameter) ||
+      graph.constant(`${name}.${parameter}`, [channels], () => new Float32Array(channels).fill(value));
     const parameters = [filled('gamma', 1), filled('beta', 0), weight('moving_mean'), weight('moving_variance')];
-    return add('BatchNormalization', [x, ...parameters], { epsilon: { float: layer.epsilon } });
-  }
-  if (layer instanceof ZeroPadding2D) {
-    const [[top, bottom], [left, right]] = layer.padding;
-    return add('Pad', [x, graph.integers(`${layer.name}.pads`, [0, 0, top, left, 0, 0, bottom, right])]);
-  }
-  if (layer instanceof Dropout) return x;
-  if (layer instanceof ReLU) return activations.relu(x, add);
-  if (layer instanceof Activation || layer instanceof Softmax) return activations[layer.activation](x, add);
-  if (layer instanceof LeakyReLU) return add('LeakyRelu', [x], { alpha: { float: layer.negativeSlope } });
-  if (layer instanceof ELU) return add('Elu', [x], { alpha: { float: layer.alpha } });
-  if (layer instanceof Add) return inputs.reduce((sum, next) => add('Add', [sum, next]));
-  if (layer instanceof Multiply) return inputs.reduce((product, next) => add('Mul', [product, next]));
-  if (layer instanceof Concatenate) {
+    return add('BatchNormalization', [x.channelsFirst(), ...parameters], { epsilon: { float: options.epsilon } });
+  },
+  Concatenate({ options }, { node, values, add }) {
     const { length } = node.shape;
-    const axis = layer.axis < 0 ? length + 1 + layer.axis : layer.axis; // the batch counts
+    const axis = options.axis < 0 ? length + 1 + options.axis : options.axis; // the batch counts
+    const inputs = values.map((value) => value.channelsFirst());
     return add('Concat', inputs, { axis: axis === length ? 1 : axis + 1 });
-  }
-  throw new UsageError(
-    `export: layer '${layer.name}' of kind ${layer.kind} has no ONNX form; replace it by layers of beltnet's own`,
-  );
-}
+  },
+  Conv2D(layer, { node, values: [x], add, weight }) {
+    const attributes = { ...convolution(layer, node.inputShapes[0]), group: layer.options.groups };
+    const y = add('Conv', [x.channelsFirst(), weight('kernel', OIHW), weight('bias')], attributes);
+    return activations[layer.activation](y, add);
+  },
+  Dense(layer, { values: [x], add, weight }) {
+    const bias = weight('bias');
+    const inputs = [x.channelsFirst(), weight('kernel')];
+    const y = bias ? add('Gemm', [...inputs, bias]) : add('MatMul', inputs);
+    return activations[layer.activation](y, add);
+  },
+  DepthwiseConv2D(layer, { node, values: [x], add, weight }) {
+    const [input] = node.inputShapes;
+    const { depthMultiplier, kernelSize } = layer.options;
+    // [KH,KW,C,M] → [C,M,KH,KW], in memory the [C·M,1,KH,KW] of a convolution in C groups
+    const kernel = weight('depthwise_kernel', [2, 3, 0, 1], [input[2] * depthMultiplier, 1, ...kernelSize]);
+    const attributes = { ...convolution(layer, input), group: input[2] };
+    return activations[layer.activation](add('Conv', [x.channelsFirst(), kernel, weight('bias')], attributes), add);
+  },
+  Dropout: pass,
+  ELU: ({ options }, { values: [x], add }) => add('Elu', [x.channelsFirst()], { alpha: { float: options.alpha } }),
+  Flatten: inOneRow,
+  // Flatten makes [N,C] of [N,C,1,1].
+  GlobalAveragePooling2D: (_, { values: [x], add }) => add('Flatten', [add('GlobalAveragePool', [x.channelsFirst()])]),
+  GlobalMaxPooling2D: (_, { values: [x], add }) => add('Flatten', [add('GlobalMaxPool', [x.channelsFirst()])]),
+  LeakyReLU: ({ options }, { values: [x], add }) =>
+    add('LeakyRelu', [x.channelsFirst()], { alpha: { float: options.negativeSlope } }),
+  MaxPooling2D: (layer, { node, values: [x], add }) =>
+    add('MaxPool', [x.channelsFirst()], pooling(layer, node.inputShapes[0])),
+  Multiply: merged('Mul'),
+  ReLU: (_, { values: [x], add }) => activations.relu(x.channelsFirst(), add),
+  Reshape: inOneRow,
+  Softmax: activation,
+  ZeroPadding2D({ name, options }, { graph, values: [x], add }) {
+    const [[top, bottom], [left, right]] = options.padding;
+    const pads = graph.integers(`${name}.pads`, [0, 0, top, left, 0, 0, bottom, right]);
+    return add('Pad', [x.channelsFirst(), pads]);
+  },
+};
 
 /** Inputs have the channels at axis 1, which softmax runs over. */
 const activations: Readonly<Record<ActivationName, (x: string, add: Context['add']) => string>> = {
@@ -159,22 +178,18 @@ const activations: Readonly<Record<ActivationName, (x: string, add: Context['add
   leaky_relu: (x, add) => add('LeakyRelu', [x], { alpha: { float: 0.2 } }),
 };
 
-const convolution = (layer: Conv2D | DepthwiseConv2D, input: Shape) => ({
-  ...window(layer, input, { size: layer.kernelSize, dilation: layer.dilationRate }),
-  dilations: layer.dilationRate,
-});
+const convolution = ({ name, options }: Conv2D | DepthwiseConv2D, input: Shape) => {
+  const { kernelSize: size, strides, padding, dilationRate: dilation } = options;
+  return { ...windowAttributes(name, input, { size, strides, padding, dilation }), dilations: dilation };
+};
 
-const pooling = (layer: MaxPooling2D | AveragePooling2D, input: Shape) =>
-  window(layer, input, { size: layer.poolSize, dilation: [1, 1] });
+const pooling = ({ name, options }: MaxPooling2D | AveragePooling2D, input: Shape) =>
+  windowAttributes(name, input, { ...options, size: options.poolSize, dilation: [1, 1] });
 
 /** Padding in numbers: what 'same' means for a stride differs between libraries. */
-function window(
-  { name, strides, padding }: Conv2D | DepthwiseConv2D | MaxPooling2D | AveragePooling2D,
-  input: Shape,
-  { size, dilation }: Pick<WindowAttributes, 'size' | 'dilation'>,
-): Record<string, Attribute> {
-  const geometry = windowGeometry(name, [1, ...input], { size, strides, dilation, padding });
-  const { top, left, outputHeight, outputWidth } = geometry;
+function windowAttributes(name: string, input: Shape, window: WindowAttributes): Record<string, Attribute> {
+  const { size, strides, dilation } = window;
+  const { top, left, outputHeight, outputWidth } = windowGeometry(name, [1, ...input], window);
   const after = (axis: 0 | 1, count: number, before: number): number =>
     Math.max((count - 1) * strides[axis] + (size[axis] - 1) * dilation[axis] + 1 - input[axis] - before, 0);
   return { kernel_shape: size, strides, pads: [top, left, after(0, outputHeight, top), after(1, outputWidth, left)] };

@@ -7,17 +7,11 @@
  *     batch norm    gamma, beta, moving_mean, moving_variance → weight, bias, running_mean, running_var
  */
 import { UsageError } from '../../errors.js';
-import type { Layer } from '../../nn/layers/layer.js';
-import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
-import { Dense, Flatten } from '../../nn/layers/core.js';
-import { MaxPooling2D } from '../../nn/layers/pooling.js';
 import type { ModelNode } from '../../nn/graph.js';
+import { Dense } from '../../nn/layers/core.js';
+import type { Layer } from '../../nn/layers/layer.js';
+import { ownKind, type LayerKind, type LayerOf } from '../../nn/layers/registry.js';
 import type { Model } from '../../nn/model.js';
-import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
-import { Dropout, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
-import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
-import { BatchNormalization } from '../../nn/layers/normalization.js';
-import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from '../../nn/layers/pooling.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
 import { expectInfo, type ModelInfo } from '../beltnet/info.js';
@@ -27,7 +21,8 @@ import { OIHW, transpose } from '../transpose.js';
 
 /** Element i of PyTorch's vector is our element order[i]; null where the two are the same. */
 type Order = readonly number[] | null;
-type Tensors = Record<string, { shape: Shape; data: Float32Array }>;
+type TorchTensor = NamedWeights[string];
+type Tensors = Record<string, TorchTensor>;
 
 /**
  * The file's bytes: equal for equal weights and info.
@@ -63,96 +58,132 @@ export async function encodeTorchSafetensors(model: Model, info: ModelInfo): Pro
   });
 }
 
-/** A layer's parameters as PyTorch has them. A shared layer comes again with the same ones. */
-function layerTensors(layer: Layer, order: Order, weights: NamedWeights): Tensors {
-  const tensors: Tensors = {};
-  const put = (name: string, from: string, axes?: readonly number[], turnedShape?: Shape): void => {
-    const fullName = `${layer.name}.${from}`;
-    if (!Object.hasOwn(weights, fullName)) return;
-    const { shape, data } = weights[fullName];
-    const turned = axes
-      ? { shape: turnedShape ?? axes.map((axis) => shape[axis]), data: transpose(data, shape, axes) }
-      : { shape, data };
-    tensors[`${layer.name}.${name}`] = turned;
-  };
-  if (layer instanceof Conv2D) put('weight', 'kernel', OIHW);
-  if (layer instanceof DepthwiseConv2D) {
-    const [height, width, channels, multiplier] = weights[`${layer.name}.depthwise_kernel`].shape;
-    put('weight', 'depthwise_kernel', [2, 3, 0, 1], [channels * multiplier, 1, height, width]);
-  }
-  if (layer instanceof Dense) put('weight', 'kernel', [1, 0]);
-  put('bias', 'bias');
-  if (layer instanceof BatchNormalization) {
-    put('weight', 'gamma');
-    put('bias', 'beta');
-    // PyTorch has both or neither.
-    const { shape } = weights[`${layer.name}.moving_mean`];
-    const filled = (value: number) => ({ shape, data: new Float32Array(shape[0]).fill(value) });
-    if (layer.center && !layer.scale) tensors[`${layer.name}.weight`] = filled(1);
-    if (layer.scale && !layer.center) tensors[`${layer.name}.bias`] = filled(0);
-    put('running_mean', 'moving_mean');
-    put('running_var', 'moving_variance');
-  }
-  if (!order) return tensors;
-  // Inputs are the last axis of a dense weight, and all of a batch normalization's vectors.
-  const inputs = order.length;
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, { shape, data }]) =>
-      shape.at(-1) === inputs && !(layer instanceof Dense && name.endsWith('.bias'))
-        ? [name, { shape, data: data.map((_, at) => data[at - (at % inputs) + order[at % inputs]]) }]
-        : [name, { shape, data }],
-    ),
-  );
+/** What becomes of a layer in PyTorch. */
+interface Form<One extends Layer> {
+  /** Its parameters under PyTorch's names. */
+  readonly tensors?: (layer: One, weight: Weight) => Readonly<Record<string, TorchTensor | null>>;
+  /** The order of the output's elements, from those of the inputs; by default that of the first. */
+  readonly order?: (node: ModelNode, orders: readonly Order[]) => Order;
 }
 
-/** The order of a node's output, from those of its inputs. */
-function orderAfter({ layer, inputs, inputShapes, shape }: ModelNode, orders: readonly Order[]): Order {
-  const refuse = (what: string): never => {
-    throw new UsageError(`export: layer '${layer.name}' ${what}; PyTorch flattens channels first. Export to onnx`);
-  };
-  if (layer instanceof Flatten && inputShapes[0].length > 1) return channelsFirstOrder(inputShapes[0]);
-  if (layer instanceof Dense) return null;
-  if (layer instanceof Concatenate && shape.length === 1) {
-    if (orders.every((order) => !order)) return null;
-    let before = 0;
-    return inputs.flatMap((_, at) => {
-      const [length] = inputShapes[at];
-      const part = Array.from({ length }, (__, i) => before + (orders[at]?.[i] ?? i));
-      before += length;
-      return part;
-    });
-  }
-  if (layer instanceof Add || layer instanceof Multiply) {
-    if (orders.some((order) => String(order) !== String(orders[0])))
-      refuse('joins a flattened vector with another, element by element');
-    return orders[0];
-  }
-  if (layer instanceof Reshape) return orders[0] ? refuse('reshapes a flattened vector') : null;
-  if (keepsOrder.some((kind) => layer instanceof kind)) return orders[0];
+/** A parameter of the layer with its axes in another order; null where it has no such parameter. */
+type Weight = (name: string, axes?: readonly number[], shape?: Shape) => TorchTensor | null;
+
+const refuse = ({ layer }: ModelNode, what: string): never => {
+  throw new UsageError(`export: layer '${layer.name}' ${what}; PyTorch flattens channels first. Export to onnx`);
+};
+
+/** Layers of pictures, of which no vector comes, and layers that leave the elements of a vector where they are. */
+const inPlace: Form<Layer> = {};
+
+const elementByElement: Form<Layer> = {
+  order: (node, orders) =>
+    orders.some((order) => String(order) !== String(orders[0]))
+      ? refuse(node, 'joins a flattened vector with another, element by element')
+      : orders[0],
+};
+
+const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
+  Activation: inPlace,
+  Add: elementByElement,
+  AveragePooling2D: inPlace,
+  BatchNormalization: {
+    tensors({ options: { center, scale } }, weight) {
+      const mean = weight('moving_mean')!;
+      const filled = (value: number) => ({ shape: mean.shape, data: new Float32Array(mean.shape[0]).fill(value) });
+      return {
+        ...(scale && { weight: weight('gamma') }),
+        ...(center && { bias: weight('beta') }),
+        // PyTorch has both or neither.
+        ...(center && !scale && { weight: filled(1) }),
+        ...(scale && !center && { bias: filled(0) }),
+        running_mean: mean,
+        running_var: weight('moving_variance'),
+      };
+    },
+  },
+  Concatenate: {
+    order({ inputs, inputShapes, shape }, orders) {
+      if (shape.length !== 1) return orders[0];
+      if (orders.every((order) => !order)) return null;
+      let before = 0;
+      return inputs.flatMap((_, at) => {
+        const [length] = inputShapes[at];
+        const part = Array.from({ length }, (__, i) => before + (orders[at]?.[i] ?? i));
+        before += length;
+        return part;
+      });
+    },
+  },
+  Conv2D: {
+    tensors: (_, weight) => ({ weight: weight('kernel', OIHW), bias: weight('bias') }),
+  },
+  Dense: {
+    tensors: (_, weight) => ({ weight: weight('kernel', [1, 0]), bias: weight('bias') }),
+    order: () => null,
+  },
+  DepthwiseConv2D: {
+    tensors({ options: { kernelSize, depthMultiplier } }, weight) {
+      const [, , channels] = weight('depthwise_kernel')!.shape;
+      const shape = [channels * depthMultiplier, 1, ...kernelSize];
+      return { weight: weight('depthwise_kernel', [2, 3, 0, 1], shape), bias: weight('bias') };
+    },
+  },
+  Dropout: inPlace,
+  ELU: inPlace,
+  Flatten: {
+    order: ({ inputShapes: [input] }, [order]) => (input.length > 1 ? channelsFirstOrder(input) : order),
+  },
+  GlobalAveragePooling2D: inPlace,
+  GlobalMaxPooling2D: inPlace,
+  LeakyReLU: inPlace,
+  MaxPooling2D: inPlace,
+  Multiply: elementByElement,
+  ReLU: inPlace,
+  Reshape: {
+    order: (node, [order]) => (order ? refuse(node, 'reshapes a flattened vector') : null),
+  },
+  Softmax: inPlace,
+  ZeroPadding2D: inPlace,
+};
+
+/** @throws UsageError for a layer that is not beltnet's own */
+function formOf(layer: Layer): Form<never> {
+  const kind = ownKind(layer);
+  if (kind) return forms[kind];
   throw new UsageError(
     `export: layer '${layer.name}' of kind ${layer.kind} has no PyTorch form; replace it by layers of beltnet's own`,
   );
 }
 
-/** Layers of pictures, of which no vector comes, and layers that leave the elements of a vector where they are. */
-const keepsOrder = [
-  Conv2D,
-  DepthwiseConv2D,
-  MaxPooling2D,
-  AveragePooling2D,
-  GlobalAveragePooling2D,
-  GlobalMaxPooling2D,
-  ZeroPadding2D,
-  Concatenate,
-  BatchNormalization,
-  Flatten,
-  Dropout,
-  Activation,
-  ReLU,
-  LeakyReLU,
-  ELU,
-  Softmax,
-];
+/** A layer's parameters as PyTorch has them. A shared layer comes again with the same ones. */
+function layerTensors(layer: Layer, order: Order, weights: NamedWeights): Tensors {
+  const weight: Weight = (name, axes, turnedShape) => {
+    const fullName = `${layer.name}.${name}`;
+    if (!Object.hasOwn(weights, fullName)) return null;
+    const { shape, data } = weights[fullName];
+    if (!axes) return { shape, data };
+    return { shape: turnedShape ?? axes.map((axis) => shape[axis]), data: transpose(data, shape, axes) };
+  };
+  const tensors: Tensors = {};
+  for (const [name, tensor] of Object.entries(formOf(layer).tensors?.(layer as never, weight) ?? {})) {
+    // Inputs are the last axis of a dense weight, and all of a batch normalization's vectors.
+    const isOfInputs = tensor?.shape.at(-1) === order?.length && !(layer instanceof Dense && name === 'bias');
+    if (tensor) tensors[`${layer.name}.${name}`] = order && isOfInputs ? inOrder(tensor, order) : tensor;
+  }
+  return tensors;
+}
+
+const inOrder = ({ shape, data }: TorchTensor, order: readonly number[]): TorchTensor => ({
+  shape,
+  data: data.map((_, at) => data[at - (at % order.length) + order[at % order.length]]),
+});
+
+/** The order of a node's output, from those of its inputs. */
+function orderAfter(node: ModelNode, orders: readonly Order[]): Order {
+  const { order } = formOf(node.layer);
+  return order ? order(node, orders) : orders[0];
+}
 
 /** Our place of each element of a flattened [C,…]. Null where one of the two sides has a single element. */
 function channelsFirstOrder(shape: Shape): Order {

@@ -1,103 +1,74 @@
 /** Activations as layers, with Keras' names and defaults. */
-import { UsageError } from '../../errors.js';
 import { elu } from '../../kernels/activation/elu.js';
 import { leakyRelu } from '../../kernels/activation/leaky-relu.js';
+import { numberFrom0, optional } from '../../options.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { activate, checkActivation, type Activation as ActivationName } from '../activations.js';
-import { ShapeKeeping, type CallContext, type LayerConfig, type LayerOptions, type LayerTensors } from './layer.js';
+import { activate, activationOption, type Activation as ActivationName } from '../activations.js';
+import { ShapeKeeping, type CallContext, type LayerTensors, type OptionsFor } from './layer.js';
+
+const activationSchema = { activation: activationOption };
 
 /** An activation by its name, as a layer of its own. */
-export class Activation extends ShapeKeeping {
-  readonly kind = 'Activation';
-  override readonly activation: ActivationName;
+export class Activation extends ShapeKeeping<typeof activationSchema> {
+  static readonly kind = 'Activation';
+  static readonly schema = activationSchema;
+  static readonly leading = ['activation'];
 
-  constructor(activation: ActivationName, options: LayerOptions = {}) {
-    super(options);
-    this.activation = checkActivation('Activation', activation);
+  constructor(activation: ActivationName, options: OptionsFor<typeof activationSchema, 'activation'> = {}) {
+    super({ ...options, activation });
   }
 
   call([x]: readonly Tensor[], _: LayerTensors, { activation }: CallContext): Tensor {
     return activate(x, activation);
   }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name, activation: this.activation };
-  }
 }
 
-/** max(x, 0) */
-export class ReLU extends ShapeKeeping {
-  readonly kind = 'ReLU';
+const noOptions = {};
 
-  constructor(options: LayerOptions = {}) {
-    super(options);
-  }
+/** max(x, 0) */
+export class ReLU extends ShapeKeeping<typeof noOptions> {
+  static readonly kind = 'ReLU';
+  static readonly schema = noOptions;
 
   call([x]: readonly Tensor[]): Tensor {
     return activate(x, 'relu');
   }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name };
-  }
 }
+
+const leakyReluSchema = { negativeSlope: optional(numberFrom0, 0.3) };
 
 /** x, or negativeSlope · x below 0. */
-export class LeakyReLU extends ShapeKeeping {
-  readonly kind = 'LeakyReLU';
-  readonly negativeSlope: number;
-
-  constructor({ negativeSlope = 0.3, ...options }: LayerOptions & { negativeSlope?: number } = {}) {
-    super(options);
-    if (!(negativeSlope >= 0 && negativeSlope < Infinity))
-      throw new UsageError(`LeakyReLU: negativeSlope expects a number of at least 0, got ${negativeSlope}`);
-    this.negativeSlope = negativeSlope;
-  }
+export class LeakyReLU extends ShapeKeeping<typeof leakyReluSchema> {
+  static readonly kind = 'LeakyReLU';
+  static readonly schema = leakyReluSchema;
 
   call([x]: readonly Tensor[]): Tensor {
-    return leakyRelu(x, { negativeSlope: this.negativeSlope });
-  }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name, negativeSlope: this.negativeSlope };
+    return leakyRelu(x, this.options);
   }
 }
 
-/** x, or alpha · (e^x − 1) below 0. */
-export class ELU extends ShapeKeeping {
-  readonly kind = 'ELU';
-  readonly alpha: number;
+const eluSchema = { alpha: optional(numberFrom0, 1) };
 
-  constructor({ alpha = 1, ...options }: LayerOptions & { alpha?: number } = {}) {
-    super(options);
-    if (!(alpha >= 0 && alpha < Infinity))
-      throw new UsageError(`ELU: alpha expects a number of at least 0, got ${alpha}`);
-    this.alpha = alpha;
-  }
+/** x, or alpha · (e^x − 1) below 0. */
+export class ELU extends ShapeKeeping<typeof eluSchema> {
+  static readonly kind = 'ELU';
+  static readonly schema = eluSchema;
 
   call([x]: readonly Tensor[]): Tensor {
-    return elu(x, { alpha: this.alpha });
-  }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name, alpha: this.alpha };
+    return elu(x, this.options);
   }
 }
 
 /** Softmax over the last axis. */
-export class Softmax extends ShapeKeeping {
-  readonly kind = 'Softmax';
-  override readonly activation = 'softmax';
+export class Softmax extends ShapeKeeping<typeof noOptions> {
+  static readonly kind = 'Softmax';
+  static readonly schema = noOptions;
 
-  constructor(options: LayerOptions = {}) {
-    super(options);
+  override get activation(): 'softmax' {
+    return 'softmax';
   }
 
   call([x]: readonly Tensor[], _: LayerTensors, { activation }: CallContext): Tensor {
     return activate(x, activation);
-  }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name };
   }
 }

@@ -1,40 +1,33 @@
 /** Dense layers, dropout and changes of shape, with Keras' names and defaults. */
-import { ShapeError, UsageError } from '../../errors.js';
+import { ShapeError } from '../../errors.js';
 import { dense } from '../../kernels/dense/dense.js';
 import { dropout } from '../../kernels/elementwise/dropout.js';
 import { pad } from '../../kernels/move/pad.js';
 import { flatten, reshape } from '../../kernels/move/reshape.js';
 import type { Pair } from '../../kernels/shared/window.js';
+import { added, count, flag, lengths, number, optional, pairOf, type Kind } from '../../options.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { afterFused, checkActivation, fusedPart, type Activation } from '../activations.js';
-import { checkRegularizer, weights, type Regularizer } from './kernel-and-bias.js';
+import { activationOption, afterFused, fusedPart } from '../activations.js';
+import { regularizer, weights } from './kernel-and-bias.js';
 import { checkPicture, Layer, ShapeKeeping } from './layer.js';
-import type { CallContext, LayerConfig, LayerOptions, LayerTensors, ParameterDescription } from './layer.js';
-import { checkCount, pair } from './options.js';
+import type { CallContext, LayerTensors, OptionsFor, ParameterDescription } from './layer.js';
 
-export interface DenseOptions extends LayerOptions {
-  activation?: Activation;
-  useBias?: boolean;
-  kernelRegularizer?: Regularizer | null;
-}
+const denseSchema = {
+  units: count,
+  activation: optional(activationOption, 'linear'),
+  useBias: optional(flag, true),
+  kernelRegularizer: added(regularizer, null),
+};
 
 /** Fully connected: [in] → [units]. */
-export class Dense extends Layer {
-  readonly kind = 'Dense';
-  override readonly activation: Activation;
-  readonly units: number;
-  readonly useBias: boolean;
-  readonly kernelRegularizer: Regularizer | null;
+export class Dense extends Layer<typeof denseSchema> {
+  static readonly kind = 'Dense';
+  static readonly schema = denseSchema;
+  static readonly leading = ['units'];
 
-  constructor(units: number, options: DenseOptions = {}) {
-    super(options);
-    const { activation = 'linear', useBias = true } = options;
-    checkCount('Dense', 'units', units);
-    this.units = units;
-    this.activation = checkActivation('Dense', activation);
-    this.useBias = useBias;
-    this.kernelRegularizer = checkRegularizer('Dense', options.kernelRegularizer ?? null);
+  constructor(units: number, options: OptionsFor<typeof denseSchema, 'units'> = {}) {
+    super({ ...options, units });
   }
 
   outputShape(input: Shape): Shape {
@@ -42,52 +35,45 @@ export class Dense extends Layer {
       throw new ShapeError(
         `${this.name || 'Dense'}: expects a vector, got ${formatShape(input)}; put a Flatten layer before it`,
       );
-    return [this.units];
+    return [this.options.units];
   }
 
   override parameters(input: Shape): readonly ParameterDescription[] {
-    return weights([input[0], this.units], this.useBias, this.kernelRegularizer);
+    const { units, useBias, kernelRegularizer } = this.options;
+    return weights([input[0], units], useBias, kernelRegularizer);
   }
 
   call([x]: readonly Tensor[], { kernel, bias }: LayerTensors, { activation }: CallContext): Tensor {
     return afterFused(dense(x, kernel, { ...(bias && { bias }), activation: fusedPart(activation) }), activation);
   }
-
-  config(): LayerConfig {
-    const { kind, name, units, activation, useBias, kernelRegularizer } = this;
-    return { kind, name, units, activation, useBias, ...(kernelRegularizer && { kernelRegularizer }) };
-  }
 }
 
-/** Sets a part `rate` of its inputs to 0 in training and scales the others up; does nothing otherwise. */
-export class Dropout extends ShapeKeeping {
-  readonly kind = 'Dropout';
-  override readonly stochastic = true;
-  readonly rate: number;
+const dropoutSchema = { rate: number('a number from 0 up to 1', (rate) => rate >= 0 && rate < 1) };
 
-  constructor(rate: number, options: LayerOptions = {}) {
-    super(options);
-    if (!(rate >= 0 && rate < 1)) throw new UsageError(`Dropout: rate expects a number from 0 up to 1, got ${rate}`);
-    this.rate = rate;
+/** Sets a part `rate` of its inputs to 0 in training and scales the others up; does nothing otherwise. */
+export class Dropout extends ShapeKeeping<typeof dropoutSchema> {
+  static readonly kind = 'Dropout';
+  static readonly schema = dropoutSchema;
+  static readonly leading = ['rate'];
+  override readonly stochastic = true;
+
+  constructor(rate: number, options: OptionsFor<typeof dropoutSchema, 'rate'> = {}) {
+    super({ ...options, rate });
   }
 
   call([x]: readonly Tensor[], _: LayerTensors, { training, random }: CallContext): Tensor {
     const { seed, layer, step } = random;
-    return training && this.rate > 0 ? dropout(x, step, { rate: this.rate, seed, layer }) : x;
-  }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name, rate: this.rate };
+    const { rate } = this.options;
+    return training && rate > 0 ? dropout(x, step, { rate, seed, layer }) : x;
   }
 }
 
-/** [H,W,C] → [H·W·C], in that order. */
-export class Flatten extends Layer {
-  readonly kind = 'Flatten';
+const noOptions = {};
 
-  constructor(options: LayerOptions = {}) {
-    super(options);
-  }
+/** [H,W,C] → [H·W·C], in that order. */
+export class Flatten extends Layer<typeof noOptions> {
+  static readonly kind = 'Flatten';
+  static readonly schema = noOptions;
 
   outputShape(input: Shape): Shape {
     return [sizeOf(input)];
@@ -96,67 +82,64 @@ export class Flatten extends Layer {
   call([x]: readonly Tensor[]): Tensor {
     return flatten(x);
   }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name };
-  }
 }
 
-/** The same elements under another shape. */
-export class Reshape extends Layer {
-  readonly kind = 'Reshape';
-  readonly targetShape: Shape;
+const reshapeSchema = { targetShape: lengths };
 
-  constructor(targetShape: Shape, options: LayerOptions = {}) {
-    super(options);
-    if (!targetShape.every((length) => Number.isInteger(length) && length >= 1))
-      throw new UsageError(`Reshape: targetShape expects integers of at least 1, got ${formatShape(targetShape)}`);
-    this.targetShape = targetShape;
+/** The same elements under another shape. */
+export class Reshape extends Layer<typeof reshapeSchema> {
+  static readonly kind = 'Reshape';
+  static readonly schema = reshapeSchema;
+  static readonly leading = ['targetShape'];
+
+  constructor(targetShape: Shape, options: OptionsFor<typeof reshapeSchema, 'targetShape'> = {}) {
+    super({ ...options, targetShape });
   }
 
   outputShape(input: Shape): Shape {
-    if (sizeOf(input) !== sizeOf(this.targetShape))
+    const { targetShape } = this.options;
+    if (sizeOf(input) !== sizeOf(targetShape))
       throw new ShapeError(
-        `${this.name || this.kind}: ${formatShape(this.targetShape)} has ${sizeOf(this.targetShape)} elements, got ${formatShape(input)}`,
+        `${this.name || this.kind}: expects ${sizeOf(targetShape)} elements for ${formatShape(targetShape)}, got ${formatShape(input)}`,
       );
-    return this.targetShape;
+    return targetShape;
   }
 
   call([x]: readonly Tensor[]): Tensor {
-    return reshape(x, [x.shape[0], ...this.targetShape]);
-  }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name, targetShape: this.targetShape };
+    return reshape(x, [x.shape[0], ...this.options.targetShape]);
   }
 }
 
-/** Zeros around [H,W,C]. */
-export class ZeroPadding2D extends Layer {
-  readonly kind = 'ZeroPadding2D';
-  /** [[top, bottom], [left, right]] */
-  readonly padding: readonly [Pair, Pair];
+/** A number for all sides, [rows, columns], or [[top, bottom], [left, right]], which is what it is kept as. */
+const sides: Kind<number | Pair | readonly [Pair, Pair], readonly [Pair, Pair]> = {
+  expects: 'an integer from 0 to 4096, two of them, or [[top, bottom], [left, right]]',
+  read(given) {
+    const both: unknown = typeof given === 'number' ? [given, given] : given;
+    if (!Array.isArray(both) || both.length !== 2) return undefined;
+    const [rows, columns] = both.map(pairOf(0).read);
+    return rows && columns && [rows, columns];
+  },
+};
 
-  /** @param options.padding a number for all sides, [rows, columns], or [[top, bottom], [left, right]]; default 1 */
-  constructor({ padding = 1, ...options }: LayerOptions & { padding?: number | Pair | readonly [Pair, Pair] } = {}) {
-    super(options);
-    const [rows, columns] = typeof padding === 'number' ? [padding, padding] : padding;
-    this.padding = [pair(rows), pair(columns)];
-    if (!this.padding.flat().every((count) => Number.isInteger(count) && count >= 0))
-      throw new UsageError(`ZeroPadding2D: padding expects integers of at least 0, got ${JSON.stringify(padding)}`);
-  }
+const zeroPaddingSchema = {
+  padding: optional(sides, [
+    [1, 1],
+    [1, 1],
+  ] as const),
+};
+
+/** Zeros around [H,W,C]. */
+export class ZeroPadding2D extends Layer<typeof zeroPaddingSchema> {
+  static readonly kind = 'ZeroPadding2D';
+  static readonly schema = zeroPaddingSchema;
 
   outputShape(input: Shape): Shape {
     checkPicture(this, input);
-    const [[top, bottom], [left, right]] = this.padding;
+    const [[top, bottom], [left, right]] = this.options.padding;
     return [input[0] + top + bottom, input[1] + left + right, input[2]];
   }
 
   call([x]: readonly Tensor[]): Tensor {
-    return pad(x, [[0, 0], ...this.padding, [0, 0]]);
-  }
-
-  config(): LayerConfig {
-    return { kind: this.kind, name: this.name, padding: this.padding };
+    return pad(x, [[0, 0], ...this.options.padding, [0, 0]]);
   }
 }

@@ -1,5 +1,5 @@
 /** What layers with a kernel and a bias have in common. */
-import { UsageError } from '../../errors.js';
+import type { Kind } from '../../options.js';
 import type { Shape } from '../../tensor/shape.js';
 import { glorotUniform } from '../initializers.js';
 import type { ParameterDescription } from './layer.js';
@@ -9,23 +9,33 @@ export interface Regularizer {
   readonly l2: number;
 }
 
-/** @throws UsageError unless it is a number of at least 0 */
-export function checkRegularizer(layer: string, regularizer: Regularizer | null): Regularizer | null {
-  if (regularizer !== null && !(regularizer.l2 >= 0 && regularizer.l2 < Infinity))
-    throw new UsageError(`${layer}: kernelRegularizer expects an l2 of at least 0, got ${regularizer.l2}`);
-  return regularizer;
-}
+export const regularizer: Kind<Regularizer | null> = {
+  expects: '{ l2: a number of at least 0 }, or null',
+  read(given) {
+    if (given === null) return null;
+    if (typeof given !== 'object' || Object.keys(given).join() !== 'l2') return undefined;
+    const { l2 } = given as Regularizer;
+    return Number.isFinite(l2) && l2 >= 0 ? { l2 } : undefined;
+  },
+};
 
-export function weights(kernel: Shape, useBias: boolean, regularizer: Regularizer | null): ParameterDescription[] {
+/** A kernel [..., in, out] and, if there is one, a bias [out]. */
+export function weights(kernel: Shape, useBias: boolean, regularization: Regularizer | null): ParameterDescription[] {
   const described: ParameterDescription[] = [
     {
       name: 'kernel',
       shape: kernel,
       initialize: (random) => glorotUniform(kernel, random),
-      ...(regularizer && { l2: regularizer.l2 }),
+      ...(regularization && { l2: regularization.l2 }),
     },
   ];
-  if (useBias)
-    described.push({ name: 'bias', shape: [kernel.at(-1)!], initialize: () => new Float32Array(kernel.at(-1)!) });
+  if (useBias) described.push(biasOf(kernel.at(-1)!));
   return described;
 }
+
+/** A bias for so many outputs, 0 at first. */
+export const biasOf = (outputs: number): ParameterDescription => ({
+  name: 'bias',
+  shape: [outputs],
+  initialize: () => new Float32Array(outputs),
+});

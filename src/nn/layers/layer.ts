@@ -3,6 +3,18 @@
  * `SymbolicTensor` it gives another one, that knows the layer.
  */
 import { ShapeError, UsageError } from '../../errors.js';
+import {
+  flag,
+  lengths,
+  optional,
+  orNull,
+  preview,
+  readOptions,
+  text,
+  type GivenOptions,
+  type ReadOptions,
+  type Schema,
+} from '../../options.js';
 import type { Random } from '../../tensor/random.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
@@ -27,12 +39,28 @@ export interface LayerConfig {
 }
 
 /** Options that every layer takes. Shapes are without the batch axis. */
-export interface LayerOptions {
-  name?: string;
+const commonSchema = {
+  name: optional(text, ''),
   /** Shape of the model's input [H,W,C]; for the first layer of a `Sequential`. */
-  inputShape?: Shape;
+  inputShape: optional(orNull(lengths), null),
   /** False freezes the layer: see `Layer.trainable`. */
-  trainable?: boolean;
+  trainable: optional(flag, true),
+};
+
+export type LayerOptions = GivenOptions<typeof commonSchema>;
+
+/** What a constructor takes for a schema, without the options in `Leading`, which come before the object. */
+export type OptionsFor<Options extends Schema, Leading extends keyof Options = never> = LayerOptions &
+  Omit<GivenOptions<Options>, Leading>;
+
+/** A class of layers: what model files and `registerLayer` need to know of it. */
+export interface LayerClass {
+  new (...given: never[]): Layer;
+  /** The name of the class in model files. */
+  readonly kind: string;
+  readonly schema: Schema;
+  /** The options that the constructor takes one by one, before the object with the others. */
+  readonly leading?: readonly string[];
 }
 
 /** What a layer is told when it is called. */
@@ -47,9 +75,13 @@ export interface CallContext {
 /** The parameters of a layer by their names. */
 export type LayerTensors = Readonly<Record<string, Tensor>>;
 
-export abstract class Layer {
-  abstract readonly kind: string;
-  readonly activation: Activation = 'linear';
+/**
+ * The base of all layers. A class says its `static kind` and `static schema`, `outputShape` and `call`, and `parameters` if it has
+ * any; the constructor reads the options by the schema.
+ */
+export abstract class Layer<Options extends Schema = Schema> {
+  /** By the class's schema. */
+  readonly options: ReadOptions<Options>;
   readonly inputShape: Shape | null;
   /** True for layers that take several inputs. */
   readonly merges: boolean = false;
@@ -63,10 +95,27 @@ export abstract class Layer {
    */
   trainable: boolean;
 
-  constructor({ name = '', inputShape, trainable = true }: LayerOptions) {
+  /** @throws UsageError naming the option that is unknown, missing or not what the schema expects */
+  constructor(...[given]: object extends GivenOptions<Options> ? [OptionsFor<Options>?] : [OptionsFor<Options>]) {
+    const { kind, schema, name: className } = new.target as unknown as LayerClass & { name: string };
+    if (!kind || !schema)
+      throw new UsageError(
+        `${className}: expects a layer's class to have a static kind and a static schema, got ${preview(kind)} and ${preview(schema)}`,
+      );
+    const read = readOptions(kind, { ...commonSchema, ...schema }, given ?? {});
+    const { name, inputShape, trainable, ...options } = read as ReadOptions<typeof commonSchema>;
     this.name = name;
-    this.inputShape = inputShape ?? null;
+    this.inputShape = inputShape;
     this.trainable = trainable;
+    this.options = options as ReadOptions<Options>;
+  }
+
+  get kind(): string {
+    return classOf(this).kind;
+  }
+
+  get activation(): Activation {
+    return (this.options as { activation?: Activation }).activation ?? 'linear';
   }
 
   /** @throws ShapeError when the layer cannot follow such inputs */
@@ -84,7 +133,16 @@ export abstract class Layer {
     return null;
   }
 
-  abstract config(): LayerConfig;
+  /** The layer as JSON. Options that came later are left out where they are what they were before. */
+  config(): LayerConfig {
+    const { kind, schema } = classOf(this);
+    const isKept = ([option, value]: [string, unknown]): boolean => {
+      const one = schema[option];
+      return !('fallback' in one && one.isAdded && one.fallback === value);
+    };
+    const kept = Object.entries(this.options).filter(isKept);
+    return { kind, name: this.name, ...Object.fromEntries(kept) };
+  }
 
   /**
    * Applies the layer in a graph: Keras' `layer(x)`.
@@ -103,8 +161,10 @@ export abstract class Layer {
   }
 }
 
-/** A layer that keeps its input's shape and has no parameters. */
-export abstract class ShapeKeeping extends Layer {
+export const classOf = (layer: Layer): LayerClass => layer.constructor as unknown as LayerClass;
+
+/** A layer that keeps its input's shape. */
+export abstract class ShapeKeeping<Options extends Schema = Schema> extends Layer<Options> {
   outputShape(input: Shape): Shape {
     return input;
   }
