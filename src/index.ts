@@ -85,6 +85,7 @@ export { classWeights, oneHot, smoothLabels } from './kernels/loss/labels.js';
 export { leakyRelu } from './kernels/activation/leaky-relu.js';
 export { maxPool2d } from './kernels/pool/max-pool2d.js';
 export { crop, pad, type Paddings } from './kernels/move/pad.js';
+export { plainKernels } from './checks/plain-kernels.js';
 export { kernels, ops } from './kernels/registry.js';
 export {
   floats,

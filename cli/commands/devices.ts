@@ -1,5 +1,5 @@
 /** `beltnet devices`: what there is to compute on, and what `--device auto` takes. */
-import { chooseDevice, listAdapters, openDevice, type AdapterDescription } from '../../src/index.node.js';
+import { chooseDevice, listAdapters, openDevice, plainKernels, type AdapterDescription } from '../../src/index.node.js';
 import { describeDevice } from '../terminal/device.js';
 import { Output } from '../terminal/output.js';
 
@@ -14,7 +14,8 @@ export async function devices(options: DevicesOptions): Promise<number> {
   const choice = await chooseDevice('auto');
   const adapters = await listAdapters();
   const cpu = await openDevice('cpu');
-  const cpuFacts = cpu.description;
+  const plain = plainKernels(cpu);
+  const cpuFacts = { ...cpu.description, plainKernels: plain };
   cpu.destroy();
 
   const auto = { device: choice.kind, name: choice.adapter?.name ?? cpuFacts.name, reason: choice.reason };
@@ -24,6 +25,8 @@ export async function devices(options: DevicesOptions): Promise<number> {
     output.say('webgpu  none: no adapter was found; a graphics driver with Vulkan, Metal or Direct3D 12 brings one');
   output.say();
   output.say(`cpu     ${cpuFacts.name}`);
+  const slow = [...plain.always, ...plain.sometimes.map((name) => `${name} with some settings`)];
+  output.say(`        plain TypeScript, and so slow: ${slow.length === 0 ? 'nothing' : slow.join(', ')}`);
   output.say();
   output.say(`--device auto takes ${describeDevice(auto)}`);
   return 0;

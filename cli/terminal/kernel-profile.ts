@@ -10,7 +10,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(share < 0.09
 /** @param batch pictures of the step */
 export function profileLines({ kernels, peak }: StepProfile, batch: number): string[] {
   const total = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-  const rows = kernels.map(({ kernel, variant, inputs, launches, milliseconds, operations, bytes }) => {
+  const rows = kernels.map(({ kernel, variant, isTwin, inputs, launches, milliseconds, operations, bytes }) => {
     const perSecond = (amount: number): number => (amount / milliseconds) * 1000;
     const shapes = inputs
       .filter((shape) => shape.length > 1)
@@ -19,7 +19,7 @@ export function profileLines({ kernels, peak }: StepProfile, batch: number): str
     const works = operations !== null && milliseconds > 0;
     return [
       ...[
-        variant === null ? kernel : `${kernel} (${variant})`,
+        kernel + (isTwin ? ' (plain TypeScript: slow)' : variant === null ? '' : ` (${variant})`),
         shapes.length > 34 ? `${shapes.slice(0, 33)}…` : shapes,
       ],
       ...[String(launches), milliseconds.toFixed(3), percent(milliseconds / total)],

@@ -259,6 +259,11 @@ export abstract class Device {
     return this.kernelChoices.get(choiceKey(call)) ?? null;
   }
 
+  /** Whether this device has nothing quicker for a kernel, with these shapes and attributes, than its plain TypeScript. */
+  runsTwin<Attributes>(_call: Pick<KernelCall<Attributes>, 'kernel' | 'shapes' | 'attributes'>): boolean {
+    return false;
+  }
+
   /** Names of the WGSL variants that this device can run a kernel in; empty where it has no choice. */
   variantsOf<Attributes>(_call: Pick<KernelCall<Attributes>, 'kernel' | 'shapes' | 'attributes'>): readonly string[] {
     return [];

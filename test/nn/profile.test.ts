@@ -49,6 +49,7 @@ describe('the profile of a training step', () => {
     const times = kernels.map(({ milliseconds }) => milliseconds);
     expect(times).toEqual(times.toSorted((a, b) => b - a));
     expect(Math.max(...times)).toBeGreaterThan(0);
+    expect(kernels.filter(({ isTwin }) => isTwin)).toEqual([]);
     expect(peak.operationsPerSecond).toBeGreaterThan(0);
     expect(peak.bytesPerSecond).toBeGreaterThan(0);
     device.destroy();

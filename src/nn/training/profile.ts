@@ -14,6 +14,8 @@ export interface KernelProfile {
   readonly inputs: readonly Shape[];
   /** The WGSL variant, where a choice was made. */
   readonly variant: string | null;
+  /** True: the device has nothing quicker than the kernel's plain TypeScript. */
+  readonly isTwin: boolean;
   /** Of one step. */
   readonly launches: number;
   readonly milliseconds: number;
@@ -48,6 +50,7 @@ export async function profileStep(device: Device, recording: Recording, rounds =
       kernel: kernel.name,
       inputs: shapes.inputs,
       variant,
+      isTwin: device.runsTwin(call),
       launches: (earlier?.launches ?? 0) + 1,
       // The first run of each has compiled what was not compiled yet.
       milliseconds: (earlier?.milliseconds ?? 0) + median(runs.slice(1).map((times) => times[index])),

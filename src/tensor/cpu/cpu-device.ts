@@ -166,6 +166,14 @@ export class CpuDevice extends Device {
     };
   }
 
+  override runsTwin<Attributes>({
+    kernel,
+    shapes,
+    attributes,
+  }: Pick<KernelCall<Attributes>, 'kernel' | 'shapes' | 'attributes'>): boolean {
+    return !kernel.wasm?.(shapes, attributes);
+  }
+
   readonly #array = (view: BufferView): Numbers => {
     const TypedArray = view.dtype === 'float32' ? Float32Array : view.dtype === 'uint32' ? Uint32Array : Uint8Array;
     return new TypedArray(this.#memory.buffer, address(view), view.bytes / TypedArray.BYTES_PER_ELEMENT);

@@ -33,6 +33,10 @@ export class ReferenceDevice extends Device {
     super(Infinity);
   }
 
+  override runsTwin(): boolean {
+    return true;
+  }
+
   /** The float64 values of a float32 tensor, which may be changed. */
   values(tensor: Tensor): Float64Array {
     this.flush();
