@@ -11,7 +11,10 @@ listenForLostOutput();
 listenForSignals();
 
 try {
-  const program = createProgram((exitCode) => void (process.exitCode = exitCodeOf(exitCode)));
+  const program = await createProgram(
+    process.argv.slice(2),
+    (exitCode) => void (process.exitCode = exitCodeOf(exitCode)),
+  );
   await program.parseAsync();
 } catch (error) {
   process.exitCode = reportFailure(error, { debug });

@@ -19,6 +19,10 @@ const allowed = {
     ...['src/nn', 'src/optim', 'src/kernels/shared/window', 'src/tensor/shape', 'src/data/sources/zip'],
     ...['valibot', 'jsfive', 'h5wasm', '@noble/hashes'],
   ],
+  'src/classifier': [
+    ...['src/formats', 'src/nn', 'src/optim', 'src/data'],
+    ...['src/tensor/device', 'src/tensor/open-device', 'src/tensor/open-device.node'],
+  ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],
 };

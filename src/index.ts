@@ -186,7 +186,7 @@ export {
 export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile, FillMode } from './data/augmentation.js';
 export type { Normalization, NormalizationOptions } from './data/normalization.js';
-export { classCounts, subset, type Dataset } from './data/dataset.js';
+export { classCounts, subset, type Dataset, type PictureSet } from './data/dataset.js';
 export { decode, type DecodeOptions } from './data/pictures/decode.js';
 export { pictureFormat, type KnownFormat } from './data/pictures/format.js';
 export type { Picture } from './data/pictures/picture.js';
@@ -230,3 +230,44 @@ export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
 export type { Sha256 } from './formats/content-hash.js';
 export { readSafetensors, writeSafetensors, type SafeTensor, type TensorToWrite } from './formats/safetensors.js';
 export { encodeTorchSafetensors } from './formats/torch/torch.js';
+
+export {
+  Classifier,
+  openClassifier,
+  type NamedModel,
+  type OpenClassifierOptions,
+  type PictureInput,
+  type RgbaPicture,
+} from './classifier/classifier.js';
+export { figuresOf, type AlarmFigures, type ClassFigures, type Figures } from './classifier/alarm-figures.js';
+export {
+  evaluateClassifier,
+  judgeSet,
+  onlyClass,
+  type Evaluation,
+  type EvaluationOptions,
+} from './classifier/evaluation.js';
+export { buildNetwork, checkMemory, networks, type NetworkName } from './classifier/networks.js';
+export {
+  preparationOf,
+  preprocessingOf,
+  type PicturePreparation,
+  type Preprocessing,
+  type PreprocessingOptions,
+} from './classifier/preparation.js';
+export { recipeOf, type Normalize, type Recipe, type RecipeOptions } from './classifier/recipe.js';
+export {
+  planTraining,
+  trainingFlows,
+  type TrainingFlows,
+  type TrainingOptions,
+  type TrainingPlan,
+} from './classifier/training.js';
+export {
+  alertClassOf,
+  classProbabilities,
+  judge,
+  type Classification,
+  type NoVerdict,
+  type Verdict,
+} from './classifier/verdict.js';

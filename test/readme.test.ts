@@ -1,9 +1,10 @@
 /** The README's programs, run as they stand there. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bytesOf, tinyModel } from './classifier/tiny-model.js';
 import { synthesize } from '../src/data/belt/synthetic.node.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -21,16 +22,24 @@ function run(program: string): string {
   return execFileSync(process.execPath, [path], { cwd: folder, encoding: 'utf8' });
 }
 
-test('there are three', () => expect(programs).toHaveLength(3));
+test('there are four', () => expect(programs).toHaveLength(4));
+
+test('a classifier', async () => {
+  const jpeg = readFileSync(new URL('golden/images/jpeg_exif_6.jpg', import.meta.url));
+  mkdirSync(join(folder, 'runs/first'), { recursive: true });
+  writeFileSync(join(folder, 'runs/first/model.safetensors'), await bytesOf(tinyModel()));
+  writeFileSync(join(folder, 'picture.jpg'), jpeg);
+  expect(run(programs[0])).toMatch(/^(gap|ok) 0\.\d+ (true|false)\n\1\npicture 1: expected a JPEG, PNG or BMP .*\n$/);
+});
 
 test('training', () => {
-  expect(run(programs[0])).toMatch(/^1 \d\.\d+\n2 \d\.\d+\n$/);
+  expect(run(programs[1])).toMatch(/^1 \d\.\d+\n2 \d\.\d+\n$/);
 });
 
 test('a graph', () => {
-  expect(run(programs[1])).toMatch(/^add \(Add\) .* conv2d, conv2d_1\n[^]*\nTotal params: 885 /m);
+  expect(run(programs[2])).toMatch(/^add \(Add\) .* conv2d, conv2d_1\n[^]*\nTotal params: 885 /m);
 });
 
 test('a gradient', () => {
-  expect(run(programs[2])).toMatch(/^relu \[3\] → \[3\]\nsum \[3\] → \[\]\n.*0, 0\.333\d*, 0\.333\d*/s);
+  expect(run(programs[3])).toMatch(/^relu \[3\] → \[3\]\nsum \[3\] → \[\]\n.*0, 0\.333\d*, 0\.333\d*/s);
 });

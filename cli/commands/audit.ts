@@ -11,46 +11,63 @@ import {
   type FindingKind,
   type PictureCache,
 } from '../../src/index.node.js';
-import { openCache, type CacheOptions } from '../terminal/data.js';
-import { newFile } from '../terminal/new-file.js';
+import { defineCommand, toggle, flag } from '../terminal/command.js';
+import { cacheFlags, workersFlag } from '../terminal/common-flags.js';
+import { openCache } from '../terminal/data.js';
+import { refuseExisting } from '../terminal/new-file.js';
+import { filePath, numberWhere } from '../terminal/options.js';
 import { count, note, Output, quoted, showProgress, table } from '../terminal/output.js';
-
-export interface AuditOptions extends CacheOptions {
-  readonly strict?: boolean;
-  readonly near: number;
-  /** A file, or false for none; by default audit.png. */
-  readonly sheet: string | boolean;
-  readonly workers?: number;
-  readonly json?: boolean;
-}
 
 /** Under --strict, when there is a finding other than a note. */
 const FINDINGS = 11;
 /** As trainings prepare them by default, so that they find the pictures in the cache. */
 const PREPARATION = { size: { width: 64, height: 64 }, interpolation: 'nearest' } as const;
 
-/** @returns the exit code */
-export async function auditCommand(directories: readonly string[], options: AuditOptions): Promise<number> {
-  const output = new Output(options);
-  const lists = await listSets(directories);
-  const place = options.sheet === false ? null : newFile('--sheet', options.sheet, 'audit', directories);
-  const report = await auditSets(lists, {
-    ...PREPARATION,
-    ...(options.workers !== undefined && { workers: options.workers }),
-    near: options.near,
-    cache: openCache(options, directories),
-    onNote: (line) => note(`note: ${line}`),
-    onProgress: (done, total) => showProgress(() => `Looking at pictures ${done}/${total}`),
-  });
-  const { findings } = report;
-  const sheet = place === null ? null : await auditSheet(findings);
-  if (sheet && place !== null) await writeFileAtomically(place, sheet);
-  const isBad = findings.some(({ severity }) => severity !== 'note');
-  output.emit({ ...report, sheet: sheet ? place : null });
-  print(report, output);
-  if (sheet) output.say(`Contact sheet: ${place} (rows are numbered like the findings)`);
-  return options.strict && isBad ? FINDINGS : 0;
-}
+export const command = defineCommand({
+  operands: {
+    '<dirs...>':
+      'a divided data set (and folders of pictures to predict beside it), folders with class folders, any folders of pictures, ' +
+      'manifests, practice sets',
+  },
+  flags: {
+    strict: toggle('exit code 11 when there is a problem or a warning'),
+    near: flag(
+      '<levels>',
+      'how alike near duplicates are: mean difference of brightness, in levels of 255',
+      (name) => numberWhere(name, 'a number from 0 to 64', (given) => given >= 0 && given <= 64),
+      { default: 2 },
+    ),
+    sheet: flag('<file>', 'also show the pictures of the findings, on a contact sheet in this new file', filePath),
+    ...cacheFlags,
+    workers: workersFlag,
+    json: toggle('one JSON object on stdout'),
+  },
+  notes: 'Nothing of the pictures is changed, and nothing is written but the sheet.',
+  examples: ['beltnet audit belt new-pictures/', 'beltnet audit belt --sheet audit.png --strict'],
+  async run(directories, options) {
+    const { strict, near, sheet: place } = options;
+    const output = new Output(options);
+    if (place !== undefined) refuseExisting('--sheet', place);
+    const report = await auditSets(await listSets(directories), {
+      ...PREPARATION,
+      ...(options.workers !== undefined && { workers: options.workers }),
+      near,
+      cache: openCache(options, directories),
+      onNote: (line) => note(`note: ${line}`),
+      onProgress: (done, total) => showProgress(() => `Looking at pictures ${done}/${total}`),
+    });
+    const { findings } = report;
+    const sheet = place === undefined ? null : await auditSheet(findings);
+    if (sheet && place !== undefined) await writeFileAtomically(place, sheet);
+    const isBad = findings.some(({ severity }) => severity !== 'note');
+    output.emit({ ...report, sheet: sheet ? place : null });
+    print(report, output);
+    if (sheet) output.say(`Contact sheet: ${place} (rows are numbered like the findings)`);
+    else if (place !== undefined) output.say('No contact sheet: no finding has pictures to show.');
+    else if (findings.some(({ groups }) => groups.length > 0)) output.say('To see the pictures: --sheet audit.png');
+    return strict && isBad ? FINDINGS : 0;
+  },
+});
 
 const MOST_FILES = 6;
 
@@ -89,6 +106,7 @@ const told: ReadonlySet<FindingKind> = new Set([
   'duplicates',
   'near duplicates',
   'blank',
+  'turned',
   'imbalance',
 ]);
 
@@ -98,8 +116,9 @@ export async function noteFindings(
   validation: Dataset | null,
   directory: string,
   cache: PictureCache | null,
+  exif: boolean,
 ): Promise<AuditReport> {
-  const report = await auditDatasets(training, validation, cache);
+  const report = await auditDatasets(training, validation, cache, exif);
   const findings = report.findings.filter(({ kind }) => told.has(kind));
   for (const { message } of findings.slice(0, MOST_NOTES)) note(`audit: ${message}`);
   const rest = findings.length - MOST_NOTES;

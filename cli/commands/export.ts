@@ -5,43 +5,52 @@ import {
   encodeOnnx,
   exportKeras,
   encodeTorchSafetensors,
-  loadModel,
+  openModelFile,
   writeFileAtomically,
   type Model,
   type ModelInfo,
 } from '../../src/index.node.js';
-import { modelPath } from '../terminal/model-file.js';
+import { defineCommand, toggle, flag } from '../terminal/command.js';
 import { refuseExisting } from '../terminal/new-file.js';
-import { exportFormats, type ExportFormat } from '../terminal/options.js';
+import { exportFormats, filePath, oneOf, type ExportFormat } from '../terminal/options.js';
 import { count, Output } from '../terminal/output.js';
 
-export interface ExportOptions {
-  readonly output: string;
-  readonly format?: ExportFormat;
-  readonly withPreprocessing?: boolean;
-}
-
-type Encoder = (model: Model, info: ModelInfo, options: ExportOptions) => Promise<Uint8Array>;
+type Encoder = (model: Model, info: ModelInfo, options: { readonly withPreprocessing: boolean }) => Promise<Uint8Array>;
 
 const encoders: Readonly<Record<ExportFormat, Encoder>> = {
-  onnx: (model, info, { withPreprocessing = false }) => encodeOnnx(model, info, { withPreprocessing }),
+  onnx: (model, info, { withPreprocessing }) => encodeOnnx(model, info, { withPreprocessing }),
   keras: (model) => exportKeras(model),
   'torch-safetensors': encodeTorchSafetensors,
 };
 
-/** @returns the exit code */
-export async function exportModel(given: string, options: ExportOptions): Promise<number> {
-  const { output } = options;
-  const format = options.format ?? formatOf(output);
-  if (options.withPreprocessing && format !== 'onnx')
-    throw new UsageError(`--with-preprocessing: expected --format onnx, got ${format}, which holds weights only`);
-  refuseExisting('--output', output);
-  const { model, info } = await loadModel(modelPath(given));
-  const bytes = await encoders[format](model, info, options);
-  await writeFileAtomically(output, bytes);
-  new Output().say(`${output}: ${format}, ${exportFormats[format].writes}; ${count(bytes.length, 'byte')}`);
-  return 0;
-}
+const formatNames = Object.keys(exportFormats) as readonly ExportFormat[];
+
+export const command = defineCommand({
+  operands: { '<model>': 'model.safetensors, or the folder of a run' },
+  flags: {
+    output: flag('<file>', 'the new file', filePath, { short: 'o', required: true }),
+    format: flag('<name>', "what to write (default: by the file's ending)", (name) => oneOf(name, formatNames), {
+      choices: formatNames,
+    }),
+    withPreprocessing: toggle('onnx: take decoded pictures (uint8), do the preprocessing in the graph'),
+  },
+  notes: `Formats:\n${Object.entries(exportFormats)
+    .map(([name, { extension, writes }]) => `  ${name.padEnd(18)} ${extension.padEnd(13)} ${writes}`)
+    .join('\n')}`,
+  examples: ['beltnet export runs/first -o belt.onnx --with-preprocessing'],
+  async run([given], options) {
+    const { output } = options;
+    const format = options.format ?? formatOf(output);
+    if (options.withPreprocessing && format !== 'onnx')
+      throw new UsageError(`--with-preprocessing: expected --format onnx, got ${format}, which holds weights only`);
+    refuseExisting('--output', output);
+    const { model, info } = await openModelFile(given);
+    const bytes = await encoders[format](model, info, options);
+    await writeFileAtomically(output, bytes);
+    new Output().say(`${output}: ${format}, ${exportFormats[format].writes}; ${count(bytes.length, 'byte')}`);
+    return 0;
+  },
+});
 
 /** @throws UsageError when no format has the file's ending */
 function formatOf(file: string): ExportFormat {

@@ -7,95 +7,94 @@ import {
   encodePng,
   listSets,
   loadPictures,
+  preparationOf,
   prepare,
+  preprocessingOf,
   renderBatch,
   writeFileAtomically,
-  type Dataset,
-  type Interpolation,
   type Picture,
 } from '../../src/index.node.js';
-import { augmentationOf, type AugmentationFlags } from '../terminal/augmentation.js';
+import { augmentationOf } from '../terminal/augmentation.js';
+import { defineCommand, flag, type Options } from '../terminal/command.js';
+import { augmentationFlags, difficultyFlag, pictureFlags, seedFlag } from '../terminal/common-flags.js';
 import { newFile } from '../terminal/new-file.js';
-import { shearNote, type PictureRegion, type PictureSize } from '../terminal/options.js';
+import { filePath, shearNote, wholeNumber } from '../terminal/options.js';
 import { count, note, Output } from '../terminal/output.js';
-
-export interface PreviewOptions extends AugmentationFlags {
-  readonly size: PictureSize;
-  readonly resize: Interpolation;
-  readonly roi?: PictureRegion;
-  readonly exif?: boolean;
-  readonly count: number;
-  readonly difficulty: number;
-  readonly seed: number;
-  readonly out?: string;
-}
 
 /** Versions of each picture beside the original. */
 const VERSIONS = 7;
 const CELL = 128;
 
-/** @returns the exit code */
-export async function preview(directory: string, options: PreviewOptions): Promise<number> {
-  const { size, difficulty, seed, roi } = options;
-  const place = newFile('--out', options.out ?? true, 'preview', [directory]);
-  if (place === null) throw new UsageError('--out: expected a file outside of the pictures, got none');
-  const unusual = shearNote(options.shear, options.profile);
-  if (unusual) note(`note: ${unusual}`);
-  const pictures = await somePictures(directory, options);
-  const dataset: Dataset = {
-    ...{ name: directory, labels: new Uint8Array(pictures.length), classNames: ['pictures'], skipped: [] },
-    pictures: new Uint8Array(pictures.flatMap(({ data }) => Array.from(data))),
-    pictureShape: [size.height, size.width, 3],
-    files: pictures.map((_, index) => String(index)),
-  };
-  // One batch of all pictures a pass; the passes differ in what is drawn.
-  const augmentation = augmentationOf(options);
-  const flow = new DataFlow(dataset, { batchSize: pictures.length, shuffle: false, seed, augmentation, difficulty });
-  const device = await (await chooseDevice('cpu')).open();
-  const versions: Float32Array[] = [];
-  for (let pass = 0; pass < VERSIONS; pass++) versions.push(await renderBatch(device, flow, pass));
-  device.destroy();
+const flags = {
+  ...pictureFlags,
+  count: flag('<n>', 'pictures, of all classes in turn', (name) => wholeNumber(name, 1, 64), { default: 8 }),
+  difficulty: difficultyFlag,
+  seed: seedFlag('decides what is drawn, as in a training'),
+  out: flag('<file>', 'where the sheet goes (default: preview.png here)', filePath),
+  ...augmentationFlags,
+};
 
-  const length = size.width * size.height * 3;
-  const version = (values: Float32Array, index: number): Picture => ({
-    ...{ width: size.width, height: size.height },
-    data: Uint8Array.from(values.subarray(index * length, (index + 1) * length), (value) =>
-      Math.min(Math.max(Math.round(value), 0), 255),
-    ),
-  });
-  const rows = pictures.map((picture, index) => ({
-    number: index + 1,
-    pictures: [picture, ...versions.map((values) => version(values, index))],
-  }));
-  const isChanged = rows.some(({ pictures: [original, ...others] }) =>
-    others.some(({ data }) => data.some((value, at) => value !== original.data[at])),
-  );
-  if (!isChanged) {
-    note(
-      'note: nothing changes these pictures; ask for something, as --rotation 10 --zoom 0.2 --horizontal-flip, or --difficulty 0.5',
+export const command = defineCommand({
+  operands: { '<dir>': 'a divided data set, class folders, any folder of pictures, a manifest or a practice set' },
+  flags,
+  examples: ['beltnet preview belt --shear 12deg --zoom 0.2 --horizontal-flip'],
+  async run([directory], options) {
+    const { size, difficulty, seed, roi } = options;
+    const place = newFile('--out', options.out ?? true, 'preview', [directory]);
+    if (place === null) throw new UsageError('--out: expected a file outside of the pictures, got none');
+    const unusual = shearNote(options.shear, options.profile);
+    if (unusual) note(`note: ${unusual}`);
+    const pictures = await somePictures(directory, options);
+    // One batch of all pictures a pass; the passes differ in what is drawn.
+    const bytes = new Uint8Array(Buffer.concat(pictures.map(({ data }) => data)));
+    const set = { name: directory, pictures: bytes, pictureShape: [size.height, size.width, 3] as const };
+    const flow = new DataFlow(set, {
+      ...{ batchSize: pictures.length, shuffle: false, seed, difficulty },
+      augmentation: augmentationOf(options),
+    });
+    const device = await (await chooseDevice('cpu')).open();
+    const versions: Float32Array[] = [];
+    for (let pass = 0; pass < VERSIONS; pass++) versions.push(await renderBatch(device, flow, pass));
+    device.destroy();
+
+    const length = size.width * size.height * 3;
+    const version = (values: Float32Array, index: number): Picture => ({
+      ...{ width: size.width, height: size.height },
+      data: Uint8Array.from(values.subarray(index * length, (index + 1) * length), (value) =>
+        Math.min(Math.max(Math.round(value), 0), 255),
+      ),
+    });
+    const rows = pictures.map((picture, index) => ({
+      number: index + 1,
+      pictures: [picture, ...versions.map((values) => version(values, index))],
+    }));
+    const isChanged = rows.some(({ pictures: [original, ...others] }) =>
+      others.some(({ data }) => data.some((value, at) => value !== original.data[at])),
     );
-  }
-  await writeFileAtomically(place, encodePng(contactSheet(rows, CELL)));
-  const region = roi ? `, of the region ${roi.x},${roi.y},${roi.width},${roi.height}` : '';
-  new Output().say(
-    `${place}: ${count(pictures.length, 'picture')}${region}, each as it is and ${isChanged ? `in ${VERSIONS} augmented versions` : `${VERSIONS} times more`}`,
-  );
-  return 0;
-}
+    if (!isChanged) {
+      note(
+        'note: nothing changes these pictures; ask for something, as --rotation 10 --zoom 0.2 --horizontal-flip, or --difficulty 0.5',
+      );
+    }
+    await writeFileAtomically(place, encodePng(contactSheet(rows, CELL)));
+    const region = roi ? `, of the region ${roi.x},${roi.y},${roi.width},${roi.height}` : '';
+    new Output().say(
+      `${place}: ${count(pictures.length, 'picture')}${region}, each as it is and ${isChanged ? `in ${VERSIONS} augmented versions` : `${VERSIONS} times more`}`,
+    );
+    return 0;
+  },
+});
 
 /** The first of each class in turn, prepared as for a training. */
-async function somePictures(directory: string, options: PreviewOptions): Promise<Picture[]> {
+async function somePictures(directory: string, options: Options<typeof flags>): Promise<Picture[]> {
   const [list] = await listSets([directory]);
   const byClass = list.classNames.map((_, label) => list.files.filter((file) => file.label === label));
   const classes = byClass.length > 0 ? byClass : [list.files];
   const longest = Math.max(...classes.map(({ length }) => length));
   const inTurn = Array.from({ length: longest }, (_, rank) => classes.flatMap((files) => files[rank] ?? [])).flat();
   const chosen = inTurn.slice(0, options.count);
-  const preparation = {
-    ...{ size: options.size, interpolation: options.resize },
-    ...(options.roi && { region: options.roi }),
-    exif: options.exif ?? false,
-  };
+  const { resize: interpolation, roi: region, exif, size } = options;
+  const preparation = preparationOf({ preprocessing: preprocessingOf({ interpolation, region, exif }) }, size).picture;
   const { array } = list;
   if (array) return chosen.map(({ row = 0 }) => prepare(array.picture(row), preparation));
   const loaded = await loadPictures(

@@ -1,62 +1,104 @@
 /** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
 import { UsageError } from '../../src/errors.js';
 import {
-  adam,
-  binaryCrossentropy,
-  categoricalCrossentropy,
-  DataFlow,
-  imageDataGenerator,
+  checkMemory,
+  judgeSet,
+  onlyClass,
+  openRun,
   openSplits,
+  planTraining,
   saveModel,
-  type Interpolation,
-  type ModelInfo,
+  trainingFlows,
+  type Run,
 } from '../../src/index.node.js';
-import { noteAlertClass, resolveAlertClass } from '../terminal/alert.js';
-import { noteFindings } from './audit.js';
-import { augmentationOf, normalizationOf, type AugmentationFlags, type Normalize } from '../terminal/augmentation.js';
-import { describeClasses, describeSet, loadAndReport, openCache, type CacheOptions } from '../terminal/data.js';
-import { describeDevice, withDevice, type DeviceOptions } from '../terminal/device.js';
+import { noteAlertClass } from '../terminal/alert.js';
+import { augmentationOf } from '../terminal/augmentation.js';
+import { choice, defineCommand, toggle, flag, type Options } from '../terminal/command.js';
+import {
+  above0,
+  augmentationFlags,
+  batchFlag,
+  cacheFlags,
+  deviceFlags,
+  onBadFlag,
+  pictureFlags,
+  positive,
+  seedFlag,
+  splitFlags,
+  workersFlag,
+} from '../terminal/common-flags.js';
+import {
+  describeClasses,
+  describeParts,
+  describeSet,
+  loadAndReport,
+  noteSkipped,
+  openCache,
+} from '../terminal/data.js';
+import { describeDevice, withDevice } from '../terminal/device.js';
 import { epochLine, ProgressLine } from '../terminal/epoch-log.js';
 import { stopInOrder } from '../terminal/interrupt.js';
 import { profileLines } from '../terminal/kernel-profile.js';
-import { checkMemory, checkSize, conveyorNetwork } from '../terminal/network.js';
-import { shearNote, shearRange, type PictureRegion, type PictureSize } from '../terminal/options.js';
-import { openRun, type Run } from '../terminal/run.js';
-import { count, note, Output, quoted, showProgress } from '../terminal/output.js';
+import { anyText, factor, folder, folderName, shearNote, shearRange } from '../terminal/options.js';
+import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
 import { versions } from '../version.js';
+import { noteFindings } from './audit.js';
 
-export interface TrainOptions extends CacheOptions, DeviceOptions, AugmentationFlags {
-  readonly size: PictureSize;
-  readonly batch: number;
-  readonly epochs: number;
-  readonly stepsPerEpoch?: number;
-  readonly validationSteps?: number;
-  readonly split?: number;
-  readonly groupBy?: RegExp;
-  readonly rescale: number;
-  readonly resize: Interpolation;
-  readonly roi?: PictureRegion;
-  readonly exif?: boolean;
-  readonly normalize: Normalize;
-  readonly lr: number;
-  readonly seed: number;
-  readonly alertClass?: string;
-  readonly workers?: number;
-  readonly out: string;
-  readonly name?: string;
-  readonly onBad: 'skip' | 'fail';
-  readonly profileKernels?: boolean;
-  readonly json?: boolean;
-}
+const flags = {
+  ...pictureFlags,
+  rescale: flag('<factor>', 'factor on the pixel values 0 to 255: a number or a fraction', factor, {
+    default: 1 / 255,
+    written: '1/255',
+  }),
+  ...splitFlags('part of the pictures kept for validation, where there is no folder of such'),
+  batch: batchFlag,
+  epochs: flag('<n>', 'epochs to train', positive, { default: 25 }),
+  stepsPerEpoch: flag('<n>', 'steps an epoch (default: one pass over the pictures)', positive),
+  validationSteps: flag('<n>', 'validation steps an epoch (default: one pass)', positive),
+  normalize: choice('<how>', "centre and divide by the deviation: of each picture, or of the set's channels", [
+    'none',
+    'samplewise',
+    'featurewise',
+  ]),
+  lr: flag('<rate>', 'learning rate of Adam', above0, { default: 0.001 }),
+  seed: seedFlag('decides initial weights, order, augmentation and split'),
+  alertClass: flag('<name>', 'class that raises the alert (default: the second by name)', anyText),
+  ...deviceFlags,
+  workers: workersFlag,
+  out: flag('<dir>', 'folder of all runs', folder, { default: 'runs', written: 'runs' }),
+  name: flag('<name>', 'name of this run; an existing run is never overwritten (default: a new one)', folderName),
+  ...cacheFlags,
+  onBad: onBadFlag,
+  kernels: flag(
+    '<file>',
+    'kernels.json of an earlier run: its choice of WGSL variants, for the same bits (hardware adapters try and choose)',
+    anyText,
+  ),
+  profileKernels: toggle("after the training, the time of a step's kernels, FLOP/s, bytes/s, share of peak"),
+  json: toggle('one JSON object a line on stdout: start, each epoch, profile, end'),
+  ...augmentationFlags,
+};
 
-const ALERT_THRESHOLD = 0.5;
+export const command = defineCommand({
+  operands: {
+    '<dir>':
+      'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split); ' +
+      'or a manifest (.csv or .jsonl: path,label[,group,split]); or a practice set (MNIST, CIFAR, .npy, .npz)',
+  },
+  flags,
+  notes: 'Writes RUN/model.safetensors after each epoch, RUN/config.json and RUN/results.csv.',
+  examples: [
+    'beltnet train belt --epochs 10 --horizontal-flip --alert-class gap',
+    'beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first',
+  ],
+  run: ([directory], options) => train(directory, options),
+});
 
 /** @returns the exit code */
-export async function train(directory: string, options: TrainOptions): Promise<number> {
-  const { size, batch: batchSize, epochs, split, groupBy, rescale, profile, seed, roi, exif = false } = options;
+async function train(directory: string, options: Options<typeof flags>): Promise<number> {
+  const { size, batch: batchSize, epochs, split, groupBy, profile, seed } = options;
   const output = new Output(options);
   const augmentation = augmentationOf(options);
-  checkSize(size);
 
   // What there is to train on, before anything is decoded
   const splits = await openSplits(directory, {
@@ -70,43 +112,27 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     );
   }
   const { classNames } = splits.training;
-  const model = conveyorNetwork(size, seed, classNames.length);
-  const alertClass = resolveAlertClass(classNames, options.alertClass);
+  const plan = planTraining(classNames, {
+    ...{ size, seed, alertClass: options.alertClass },
+    ...{ interpolation: options.resize, rescale: options.rescale, region: options.roi, exif: options.exif },
+    ...{ augmentation, normalize: options.normalize, learningRate: options.lr },
+  });
+  const { model } = plan;
+  const { optimizer, loss } = plan.recipe;
   return withDevice(options, async (device, facts) => {
-    checkMemory(model, size, device);
-    const run = await openRun(options.out, options.name);
+    checkMemory(model, device.memoryBudget);
+    const run = await openRun(options.out, options.name, noteLeftovers);
 
     // Pictures
     const unusual = shearNote(options.shear, profile);
     if (unusual) note(`note: ${unusual}`);
     const cache = openCache(options, [directory]);
-    const preparation = { size, interpolation: options.resize, ...(roi && { region: roi }), exif };
-    const loading = { ...preparation, onBad: options.onBad, workers: options.workers, cache };
+    const loading = { ...plan.preparation.picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const { sets: audited } = await noteFindings(training, validation, directory, cache);
-    const generator = imageDataGenerator({ ...augmentation, ...normalizationOf(options.normalize), rescale });
-    await generator.fit(training);
-    const { normalization } = generator;
-    const trainingFlow = generator.flow(training, { batchSize, seed });
-    const validationFlow = validation && new DataFlow(validation, { batchSize, seed, rescale, normalization });
-
-    // Model
-    const optimizer = adam({ learningRate: options.lr, epsilon: profile === 'keras-2' ? 1e-7 : 1e-8 });
-    const loss =
-      classNames.length === 2
-        ? binaryCrossentropy({ form: profile === 'keras-2' ? 'logits' : 'keras3' })
-        : categoricalCrossentropy();
-    const info: ModelInfo = {
-      classNames,
-      preprocessing: {
-        ...{ interpolation: options.resize, rescale },
-        ...(roi && { region: roi }),
-        ...(exif && { exif }),
-        ...(options.normalize !== 'none' && { normalization }),
-      },
-      alert: { className: alertClass, threshold: ALERT_THRESHOLD },
-    };
+    const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
+    const flows = await trainingFlows(plan, training, validation, batchSize);
+    const { info } = flows;
 
     // Say and write down what is about to happen
     const described = {
@@ -114,7 +140,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
         ...{ directory, layout: splits.layout },
         ...{ training: describeSet(training), validation: validation && describeSet(validation), audited },
       },
-      classes: trainingFlow.classIndices,
+      classes: flows.training.classIndices,
       alert: info.alert,
       parameters: model.countParameters(),
       device: facts,
@@ -130,8 +156,8 @@ export async function train(directory: string, options: TrainOptions): Promise<n
           ...{ ...options.shear, range: shearRange(options.shear, profile) },
           rangeUnit: profile === 'keras-2' ? 'deg' : 'rad',
         },
-        stepsPerEpoch: options.stepsPerEpoch ?? trainingFlow.stepsPerPass,
-        validationSteps: options.validationSteps ?? validationFlow?.stepsPerPass ?? null,
+        stepsPerEpoch: options.stepsPerEpoch ?? flows.training.stepsPerPass,
+        validationSteps: options.validationSteps ?? flows.validation?.stepsPerPass ?? null,
       },
       preprocessing: { ...info.preprocessing, size },
       augmentation,
@@ -144,7 +170,7 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     await written;
     output.emit({ event: 'start', run: run.directory, ...described });
     output.say(`Classes: ${describeClasses(training)}`);
-    output.say(`Data: ${splits.layout}`);
+    output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
     if (options.alertClass === undefined) noteAlertClass(classNames);
     output.say(`Device: ${describeDevice(facts)}`);
@@ -156,11 +182,11 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     let lastEpoch = 0;
     const progress = new ProgressLine(epochs);
     const fit = (signal: AbortSignal) =>
-      model.fit(trainingFlow, {
+      model.fit(flows.training, {
         epochs,
         signal,
         ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
-        ...(validationFlow && { validationData: validationFlow }),
+        ...(flows.validation && { validationData: flows.validation }),
         ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
         onProgress: (now) => showProgress((columns) => progress.text(now, columns)),
         onEpoch: async (log) => {
@@ -183,14 +209,18 @@ export async function train(directory: string, options: TrainOptions): Promise<n
 
     const interrupted = lastEpoch < epochs; // a signal that comes while the last epoch is written changes nothing
     const modelPath = lastEpoch > 0 ? run.modelPath : null;
-    output.emit({ event: 'end', run: run.directory, model: modelPath, epochs: lastEpoch, interrupted });
+    const end = { event: 'end', run: run.directory, model: modelPath, epochs: lastEpoch, interrupted };
     if (interrupted) {
+      output.emit(end);
       note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
       return stopCode ?? 130;
     }
+    const judged = validation ?? training;
+    const only = onlyClass(await judgeSet(model, info, judged, { batchSize }));
+    output.emit({ ...end, predictsOnly: only });
     if (options.profileKernels) {
-      const profiled = await model.profile(trainingFlow);
-      const pictures = Math.min(batchSize, trainingFlow.sampleCount);
+      const profiled = await model.profile(flows.training);
+      const pictures = Math.min(batchSize, flows.training.sampleCount);
       output.emit({ event: 'profile', batch: pictures, ...profiled });
       output.say();
       for (const line of profileLines(profiled, pictures)) output.say(line);
@@ -198,6 +228,13 @@ export async function train(directory: string, options: TrainOptions): Promise<n
     const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
     const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
+    if (only !== null) {
+      note(
+        `warning: the model takes every picture of ${judged.name} for '${only}', so it has learned nothing that tells the classes ` +
+          'apart; train longer, with another --lr, or on more pictures of the other classes',
+      );
+    }
+    noteSkipped(validation ? [training, validation] : [training]);
     return 0;
   });
 }

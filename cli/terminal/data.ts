@@ -1,4 +1,4 @@
-/** What `train` and `evaluate` share: loading a labelled folder and saying what was found, skipped and passed over. */
+/** What commands on labelled pictures share: the cache, loading, and saying what was found and what was left out. */
 import { UsageError } from '../../src/errors.js';
 import {
   classCounts,
@@ -8,38 +8,20 @@ import {
   PictureCache,
   type Dataset,
   type FileList,
-  type Interpolation,
-  type Region,
-  type Size,
+  type LoadDatasetOptions,
 } from '../../src/index.node.js';
+import type { Options } from './command.js';
+import type { cacheFlags } from './common-flags.js';
 import { count, note, showProgress, type Output } from './output.js';
-
-/** Longer lists are cut on the terminal; `config.json` and `--json` have all of them. */
-const MOST_LINES = 10;
-
-export interface LoadingOptions {
-  readonly size: Size;
-  readonly interpolation: Interpolation;
-  readonly region?: Region;
-  readonly exif: boolean;
-  readonly onBad: 'skip' | 'fail';
-  readonly workers?: number | undefined;
-  readonly cache: PictureCache | null;
-}
-
-/** The options of commands that keep decoded pictures. */
-export interface CacheOptions {
-  /** A folder, or false for none; by default the system's place. */
-  readonly cache: string | boolean;
-  /** In GB. */
-  readonly cacheLimit: number;
-}
 
 /**
  * @param data the folders of the user's pictures, where nothing is ever written
  * @throws UsageError for a cache inside of them or around them, or a named folder that holds something else
  */
-export function openCache({ cache, cacheLimit }: CacheOptions, data: readonly string[]): PictureCache | null {
+export function openCache(
+  { cache, cacheLimit }: Options<typeof cacheFlags>,
+  data: readonly string[],
+): PictureCache | null {
   if (cache === false) return null;
   const directory = cache === true ? markedCacheDirectory() : cache;
   const touching = data.find((folder) => isWithin(directory, folder) || isWithin(folder, directory));
@@ -52,31 +34,39 @@ export function openCache({ cache, cacheLimit }: CacheOptions, data: readonly st
   throw new UsageError(`${option}: expected a folder outside of the pictures' own (${touching}), got '${directory}'`);
 }
 
-/** Decodes the pictures of a folder, with a progress line, and says what came of it. */
+/** Decodes the pictures of a folder, with a progress line, and says what came of it: every file that is left out is named. */
 export async function loadAndReport(
   files: FileList,
-  { workers, ...options }: LoadingOptions,
+  { workers, ...options }: Omit<LoadDatasetOptions, 'workers'> & { workers?: number | undefined },
   output: Output,
 ): Promise<Dataset> {
-  noteAll(files.notes, 'note');
+  for (const line of files.notes) note(`note: ${line}`);
   const dataset = await loadDataset(files, {
     ...options,
     ...(workers !== undefined && { workers }),
     onProgress: (done, total) => showProgress(() => `Loading pictures ${done}/${total} ${files.name}`),
     onNote: (line) => note(`note: ${line}`),
   });
-  noteAll(
-    dataset.skipped.map(({ error }) => error),
-    'skipped',
-  );
+  for (const { error } of dataset.skipped) note(`skipped: ${error}`);
   output.say(`Found ${dataset.labels.length} images belonging to ${dataset.classNames.length} classes.`);
   return dataset;
 }
 
-function noteAll(lines: readonly string[], kind: 'note' | 'skipped'): void {
-  for (const line of lines.slice(0, MOST_LINES)) note(`${kind}: ${line}`);
-  const rest = lines.length - MOST_LINES;
-  if (rest > 0) note(`${kind}: and ${rest} more`);
+/** The last word on files that were left out, after the lines that name them have scrolled away. */
+export function noteSkipped(datasets: readonly Dataset[]): void {
+  const skipped = datasets.flatMap((dataset) => dataset.skipped);
+  if (skipped.length === 0) return;
+  const used = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
+  const byEnding = new Map<string, number>();
+  for (const { file } of skipped) {
+    const ending = /\.\w+$/.exec(file)?.[0].toLowerCase() ?? 'without ending';
+    byEnding.set(ending, (byEnding.get(ending) ?? 0) + 1);
+  }
+  const endings = [...byEnding].map(([ending, files]) => `${files} ${ending}`).join(', ');
+  note(
+    `note: ${skipped.length} of ${count(used + skipped.length, 'file')} ${skipped.length === 1 ? 'was' : 'were'} left out (${endings}); ` +
+      'see the lines "skipped" above; --on-bad fail stops at the first, with exit code 3',
+  );
 }
 
 /** What is worth knowing of a set: for `--json` and a run's configuration. */
@@ -93,4 +83,10 @@ export function describeClasses(dataset: Dataset): string {
   return classCounts(dataset)
     .map((pictures, index) => `${dataset.classNames[index]} = ${index} (${count(pictures, 'picture')})`)
     .join(', ');
+}
+
+/** "53 pictures for training, 19 for validation": those that can be used. */
+export function describeParts(training: Dataset, validation: Dataset | null): string {
+  const forValidation = validation ? `, ${validation.labels.length} for validation` : '';
+  return `${count(training.labels.length, 'picture')} for training${forValidation}`;
 }

@@ -7,8 +7,9 @@ import {
   type AdapterDescription,
   type Device,
   type DeviceDescription,
-  type DeviceName,
 } from '../../src/index.node.js';
+import type { Options } from './command.js';
+import type { deviceFlags } from './common-flags.js';
 
 /** What is worth knowing about it: for the terminal, `--json` and a run's configuration. */
 export interface DeviceFacts extends DeviceDescription {
@@ -18,12 +19,9 @@ export interface DeviceFacts extends DeviceDescription {
 }
 
 /** How a command says what to compute on. */
-export interface DeviceOptions {
-  readonly device: DeviceName;
-  /** Of the cpu device. */
-  readonly threads?: number;
+export interface DeviceOptions extends Options<typeof deviceFlags> {
   /** A file with variants of WebGPU kernels that an earlier run chose. */
-  readonly kernels?: string;
+  readonly kernels?: string | undefined;
 }
 
 /**

@@ -31,6 +31,9 @@ export function profileLines({ kernels, peak }: StepProfile, batch: number): str
         : ['', '']),
     ];
   });
+  const isBeyond = kernels.some(({ operations, milliseconds }) => {
+    return operations !== null && operations / milliseconds > peak.operationsPerSecond / 1000;
+  });
   const header = ['kernel', 'inputs', 'calls', 'ms', 'of step', 'GFLOP/s', 'of peak', 'GB/s', 'of peak'];
   return [
     `A training step of ${batch} pictures, kernel by kernel: ${total.toFixed(2)} ms in all`,
@@ -40,5 +43,11 @@ export function profileLines({ kernels, peak }: StepProfile, batch: number): str
     `Measured peak: ${(peak.operationsPerSecond / 1e9).toFixed(0)} GFLOP/s in registers, ` +
       `${(peak.bytesPerSecond / 1e9).toFixed(1)} GB/s to memory; what lies in caches may be quicker than memory.`,
     'FLOP are those that the result needs, bytes each input and output once.',
+    ...(isBeyond
+      ? [
+          'More than 100 % of the peak in GFLOP/s: the kernel needs fewer operations than are counted (Winograd’s convolution 4/9 of',
+          'the multiplications), or the machine was busy with other work while the peak was measured.',
+        ]
+      : []),
   ];
 }

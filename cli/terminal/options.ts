@@ -133,6 +133,11 @@ export function regularExpression(option: string): Parser<RegExp> {
   };
 }
 
+/** Whatever is written. */
+export function anyText(): Parser<string> {
+  return (text) => text;
+}
+
 /** `A,B,…`: two different names or more. */
 export function classNames(option: string): Parser<string[]> {
   return (text) => {

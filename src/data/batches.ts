@@ -10,7 +10,7 @@ import {
   TRANSFORM_LENGTH,
   warpInterpolation,
 } from './augmentation.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, PictureSet } from './dataset.js';
 import { DEFECTS_LENGTH, drawDefects } from './belt/defects.js';
 import type { Normalization } from './normalization.js';
 import type { Pictures } from './store/picture-store.js';
@@ -58,8 +58,8 @@ export class DataFlow {
   readonly name: string;
   /** [sampleCount, height, width, channels] */
   readonly pictures: Pictures;
-  /** Class index of each picture as a number to train on, [sampleCount] */
-  readonly labels: Float32Array;
+  /** Class index of each picture as a number to train on, [sampleCount]; none of pictures that can only be predicted */
+  readonly labels?: Float32Array;
   readonly classNames: readonly string[];
   /** [height, width, channels] */
   readonly pictureShape: readonly [number, number, number];
@@ -82,7 +82,7 @@ export class DataFlow {
   #orderedPass = -1;
 
   /** @throws UsageError for options out of range or an empty data set */
-  constructor(dataset: Dataset, options: FlowOptions = {}) {
+  constructor(dataset: Dataset | PictureSet, options: FlowOptions = {}) {
     const { batchSize = 32, shuffle = true, seed = 0, augmentation = {}, rescale = 1 } = options;
     const { normalization = {}, difficulty = 0 } = options;
     checkAugmentation(augmentation);
@@ -96,14 +96,21 @@ export class DataFlow {
       throw new UsageError(`difficulty: expected a number from 0 to 1, received ${String(difficulty)}`);
     }
     if (!Number.isFinite(rescale)) throw new UsageError(`rescale: expected a number, received ${String(rescale)}`);
-    if (dataset.labels.length === 0) throw new UsageError(`${dataset.name}: expected pictures, received an empty set`);
+    const { pictures, pictureShape } = dataset;
+    const isLabelled = 'labels' in dataset;
+    const sampleCount = isLabelled
+      ? dataset.labels.length
+      : pictures instanceof Uint8Array
+        ? pictures.length / pictureShape.reduce((product, side) => product * side, 1)
+        : pictures.count;
+    if (sampleCount === 0) throw new UsageError(`${dataset.name}: expected pictures, received an empty set`);
     this.name = dataset.name;
-    this.pictures = dataset.pictures;
-    this.labels = Float32Array.from(dataset.labels);
-    this.classNames = dataset.classNames;
-    this.pictureShape = dataset.pictureShape;
-    this.files = dataset.files;
-    this.sampleCount = dataset.labels.length;
+    this.pictures = pictures;
+    if (isLabelled) this.labels = Float32Array.from(dataset.labels);
+    this.classNames = isLabelled ? dataset.classNames : [];
+    this.pictureShape = pictureShape;
+    this.files = isLabelled ? dataset.files : [];
+    this.sampleCount = sampleCount;
     this.batchSize = batchSize;
     this.stepsPerPass = Math.ceil(this.sampleCount / batchSize);
     // Without a warp every read hits a pixel exactly: nearest then gives the same values with a quarter of the reads.

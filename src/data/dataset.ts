@@ -17,18 +17,22 @@ export interface PictureRecords {
   facts(index: number): Uint8Array;
 }
 
-/** N labelled RGB pictures of one size. */
-export interface Dataset {
+/** N RGB pictures of one size, without labels: to be predicted, or looked at. */
+export interface PictureSet {
   /** What messages call it: a folder, or what made it. */
   readonly name: string;
   /** Values 0…255, [N, height, width, channels], in memory or on disk. */
   readonly pictures: Pictures;
+  /** [height, width, channels] of one picture. */
+  readonly pictureShape: readonly [number, number, number];
+}
+
+/** N labelled RGB pictures of one size. */
+export interface Dataset extends PictureSet {
   /** Class index of each picture, [N] */
   readonly labels: Uint8Array;
   /** Index → name; sorted, so that the same folders always get the same indices. */
   readonly classNames: readonly string[];
-  /** [height, width, channels] of one picture. */
-  readonly pictureShape: readonly [number, number, number];
   /** Where each picture came from, [N] */
   readonly files: readonly string[];
   /** Files that were left out. */

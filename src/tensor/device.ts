@@ -13,6 +13,7 @@ export type Launch = object;
 export interface DeviceDescription {
   readonly kind: 'webgpu' | 'cpu' | 'reference';
   readonly name: string;
+  /** A GPU; false for the CPU, and for software that stands in for a GPU. */
   readonly hardware: boolean;
 }
 

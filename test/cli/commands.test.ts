@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bytesOf, overflowing } from '../classifier/tiny-model.js';
 import { noteDevice } from '../support/devices.js';
 import { beltnet, beltnetWorks, noisyPng, writeClasses, writeFiles } from './run-beltnet.js';
 
@@ -54,7 +55,7 @@ describe('train', () => {
       'results.csv',
     ]);
     const results = readFileSync(join(cwd, 'runs/second/results.csv'), 'utf8').split('\n');
-    expect(results[0]).toBe('epoch,loss,acc,val_loss,val_acc,seconds');
+    expect(results[0]).toBe('epoch,loss,accuracy,valLoss,valAccuracy,seconds');
     expect(results.slice(1).map((row) => row.split(',').length)).toEqual([6, 6, 1]);
     const config = JSON.parse(readFileSync(join(cwd, 'runs/second/config.json'), 'utf8')) as unknown;
     expect(config).toMatchObject({
@@ -271,6 +272,42 @@ describe('predict', () => {
     const [gpu, cpu] = [await on('webgpu'), await on('cpu')];
     expect(gpu).toHaveLength(20);
     expect(Math.max(...gpu.map((p, index) => Math.abs(p - cpu[index])))).toBeLessThan(1e-4);
+  });
+});
+
+describe('scores that are no numbers', () => {
+  test('end with 7, which outranks 3; in JSON, CSV and text they are errors, never "no alert"', async () => {
+    const bright = noisyPng('bright', 1);
+    writeFiles(cwd, { 'broken.safetensors': await bytesOf(await overflowing()) });
+    writeFiles(cwd, {
+      'see/a.png': bright,
+      'see/b.png': 'no picture',
+      'set/gap/a.png': bright,
+      'set/ok/a.png': noisyPng('bright', 2),
+    });
+    const run = (command: string, folder: string, ...args: string[]) =>
+      beltnet([command, 'broken.safetensors', folder, '--device', 'cpu', ...args], { cwd });
+    const json = await run('predict', 'see', '--json');
+    expect(json.code).toBe(7);
+    expect(jsonLines(json.stdout)).toEqual([
+      {
+        file: 'see/a.png',
+        error: expect.stringMatching(/^see\/a\.png: expected probabilities, got NaN, so there is no verdict/),
+      },
+      { file: 'see/b.png', error: expect.stringContaining('b.png') },
+    ]);
+    const csv = await run('predict', 'see', '--csv');
+    expect(csv.code).toBe(7);
+    expect(csv.stdout).toMatch(/^see\/a\.png,,,,"see\/a\.png: expected probabilities, got NaN/m);
+    expect(csv.stdout + json.stdout).not.toMatch(/undefined|null|false/);
+    const text = await run('predict', 'see');
+    expect([text.code, text.stdout]).toEqual([7, '']);
+    const evaluated = await run('evaluate', 'set', '--json');
+    expect(evaluated.code).toBe(7);
+    const [figures] = jsonLines(evaluated.stdout);
+    expect(figures).not.toHaveProperty('loss');
+    expect(figures).toMatchObject({ unjudged: [{ file: 'set/gap/a.png' }, { file: 'set/ok/a.png' }] });
+    expect((await run('evaluate', 'set')).code).toBe(7);
   });
 });
 

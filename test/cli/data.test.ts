@@ -46,8 +46,10 @@ describe('the cache', () => {
       cwd,
       environment: { BELTNET_CACHE: join(cwd, 'loose/cache') },
     });
-    expect(byDefault.code).toBe(0);
-    expect(byDefault.stderr).toContain('they are not kept');
+    expect(byDefault.code).toBe(2); // it was named, too
+    expect(byDefault.stderr).toMatch(
+      /^beltnet: BELTNET_CACHE: expected a folder outside of the pictures' own \(loose\)/m,
+    );
     expect(readdirSync(join(cwd, 'loose'))).toEqual(['bright', 'dark']);
   });
 });
@@ -60,7 +62,9 @@ describe('data that is no folder of classes', () => {
     const rows = files.map((name, i) => `loose/${name},${name.split(/[\\/]/)[0]},shift${i % 6}`);
     writeFiles(cwd, { 'set.csv': `path,label,group\n${rows.join('\n')}\n` });
     const stdout = await beltnetWorks(['train', 'set.csv', ...short, '--split', '0.3', '--name', 'table'], { cwd });
-    expect(stdout).toContain('Data: set.csv: 32 pictures for training, 16 for validation, 6 groups kept together');
+    expect(stdout).toContain(
+      'Data: set.csv, 0.3 of it for validation, 6 groups kept together: 32 pictures for training, 16 for validation',
+    );
     const result = JSON.parse(
       await beltnetWorks(['evaluate', 'runs/table', 'set.csv', '--split', '0.3', '--device', 'cpu', '--json'], { cwd }),
     ) as object;
@@ -138,7 +142,7 @@ test('predict streams: results come in order of the paths, bad files in their pl
 
 describe('audit', () => {
   test('says what training would suffer from, and shows it', async () => {
-    const { code, stdout } = await beltnet(['audit', 'divided'], { cwd });
+    const { code, stdout } = await beltnet(['audit', 'divided', '--sheet', 'audit.png'], { cwd });
     expect(code).toBe(0);
     expect(stdout).toMatch(/divided\/train +training +16 +16 +16 +bright 8, dark 8\n/);
     expect(stdout).toContain(
@@ -148,8 +152,6 @@ describe('audit', () => {
     expect(stdout).toContain('Contact sheet: audit.png');
     const sheet = decode(readFileSync(join(cwd, 'audit.png')), 'audit.png');
     expect(sheet.height).toBeGreaterThan(100);
-    await beltnetWorks(['audit', 'divided'], { cwd });
-    expect(existsSync(join(cwd, 'audit-2.png'))).toBe(true); // the first one is not overwritten
     const sheetExists = await beltnet(['audit', 'divided', '--sheet', 'audit.png'], { cwd });
     expect([sheetExists.code, sheetExists.stderr]).toEqual([
       2,
@@ -158,19 +160,27 @@ describe('audit', () => {
   });
 
   test('--strict: exit code 11 for findings, 0 for none; --json', async () => {
-    const { code, stdout } = await beltnet(['audit', 'divided', '--strict', '--json', '--no-sheet'], { cwd });
+    const { code, stdout } = await beltnet(['audit', 'divided', '--strict', '--json'], { cwd });
     expect(code).toBe(11);
     const report = JSON.parse(stdout) as { sets: object[]; findings: { kind: string; groups: string[][] }[] };
     expect(report.sets).toHaveLength(2);
     expect(report.findings[0]).toMatchObject({ kind: 'leak', severity: 'problem' });
     expect(report.findings[0].groups).toHaveLength(8);
-    expect(await beltnetWorks(['audit', 'loose', '--strict', '--no-sheet'], { cwd })).toContain('Nothing was found');
+    expect(await beltnetWorks(['audit', 'loose', '--strict'], { cwd })).toContain('Nothing was found');
   });
 
-  test('puts nothing among the pictures', async () => {
-    const { stderr } = await beltnet(['audit', '.'], { cwd: join(cwd, 'divided') });
-    expect(stderr).toContain('so no contact sheet is put here');
+  test('writes nothing that was not asked for', async () => {
+    const before = readdirSync(cwd);
+    expect(await beltnetWorks(['audit', 'divided'], { cwd })).toContain('To see the pictures: --sheet audit.png');
+    await beltnetWorks(['audit', '.'], { cwd: join(cwd, 'divided') });
+    expect(readdirSync(cwd)).toEqual(before);
     expect(readdirSync(join(cwd, 'divided'))).toEqual(['test', 'train']);
+  });
+
+  test('of a folder that is not divided: --strict sees what spoils a training', async () => {
+    writeClasses(join(cwd, 'tiny'), 4);
+    const { code, stdout } = await beltnet(['audit', 'tiny', '--strict'], { cwd });
+    expect([code, stdout]).toEqual([11, expect.stringMatching(/warning, few pictures: .*bright 2, dark 2/)]);
   });
 
   test('its short form stands before a training', async () => {
@@ -181,6 +191,55 @@ describe('audit', () => {
       data: { audited: object[] };
     };
     expect(config.data.audited[0]).toMatchObject({ pictures: 16, distinct: 16, effective: 16 });
+  });
+});
+
+describe('what is left out', () => {
+  test('is named, each file; the last line sums up; counts agree; --on-bad fail ends with 3', async () => {
+    writeClasses(join(cwd, 'mixed'), 24);
+    const others = Object.fromEntries(Array.from({ length: 14 }, (_, n) => [`mixed/dark/x${n}.webp`, 'RIFF']));
+    writeFiles(cwd, { ...others, 'mixed/bright/y.gif': 'GIF89a', 'mixed/bright/z.png': 'no picture' });
+    const { code, stdout, stderr } = await beltnet(['train', 'mixed', ...short, '--split', '0.25', '--name', 'mixed'], {
+      cwd,
+    });
+    expect(code).toBe(0);
+    for (let n = 0; n < 14; n++) expect(stderr).toContain(`skipped: mixed/dark/x${n}.webp: `);
+    expect(stderr).toMatch(/x0\.webp: expected JPEG, PNG or BMP, received \.webp; .*magick INPUT OUTPUT\.png/);
+    expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
+      /^note: 16 of 40 files were left out \(1 \.gif, 14 \.webp, 1 \.png\); .*--on-bad fail stops at the first, with exit code 3$/,
+    );
+    const found = [...stdout.matchAll(/Found (\d+) images/g)].map(([, images]) => Number(images));
+    expect(found.reduce((a, b) => a + b)).toBe(24);
+    expect(stdout).toContain(`: ${found[0]} pictures for training, ${found[1]} for validation\n`);
+    const failed = await beltnet(['train', 'mixed', ...short, '--on-bad', 'fail', '--name', 'failed'], { cwd });
+    expect(failed.code).toBe(3);
+    expect(failed.stderr).toMatch(/^beltnet: mixed\/.*(gif|webp)/m);
+  });
+
+  test('pictures that EXIF would turn are told before a training, unless --exif turns them', async () => {
+    writeClasses(join(cwd, 'held'), 8);
+    writeFiles(cwd, {
+      'held/dark/turned.jpg': readFileSync(new URL('../golden/images/jpeg_exif_6.jpg', import.meta.url)),
+    });
+    const noted = async (name: string, ...args: string[]): Promise<string> =>
+      (await beltnet(['train', 'held', ...short, '--name', name, ...args], { cwd })).stderr;
+    expect(await noted('as-stored')).toMatch(/^audit: held: 1 picture is stored turned/m);
+    expect(await noted('as-held', '--exif')).not.toContain('stored turned');
+  });
+});
+
+test('a model that takes everything for one class is told, at the end and in --json', async () => {
+  // A learning rate of next to nothing learns nothing, so that the initial weights decide, alike for such small values.
+  const args = ['train', 'loose', ...short, '--lr', '1e-30', '--rescale', '1e-9', '--name'];
+  const { code, stderr } = await beltnet([...args, 'nothing'], { cwd });
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringMatching(/^warning: the model takes every picture of loose for '(bright|dark)'/m),
+  ]);
+  const lines = (await beltnetWorks([...args, 'nothing-json', '--json'], { cwd })).trimEnd().split('\n');
+  expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({
+    event: 'end',
+    predictsOnly: expect.stringMatching(/bright|dark/),
   });
 });
 

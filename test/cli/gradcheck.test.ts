@@ -1,13 +1,15 @@
 /** `beltnet gradcheck`: what it prints, what it finds, and its exit code when a kernel is wrong. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { cropPicture, decode, resize } from 'beltnet';
 import { noteDevice } from '../support/devices.js';
-import { beltnet, beltnetWorks, writeClasses } from './run-beltnet.js';
+import { beltnet, beltnetWorks, writeClasses, writeFiles } from './run-beltnet.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let cwd: string;
@@ -62,6 +64,34 @@ describe('gradcheck', () => {
     expect(output).toMatch(/\ncpu .* ok\nwebgpu .* ok\n/);
     const lines = jsonLines(await beltnetWorks([...args, '--json'], { cwd }));
     expect(lines.filter(({ rgbSha256 }) => rgbSha256 !== undefined)).toHaveLength(6);
+    expect(lines.at(-1)).toMatchObject({ event: 'end', predictionsAgree: true });
+  });
+
+  test('--model compares the pictures that the model was trained on: region, EXIF and normalization', async () => {
+    const options = [
+      '--size',
+      '12x12',
+      '--roi',
+      '3,2,20,18',
+      '--resize',
+      'bilinear',
+      '--normalize',
+      'featurewise',
+      '--exif',
+    ];
+    const picture = readFileSync(new URL('../golden/images/jpeg_exif_6.jpg', import.meta.url));
+    writeClasses(join(cwd, 'prepared'), 6);
+    writeFiles(cwd, { 'prepared/dark/turned.jpg': picture, 'one/turned.jpg': picture });
+    const run = ['--epochs', '1', '--name', 'prepared', '--device', 'cpu'];
+    await beltnetWorks(['train', 'prepared', ...options, ...run], { cwd });
+    const args = ['gradcheck', '--device', 'cpu', '--op', 'relu', '--model', 'runs/prepared', 'one', '--json'];
+    const lines = jsonLines(await beltnetWorks(args, { cwd }));
+    const upright = cropPicture(decode(picture, 'x', { exif: true }), { x: 3, y: 2, width: 20, height: 18 });
+    const { data } = resize(upright, { width: 12, height: 12 }, 'bilinear');
+    expect(lines.find(({ rgbSha256 }) => rgbSha256 !== undefined)).toEqual({
+      file: 'one/turned.jpg',
+      rgbSha256: createHash('sha256').update(data).digest('hex'),
+    });
     expect(lines.at(-1)).toMatchObject({ event: 'end', predictionsAgree: true });
   });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { profileLines } from '../../cli/terminal/kernel-profile.js';
 import { epochLine, figure, ProgressLine } from '../../cli/terminal/epoch-log.js';
 import { note, printable, quoted, showProgress, table } from '../../cli/terminal/output.js';
 
@@ -35,6 +36,19 @@ describe("Keras' log", () => {
     expect(new ProgressLine(2).text({ ...progress, step: 100 }, 200)).toContain(`[${'='.repeat(30)}]`);
     expect(new ProgressLine(2).text(progress, 79).length).toBeLessThanOrEqual(79);
     expect(new ProgressLine(2).text(progress, 60)).not.toContain('[');
+  });
+});
+
+describe('the profile of kernels', () => {
+  const kernel = { kernel: 'conv2d', variant: null, isTwin: false, inputs: [[2, 3]], launches: 1, bytes: 1e6 };
+  const peak = { operationsPerSecond: 1e9, bytesPerSecond: 1e9 };
+
+  test('says how a kernel can do more than the measured peak, and only then', () => {
+    const lines = (operations: number) =>
+      profileLines({ kernels: [{ ...kernel, milliseconds: 10, operations }], peak }, 32).join('\n');
+    expect(lines(1.47e7)).toContain('147 %');
+    expect(lines(1.47e7)).toContain('More than 100 % of the peak');
+    expect(lines(9e6)).not.toContain('More than 100 %');
   });
 });
 

@@ -172,6 +172,39 @@ describe('an audit', () => {
     expect(finding(report, 'few pictures')?.message).toMatch(/b 10$/);
   });
 
+  test('looks at folders that are not divided yet as at a training set', async () => {
+    const uneven = await auditOf([temporaryFolder({ ...many('gap', 100, 10), ...many('ok', 300, 150) })]);
+    expect(finding(uneven, 'imbalance')?.message).toMatch(/150 pictures of 'ok', 10 of 'gap'/);
+    const few = await auditOf([temporaryFolder({ ...many('gap', 100, 2), ...many('ok', 300, 2) })]);
+    expect(finding(few, 'few pictures')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringMatching(/gap 2, ok 2$/),
+      advice: expect.stringContaining('learns 20 or fewer by heart'),
+    });
+    // Pictures without labels have no classes to be few or uneven.
+    expect(kinds(await auditOf([temporaryFolder(many('new', 100, 2))]))).toEqual([]);
+  });
+
+  test('shows one picture of each of a few sizes, and not a group for each of hundreds', async () => {
+    const files = Object.fromEntries(
+      Array.from({ length: 40 }, (_, n) => [`${n % 2 ? 'a' : 'b'}/${n}.png`, picture(n, { side: 20 + n })] as const),
+    );
+    const report = await auditOf([temporaryFolder(files)]);
+    const { groups, message } = finding(report, 'mixed sizes') ?? { groups: [], message: '' };
+    expect(message).toContain('40 sizes');
+    expect(groups.map(({ length }) => length)).toEqual([6]);
+  });
+
+  test('tells pictures that their EXIF orientation would turn, unless they are turned', async () => {
+    const folder = temporaryFolder({ 'new/a.jpg': goldenFile('images/jpeg_exif_6.jpg'), 'new/b.png': picture(1) });
+    const turned = finding(await auditOf([folder]), 'turned');
+    expect(turned).toMatchObject({
+      groups: [[expect.stringMatching(/a\.jpg$/)]],
+      advice: expect.stringContaining('--exif'),
+    });
+    expect(finding(await auditOf([folder], { exif: true }), 'turned')).toBeUndefined();
+  });
+
   test('sees that a group is parted', async () => {
     const rows = Array.from(
       { length: 50 },

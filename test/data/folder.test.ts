@@ -160,7 +160,8 @@ describe('resolveSplits', () => {
     expect(validation?.files.map(({ label }) => label)).toEqual([0, 0, 1, 1, 1, 1]);
     const paths = [...training.files, ...(validation?.files ?? [])].map(({ path }) => path);
     expect(paths.toSorted()).toEqual(whole.training.files.map(({ path }) => path));
-    expect(layout).toContain('24 pictures for training, 6 for validation');
+    expect(layout).toBe(`${folder}, 0.2 of it for validation`);
+    expect([training.files.length, validation?.files.length]).toEqual([24, 6]);
     expect([training.skipped.length, validation?.skipped.length]).toEqual([1, 0]);
     expect(resolveSplits(folder, { split: 0.2, seed: 5 })).toEqual(resolveSplits(folder, { split: 0.2, seed: 5 }));
     expect(resolveSplits(folder, { split: 0.2, seed: 6 })).not.toEqual(resolveSplits(folder, { split: 0.2, seed: 5 }));

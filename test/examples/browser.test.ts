@@ -2,16 +2,18 @@
  * examples/browser in Chromium: the built package in a plain page and through Vite, on WebGPU and on the CPU device. Its
  * first ten losses are those of Node from the same seed.
  */
-import { cpSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser } from 'playwright';
+import { openClassifier, type Verdict } from 'beltnet';
 import { createServer as createViteServer } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium } from '../../scripts/machine.mjs';
 import { train } from '../../examples/browser/train.js';
+import { bytesOf, tinyModel } from '../classifier/tiny-model.js';
 import { temporaryFolder } from '../data/make-pictures.js';
 import { noteDevice } from '../support/devices.js';
 
@@ -64,10 +66,44 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-test('the page is under 40 lines, script and all', () => {
-  const folder = join(root, 'examples/browser');
-  const lines = readdirSync(folder).flatMap((file) => readFileSync(join(folder, file), 'utf8').trimEnd().split('\n'));
-  expect(lines.length).toBeLessThan(40);
+const linesOf = (...files: string[]) =>
+  files.flatMap((file) =>
+    readFileSync(join(root, 'examples/browser', file), 'utf8')
+      .trimEnd()
+      .split('\n'),
+  ).length;
+
+test('the pages are short, scripts and all', () => {
+  expect(linesOf('index.html', 'train.js')).toBeLessThan(40);
+  expect(linesOf('classify.html')).toBeLessThan(20);
+});
+
+test('classify.html gives the verdict of Node on a picture that is chosen', async () => {
+  const model = await bytesOf(tinyModel());
+  const jpeg = readFileSync(join(root, 'test/golden/images/jpeg_exif_6.jpg'));
+  const classifier = await openClassifier(model, { device: 'cpu' });
+  const inNode = await classifier.classify(jpeg);
+  await classifier.destroy();
+  const { url, close } = await servePlain();
+  const page = await browser.newPage();
+  const verdictOf = async (buffer: Buffer): Promise<string> => {
+    await page.locator('pre').evaluate((element) => (element.textContent = ''));
+    await page.setInputFiles('input', { name: 'picture.jpg', mimeType: 'image/jpeg', buffer });
+    await page.waitForFunction(() => document.querySelector('pre')?.textContent !== '', null, { timeout: 60_000 });
+    return (await page.textContent('pre')) ?? '';
+  };
+  try {
+    await page.route('**/model.safetensors', (route) => route.fulfill({ body: Buffer.from(model) }));
+    await page.goto(url.replace('index.html', 'classify.html'));
+    await page.waitForFunction(() => document.querySelector('input')?.onchange !== null);
+    const { probabilities, ...verdict } = JSON.parse(await verdictOf(jpeg)) as Verdict;
+    expect(verdict).toMatchObject({ class: inNode.class, alert: inNode.alert });
+    expect(Math.abs(probabilities['ok'] - inNode.probabilities['ok'])).toBeLessThan(1e-4);
+    expect(await verdictOf(jpeg.subarray(0, 300))).toMatch(/^picture: JPEG cannot be decoded/);
+  } finally {
+    await page.close();
+    await close();
+  }
 });
 
 describe.each([

@@ -122,6 +122,7 @@ describe('many alike pictures', () => {
       width: 8,
       height: 8,
       gray: true,
+      orientation: 1,
       mean: 100,
       deviation: 50,
       dark: 0,

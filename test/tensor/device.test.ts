@@ -206,6 +206,12 @@ describe('choosing a device', () => {
     expect(reason).toMatch(hardware ? /hardware GPU adapter was found/ : /only GPU adapter is software/);
   });
 
+  test('the CPU is no hardware GPU', async () => {
+    const device = await (await chooseDevice('cpu', null)).open();
+    expect(device.description).toMatchObject({ kind: 'cpu', hardware: false });
+    device.destroy();
+  });
+
   test('without a GPU', async () => {
     expect((await chooseDevice('auto', null)).kind).toBe('cpu');
     await expect(chooseDevice('webgpu', null)).rejects.toThrow(NoDeviceError);

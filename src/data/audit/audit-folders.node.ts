@@ -137,13 +137,18 @@ const digestText = (digest: Uint8Array): string => Buffer.from(digest).toString(
 const MOST_FOR_NEAR = 20_000;
 
 /** Changes whenever an audit of the same pictures finds something else. */
-const AUDIT_VERSION = 2;
+const AUDIT_VERSION = 3;
 
-/** The audit of loaded sets, as it is made before a training: nothing is read again, and with a cache nothing computed twice. */
+/**
+ * The audit of loaded sets, as it is made before a training: nothing is read again, and with a cache nothing computed twice.
+ *
+ * @param exif whether the pictures were turned as their EXIF says, by which a remembered report is found
+ */
 export async function auditDatasets(
   training: Dataset,
   validation: Dataset | null,
   cache: PictureCache | null = null,
+  exif = false,
 ): Promise<AuditReport> {
   const datasets = [training, ...(validation ? [validation] : [])];
   const total = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
@@ -154,7 +159,7 @@ export async function auditDatasets(
     );
   if (!cache) return make();
   const names = datasets.map(({ name, files, classNames, skipped }) => [name, files, classNames, skipped]);
-  const hash = createHash('sha256').update(JSON.stringify([AUDIT_VERSION, names]));
+  const hash = createHash('sha256').update(JSON.stringify([AUDIT_VERSION, exif, names]));
   for (const { labels, records } of datasets) {
     hash.update(labels);
     if (records) for (let index = 0; index < labels.length; index++) hash.update(records.digest(index));

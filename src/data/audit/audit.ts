@@ -37,6 +37,7 @@ export type FindingKind =
   | 'underexposed'
   | 'overexposed'
   | 'tiny'
+  | 'turned'
   | 'imbalance'
   | 'wrong extension'
   | 'mixed sizes'
@@ -91,6 +92,8 @@ const CLIPPED_PART = 0.5;
 const DRAWN_PART = 0.02;
 /** Equal frames in a row that are no accident. */
 const FROZEN_RUN = 5;
+/** Examples of different sizes. */
+const SIZES_SHOWN = 6;
 /** Pictures of the largest class for each of the smallest. */
 const IMBALANCE = 3;
 /** Fewer different pictures in a class teach nothing that holds for others. */
@@ -300,7 +303,7 @@ function unusable({ name, skipped }: AuditedSet): Finding[] {
 }
 
 function fewPictures(set: AuditedSet, { all, sets, alike }: Context): Finding[] {
-  if (set.role === 'pictures' || set.pictures.length === 0) return [];
+  if (set.classNames.length < 2 || set.pictures.length === 0) return [];
   const index = sets.indexOf(set);
   const few = set.classNames.flatMap((name, label) => {
     const different = alike.filter((cluster) =>
@@ -315,9 +318,9 @@ function fewPictures(set: AuditedSet, { all, sets, alike }: Context): Finding[] 
       severity: 'warning',
       message: `${set.name}: few different pictures: ${few.join(', ')}`,
       advice:
-        set.role === 'training'
-          ? `a network learns ${FEW_PICTURES} or fewer by heart; take more, at other times and in other light`
-          : 'figures on so few jump with each of them; take more',
+        set.role === 'validation'
+          ? 'figures on so few jump with each of them; take more'
+          : `a network learns ${FEW_PICTURES} or fewer by heart; take more, at other times and in other light`,
       groups: [],
     },
   ];
@@ -371,11 +374,12 @@ function badPictures(set: AuditedSet): Finding[] {
     what: string,
     advice: string,
     isBad: (facts: PictureFacts, file: string) => boolean,
+    severity: Finding['severity'] = 'warning',
   ): Finding[] => {
     const files = set.pictures.filter(({ facts, file }) => isBad(facts, file)).map(({ file }) => file);
     if (files.length === 0) return [];
     const message = `${set.name}: ${count(files.length)} ${files.length === 1 ? 'is' : 'are'} ${what}, such as ${files[0]}`;
-    return [{ kind, severity: 'warning', message, advice, groups: [files] }];
+    return [{ kind, severity, message, advice, groups: [files] }];
   };
   const isBlank = ({ deviation }: PictureFacts): boolean => deviation < BLANK_DEVIATION;
   // Practice sets (rows of arrays, without a format) and drawings are black and white, which is no fault of a camera's.
@@ -406,6 +410,13 @@ function badPictures(set: AuditedSet): Finding[] {
       ({ width, height }) => Math.min(width, height) < TINY_SIDE,
     ),
     ...finding(
+      'turned',
+      'stored turned or mirrored, as their EXIF orientation says, which is ignored as in Keras',
+      'where they should stand upright, as viewers show them, give --exif to train and to import',
+      ({ orientation }) => orientation !== 1,
+      'note',
+    ),
+    ...finding(
       'wrong extension',
       'of another format than their names say',
       'they are read by their content; rename them, other programs may refuse them',
@@ -420,8 +431,8 @@ const extensions: Readonly<Record<NonNullable<PictureFacts['format']>, RegExp>> 
   BMP: /\.(bmp|dib)$/i,
 };
 
-function imbalance({ name, classNames, pictures, role }: AuditedSet): Finding[] {
-  if (classNames.length < 2 || role === 'pictures') return [];
+function imbalance({ name, classNames, pictures }: AuditedSet): Finding[] {
+  if (classNames.length < 2 || pictures.length === 0) return []; // without labels
   const counts = classCounts({ labels: pictures.map(({ label }) => label), classNames });
   const [least, most] = [Math.min(...counts), Math.max(...counts)]; // 256 classes at most
   if (most <= IMBALANCE * least) return [];
@@ -447,7 +458,7 @@ function mixtures({ name, pictures }: AuditedSet): Finding[] {
       severity: 'note',
       message: `${name}: ${sizes.length} sizes: ${listed(sizes)}`,
       advice: 'all are resized alike; where the shapes differ, some are squashed',
-      groups: sizes.slice(1).map(([, files]) => files),
+      groups: [sizes.slice(0, SIZES_SHOWN).map(([, files]) => files[0])], // one of each: hundreds would say no more
     });
   }
   const colours = tally(pictures, ({ facts }) => (facts.gray ? 'gray' : 'colour'));

@@ -2,6 +2,7 @@
  * What is kept of a decoded picture for the audit: a few figures and a thumbnail. They are taken before the picture is
  * resized for the network, so that they tell of the file itself.
  */
+import type { Orientation } from '../pictures/orientation.js';
 import type { Picture } from '../pictures/picture.js';
 
 /** Side of the thumbnail in pixels. */
@@ -26,6 +27,8 @@ export interface PictureFacts {
   readonly height: number;
   /** Red, green and blue are equal everywhere. */
   readonly gray: boolean;
+  /** What would make the picture upright, by its EXIF; 1: nothing, or it was done. */
+  readonly orientation: Orientation;
   /** Mean and standard deviation of the brightness, 0 to 255. */
   readonly mean: number;
   readonly deviation: number;
@@ -41,7 +44,12 @@ const BRIGHT = 247;
 const ENOUGH_PIXELS = 65536;
 
 /** Takes the facts of a picture and writes them as a record of FACTS_LENGTH bytes. */
-export function writeFacts(picture: Picture, format: string | null, record: Uint8Array): void {
+export function writeFacts(
+  picture: Picture,
+  format: string | null,
+  record: Uint8Array,
+  orientation: Orientation = 1,
+): void {
   const { width, height, data } = picture;
   // Of a large picture every second, third … row and column tells enough.
   const stride = Math.max(1, Math.floor(Math.sqrt((width * height) / ENOUGH_PIXELS)));
@@ -86,6 +94,7 @@ export function writeFacts(picture: Picture, format: string | null, record: Uint
   view.setUint16(2, Math.min(height, 65535), true);
   view.setUint8(4, formats.indexOf(format as PictureFormat) + 1);
   view.setUint8(5, coloured === 0 ? 1 : 0);
+  view.setUint8(6, orientation);
   view.setFloat32(8, mean, true);
   view.setFloat32(12, Math.sqrt(Math.max(0, squares / pixels - mean * mean)), true);
   view.setFloat32(16, dark / pixels, true);
@@ -103,6 +112,7 @@ export function readFacts(record: Uint8Array): PictureFacts {
     width: view.getUint16(0, true),
     height: view.getUint16(2, true),
     gray: view.getUint8(5) === 1,
+    orientation: (view.getUint8(6) || 1) as Orientation, // 0: of a version that did not look
     mean: view.getFloat32(8, true),
     deviation: view.getFloat32(12, true),
     dark: view.getFloat32(16, true),

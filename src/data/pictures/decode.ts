@@ -6,7 +6,7 @@ import { DataError } from '../../errors.js';
 import { expectBytes } from '../../expect.js';
 import { decodeBmp } from './bmp.js';
 import { DamagedPicture } from './damaged-picture.js';
-import { type KnownFormat, pictureFormat } from './format.js';
+import { HOW_TO_CONVERT, type KnownFormat, pictureFormat } from './format.js';
 import { type Inflate, inflateAnywhere } from './inflate.js';
 import { decodeJpeg } from './jpeg/decode-jpeg.js';
 import { type Limits, limitCheck } from './limits.js';
@@ -34,6 +34,17 @@ export interface DecodeOptions extends Limits {
  * @throws DataError for any other format, a picture that is too large, and every kind of damage; UsageError for what is no bytes
  */
 export function decode(bytes: Uint8Array, name: string, options: DecodeOptions = {}): Picture {
+  return decodeOriented(bytes, name, options).picture;
+}
+
+/** A picture, and what would make it upright. */
+export interface Decoded {
+  readonly picture: Picture;
+  readonly orientation: Orientation;
+}
+
+/** The same, with the orientation that is left: 1 where the picture was turned. */
+export function decodeOriented(bytes: Uint8Array, name: string, options: DecodeOptions = {}): Decoded {
   expectBytes(bytes, 'decode: bytes');
   const format = pictureFormat(bytes);
   if (format !== 'JPEG' && format !== 'PNG' && format !== 'BMP') {
@@ -41,7 +52,7 @@ export function decode(bytes: Uint8Array, name: string, options: DecodeOptions =
   }
   try {
     const { picture, orientation } = decodeFormat(bytes, format, options);
-    return options.exif ? turnUpright(picture, orientation) : picture;
+    return options.exif ? { picture: turnUpright(picture, orientation), orientation: 1 } : { picture, orientation };
   } catch (error) {
     if (error instanceof DamagedPicture) {
       throw new DataError(`${name}: ${format} cannot be decoded: ${error.message}`, { cause: error });
@@ -54,11 +65,6 @@ export function decode(bytes: Uint8Array, name: string, options: DecodeOptions =
   }
 }
 
-interface Decoded {
-  readonly picture: Picture;
-  readonly orientation: Orientation;
-}
-
 function decodeFormat(bytes: Uint8Array, format: 'JPEG' | 'PNG' | 'BMP', options: DecodeOptions): Decoded {
   const checkLimits = limitCheck(options);
   if (format === 'JPEG') return decodeJpeg(bytes, checkLimits);
@@ -68,7 +74,7 @@ function decodeFormat(bytes: Uint8Array, format: 'JPEG' | 'PNG' | 'BMP', options
 }
 
 function describeOther(format: KnownFormat | null, bytes: Uint8Array): string {
-  if (format !== null) return `${format}; convert it to PNG, for example with ImageMagick: magick INPUT OUTPUT.png`;
+  if (format !== null) return `${format}; ${HOW_TO_CONVERT}`;
   if (bytes.length === 0) return 'an empty file; remove it or restore it from its source';
   const start = Array.from(bytes.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
   return `a file that starts with the bytes ${start}, no known picture format; remove it or restore it from its source`;

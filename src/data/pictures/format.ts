@@ -1,5 +1,8 @@
 /** What kind of picture a file holds, told by its first bytes and never by its name. */
 
+/** What to do with a picture of another format. */
+export const HOW_TO_CONVERT = 'convert it to PNG, for example with ImageMagick: magick INPUT OUTPUT.png';
+
 export type KnownFormat = 'PNG' | 'JPEG' | 'BMP' | 'GIF' | 'WebP' | 'TIFF' | 'HEIC' | 'AVIF' | 'JPEG XL' | 'JPEG 2000';
 
 /** The format that the first bytes announce, or null. */

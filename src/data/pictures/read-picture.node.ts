@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { DataError } from '../../errors.js';
 import { type FileKind, readWholeFileSync } from '../../files.node.js';
-import { decode } from './decode.node.js';
+import { decodeOriented } from './decode.node.js';
 import { pictureFormat } from './format.js';
 import type { Limits } from './limits.js';
 import { DIGEST_LENGTH, writeFacts } from '../audit/picture-facts.js';
 import type { Picture } from './picture.js';
-import { type Preparation, prepare } from './resize.js';
+import { type Preparation, prepareNamed } from './resize.js';
 
 /**
  * Reads, decodes and prepares a picture.
@@ -30,14 +30,9 @@ export function readPicture(
   const digest = createHash('sha256').update(bytes).digest();
   record.set(digest);
   if (isKnown(digest)) return null;
-  const picture = decode(bytes, path, { exif: preparation.exif ?? false, ...limits });
-  writeFacts(picture, pictureFormat(bytes), record.subarray(DIGEST_LENGTH));
-  try {
-    return prepare(picture, preparation);
-  } catch (error) {
-    if (error instanceof RangeError) throw new DataError(`${path}: ${error.message}; choose another region`);
-    throw error;
-  }
+  const { picture, orientation } = decodeOriented(bytes, path, { exif: preparation.exif ?? false, ...limits });
+  writeFacts(picture, pictureFormat(bytes), record.subarray(DIGEST_LENGTH), orientation);
+  return prepareNamed(picture, path, preparation);
 }
 
 const PICTURE: FileKind = {

@@ -3,7 +3,7 @@
  * Source: Pillow, src/libImaging/Geometry.c (nearest) and Resample.c (the others).
  */
 import { sin } from '../../tensor/exact-math.js';
-import { UsageError } from '../../errors.js';
+import { DataError, UsageError } from '../../errors.js';
 import { expectBytes, expectObject, received } from '../../expect.js';
 import type { Picture } from './picture.js';
 
@@ -44,6 +44,16 @@ export function prepare(picture: Picture, preparation: Preparation): Picture {
   expectObject(preparation, 'prepare: preparation');
   const { size, interpolation = 'nearest', region } = preparation;
   return resize(region ? crop(picture, region) : picture, size, interpolation);
+}
+
+/** The same. @throws DataError with the picture's name when the region does not lie within it */
+export function prepareNamed(picture: Picture, name: string, preparation: Preparation): Picture {
+  try {
+    return prepare(picture, preparation);
+  } catch (error) {
+    if (error instanceof RangeError) throw new DataError(`${name}: ${error.message}; choose another region`);
+    throw error;
+  }
 }
 
 /** @throws RangeError when the region does not lie within the picture */

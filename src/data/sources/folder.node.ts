@@ -6,6 +6,7 @@ import { type Dirent, lstatSync, readdirSync, realpathSync, statSync } from 'nod
 import { basename, extname, sep } from 'node:path';
 import { DataError, UsageError } from '../../errors.js';
 import { ExhaustedError, inWords, kindOf, lackOf, missingAdvice } from '../../files.node.js';
+import { HOW_TO_CONVERT } from '../pictures/format.js';
 import { type SkippedFile, split as splitIndices } from '../dataset.js';
 import type { PictureArray } from './picture-array.js';
 
@@ -89,7 +90,7 @@ export function findPictures(directory: string): FoundPictures {
       else if (otherPictureExtensions.has(extension)) {
         found.skipped.push({
           file: path,
-          error: `${path}: expected JPEG, PNG or BMP, received ${extension}; convert it to PNG`,
+          error: `${path}: expected JPEG, PNG or BMP, received ${extension}; ${HOW_TO_CONVERT}`,
         });
       } else if (!pictureExtensions.has(extension)) otherFiles.push(path);
       else if (kind === 'file') found.paths.push(path);
@@ -127,7 +128,7 @@ export function listClassFolders(given: string): FileList {
   for (const [label, name] of classNames.entries()) {
     const found = findPictures(`${directory}/${name}`);
     if (found.paths.length === 0) {
-      const reason = found.skipped.length > 0 ? ` (${found.skipped.length} of other formats; convert them to PNG)` : '';
+      const reason = found.skipped.length > 0 ? ` (${found.skipped.length} of other formats; ${HOW_TO_CONVERT})` : '';
       throw new DataError(
         `class folder ${directory}/${name}: expected .jpg, .png or .bmp pictures, found none${reason}`,
       );
@@ -193,7 +194,7 @@ export function resolveSplits(given: string, options: { split?: number; seed?: n
   const training = { ...all, files: parts.training.map((index) => all.files[index]) };
   // What was skipped is reported once, with the training files.
   const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
-  const layout = `${all.name}: ${training.files.length} pictures for training, ${validation.files.length} for validation`;
+  const layout = `${all.name}, ${split} of it for validation`;
   return { training, validation, layout };
 }
 

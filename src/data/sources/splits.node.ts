@@ -125,7 +125,7 @@ async function divide(all: FileList, fraction: number, { seed = 0, groupBy }: Sp
   // What was skipped is reported once, with the training files.
   const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
   const grouped = groups ? `, ${new Set(groups).size} groups kept together` : '';
-  const layout = `${all.name}: ${training.files.length} pictures for training, ${validation.files.length} for validation${grouped}`;
+  const layout = `${all.name}, ${fraction} of it for validation${grouped}`;
   return { training, validation, layout };
 }
 

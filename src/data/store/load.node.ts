@@ -16,7 +16,7 @@ import { DIGEST_LENGTH, FACTS_LENGTH, RECORD_LENGTH, writeFacts } from '../audit
 import type { Picture } from '../pictures/picture.js';
 import type { Pictures, PictureStore } from './picture-store.js';
 
-import { checkPreparation, prepare, type Preparation } from '../pictures/resize.js';
+import { checkPreparation, prepareNamed, type Preparation } from '../pictures/resize.js';
 import { turns } from '../turns.js';
 
 export interface LoadOptions extends Preparation {
@@ -242,7 +242,7 @@ async function loadArray(list: FileList, array: PictureArray, options: LoadingOp
   const shelf = isSmall ? null : PictureCache.temporary().shelf(options);
   shelf?.checkRoom(files.length);
   const places: Place[] = [];
-  const prepareAt = (index: number): Uint8Array => prepareRow(picture(index), files[index].path, options);
+  const prepareAt = (index: number): Uint8Array => prepareNamed(picture(index), files[index].path, options).data;
   const remake: Remake = async (index) => {
     if (shelf) noteDamage(shelf, options);
     return Promise.resolve(prepareAt(index));
@@ -257,15 +257,6 @@ async function loadArray(list: FileList, array: PictureArray, options: LoadingOp
   }
   shelf?.finish();
   return { pictures: shelf ? new CachedPictures(shelf.packs, places, length, remake) : pictures, records, errors };
-}
-
-function prepareRow(picture: Picture, name: string, preparation: Preparation): Uint8Array {
-  try {
-    return prepare(picture, preparation).data;
-  } catch (error) {
-    if (error instanceof RangeError) throw new DataError(`${name}: ${error.message}; choose another region`);
-    throw error;
-  }
 }
 
 function checkEveryClassHasPictures(
@@ -321,7 +312,7 @@ export async function streamPictures(paths: readonly string[], options: LoadOpti
   const take = pictureByPicture(batches, length);
   const readOne = async (index: number): Promise<Uint8Array | null> => {
     const { name, picture, error } = items[index];
-    if (picture) return prepareRow(picture(), name, options);
+    if (picture) return prepareNamed(picture(), name, options).data;
     if (error !== undefined) {
       errors.set(index, error);
       return null;

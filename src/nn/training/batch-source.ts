@@ -158,8 +158,10 @@ export class PictureSource implements BatchSource {
 
   #write({ indices, transforms, defects }: BatchPlan): Uint32Array {
     const { labels } = this.#batches;
-    for (const [i, sample] of indices.entries()) this.#hostLabels[i] = labels[sample];
-    this.labels.write(this.#hostLabels);
+    if (labels) {
+      for (const [i, sample] of indices.entries()) this.#hostLabels[i] = labels[sample];
+      this.labels.write(this.#hostLabels);
+    }
     this.#hostTransforms.set(transforms);
     this.#transforms.write(this.#hostTransforms);
     if (this.#defects && defects) {

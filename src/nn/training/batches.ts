@@ -24,8 +24,8 @@ export interface PictureStore {
 export interface Batches {
   /** All pictures, [N,H,W,C], row-major, or a store of them */
   readonly pictures: Uint8Array | PictureStore;
-  /** Class index of each picture, [N] */
-  readonly labels: Float32Array;
+  /** Class index of each picture, [N]; pictures without can only be predicted */
+  readonly labels?: Float32Array;
   readonly pictureShape: readonly [height: number, width: number, channels: number];
   readonly sampleCount: number;
   readonly batchSize: number;

@@ -1,5 +1,5 @@
 /** What the methods that are given numbers (`trainOnBatch` and its kin) and those that are given sets check and share. */
-import { ShapeError } from '../../errors.js';
+import { ShapeError, UsageError } from '../../errors.js';
 import { expectFinite, expectObject } from '../../expect.js';
 import type { Device } from '../../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../../tensor/shape.js';
@@ -61,6 +61,8 @@ export function checkPictures(method: string, batches: Batches, expected: Expect
       `${method}: the model expects pictures ${formatShape(expected.inputShape)}, got ${formatShape(pictureShape)}; load them with that targetSize`,
     );
   }
+  if (!labels && method !== 'predict')
+    throw new UsageError(`${method}: expects pictures with labels, got some without, which can only be predicted`);
   checkLabels(method, labels ?? [], expected);
 }
 

@@ -86,7 +86,7 @@ export class CpuDevice extends Device {
         ? new ThreadTeam({ module, memory, library: LIBRARY }, this.#functions, threads - 1, startThread)
         : null;
     const name = `cpu (WebAssembly SIMD${relaxed ? ' with fused multiply-add' : ''}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`;
-    this.description = { kind: 'cpu', name, hardware: true };
+    this.description = { kind: 'cpu', name, hardware: false };
   }
 
   /** Compiles the WebAssembly module. @throws DeviceError where WebAssembly or its SIMD is missing */

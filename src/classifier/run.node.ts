@@ -1,16 +1,10 @@
 /** A run's folder: what was asked for (config.json), how it went (results.csv), and the model. */
-import { rmdirSync } from 'node:fs';
+import { rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  appendLine,
-  clearRuns,
-  clearTemporaryFolders,
-  createRunDirectory,
-  leaveFolder,
-  writeFileAtomically,
-  type EpochLog,
-} from '../../src/index.node.js';
-import { noteLeftovers } from './output.js';
+import { clearTemporaryFolders } from '../data/store/temporary-folder.node.js';
+import { appendLine, clearRuns, createRunDirectory, writeFileAtomically } from '../files.node.js';
+import { leaveFolder } from '../lock.node.js';
+import type { EpochLog } from '../nn/training/events.js';
 
 export interface Run {
   readonly directory: string;
@@ -25,17 +19,29 @@ export interface Run {
   addResult(log: EpochLog): Promise<void>;
 }
 
-const RESULTS_HEADER = 'epoch,loss,acc,val_loss,val_acc,seconds';
+const MODEL = 'model.safetensors';
+
+/** The names of the figures in programs, as in `--json`. */
+const RESULTS_HEADER = 'epoch,loss,accuracy,valLoss,valAccuracy,seconds';
+
+/** @param given a model file, or the folder of a run */
+export const modelFileOf = (given: string): string =>
+  statSync(given, { throwIfNoEntry: false })?.isDirectory() ? join(given, MODEL) : given;
 
 /**
  * Makes the folder of a new run. When the process ends, its lock and what is not complete are taken away, and the folder if there
  * is nothing else in it. What processes that were killed left in earlier runs is taken away, too.
  *
  * @param name of the folder; by default one that is free
+ * @param onLeftovers takes what other processes have not completed that this one cannot know to be dead
  * @throws DiskError when the folder exists or cannot be made
  */
-export async function openRun(parent: string, name: string | undefined): Promise<Run> {
-  noteLeftovers([...clearRuns(parent), ...clearTemporaryFolders()]);
+export async function openRun(
+  parent: string,
+  name?: string,
+  onLeftovers: (paths: readonly string[]) => void = () => {},
+): Promise<Run> {
+  onLeftovers([...clearRuns(parent), ...clearTemporaryFolders()]);
   const directory = await createRunDirectory(parent, name);
   process.once('exit', () => {
     leaveFolder(directory);
@@ -45,11 +51,14 @@ export async function openRun(parent: string, name: string | undefined): Promise
       // there is something in it
     }
   });
-  const [modelPath, configPath, resultsPath] = ['model.safetensors', 'config.json', 'results.csv'].map((file) =>
+  const [modelPath, configPath, resultsPath] = [MODEL, 'config.json', 'results.csv'].map((file) =>
     join(directory, file),
   );
   return {
-    ...{ directory, modelPath, configPath, resultsPath },
+    directory,
+    modelPath,
+    configPath,
+    resultsPath,
     async writeConfig(config) {
       await writeFileAtomically(configPath, `${JSON.stringify(config, null, 2)}\n`);
       await appendLine(resultsPath, RESULTS_HEADER);

@@ -1,0 +1,104 @@
+/** Classifiers in Node: from model files, of picture files. */
+import { BeltnetError, DataError, UsageError } from '../errors.js';
+import { decode } from '../data/pictures/decode.node.js';
+import { readPictureBytes } from '../data/pictures/read-picture.node.js';
+import { streamPictures } from '../data/store/load.node.js';
+import { loadModel } from '../formats/beltnet/model.node.js';
+import { decodeModel } from '../formats/beltnet/model.js';
+import { openDevice } from '../tensor/open-device.node.js';
+import { Classifier, placeModel, settled, type NamedModel, type OpenClassifierOptions } from './classifier.js';
+import { modelFileOf } from './run.node.js';
+import { judge, type Classification, type Verdict } from './verdict.js';
+
+/** A verdict on a picture file, or why there is none. */
+export type FileClassification = Classification & { readonly file: string };
+
+export interface ClassifyPathsOptions {
+  /** Default: the classifier's. */
+  readonly batchSize?: number;
+  /** Threads that decode. Default: one per processor core, none for fewer than 16 files. */
+  readonly workers?: number;
+  /** Takes each result as soon as it is there, and how many are to come in all. */
+  readonly onResult: (result: FileClassification, total: number) => void;
+}
+
+/** A classifier that reads files, too. Paths are taken by methods of their own: `classify` opens no file. */
+export class NodeClassifier extends Classifier {
+  /** As `classify`, of picture files. */
+  classifyFile(given: string): Promise<Verdict>;
+  classifyFile(given: readonly string[]): Promise<Classification[]>;
+  async classifyFile(given: string | readonly string[]): Promise<Verdict | Classification[]> {
+    if (typeof given === 'string') return this.#classifyOne(given);
+    const results: Classification[] = [];
+    for (const path of given) results.push(await settled(this.#classifyOne(path)));
+    return results;
+  }
+
+  async #classifyOne(path: string): Promise<Verdict> {
+    if (typeof path !== 'string') throw new UsageError(`classifyFile: expects paths, got ${typeof path}`);
+    return this.classifyNamed(readPictureBytes(path), path);
+  }
+
+  /**
+   * Classifies all pictures of files, folders, patterns with `*`, manifests and practice sets, sorted by path, decoded by worker
+   * threads while the device works.
+   *
+   * @throws DataError for a folder without pictures or a pattern without a match
+   */
+  async classifyPaths(paths: readonly string[], { workers, onResult, batchSize }: ClassifyPathsOptions): Promise<void> {
+    this.checkUsable();
+    const stream = await streamPictures(paths, {
+      ...this.preparation.picture,
+      ...(workers !== undefined && { workers }),
+    });
+    try {
+      await this.probabilities(stream.pictures, {
+        ...(batchSize !== undefined && { batchSize }),
+        onEach: (index, probabilities) => {
+          const file = stream.files[index];
+          onResult({ file, ...this.#judgeFile(file, stream.errorOf(index), probabilities) }, stream.files.length);
+        },
+      });
+    } finally {
+      await stream.close();
+    }
+  }
+
+  #judgeFile(file: string, problem: string | null, probabilities: readonly number[]): Classification {
+    if (problem !== null) return { error: new DataError(problem) };
+    try {
+      return judge(probabilities, this.info, file);
+    } catch (error) {
+      if (error instanceof BeltnetError) return { error };
+      throw error;
+    }
+  }
+}
+
+/** A model of a file, or of the folder of a run, with its name. @throws ModelFileError */
+export async function openModelFile(given: string): Promise<NamedModel> {
+  const name = modelFileOf(given);
+  return { name, ...(await loadModel(name)) };
+}
+
+/**
+ * A classifier from a model file, or from the folder of a run.
+ *
+ * @throws ModelFileError when the file is missing, damaged or no model of RGB pictures; NoDeviceError
+ * @example
+ * const classifier = await loadClassifier('runs/first');
+ * const { class: name, probability, alert } = await classifier.classifyFile('picture.jpg');
+ */
+export async function loadClassifier(given: string, options: OpenClassifierOptions = {}): Promise<NodeClassifier> {
+  return place(await openModelFile(given), options);
+}
+
+/** A classifier from the bytes of a model file. */
+export async function openClassifier(bytes: Uint8Array, options: OpenClassifierOptions = {}): Promise<NodeClassifier> {
+  const { name = 'model' } = options;
+  return place({ name, ...decodeModel(bytes, name) }, options);
+}
+
+async function place(named: NamedModel, options: OpenClassifierOptions): Promise<NodeClassifier> {
+  return new NodeClassifier(await placeModel(named, options, openDevice), options.batchSize ?? 32, decode);
+}

@@ -1,0 +1,277 @@
+/** A trained model as a function from pictures to verdicts: what command line, page, line and users' programs call. */
+import { DataError, ModelFileError, NotANumberError, UsageError } from '../errors.js';
+import { DataFlow } from '../data/batches.js';
+import { decode } from '../data/pictures/decode.js';
+import type { Picture } from '../data/pictures/picture.js';
+import { prepareNamed, type Size } from '../data/pictures/resize.js';
+import type { Pictures } from '../data/store/picture-store.js';
+import type { ModelInfo } from '../formats/beltnet/info.js';
+import { decodeModel } from '../formats/beltnet/model.js';
+import type { Model } from '../nn/model.js';
+import { Device } from '../tensor/device.js';
+import { openDevice, type DeviceName, type OpenDeviceOptions } from '../tensor/open-device.js';
+import { preparationOf, type PicturePreparation } from './preparation.js';
+import { classProbabilities, judge, type Classification, type Verdict } from './verdict.js';
+
+/** As a canvas gives it: `ImageData`. */
+export interface RgbaPicture {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width, 4] */
+  readonly data: Uint8ClampedArray;
+}
+
+/** A file's bytes (JPEG, PNG or BMP), or pixels: RGB, or RGBA as a canvas gives them, whose alpha is dropped. */
+export type PictureInput = Uint8Array | ArrayBuffer | Picture | RgbaPicture;
+
+export interface OpenClassifierOptions extends OpenDeviceOptions {
+  /** What messages call the model. */
+  readonly name?: string;
+  /** An open device, which stays open when the classifier goes, or which one to open. Default `auto`. */
+  readonly device?: Device | DeviceName;
+  /** Most pictures a step. Default 32. */
+  readonly batchSize?: number;
+}
+
+/** A model from a file. */
+export interface NamedModel {
+  readonly name: string;
+  readonly model: Model;
+  readonly info: ModelInfo;
+}
+
+/** What differs between Node and browsers. */
+export interface Platform {
+  readonly decode: typeof decode;
+  readonly openDevice: (name: DeviceName, options: OpenDeviceOptions) => Promise<Device>;
+}
+
+/** A model on a device. */
+export interface PlacedModel extends NamedModel {
+  readonly device: Device;
+  /** Whether the device goes with the classifier. */
+  readonly ownsDevice: boolean;
+}
+
+interface Waiting {
+  readonly name: string;
+  /** [height, width, 3] */
+  readonly picture: Uint8Array;
+  readonly resolve: (verdict: Verdict) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type OnProbabilities = (index: number, probabilities: number[]) => void;
+
+/** `openClassifier` (and in Node `loadClassifier`) makes it. Any number of callers may use it at once. */
+export class Classifier {
+  readonly name: string;
+  readonly model: Model;
+  readonly info: ModelInfo;
+  readonly device: Device;
+  /** What is done to every picture. */
+  readonly preparation: PicturePreparation;
+  readonly #ownsDevice: boolean;
+  readonly #batchSize: number;
+  readonly #decode: Platform['decode'];
+  /** Pictures of all callers, in the order of their calls. */
+  readonly #waiting: Waiting[] = [];
+  #working: Promise<void> | null = null;
+  #isDestroyed = false;
+
+  constructor(placed: PlacedModel, batchSize: number, decodePicture: Platform['decode']) {
+    this.name = placed.name;
+    this.model = placed.model;
+    this.info = placed.info;
+    this.device = placed.device;
+    this.preparation = preparationOf(placed.info, inputSize(placed));
+    this.#ownsDevice = placed.ownsDevice;
+    this.#batchSize = batchSize;
+    this.#decode = decodePicture;
+  }
+
+  /**
+   * What the model says about a picture, or about each of many, in their order: there a picture that has no verdict brings
+   * `{ error }` and keeps no other from its own.
+   *
+   * @param given must not change before the verdicts are there
+   * @throws DataError for one picture that cannot be used; NotANumberError when its scores are no numbers; UsageError for
+   *   what is no picture, or when the classifier was destroyed
+   */
+  classify(given: PictureInput): Promise<Verdict>;
+  classify(given: readonly PictureInput[]): Promise<Classification[]>;
+  async classify(given: PictureInput | readonly PictureInput[]): Promise<Verdict | Classification[]> {
+    if (!Array.isArray(given)) return this.classifyNamed(given as PictureInput, 'picture');
+    const results: Classification[] = [];
+    for (let first = 0; first < given.length; first += this.#batchSize) {
+      const some = given.slice(first, first + this.#batchSize) as readonly PictureInput[];
+      const verdicts = some.map((one, n) => settled(this.classifyNamed(one, `picture ${first + n}`)));
+      results.push(...(await Promise.all(verdicts)));
+    }
+    return results;
+  }
+
+  /** @param name what messages call the picture */
+  protected async classifyNamed(given: PictureInput, name: string): Promise<Verdict> {
+    this.checkUsable();
+    const picture = this.#prepare(given, name);
+    // Pictures of all callers wait in one row and go to the device together.
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ name, picture, resolve, reject });
+      this.#working ??= this.#work();
+    });
+  }
+
+  /** Decodes, cuts and resizes: [height, width, 3] of the model. */
+  #prepare(given: PictureInput, name: string): Uint8Array {
+    const isFile = given instanceof Uint8Array || given instanceof ArrayBuffer;
+    const { exif = false } = this.preparation.picture;
+    const picture = isFile ? this.#decode(new Uint8Array(given), name, { exif }) : rgbOf(given, name);
+    return prepareNamed(picture, name, this.preparation.picture).data;
+  }
+
+  async #work(): Promise<void> {
+    await Promise.resolve(); // whoever calls in the same turn comes along
+    while (this.#waiting.length > 0) {
+      // Powers of two, since a device prepares itself anew for every number of pictures.
+      const together = 2 ** Math.floor(Math.log2(Math.min(this.#waiting.length, this.#batchSize)));
+      const batch = this.#waiting.splice(0, together);
+      try {
+        const pictures = new Uint8Array(batch.length * batch[0].picture.length);
+        for (const [n, { picture }] of batch.entries()) pictures.set(picture, n * picture.length);
+        const probabilities = await this.#predict(pictures, this.#batchSize);
+        for (const [n, { name, resolve, reject }] of batch.entries()) {
+          try {
+            resolve(judge(probabilities[n], this.info, name));
+          } catch (error) {
+            reject(error);
+          }
+        }
+      } catch (error) {
+        for (const { reject } of batch) reject(error); // the device is lost, say
+      }
+    }
+    this.#working = null; // in the same turn as the last look at the row: nobody is left waiting in it
+  }
+
+  /**
+   * Probabilities of the classes for prepared pictures, [N][classes]. Nobody has looked at them: they may be NaN.
+   *
+   * @param pictures [N, height, width, 3]
+   * @param onEach takes those of each picture as soon as they are there
+   */
+  async probabilities(
+    pictures: Pictures,
+    { batchSize = this.#batchSize, onEach }: { batchSize?: number; onEach?: OnProbabilities } = {},
+  ): Promise<number[][]> {
+    this.checkUsable();
+    return this.#predict(pictures, batchSize, onEach);
+  }
+
+  async #predict(pictures: Pictures, batchSize: number, onEach?: OnProbabilities): Promise<number[][]> {
+    const { width, height } = this.preparation.picture.size;
+    const { units } = this.model;
+    const set = { name: 'pictures to classify', pictures, pictureShape: [height, width, 3] as const };
+    const flow = new DataFlow(set, { batchSize, shuffle: false, ...this.preparation.values });
+    const onScores = (indices: Uint32Array, scores: Float32Array): void =>
+      classProbabilities(scores, units).forEach((each, n) => onEach?.(indices[n], each));
+    return classProbabilities(await this.model.predict(flow, { onScores }), units);
+  }
+
+  /** @throws UsageError when the classifier was destroyed */
+  protected checkUsable(): void {
+    if (this.#isDestroyed)
+      throw new UsageError(`${this.name}: classify expects an open classifier, got a destroyed one`);
+  }
+
+  /** Waits for the verdicts that were asked for, then frees the model, and the device if the classifier opened it. */
+  async destroy(): Promise<void> {
+    if (this.#isDestroyed) return;
+    this.#isDestroyed = true;
+    await this.#working;
+    this.model.destroy();
+    if (this.#ownsDevice) this.device.destroy();
+  }
+}
+
+/** What is wrong with a picture as its result; what is wrong with the call, or the device, is thrown. */
+export async function settled(verdict: Promise<Verdict>): Promise<Classification> {
+  try {
+    return await verdict;
+  } catch (error) {
+    if (error instanceof DataError || error instanceof NotANumberError) return { error };
+    throw error;
+  }
+}
+
+/** @throws UsageError unless it is RGB or RGBA */
+function rgbOf(given: unknown, name: string): Picture {
+  const { width, height, data } = (given ?? {}) as Partial<Record<'width' | 'height' | 'data', unknown>>;
+  const pixels = Number.isSafeInteger(width) && Number.isSafeInteger(height) ? Number(width) * Number(height) : 0;
+  const isBytes = data instanceof Uint8Array || data instanceof Uint8ClampedArray;
+  const channels = isBytes && pixels > 0 ? data.length / pixels : 0;
+  if (!isBytes || (channels !== 3 && channels !== 4) || Number(width) < 1)
+    throw new UsageError(
+      `${name}: classify expects the bytes of a picture file, or { width, height, data } with RGB or RGBA bytes, got ${inWords(given)}`,
+    );
+  const size = { width: width as number, height: height as number };
+  if (channels === 3) return { ...size, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+  const rgb = new Uint8Array(pixels * 3);
+  for (let from = 0, to = 0; from < data.length; from += 4) {
+    rgb[to++] = data[from];
+    rgb[to++] = data[from + 1];
+    rgb[to++] = data[from + 2];
+  }
+  return { ...size, data: rgb };
+}
+
+function inWords(given: unknown): string {
+  if (typeof given === 'string') return 'a text (in Node classifyFile takes paths)';
+  if (given === null || typeof given !== 'object') return String(given);
+  return `${given.constructor?.name ?? 'an object'} with ${Object.keys(given).slice(0, 5).join(', ') || 'nothing'}`;
+}
+
+/** Of the pictures that the model takes. @throws ModelFileError when they are not RGB */
+export function inputSize({ name, model }: NamedModel): Size {
+  const [height, width, channels] = model.inputShape;
+  if (channels === 3) return { width, height };
+  throw new ModelFileError(
+    `${name}: expected a model of pictures with 3 channels (RGB), got one of [${model.inputShape.join(',')}]`,
+  );
+}
+
+/** Opens the device, if need be, and puts the model on it. @throws ModelFileError for a model that does not classify RGB pictures */
+export async function placeModel(
+  named: NamedModel,
+  { device: given = 'auto', batchSize = 32, ...options }: OpenClassifierOptions,
+  open: Platform['openDevice'],
+): Promise<PlacedModel> {
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw new UsageError(`batchSize: expects a whole number from 1, got ${String(batchSize)}`);
+  inputSize(named);
+  const ownsDevice = !(given instanceof Device);
+  const device = given instanceof Device ? given : await open(given, options);
+  try {
+    named.model.compile({ device });
+    return { ...named, device, ownsDevice };
+  } catch (error) {
+    if (ownsDevice) device.destroy();
+    // Every other layer than one sigmoid unit or a softmax at its end
+    if (error instanceof UsageError) throw new ModelFileError(`${named.name}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * A classifier from the bytes of a model file.
+ *
+ * @throws ModelFileError when they are damaged or no model of RGB pictures; NoDeviceError
+ * @example
+ * const classifier = await openClassifier(new Uint8Array(await (await fetch('model.safetensors')).arrayBuffer()));
+ * const { class: name, probability, alert } = await classifier.classify(await file.arrayBuffer());
+ */
+export async function openClassifier(bytes: Uint8Array, options: OpenClassifierOptions = {}): Promise<Classifier> {
+  const { name = 'model', batchSize = 32 } = options;
+  const placed = await placeModel({ name, ...decodeModel(bytes, name) }, options, openDevice);
+  return new Classifier(placed, batchSize, decode);
+}

@@ -1,0 +1,78 @@
+/** A model measured on labelled pictures. */
+import { NotANumberError } from '../errors.js';
+import { DataFlow } from '../data/batches.js';
+import type { Dataset } from '../data/dataset.js';
+import type { ModelInfo } from '../formats/beltnet/info.js';
+import type { Model } from '../nn/model.js';
+import { figuresOf, type Figures } from './alarm-figures.js';
+import type { Classifier } from './classifier.js';
+import { preparationOf } from './preparation.js';
+import { classProbabilities, judge, type Verdict } from './verdict.js';
+
+export interface EvaluationOptions {
+  /** Pictures a step. Default 32. */
+  readonly batchSize?: number;
+  /** Defects that spoil the pictures, from 0 (none, the default) to 1. */
+  readonly difficulty?: number;
+  /** Decides those defects. Default 0. */
+  readonly seed?: number;
+}
+
+/** All figures but the loss are of the pictures that have a verdict. */
+export interface Evaluation extends Figures {
+  readonly pictures: number;
+  /** Mean loss; null when a picture has no verdict, since the mean is no number then. */
+  readonly loss: number | null;
+  /** Pictures whose scores are no numbers. */
+  readonly unjudged: readonly { readonly file: string; readonly error: NotANumberError }[];
+}
+
+/** @param dataset prepared by the classifier's own preparation, with its classes in their order */
+export async function evaluateClassifier(
+  { model, info }: Pick<Classifier, 'model' | 'info'>,
+  dataset: Dataset,
+  options: EvaluationOptions = {},
+): Promise<Evaluation> {
+  const figures = await judgeSet(model, info, dataset, options);
+  const loss = figures.unjudged.length === 0 ? (await model.evaluate(flowOver(dataset, info, options))).loss : null;
+  return { ...figures, loss };
+}
+
+/** The pictures in their order, as they are but for the defects that are asked for. */
+function flowOver(dataset: Dataset, info: ModelInfo, options: EvaluationOptions): DataFlow {
+  const { batchSize = 32, difficulty = 0, seed = 0 } = options;
+  const [height, width] = dataset.pictureShape;
+  const { values } = preparationOf(info, { width, height });
+  return new DataFlow(dataset, { batchSize, shuffle: false, seed, difficulty, ...values });
+}
+
+/** A compiled model's verdicts on labelled pictures, as figures. */
+export async function judgeSet(
+  model: Model,
+  info: ModelInfo,
+  dataset: Dataset,
+  options: EvaluationOptions = {},
+): Promise<Omit<Evaluation, 'loss'>> {
+  const scores = await model.predict(flowOver(dataset, info, options));
+  const verdicts: Verdict[] = [];
+  const labels: number[] = [];
+  const unjudged: { file: string; error: NotANumberError }[] = [];
+  for (const [n, probabilities] of classProbabilities(scores, model.units).entries()) {
+    try {
+      verdicts.push(judge(probabilities, info, dataset.files[n]));
+      labels.push(dataset.labels[n]);
+    } catch (error) {
+      if (!(error instanceof NotANumberError)) throw error;
+      unjudged.push({ file: dataset.files[n], error });
+    }
+  }
+  return { pictures: verdicts.length, ...figuresOf(labels, verdicts, info), unjudged };
+}
+
+/** The class that all pictures were taken for, where there are others among them; else null: such a model has learned nothing. */
+export function onlyClass({ classes }: Pick<Figures, 'classes'>): string | null {
+  const all = Object.values(classes);
+  const present = all.filter(({ pictures }) => pictures > 0).length;
+  const predicted = Object.keys(classes).filter((name) => all.some(({ takenFor }) => takenFor[name] > 0));
+  return present > 1 && predicted.length === 1 ? predicted[0] : null;
+}
