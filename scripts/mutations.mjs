@@ -66,7 +66,12 @@ const isConvolution = (file) => /conv2d.*\.wgsl\.ts$/.test(file);
 const isProduct = (file) => file.endsWith('matrix-product.wgsl.ts');
 const convolutions = withCandidates(all.filter(isConvolution));
 const products = withCandidates(all.filter(isProduct));
-const assembly = withCandidates(['convolution', 'matrix', 'pool'].map((name) => join(root, `wasm/${name}.ts`)));
+const assembly = withCandidates(
+  [
+    ...['convolution', 'depthwise', 'matrix', 'pool', 'pooled-convolution'],
+    ...['window', 'winograd', 'winograd-four', 'winograd-gradient'],
+  ].map((name) => join(root, `wasm/${name}.ts`)),
+);
 const others = withCandidates(all.filter((file) => !isConvolution(file) && !isProduct(file)));
 /** Where the mutations of each ten are. */
 const places = [convolutions, others, products, others, assembly, convolutions, others, others, convolutions, others];
