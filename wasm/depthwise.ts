@@ -8,51 +8,64 @@ import { Axis, copyBand, firstInput, firstTap, highestInput, lowestInput, tapSte
 /** Bytes of an entry of the list of taps: where the tap's input lies behind the window's first, and its weights. */
 const ENTRY_BYTES: usize = 8;
 
-/** Four outputs × 8 channels: c = relu?(bias + Σ over the entries of input · weight). Not to be inlined: see tile.ts. */
+/**
+ * Four outputs × 8 channels, inputs `step` and outputs `targetStep` bytes apart: c = relu?(bias + Σ over the entries of input · weight). Not to
+ * be inlined: see tile.ts.
+ */
 function eightChannels(
-  entries: usize, end: usize, a0: usize, a1: usize, a2: usize, a3: usize, weights: usize, bias: usize, relu: bool, c0: usize, c1: usize, c2: usize, c3: usize,
+  entries: usize, end: usize, a: usize, step: usize, weights: usize, bias: usize, relu: bool, c: usize, targetStep: usize,
 ): void {
   let s00 = bias ? v128.load(bias) : f32x4.splat(0), s01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
   let s10 = s00, s11 = s01, s20 = s00, s21 = s01, s30 = s00, s31 = s01;
   for (; entries < end; entries += ENTRY_BYTES) {
-    const offset = <usize>load<u32>(entries), weight = weights + <usize>load<u32>(entries, 4);
+    const weight = weights + <usize>load<u32>(entries, 4);
     const w0 = v128.load(weight), w1 = v128.load(weight, 16);
-    s00 = multiplyAdd(s00, v128.load(a0 + offset), w0);
-    s01 = multiplyAdd(s01, v128.load(a0 + offset, 16), w1);
-    s10 = multiplyAdd(s10, v128.load(a1 + offset), w0);
-    s11 = multiplyAdd(s11, v128.load(a1 + offset, 16), w1);
-    s20 = multiplyAdd(s20, v128.load(a2 + offset), w0);
-    s21 = multiplyAdd(s21, v128.load(a2 + offset, 16), w1);
-    s30 = multiplyAdd(s30, v128.load(a3 + offset), w0);
-    s31 = multiplyAdd(s31, v128.load(a3 + offset, 16), w1);
+    let input = a + <usize>load<u32>(entries);
+    s00 = multiplyAdd(s00, v128.load(input), w0);
+    s01 = multiplyAdd(s01, v128.load(input, 16), w1);
+    input += step;
+    s10 = multiplyAdd(s10, v128.load(input), w0);
+    s11 = multiplyAdd(s11, v128.load(input, 16), w1);
+    input += step;
+    s20 = multiplyAdd(s20, v128.load(input), w0);
+    s21 = multiplyAdd(s21, v128.load(input, 16), w1);
+    input += step;
+    s30 = multiplyAdd(s30, v128.load(input), w0);
+    s31 = multiplyAdd(s31, v128.load(input, 16), w1);
   }
-  v128.store(c0, activate(s00, relu));
-  v128.store(c0, activate(s01, relu), 16);
-  v128.store(c1, activate(s10, relu));
-  v128.store(c1, activate(s11, relu), 16);
-  v128.store(c2, activate(s20, relu));
-  v128.store(c2, activate(s21, relu), 16);
-  v128.store(c3, activate(s30, relu));
-  v128.store(c3, activate(s31, relu), 16);
+  v128.store(c, activate(s00, relu));
+  v128.store(c, activate(s01, relu), 16);
+  c += targetStep;
+  v128.store(c, activate(s10, relu));
+  v128.store(c, activate(s11, relu), 16);
+  c += targetStep;
+  v128.store(c, activate(s20, relu));
+  v128.store(c, activate(s21, relu), 16);
+  c += targetStep;
+  v128.store(c, activate(s30, relu));
+  v128.store(c, activate(s31, relu), 16);
 }
 
 /** The same for up to 4 channels. */
 function fourChannels(
-  entries: usize, end: usize, a0: usize, a1: usize, a2: usize, a3: usize, weights: usize, bias: v128, relu: bool, c0: usize, c1: usize, c2: usize, c3: usize, channels: i32,
+  entries: usize, end: usize, a: usize, step: usize, weights: usize, bias: usize, relu: bool, c: usize, targetStep: usize, channels: i32,
 ): void {
-  let s0 = bias, s1 = bias, s2 = bias, s3 = bias;
+  let s0 = bias ? v128.load(bias) : f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
   for (; entries < end; entries += ENTRY_BYTES) {
-    const offset = <usize>load<u32>(entries);
     const weight = v128.load(weights + <usize>load<u32>(entries, 4));
-    s0 = multiplyAdd(s0, v128.load(a0 + offset), weight);
-    s1 = multiplyAdd(s1, v128.load(a1 + offset), weight);
-    s2 = multiplyAdd(s2, v128.load(a2 + offset), weight);
-    s3 = multiplyAdd(s3, v128.load(a3 + offset), weight);
+    let input = a + <usize>load<u32>(entries);
+    s0 = multiplyAdd(s0, v128.load(input), weight);
+    input += step;
+    s1 = multiplyAdd(s1, v128.load(input), weight);
+    input += step;
+    s2 = multiplyAdd(s2, v128.load(input), weight);
+    input += step;
+    s3 = multiplyAdd(s3, v128.load(input), weight);
   }
-  storeLanes(c0, activate(s0, relu), channels);
-  storeLanes(c1, activate(s1, relu), channels);
-  storeLanes(c2, activate(s2, relu), channels);
-  storeLanes(c3, activate(s3, relu), channels);
+  storeLanes(c, activate(s0, relu), channels);
+  storeLanes(c + targetStep, activate(s1, relu), channels);
+  storeLanes(c + 2 * targetStep, activate(s2, relu), channels);
+  storeLanes(c + 3 * targetStep, activate(s3, relu), channels);
 }
 
 /**
@@ -123,21 +136,29 @@ function listTaps(entries: usize, rows: Axis, columns: Axis, i: i32, phase: i32,
 function depthwiseLine(
   entries: usize, end: usize, start: usize, step: usize, weights: usize, bias: usize, relu: bool, target: usize, targetStep: usize, count: i32, channels: i32,
 ): void {
-  const last = count - 1; // outputs beyond it repeat it
+  if (count < 4) { // one by one, each of them four times
+    for (let j = 0; j < count; j++) {
+      depthwiseFour(entries, end, start + <usize>j * step, 0, weights, bias, relu, target + <usize>j * targetStep, 0, channels);
+    }
+    return;
+  }
   for (let j = 0; j < count; j += 4) {
-    const j1 = <usize>min(j + 1, last), j2 = <usize>min(j + 2, last), j3 = <usize>min(j + 3, last);
-    const a0 = start + <usize>j * step, a1 = start + j1 * step, a2 = start + j2 * step, a3 = start + j3 * step;
-    const c0 = target + <usize>j * targetStep, c1 = target + j1 * targetStep, c2 = target + j2 * targetStep, c3 = target + j3 * targetStep;
-    let c: i32 = 0;
-    for (; c + 8 <= channels; c += 8) {
-      const at = <usize>c << 2;
-      eightChannels(entries, end, a0 + at, a1 + at, a2 + at, a3 + at, weights + at, bias ? bias + at : 0, relu, c0 + at, c1 + at, c2 + at, c3 + at);
-    }
-    for (; c < channels; c += 4) {
-      const at = <usize>c << 2;
-      fourChannels(entries, end, a0 + at, a1 + at, a2 + at, a3 + at, weights + at, bias ? v128.load(bias + at) : f32x4.splat(0), relu,
-        c0 + at, c1 + at, c2 + at, c3 + at, channels - c);
-    }
+    const first = <usize>min(j, count - 4); // the last four may overlap those before
+    depthwiseFour(entries, end, start + first * step, step, weights, bias, relu, target + first * targetStep, targetStep, channels);
+  }
+}
+
+function depthwiseFour(
+  entries: usize, end: usize, start: usize, step: usize, weights: usize, bias: usize, relu: bool, target: usize, targetStep: usize, channels: i32,
+): void {
+  let c: i32 = 0;
+  for (; c + 8 <= channels; c += 8) {
+    const at = <usize>c << 2;
+    eightChannels(entries, end, start + at, step, weights + at, bias ? bias + at : 0, relu, target + at, targetStep);
+  }
+  for (; c < channels; c += 4) {
+    const at = <usize>c << 2;
+    fourChannels(entries, end, start + at, step, weights + at, bias ? bias + at : 0, relu, target + at, targetStep, channels - c);
   }
 }
 

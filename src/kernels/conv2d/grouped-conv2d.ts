@@ -308,8 +308,11 @@ export const groupedConv2dOp = defineOp<GroupedAttributes>({
 
 function groupedSample(random: Random) {
   const window = randomWindow(random, true);
-  const groups = between(random, 1, 5);
-  const [inputs, outputs] = [between(random, 1, 3), between(random, 1, 3)];
+  // Now and then depthwise on so many channels that whole vectors follow one another.
+  const isDepthwise = random.integer(3) === 0;
+  const groups = isDepthwise ? between(random, 12, 21) : between(random, 1, 5);
+  const inputs = isDepthwise ? 1 : between(random, 1, 3);
+  const outputs = isDepthwise ? between(random, 1, 2) : between(random, 1, 3);
   const x: Shape = [between(random, 1, 3), between(random, 8, 12), between(random, 8, 13), groups * inputs];
   const { outputHeight, outputWidth } = windowGeometry('sample', x, window);
   const weight: Shape = [...window.size, inputs, groups * outputs];
