@@ -142,7 +142,7 @@ async function comparePredictions(given: string, directory: string, output: Outp
   }
   output.say(`Model: ${path}`);
   output.say(
-    `Pictures: ${good.length} of ${directory}, prepared as for training, ${size.width}x${size.height}; SHA-256 of all pixels:`,
+    `Pictures: ${good.length} of ${directory}, decoded to ${size.width}x${size.height}; SHA-256 of all pixels:`,
   );
   output.say(`  ${hash(pictures)}`);
   output.say(`Probabilities against the reference in float64, tolerance ${PREDICTION_TOLERANCE}:`);
