@@ -13,7 +13,7 @@ import {
   type Axis,
   type WindowSum,
 } from './windows.wasm.js';
-import { takesWinograd, winogradCalls, winogradGradientCalls } from './winograd.wasm.js';
+import { gradientTakesWinograd, takesWinograd, winogradCalls, winogradGradientCalls } from './winograd.wasm.js';
 
 /** Parts of the channels that a weight gradient is split into, where its slices are few because they are large. */
 const WORTHWHILE_PARTS = 16;
@@ -92,7 +92,7 @@ export function weightGradientCalls(given: GroupedShape): Plan<number, WasmCall>
   const shape = flat(given);
   const { batch, groups, inputs, outputs } = shape;
   const axes = forwardAxes(shape);
-  if (takesWinograd({ axes, groups, inputs, outputs })) return winogradGradientCalls(shape);
+  if (gradientTakesWinograd({ axes, groups, inputs, outputs })) return winogradGradientCalls(shape);
   const [rows, columns] = axes;
   const depth = rows.taps * columns.taps * inputs;
   const bandLines = Math.max(1, Math.min(rows.outputs, Math.floor(PIXELS / columns.outputs)));

@@ -16,6 +16,10 @@ const MOST_PATCHES = 32;
 const MOST_PARTS = 16;
 /** Parts that a weight gradient is split into, where its slices are few because they are large. */
 const WORTHWHILE_PARTS = 8;
+/** Of a weight gradient's transforms more at a time: the deeper its products, the less often its sums are fetched and put back. */
+const GRADIENT_BLOCK_BYTES = 786432;
+/** Sums of a weight gradient that a cache no longer holds cost more than the products that are saved. */
+const MOST_SUMS_BYTES = 655360;
 /** Most bytes that the slices of a weight gradient take together. */
 const SLICE_BYTES = 2 ** 23;
 
@@ -25,8 +29,8 @@ const patchesOf = (batch: number, height: number, width: number): number =>
   batch * Math.ceil(height / 4) * Math.ceil(width / 4);
 
 /** Patches whose transforms, of so many floats for each position, fit. */
-const blockOf = (floatsOfPosition: number, most: number): number =>
-  Math.max(4, Math.min(MOST_PATCHES, most, Math.floor(BLOCK_BYTES / floats(POSITIONS * floatsOfPosition) / 4) * 4));
+const blockOf = (floatsOfPosition: number, most: number, bytes = BLOCK_BYTES): number =>
+  Math.max(4, Math.min(MOST_PATCHES, most, Math.floor(bytes / floats(POSITIONS * floatsOfPosition) / 4) * 4));
 
 /** Chosen by shape alone, so that a picture's bits do not depend on its batch. */
 export const takesWinograd = ({
@@ -86,11 +90,17 @@ export function winogradCalls({
   };
 }
 
+const sumsBytes = (inputs: number, outputs: number): number => floats(POSITIONS * ceil4(inputs) * ceil8(outputs));
+
+/** For weight gradients: with up to 64 channels on either side, say. */
+export const gradientTakesWinograd = (sum: Parameters<typeof takesWinograd>[0]): boolean =>
+  takesWinograd(sum) && sumsBytes(sum.inputs, sum.outputs) <= MOST_SUMS_BYTES;
+
 /** x, dz → dw */
 export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: GroupedShape): Plan<number, WasmCall> {
   const [rows, columns] = forwardAxes({ batch, ...shape });
   const patches = patchesOf(batch, rows.outputs, columns.outputs);
-  const sliceBytes = floats(POSITIONS * ceil4(inputs) * ceil8(outputs));
+  const sliceBytes = sumsBytes(inputs, outputs);
   const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
   const { parts: slices, chunk } = split(
     patches,
@@ -99,7 +109,7 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const panels = ceil8(outputs) / 8;
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(outputs / channelChunk);
-  const block = blockOf(ceil4(inputs) + channelChunk, ceil4(chunk));
+  const block = blockOf(ceil4(inputs) + channelChunk, ceil4(chunk), GRADIENT_BLOCK_BYTES);
   const scratchBytes =
     64 +
     576 +
