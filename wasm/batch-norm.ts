@@ -83,7 +83,8 @@ function joinMoments(means: usize, squares: usize, count: i32, otherMeans: usize
   for (let c: usize = 0; c < <usize>channels << 2; c += 4) {
     const mean = load<f32>(means + c), difference = load<f32>(otherMeans + c) - mean;
     store<f32>(means + c, mean + difference * share);
-    store<f32>(squares + c, load<f32>(squares + c) + load<f32>(otherSquares + c) + difference * difference * both);
+    // In this order none to join to (both = 0) adds 0, also where the difference's square would be infinite.
+    store<f32>(squares + c, load<f32>(squares + c) + load<f32>(otherSquares + c) + difference * both * difference);
   }
 }
 

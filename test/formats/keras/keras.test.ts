@@ -223,10 +223,27 @@ describe('what is refused, and how', () => {
   test('weights that are not numbers', async () => {
     const { model } = await importKeras([fixture('dense.keras')]);
     const weights = await model.getWeights();
-    Object.values(weights)[0].data[0] = NaN;
-    model.setWeights(weights);
+    const [first] = Object.keys(weights);
+    const marker = 0.123456789;
+    weights[first].data[0] = marker;
+    model.setWeights(weights); // which refuses NaN: it is put into the file's bytes, in the marker's place
     const bytes = await exportKeras(model);
-    await expect(importKeras([{ name: 'nan.keras', bytes }])).rejects.toThrow(/dense.*expects finite numbers/);
+    const entries = await unzip(
+      bytes,
+      () => true,
+      () => {},
+    );
+    const hdf5 = Buffer.from(entries.get('model.weights.h5') ?? []);
+    const sought = Buffer.from(Float32Array.of(marker).buffer);
+    const at = hdf5.indexOf(sought);
+    expect([at > 0, hdf5.indexOf(sought, at + 1)]).toEqual([true, -1]);
+    for (const value of [NaN, Infinity]) {
+      hdf5.writeFloatLE(value, at);
+      const spoiled = await zip({ ...Object.fromEntries(entries), 'model.weights.h5': new Uint8Array(hdf5) });
+      await expect(importKeras([{ name: 'nan.keras', bytes: spoiled }])).rejects.toThrow(
+        /dense.*expects finite numbers, got NaN or infinity/,
+      );
+    }
   });
 });
 
