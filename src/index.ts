@@ -129,7 +129,6 @@ export {
   meanSquaredError,
   type Loss,
 } from './nn/losses.js';
-export { accuracy, averagePrecision, classScores, confusionMatrix, rocAuc, type ClassScores } from './nn/metrics.js';
 export type { CompileOptions } from './nn/compile.js';
 export type { ModelConfig, ModelNode } from './nn/graph.js';
 export { Model, type CallOptions } from './nn/model.js';
@@ -247,6 +246,43 @@ export {
   type Evaluation,
   type EvaluationOptions,
 } from './classifier/evaluation.js';
+export { clopperPearson, mcNemar, type Interval, type McNemar } from './classifier/figures/binomial.js';
+export {
+  accuracy,
+  balancedAccuracy,
+  classScores,
+  confusionMatrix,
+  majorityAccuracy,
+  type ClassScores,
+  type ConfusionMatrix,
+} from './classifier/figures/confusion.js';
+export {
+  alarmErrors,
+  averagePrecision,
+  meanOverClasses,
+  precisionRecallCurve,
+  rocAuc,
+  rocCurve,
+  type AlarmErrors,
+  type PrecisionRecallPoint,
+  type RocPoint,
+} from './classifier/figures/curves.js';
+export {
+  averagePrecisionInterval,
+  proportionInterval,
+  rocAucInterval,
+  type BootstrapOptions,
+  type IntervalOptions,
+  type IntervalOrReason,
+} from './classifier/figures/intervals.js';
+export {
+  brierScore,
+  calibrationBins,
+  expectedCalibrationError,
+  logLoss,
+  type CalibrationBin,
+} from './classifier/figures/probability-scores.js';
+export { fitTemperature, withTemperature, type Calibration } from './classifier/figures/temperature.js';
 export { buildNetwork, checkMemory, networks, type NetworkName } from './classifier/networks.js';
 export {
   preparationOf,

@@ -4,7 +4,8 @@
  * The alarm's figures follow the second alone, since that is what a belt stops on.
  */
 import type { ModelInfo } from '../formats/beltnet/info.js';
-import { accuracy, averagePrecision, classScores, confusionMatrix, rocAuc } from '../nn/metrics.js';
+import { accuracy, classScores, confusionMatrix } from './figures/confusion.js';
+import { averagePrecision, rocAuc } from './figures/curves.js';
 import type { Verdict } from './verdict.js';
 
 /** By the most probable class. */

@@ -70,6 +70,7 @@ export const RandomStream = {
   synthetic: 5,
   dropout: 6,
   defects: 7,
+  bootstrap: 8,
 } as const;
 export type RandomStream = (typeof RandomStream)[keyof typeof RandomStream];
 

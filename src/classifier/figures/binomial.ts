@@ -1,0 +1,112 @@
+/** Exact tests and intervals of counts: binomial tails, Clopper and Pearson's interval, McNemar's test. */
+import { UsageError } from '../../errors.js';
+
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * P(X ≤ k) of X ~ Binomial(n, p). The terms are taken by their ratios from the most probable one on and divided by their sum:
+ * no factorial, nothing cancels, and far terms underflow to the 0 that they are.
+ */
+export function binomialTail(k: number, n: number, p: number): number {
+  if (k < 0) return 0;
+  if (k >= n || p <= 0) return 1;
+  if (p >= 1) return 0;
+  const mode = Math.min(n, Math.floor((n + 1) * p));
+  const odds = p / (1 - p);
+  let [below, above] = mode <= k ? [1, 0] : [0, 1];
+  for (let i = mode, term = 1; i > 0 && term > 0; i--) {
+    term *= i / (n - i + 1) / odds;
+    if (i - 1 <= k) below += term;
+    else above += term;
+  }
+  for (let i = mode, term = 1; i < n && term > 0; i++) {
+    term *= ((n - i) / (i + 1)) * odds;
+    if (i + 1 <= k) below += term;
+    else above += term;
+  }
+  return below / (below + above);
+}
+
+/**
+ * The interval of a proportion that holds it with at least the asked probability, whatever it is (Clopper and Pearson, 1934).
+ *
+ * @throws UsageError unless 0 ≤ successes ≤ trials are whole numbers and the confidence is between 0 and 1
+ */
+export function clopperPearson(successes: number, trials: number, confidence = 0.95): Interval {
+  if (!Number.isInteger(trials) || !Number.isInteger(successes) || successes < 0 || successes > trials)
+    throw new UsageError(`clopperPearson: expects 0 to ${trials} successes of ${trials} trials, got ${successes}`);
+  checkConfidence('clopperPearson', confidence);
+  const tail = (1 - confidence) / 2;
+  return {
+    low: successes === 0 ? 0 : proportionWhere(successes - 1, trials, 1 - tail),
+    high: successes === trials ? 1 : proportionWhere(successes, trials, tail),
+  };
+}
+
+/** @throws UsageError */
+export function checkConfidence(name: string, confidence: number): void {
+  if (!(confidence > 0 && confidence < 1))
+    throw new UsageError(`${name}: expects a confidence between 0 and 1, such as 0.95, got ${String(confidence)}`);
+}
+
+/** The p for which P(X ≤ k) is `probability`: it falls with p, so halving finds it. */
+function proportionWhere(k: number, n: number, probability: number): number {
+  let [low, high] = [0, 1];
+  for (let middle = 0.5; middle > low && middle < high; middle = (low + high) / 2) {
+    if (binomialTail(k, n, middle) > probability) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** Two models on the same samples. */
+export interface McNemar {
+  /** Samples that only the first has right, and only the second. */
+  readonly onlyFirst: number;
+  readonly onlySecond: number;
+  /** Probability of so unequal counts, either way, if the models were equally good: from the binomial distribution. */
+  readonly exact: number;
+  /** The same by chi-square with continuity correction, for many samples; and its statistic. */
+  readonly chiSquare: number;
+  readonly statistic: number;
+}
+
+/**
+ * Whether two models differ on the same samples (McNemar, 1947; the correction is Edwards', 1948).
+ *
+ * @param first whether the first model has each sample right, [N]
+ */
+export function mcNemar(first: ArrayLike<boolean>, second: ArrayLike<boolean>): McNemar {
+  if (first.length !== second.length)
+    throw new UsageError(`mcNemar: expects two models on the same samples, got ${first.length} and ${second.length}`);
+  let [onlyFirst, onlySecond] = [0, 0];
+  for (let n = 0; n < first.length; n++) {
+    if (first[n] && !second[n]) onlyFirst++;
+    if (!first[n] && second[n]) onlySecond++;
+  }
+  const differ = onlyFirst + onlySecond;
+  const statistic = differ === 0 ? 0 : Math.max(0, Math.abs(onlyFirst - onlySecond) - 1) ** 2 / differ;
+  return {
+    onlyFirst,
+    onlySecond,
+    statistic,
+    exact: Math.min(1, 2 * binomialTail(Math.min(onlyFirst, onlySecond), differ, 0.5)),
+    chiSquare: differ === 0 ? 1 : erfc(Math.sqrt(statistic / 2)),
+  };
+}
+
+/** 1 − erf(x) for x ≥ 0: by the series of positive terms, and from 2.5 on by the continued fraction (Abramowitz and Stegun, 7.1.6 and 7.1.14). */
+function erfc(x: number): number {
+  const scale = Math.exp(-x * x) / Math.sqrt(Math.PI);
+  if (x < 2.5) {
+    let sum = 0;
+    for (let n = 0, term = 2 * x; sum + term !== sum; n++, term *= (2 * x * x) / (2 * n + 1)) sum += term;
+    return 1 - scale * sum;
+  }
+  let fraction = x;
+  for (let n = 60; n > 0; n--) fraction = x + n / 2 / fraction;
+  return scale / fraction;
+}
