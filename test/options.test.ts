@@ -10,6 +10,9 @@ import {
   Dense,
   Dropout,
   imageDataGenerator,
+  input,
+  Model,
+  openDevice,
   ReferenceDevice,
   Reshape,
   rmsprop,
@@ -85,6 +88,10 @@ describe('options', () => {
       () => model().compile(loose({ device: new ReferenceDevice(), optimiser: 'sgd' })),
       "did you mean 'optimizer'?",
     ],
+    ['a graph', () => new Model(loose({ input: 1 })), "Model: expects the options inputs, outputs, seed, got 'input'"],
+    ['half a graph', () => new Model({ inputs: input({ shape: [2] }) }), 'expects inputs and outputs, got inputs only'],
+    ['an input', () => input(loose({ shapes: [2] })), "input: expects the options shape, got 'shapes'"],
+    ['a shape', () => input(loose({ shape: 2 })), 'input: shape expects a list of integers of at least 1, got 2'],
     [
       'metrics',
       () => model().compile({ device: new ReferenceDevice(), metrics: loose(['auc']) }),
@@ -93,6 +100,20 @@ describe('options', () => {
   ])('%s', (_, make, message) => {
     expect(make).toThrow(UsageError);
     expect(make).toThrow(message);
+  });
+
+  test.each<[string, (compiled: Sequential) => Promise<unknown>, string]>([
+    ['fit', (compiled) => compiled.fit(loose({}), loose({ epoch: 3 })), "got 'epoch'; did you mean 'epochs'?"],
+    ['fit', (compiled) => compiled.fit(loose({}), loose({ validation_data: 1 })), "did you mean 'validationData'?"],
+    ['evaluate', (compiled) => compiled.evaluate(loose({}), loose({ step: 1 })), "did you mean 'steps'?"],
+    ['predict', (compiled) => compiled.predict(loose({}), loose({ onScore: 1 })), "did you mean 'onScores'?"],
+    ['openDevice', () => openDevice('cpu', loose({ thread: 1 })), "did you mean 'threads'?"],
+  ])('%s, told before anything is done', async (place, run, message) => {
+    const compiled = model().compile({ device: new ReferenceDevice() });
+    const told = run(compiled);
+    await expect(told).rejects.toThrow(UsageError);
+    await expect(told).rejects.toThrow(`${place}: expects the options `);
+    await expect(told).rejects.toThrow(message);
   });
 
   test('what is left out or undefined takes the default', () => {

@@ -243,7 +243,7 @@ export function inputSize({ name, model }: NamedModel): Size {
 /** Opens the device, if need be, and puts the model on it. @throws ModelFileError for a model that does not classify RGB pictures */
 export async function placeModel(
   named: NamedModel,
-  { device: given = 'auto', batchSize = 32, ...options }: OpenClassifierOptions,
+  { device: given = 'auto', batchSize = 32, name: _, ...options }: OpenClassifierOptions,
   open: Platform['openDevice'],
 ): Promise<PlacedModel> {
   if (!Number.isInteger(batchSize) || batchSize < 1)

@@ -4,6 +4,7 @@ import { add } from '../kernels/elementwise/arithmetic.js';
 import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Device } from '../tensor/device.js';
+import { checkNames } from '../options.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { tensor, type Tensor } from '../tensor/tensor.js';
 import { checkCompile, classWeightsOf, lossFor, resolveOptimizer, type CompileOptions } from './compile.js';
@@ -17,7 +18,7 @@ import { evaluateBatches, predictBatches, type EvaluateOptions, type OnScores } 
 import type { History } from './training/events.js';
 import type { SetMetrics } from './training/figures.js';
 import { Exclusive } from './training/exclusive.js';
-import { fitBatches, profileBatches, type FitOptions, type FitOwner } from './training/fit.js';
+import { fitBatches, fitOptionNames, profileBatches, type FitOptions, type FitOwner } from './training/fit.js';
 import { ArraySources, checkLabels, checkPictures, figuresOf, type Expected } from './training/on-batch.js';
 import type { StepProfile } from './training/profile.js';
 import { newCounters, readState, writeState, type TrainingState } from './training/state.js';
@@ -40,6 +41,8 @@ export interface CallOptions {
   step?: number;
 }
 
+const callOptionNames = { logits: true, training: true, step: true };
+
 export class Model {
   protected readonly graph: Graph;
   #seed: number;
@@ -57,11 +60,11 @@ export class Model {
    * const y = new Conv2D(8, 3, { padding: 'same', activation: 'relu' }).apply(x);
    * const model = new Model({ inputs: x, outputs: new Add().apply([x, y]) });
    */
-  constructor({
-    inputs,
-    outputs,
-    seed = 0,
-  }: { inputs?: SymbolicTensor; outputs?: SymbolicTensor; seed?: number } = {}) {
+  constructor(options: { inputs?: SymbolicTensor; outputs?: SymbolicTensor; seed?: number } = {}) {
+    checkNames('Model', options, { inputs: true, outputs: true, seed: true });
+    const { inputs, outputs, seed = 0 } = options;
+    if (!inputs !== !outputs)
+      throw new UsageError(`Model: expects inputs and outputs, got ${inputs ? 'inputs' : 'outputs'} only`);
     this.#seed = seed;
     this.graph = inputs && outputs ? Graph.between(inputs, outputs) : new Graph();
   }
@@ -292,6 +295,7 @@ export class Model {
    * Tensors that it makes are the caller's to destroy: see `device.scope`.
    */
   call(x: Tensor, options: CallOptions = {}): Tensor {
+    checkNames('call', options, callOptionNames);
     return this.#run('call', x, options)[0];
   }
 
@@ -301,7 +305,9 @@ export class Model {
    *
    * @throws UsageError for a name that no layer has, or that stands for several uses
    */
-  values(x: Tensor, { of, ...options }: CallOptions & { of: readonly string[] }): Record<string, Tensor> {
+  values(x: Tensor, options: CallOptions & { of: readonly string[] }): Record<string, Tensor> {
+    checkNames('values', options, { ...callOptionNames, of: true });
+    const { of } = options;
     const wanted = of.map((name) => this.graph.valueOf(name));
     const values = this.#run('values', x, options, wanted);
     return Object.fromEntries(of.map((name, i) => [name, values[i]]));
@@ -334,6 +340,7 @@ export class Model {
    */
   async fit(batches: Batches, options: FitOptions = {}): Promise<History> {
     const compiled = this.#requireTraining('fit');
+    checkNames('fit', options, fitOptionNames);
     checkPictures('fit', batches, this.#expected);
     if (options.validationData) checkPictures('fit', options.validationData, this.#expected);
     return compiled.training.run('fit', () => fitBatches(compiled, this, batches, options));
@@ -379,6 +386,7 @@ export class Model {
    */
   async evaluate(batches: Batches, options: EvaluateOptions = {}): Promise<SetMetrics> {
     const compiled = this.#require('evaluate');
+    checkNames('evaluate', options, { steps: true, signal: true });
     checkPictures('evaluate', batches, this.#expected);
     return evaluateBatches(compiled, batches, options);
   }
@@ -389,10 +397,11 @@ export class Model {
    * Several callers may do so at once, and during a training.
    * @param options.onScores takes each step's scores as soon as they are there
    */
-  async predict(batches: Batches, { onScores }: { onScores?: OnScores } = {}): Promise<Float32Array> {
+  async predict(batches: Batches, options: { onScores?: OnScores } = {}): Promise<Float32Array> {
     const compiled = this.#require('predict');
+    checkNames('predict', options, { onScores: true });
     checkPictures('predict', batches, this.#expected);
-    return predictBatches(compiled, batches, this.units, onScores);
+    return predictBatches(compiled, batches, this.units, options.onScores);
   }
 
   /**

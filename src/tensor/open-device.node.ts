@@ -1,9 +1,11 @@
 /** Choosing a device in Node: as in browsers, with Dawn as the GPU and worker threads for the CPU. */
+import { checkNames } from '../options.js';
 import type { Device } from './device.js';
 import { openNodeCpuDevice } from './cpu/cpu-thread.node.js';
 import {
   browserGpu,
   chooseDevice as chooseFrom,
+  deviceOptionNames,
   listAdapters as listFrom,
   type DeviceChoice,
   type DeviceName,
@@ -28,6 +30,7 @@ export async function chooseDevice(name: DeviceName = 'auto'): Promise<DeviceCho
 }
 
 export async function openDevice(name: DeviceName = 'auto', options: OpenDeviceOptions = {}): Promise<Device> {
+  checkNames('openDevice', options, deviceOptionNames);
   return (await chooseDevice(name)).open(options);
 }
 

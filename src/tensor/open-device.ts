@@ -1,5 +1,6 @@
 /** Choosing a device. */
 import { NoDeviceError, UsageError } from '../errors.js';
+import { checkNames } from '../options.js';
 import { CpuDevice } from './cpu/cpu-device.js';
 import type { Device } from './device.js';
 import {
@@ -24,6 +25,15 @@ export interface OpenDeviceOptions {
   /** True: WebGPU kernels may round to half precision where the adapter has it, for speed. Default false. */
   halfPrecision?: boolean;
 }
+
+/** Of these, for `checkNames`. */
+export const deviceOptionNames: Readonly<Record<keyof OpenDeviceOptions, true>> = {
+  kernelChoices: true,
+  memoryBudget: true,
+  threads: true,
+  relaxedSimd: true,
+  halfPrecision: true,
+};
 
 export interface DeviceChoice {
   readonly kind: 'webgpu' | 'cpu';
@@ -79,6 +89,7 @@ export async function openDevice(
   name: DeviceName = 'auto',
   options: OpenDeviceOptions & { gpu?: GpuObject | null } = {},
 ): Promise<Device> {
+  checkNames('openDevice', options, { ...deviceOptionNames, gpu: true });
   const choice = await chooseDevice(name, options.gpu === undefined ? browserGpu() : options.gpu);
   return choice.open(options);
 }

@@ -38,6 +38,20 @@ export interface FitOptions {
   signal?: AbortSignal;
 }
 
+/** Of these, for `checkNames`. */
+export const fitOptionNames: Readonly<Record<keyof FitOptions, true>> = {
+  epochs: true,
+  initialEpoch: true,
+  stepsPerEpoch: true,
+  accumulate: true,
+  validationData: true,
+  validationSteps: true,
+  callbacks: true,
+  onProgress: true,
+  onEpoch: true,
+  signal: true,
+};
+
 /** What of a compiled model a training needs. */
 export interface FitOwner extends PassOwner, StateOwner {
   readonly training: Exclusive;
