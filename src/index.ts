@@ -282,6 +282,16 @@ export {
   logLoss,
   type CalibrationBin,
 } from './classifier/figures/probability-scores.js';
+export {
+  chooseThreshold,
+  reasonOf,
+  type CostCriterion,
+  type MissCriterion,
+  type ShiftCriterion,
+  type ThresholdChoice,
+  type ThresholdCriterion,
+  type ThresholdPoint,
+} from './classifier/figures/threshold.js';
 export { fitTemperature, withTemperature, type Calibration } from './classifier/figures/temperature.js';
 export { buildNetwork, checkMemory, networks, type NetworkName } from './classifier/networks.js';
 export {

@@ -1,5 +1,6 @@
 /** Exact tests and intervals of counts: binomial tails, Clopper and Pearson's interval, McNemar's test. */
 import { UsageError } from '../../errors.js';
+import { erfc } from './normal.js';
 
 export interface Interval {
   readonly low: number;
@@ -96,17 +97,4 @@ export function mcNemar(first: ArrayLike<boolean>, second: ArrayLike<boolean>): 
     exact: Math.min(1, 2 * binomialTail(Math.min(onlyFirst, onlySecond), differ, 0.5)),
     chiSquare: differ === 0 ? 1 : erfc(Math.sqrt(statistic / 2)),
   };
-}
-
-/** 1 − erf(x) for x ≥ 0: by the series of positive terms, and from 2.5 on by the continued fraction (Abramowitz and Stegun, 7.1.6 and 7.1.14). */
-function erfc(x: number): number {
-  const scale = Math.exp(-x * x) / Math.sqrt(Math.PI);
-  if (x < 2.5) {
-    let sum = 0;
-    for (let n = 0, term = 2 * x; sum + term !== sum; n++, term *= (2 * x * x) / (2 * n + 1)) sum += term;
-    return 1 - scale * sum;
-  }
-  let fraction = x;
-  for (let n = 60; n > 0; n--) fraction = x + n / 2 / fraction;
-  return scale / fraction;
 }
