@@ -28,7 +28,7 @@ const allowed = {
 };
 
 /** What all may import. */
-const leaves = ['src/errors', 'src/expect', 'src/options'];
+const leaves = ['src/errors', 'src/expect', 'src/options', 'src/turns'];
 
 /** In src/ only *.node.ts may import these, and only *.node.ts may import *.node.ts: the rest runs in browsers. */
 const nodeOnly = ['node:', 'webgpu'];

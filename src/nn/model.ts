@@ -364,7 +364,9 @@ export class Model {
    * @throws NotANumberError when the training is broken
    */
   async trainingState(): Promise<TrainingState> {
-    return readState(this.#require('trainingState'), this.seed);
+    const compiled = this.#require('trainingState');
+    while (compiled.steps.inTurns) await compiled.steps.inTurns;
+    return readState(compiled, this.seed);
   }
 
   /**
@@ -410,27 +412,32 @@ export class Model {
    */
   async trainOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
     const { steps, counters, training, figures, arrays } = this.#requireTraining('trainOnBatch');
+    while (steps.inTurns) await steps.inTurns;
     for (const each of [training, figures]) each.check('trainOnBatch');
     checkLabels('trainOnBatch', y, this.#expected);
     const source = arrays.for('trainOnBatch', x);
     const count = source.load(x, y);
-    steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
+    const running = steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
+    if (running) await running;
     return figuresOf(steps, 'trainOnBatch');
   }
 
   /** @throws NotANumberError when the loss is not finite */
   async testOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
     const { steps, figures, arrays } = this.#require('testOnBatch');
+    while (steps.inTurns) await steps.inTurns;
     figures.check('testOnBatch');
     checkLabels('testOnBatch', y, this.#expected);
     const source = arrays.for('testOnBatch', x);
-    steps.evaluate(source, source.load(x, y));
+    const running = steps.evaluate(source, source.load(x, y));
+    if (running) await running;
     return figuresOf(steps, 'testOnBatch');
   }
 
   /** Probabilities of class 1 [n], or of each class [n,K]. */
   async predictOnBatch(x: Float32Array): Promise<Float32Array> {
     const { steps, arrays } = this.#require('predictOnBatch');
+    while (steps.inTurns) await steps.inTurns;
     const source = arrays.for('predictOnBatch', x);
     return steps.predict(source, source.load(x));
   }
@@ -439,6 +446,7 @@ export class Model {
 
   /** All weights by name, `conv2d.kernel` and so on. */
   async getWeights(): Promise<NamedWeights> {
+    while (this.#compiled?.steps.inTurns) await this.#compiled.steps.inTurns;
     if (this.#compiled) return this.#compiled.arena.read();
     const weights: Record<string, NamedWeights[string]> = { ...this.#hostWeights() };
     if (this.#weights) return weights;
@@ -451,7 +459,9 @@ export class Model {
 
   /** Gradients of the last training step, by the same names: for checks. */
   async getGradients(): Promise<NamedWeights> {
-    return this.#require('getGradients').arena.read('gradients');
+    const { steps, arena } = this.#require('getGradients');
+    while (steps.inTurns) await steps.inTurns;
+    return arena.read('gradients');
   }
 
   /** @throws ShapeError when a weight is missing, superfluous, of another shape, or not finite */

@@ -4,6 +4,7 @@
  */
 import { choiceKey, type ChoiceSubject } from './webgpu/autotune.js';
 import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
+import { PIECE, turns } from '../turns.js';
 import type { BufferView, DeviceBuffer, KernelCall } from './kernel.js';
 
 /** A kernel bound to buffers, ready to run any number of times. */
@@ -43,6 +44,8 @@ export interface Scoped {
 /** A recorded step: its launches, and the memory that they use. */
 export interface Recording {
   readonly launches: readonly Launch[];
+  /** So many of its first launches may have turns of the event loop between them; all when absent. */
+  readonly divisible?: number;
 }
 
 /** Buffer sizes are rounded up to this, so that sizes that nearly agree share a free list. Also WebGPU's view alignment. */
@@ -74,6 +77,10 @@ export abstract class Device {
   #recording = false;
   /** What recorded launches are, for `tune` and profiles. */
   readonly #calls = new WeakMap<Launch, KernelCall<never>>();
+  /** Whether `run` returns only when the work is done: then long steps are replayed in turns. */
+  protected readonly runsOnThisThread: boolean = false;
+  /** Recordings that took no longer than the event loop may wait. */
+  readonly #quick = new WeakSet<Recording>();
 
   /** @param memoryBudget most bytes of buffers at a time; software adapters do not report their own limit */
   constructor(memoryBudget: number) {
@@ -249,6 +256,36 @@ export abstract class Device {
     this.#submit(recording.launches, true);
   }
 
+  /** Whether a recorded step may keep the event loop waiting: then it is for `replayInTurns`. */
+  mayTakeLong(recording: Recording): boolean {
+    return this.runsOnThisThread && !this.#quick.has(recording);
+  }
+
+  /**
+   * Runs a recorded step with turns of the event loop in between, for the same bits. Whoever shares its memory must wait.
+   * @param stopped asked after each turn: true leaves the rest undone
+   * @returns whether all was done
+   */
+  async replayInTurns(recording: Recording, stopped: () => boolean): Promise<boolean> {
+    const { launches, divisible = launches.length } = recording;
+    this.flush();
+    this.statistics.submits++;
+    const start = performance.now();
+    const turn = turns();
+    for (const launch of launches.slice(0, divisible)) {
+      const waiting = turn();
+      if (waiting) {
+        await waiting;
+        if (stopped()) return false;
+      }
+      this.check();
+      this.run([launch], true);
+    }
+    this.run(launches.slice(divisible), true);
+    if (performance.now() - start < PIECE) this.#quick.add(recording);
+    return true;
+  }
+
   /** The kernels of a recorded step with their operands, in order. */
   callsOf(recording: Recording): KernelCall<never>[] {
     return recording.launches.flatMap((launch) => this.#calls.get(launch) ?? []);
@@ -288,11 +325,13 @@ export abstract class Device {
   /** One submit for each launch, and the time until it is done. */
   protected async timeLaunches(launches: readonly Launch[]): Promise<number[]> {
     const times: number[] = [];
+    const turn = turns();
     for (const launch of launches) {
       const start = performance.now();
       this.#submit([launch], false);
       await this.finish();
       times.push(performance.now() - start);
+      await turn();
     }
     return times;
   }

@@ -3,7 +3,7 @@
  * that were saved again, resized or slightly changed differ by less than one; pictures of one camera at different times
  * by several.
  */
-import { turns } from '../turns.js';
+import { turns } from '../../turns.js';
 import { THUMBNAIL_SIDE } from './picture-facts.js';
 
 const LENGTH = THUMBNAIL_SIDE * THUMBNAIL_SIDE;

@@ -1,6 +1,6 @@
 /** Pictures that come as numbers in one piece, as practice sets do: IDX (MNIST), CIFAR's binary batches, NumPy arrays. */
 import type { Picture } from '../pictures/picture.js';
-import { turns } from '../turns.js';
+import { turns } from '../../turns.js';
 
 /** N pictures of one size; none is copied before it is asked for. */
 export interface PictureArray {

@@ -11,7 +11,7 @@ import {
   withSlashes,
 } from './folder.node.js';
 import { isManifest, readManifest } from './manifest.node.js';
-import { turns } from '../turns.js';
+import { turns } from '../../turns.js';
 
 export interface SplitOptions {
   /** Fraction for validation, stratified; only where the data is not divided already. */

@@ -3,7 +3,7 @@
  * Source: PKWARE, APPNOTE.TXT 6.3.10.
  */
 import { crc32 } from '../pictures/crc32.js';
-import { turns } from '../turns.js';
+import { turns } from '../../turns.js';
 
 /** What is wrong with an archive, as it follows 'received'; whoever knows the archive's name puts it in front. */
 export class ZipError extends Error {}

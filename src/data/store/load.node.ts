@@ -17,7 +17,7 @@ import type { Picture } from '../pictures/picture.js';
 import type { Pictures, PictureStore } from './picture-store.js';
 
 import { checkPreparation, prepareNamed, type Preparation } from '../pictures/resize.js';
-import { turns } from '../turns.js';
+import { turns } from '../../turns.js';
 
 export interface LoadOptions extends Preparation {
   /** Worker threads; 0 decodes in this thread. Default: one per processor core, none for fewer than 16 files. */

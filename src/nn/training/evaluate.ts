@@ -1,11 +1,12 @@
 /** The passes over a set that leave the model as it is: evaluating and predicting. */
 import { NotANumberError, UsageError } from '../../errors.js';
 import type { Device } from '../../tensor/device.js';
+import { turns } from '../../turns.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
 import { RunningMean, type SetMetrics } from './figures.js';
 import type { Exclusive } from './exclusive.js';
-import { runSteps, whenLoaded } from './run-steps.js';
+import { runSteps, whenReady } from './run-steps.js';
 import type { BatchMetrics, Steps } from './steps.js';
 
 export interface EvaluateOptions {
@@ -51,10 +52,12 @@ export async function measure(
 ): Promise<SetMetrics | null> {
   const { steps: count = batches.stepsPerPass, signal } = options;
   const running = new RunningMean();
+  const stopped = (): boolean => signal?.aborted ?? false;
   const done = await runSteps(steps, {
     count,
-    stopped: () => signal?.aborted ?? false,
-    run: (index) => whenLoaded(source.load(round * count + index), ({ length }) => steps.evaluate(source, length)),
+    stopped,
+    run: (index) =>
+      whenReady(steps, source.load(round * count + index), ({ length }) => steps.evaluate(source, length, stopped)),
     onFigures(figures) {
       checkFinite(figures, what, where);
       running.add(figures);
@@ -97,8 +100,10 @@ export async function predictBatches(
 ): Promise<Float32Array> {
   const result = new Float32Array(batches.sampleCount * units);
   const source = await PictureSource.open(device, batches);
+  const turn = turns();
   try {
     for (let step = 0; step < batches.stepsPerPass; step++) {
+      await turn();
       const indices = await source.load(step);
       const scores = await steps.predict(source, indices.length);
       indices.forEach((sample, i) => result.set(scores.subarray(i * units, (i + 1) * units), sample * units));

@@ -7,8 +7,9 @@ import type { EpochLog, History, Progress, TrainedModel, TrainingCallback, Train
 import type { Exclusive } from './exclusive.js';
 import { RunningMean } from './figures.js';
 import type { StepProfile } from './profile.js';
-import { runSteps, whenLoaded } from './run-steps.js';
+import { runSteps, whenReady } from './run-steps.js';
 import type { StateOwner } from './state.js';
+import type { Ran } from './steps.js';
 
 export interface FitOptions {
   /** Epochs to train, or, with `initialEpoch`, the last one: Keras counts so. Default 1. */
@@ -107,18 +108,32 @@ export async function fitBatches(
       const firstOfEpoch = counters.epoch * stepsPerEpoch;
       const firstStep = counters.step;
       const firstSamples = counters.running.samples;
-      const train = (index: number, count: number): void => {
+      const train = (index: number, count: number): Ran => {
         const last = (index + 1) % accumulate === 0 || index + 1 === stepsPerEpoch;
         const step = {
           update: counters.updates + 1,
           draw: counters.draws + 1,
           last,
           check: index + 1 === stepsPerEpoch,
+          stopped: isStopped,
         };
-        steps.train(source, count, step);
-        counters.draws++;
-        counters.step++;
-        if (last) counters.updates++;
+        const running = steps.train(source, count, step);
+        const advance = (by: number): void => {
+          counters.draws += by;
+          counters.step += by;
+          if (last) counters.updates += by;
+        };
+        advance(1);
+        return running?.then(
+          (done) => {
+            if (done === false) advance(-1);
+            return done;
+          },
+          (error: unknown) => {
+            advance(-1);
+            throw error;
+          },
+        );
       };
       await figures.runAfter('fit', () =>
         runSteps(steps, {
@@ -126,7 +141,7 @@ export async function fitBatches(
           stopped: isStopped,
           run(done) {
             const index = firstStep + done;
-            return whenLoaded(source.load(firstOfEpoch + index), ({ length }) => train(index, length));
+            return whenReady(steps, source.load(firstOfEpoch + index), ({ length }) => train(index, length));
           },
           onFigures(each, done) {
             const step = firstStep + done + 1;
@@ -214,6 +229,7 @@ function begin({ counters }: FitOwner, { epochs = 1, initialEpoch }: FitOptions,
 /** A training that was stopped in the midst of an epoch leaves no broken model either. */
 async function checkParameters({ steps, counters }: FitOwner, epoch: number): Promise<void> {
   if (counters.step === 0) return;
+  while (steps.inTurns) await steps.inTurns;
   steps.check();
   const [figures] = await steps.lastMetrics(1);
   checkFinite(figures, 'loss', `in epoch ${epoch}, step ${counters.step}`);

@@ -1,20 +1,19 @@
 /** Runs the steps of an epoch or of a pass, and reads their figures every so often. */
 import { METRIC_ROWS } from '../../kernels/loss/batch-metrics.js';
-import type { BatchMetrics, Steps } from './steps.js';
+import { turnOfEventLoop } from '../../turns.js';
+import type { BatchMetrics, Ran, Steps } from './steps.js';
 
 /** How often figures are read, which is also how often the event loop gets its turn. */
 const MILLISECONDS_BETWEEN_READS = 100;
 /** Each step has a row in the table of figures. */
 const MOST_STEPS_OF_GROUP = METRIC_ROWS / 2;
 
-/** Lets timers, signals and the page have their turn; a resolved promise would not. */
-const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
-
 export interface StepLoop {
   readonly count: number;
   /** Asked between groups of steps. */
   readonly stopped: () => boolean;
-  readonly run: (index: number) => void | Promise<void>;
+  /** False from a promise: it was stopped in the midst of the step, which does not count then. */
+  readonly run: (index: number) => Ran;
   readonly onFigures: (figures: BatchMetrics, index: number) => void | Promise<void>;
 }
 
@@ -40,27 +39,32 @@ export async function runSteps(steps: Steps, { count, stopped, run, onFigures }:
     last = performance.now(); // what was told and waited for is not the steps' time
   };
   let reading: Promise<BatchMetrics[]> | null = null;
-  while (queued < count && !stopped()) {
+  let undone = false;
+  while (queued < count && !undone && !stopped()) {
     const first = queued;
     const end = Math.min(count, queued + group);
-    for (; queued < end; queued++) {
+    for (; queued < end && !undone; queued++) {
       const waiting = run(queued);
-      if (waiting) await waiting; // only where pictures are still being read
+      if (waiting) undone = (await waiting) === false; // only where pictures are still being read, or steps take long
     }
+    if (undone) queued--;
     const earlier = reading;
-    reading = steps.lastMetrics(end - first);
+    reading = steps.lastMetrics(queued - first);
     reading.catch(() => {}); // awaited one round later, it must not count as unhandled until then
     if (earlier) await finish(await earlier);
-    await yieldToEventLoop();
+    await turnOfEventLoop();
   }
   if (reading) await finish(await reading);
   return done;
 }
 
 /** Goes on at once where nothing is to wait for: a promise would cost each step a turn of the event loop. */
-export function whenLoaded(
+export function whenReady(
+  steps: Steps,
   loaded: Uint32Array | Promise<Uint32Array>,
-  run: (indices: Uint32Array) => void,
-): void | Promise<void> {
-  return loaded instanceof Promise ? loaded.then(run) : run(loaded);
+  run: (indices: Uint32Array) => Ran,
+): Ran {
+  if (loaded instanceof Promise) return loaded.then((indices) => whenReady(steps, indices, run));
+  if (steps.inTurns) return steps.inTurns.then(() => whenReady(steps, loaded, run));
+  return run(loaded);
 }

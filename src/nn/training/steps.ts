@@ -9,6 +9,9 @@
  *
  * A training step is gradients and update, two recordings joined in one submit, unless something is to stand between.
  * Accumulation stands between: after all but the last of its batches the gradients are only added up.
+ *
+ * Where a step takes long on this thread, the event loop has turns in its midst. Whoever wants to run another one, or to
+ * read what steps write, waits until there is none (`inTurns`): recordings share their memory. A step that is stopped there leaves all as it was.
  */
 import { add, multiply } from '../../kernels/elementwise/arithmetic.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from '../../kernels/loss/batch-metrics.js';
@@ -22,6 +25,7 @@ import { backward, noGrad, record } from '../../tensor/autograd.js';
 import type { Device, MemoryPool, Recording } from '../../tensor/device.js';
 import { copyKernel } from '../../tensor/elementwise.js';
 import { emptyTensor, launch, tensor, viewOf, zeros, type Tensor } from '../../tensor/tensor.js';
+import { turnOfEventLoop } from '../../turns.js';
 import type { ForwardOptions } from '../graph.js';
 import type { Loss } from '../losses.js';
 import type { ParameterArena } from '../parameters.js';
@@ -67,7 +71,14 @@ export interface TrainingStep {
   readonly last?: boolean;
   /** Whether the parameters are looked at afterwards: their NaN are among the step's figures. */
   readonly check?: boolean;
+  /** Asked in the midst of a step that takes long. */
+  readonly stopped?: () => boolean;
 }
+
+/** A step that was run or, where a promise of it is given, will be; false if it was left undone. */
+export type Ran = void | Promise<boolean | void>;
+
+const never = (): boolean => false;
 
 export class Steps {
   readonly #device: Device;
@@ -92,6 +103,9 @@ export class Steps {
   /** Samples in the sums. */
   #gathered = 0;
   #nextRow = 0;
+  /** The step that takes turns with the event loop, until whoever ran it has asked for its results; null where none does. */
+  #inTurns: Promise<void> | null = null;
+  #destroyed = false;
 
   constructor(device: Device, options: StepsOptions) {
     this.#device = device;
@@ -104,7 +118,9 @@ export class Steps {
   }
 
   /** Runs one training step on what was loaded into the source, or, where it is not the last of several, its gradients. */
-  train(source: BatchSource, count: number, { update, draw, last = true, check = false }: TrainingStep): void {
+  train(source: BatchSource, count: number, step: TrainingStep): Ran {
+    const { update, draw, last = true, check = false, stopped } = step;
+    const gathered = this.#gathered;
     const parts = ['gradients'];
     if (!last || this.#gathered > 0) {
       this.#adding.write(Float32Array.of(this.#gathered === 0 ? 0 : 1, count));
@@ -122,18 +138,52 @@ export class Steps {
     }
     if (check) parts.push('check');
     if (this.#options.stochastic) this.#step.write(Uint32Array.of(draw));
-    this.#measured(parts, source, count);
+    return this.#measured(parts, source, count, stopped, () => (this.#gathered = gathered));
   }
 
-  evaluate(source: BatchSource, count: number): void {
-    this.#measured(['evaluate'], source, count);
+  evaluate(source: BatchSource, count: number, stopped?: () => boolean): Ran {
+    return this.#measured(['evaluate'], source, count, stopped);
   }
 
-  #measured(parts: readonly string[], source: BatchSource, count: number): void {
-    this.#hostRow[0] = this.#nextRow;
+  #measured(
+    parts: readonly string[],
+    source: BatchSource,
+    count: number,
+    stopped?: () => boolean,
+    undo?: () => void,
+  ): Ran {
+    const row = this.#nextRow;
+    this.#hostRow[0] = row;
     this.#row.write(this.#hostRow);
-    this.#nextRow = (this.#nextRow + 1) % METRIC_ROWS;
-    this.#device.replay(this.#joined(parts, source, count));
+    this.#nextRow = (row + 1) % METRIC_ROWS;
+    return this.#run(this.#joined(parts, source, count), stopped, () => {
+      this.#nextRow = row;
+      undo?.();
+    });
+  }
+
+  /** Runs a recording; a promise, of whether it was done, only where it may take long. */
+  #run(recording: Recording, stopped = never, undo?: () => void): Ran {
+    if (!this.#device.mayTakeLong(recording)) return this.#device.replay(recording);
+    const { state } = this.#options.arena;
+    const running = (async () => {
+      const before = state.size > 0 ? state.read() : null; // asked for before the step moves it
+      const done = await this.#device.replayInTurns(recording, () => this.#destroyed || stopped());
+      if (!done && !this.#destroyed) {
+        undo?.();
+        if (before) state.write(await before);
+      }
+      return done;
+    })();
+    this.#inTurns = running
+      .then(turnOfEventLoop, turnOfEventLoop) // in which whoever ran it asks for its results
+      .then(() => void (this.#inTurns = null));
+    return running;
+  }
+
+  /** Ends with the step that takes turns with the event loop; null where none does. Others may wait too: look again after it. */
+  get inTurns(): Promise<void> | null {
+    return this.#inTurns;
   }
 
   /** Counts parameters that are not finite into the figures of the last step. */
@@ -143,9 +193,11 @@ export class Steps {
 
   /** Probabilities of the loaded batch, [n, units]. */
   async predict(source: BatchSource, count: number): Promise<Float32Array> {
+    while (this.#inTurns) await this.#inTurns;
     let scores = this.#scores.get(count);
     if (!scores) this.#scores.set(count, (scores = zeros(this.#device, [count, this.#options.units])));
-    this.#device.replay(this.#recordingOf('predict', source, count));
+    const running = this.#run(this.#recordingOf('predict', source, count));
+    if (running) await running;
     return scores.read();
   }
 
@@ -185,6 +237,7 @@ export class Steps {
 
   /** Where the time of a training step on what was loaded into the source goes; see `profileStep`. It trains. */
   async profile(source: BatchSource, count: number, update: number): Promise<StepProfile> {
+    while (this.#inTurns) await this.#inTurns;
     this.#options.optimizer.prepare(update);
     return profileStep(this.#device, this.#joined(['gradients', 'update'], source, count));
   }
@@ -198,7 +251,9 @@ export class Steps {
     let joined = recordings.get(key);
     if (!joined) {
       const rest = others.map((part) => this.#commonPart(part));
-      recordings.set(key, (joined = { launches: [recording, ...rest].flatMap(({ launches }) => launches) }));
+      const launches = [recording, ...rest].flatMap((part) => part.launches);
+      // What changes the parameters is in one piece: nobody sees it half done.
+      recordings.set(key, (joined = { launches, divisible: recording.launches.length }));
     }
     return joined;
   }
@@ -279,6 +334,7 @@ export class Steps {
   }
 
   destroy(): void {
+    this.#destroyed = true;
     this.forgetRecordings();
     this.#device.forget(this.#pool);
     for (const item of [...this.#scores.values(), ...this.#shares.values()]) item.destroy();

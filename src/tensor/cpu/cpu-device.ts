@@ -56,6 +56,7 @@ const cores = (): number => (typeof navigator === 'undefined' ? 1 : (navigator.h
 
 export class CpuDevice extends Device {
   readonly description: DeviceDescription;
+  protected override readonly runsOnThisThread = true;
   readonly #memory: WebAssembly.Memory;
   /** Those of the module, then generated ones in the order of their making. */
   readonly #functions: WasmFunction[];

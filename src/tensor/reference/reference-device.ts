@@ -28,6 +28,7 @@ export class ReferenceDevice extends Device {
     name: 'reference (plain TypeScript, float64)',
     hardware: false,
   };
+  protected override readonly runsOnThisThread = true;
 
   constructor() {
     super(Infinity);

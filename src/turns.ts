@@ -1,18 +1,16 @@
 /** Long work in pieces: between them the event loop has its turn, so that Ctrl-C and a progress line come through. */
 
 /** A person takes no notice of so many milliseconds. */
-const PIECE = 100;
+export const PIECE = 100;
+
+/** Lets timers, signals and the page have their turn; a resolved promise would not. */
+export const turnOfEventLoop = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 /** @returns a function to be called often: now and then it gives a promise, which is to be awaited, else null */
 export function turns(): () => Promise<void> | null {
   let last = performance.now();
   return () => {
     if (performance.now() - last < PIECE) return null;
-    return new Promise((resolve) => {
-      setTimeout(() => {
-        last = performance.now();
-        resolve();
-      });
-    });
+    return turnOfEventLoop().then(() => void (last = performance.now()));
   };
 }
