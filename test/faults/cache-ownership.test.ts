@@ -72,7 +72,7 @@ describe('a folder that is no cache', () => {
     const cwd = newPictures();
     mkdirSync(join(cwd, 'set'));
     for (const name of ['a', 'b']) renameSync(join(cwd, name), join(cwd, 'set', name));
-    const audit = ['audit', 'set', '--no-sheet', '--cache-limit', '0.0001'];
+    const audit = ['audit', 'set', '--cache-limit', '0.0001'];
     const answers = [
       await beltnet([...audit, '--cache', folder], { cwd }),
       await beltnet(audit, { cwd, environment: { BELTNET_CACHE: folder } }),
@@ -90,7 +90,7 @@ describe('a folder that is no cache', () => {
     const environment = { XDG_CACHE_HOME: home, LOCALAPPDATA: home, BELTNET_CACHE: '' };
     expect(markedCacheDirectory(environment)).toMatch(/beltnet.cache$/);
     const cwd = newPictures();
-    expect(await beltnet(['audit', '.', '--no-sheet'], { cwd, environment })).toMatchObject({ code: 0 });
+    expect(await beltnet(['audit', '.'], { cwd, environment })).toMatchObject({ code: 0 });
     expect(contents(join(home, 'beltnet', 'pictures'))).toEqual(before);
     expect(existsSync(join(home, 'beltnet', 'cache', 'CACHEDIR.TAG'))).toBe(true);
   });
@@ -181,7 +181,7 @@ describe('pictures and cache', () => {
     await expect(loadDataset(listClassFolders(join(around, 'data')), { size, cache })).rejects.toThrow(/apart from/);
     expect(contents(join(around, 'data'))).toEqual(before);
     const cwd = around;
-    const { code, stderr } = await beltnet(['audit', 'data', '--no-sheet', '--cache', around], { cwd });
+    const { code, stderr } = await beltnet(['audit', 'data', '--cache', around], { cwd });
     expect([code, stderr]).toEqual([
       2,
       expect.stringMatching(/expected a folder outside of the pictures' own \(data\)/),

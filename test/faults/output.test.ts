@@ -46,7 +46,7 @@ describe('every command ends with code 8 and says why', () => {
     ['predict', 'runs/good', 'belt', ...cpu, '--json'],
     ['predict', 'runs/good', 'belt', ...cpu, '--csv'],
     ['preview', 'belt', '--rotation', '10', '--out', 'sheet-PLACE.png'],
-    ['audit', 'belt', '--no-sheet'],
+    ['audit', 'belt'],
     ['synth', 'synth-PLACE', '--count', '4', '--size', '64x48'],
     ['import', fixture('dense.keras'), '-o', 'imported-PLACE.safetensors'],
     ['export', 'runs/good', '-o', 'good-PLACE.onnx'],
