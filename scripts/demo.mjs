@@ -34,12 +34,12 @@ const runs = `${folder}/runs`;
 beltnet('synth', pictures, '--count', '800', '--seed', '0');
 const augmentation = ['--shear', '10deg', '--zoom', '0.2', '--horizontal-flip'];
 beltnet('train', pictures, '--epochs', '6', ...augmentation, '--alert-class', 'gap', '--out', runs);
-const model = `${runs}/${readdirSync(join(root, runs))[0]}/model.safetensors`;
+const model = `${runs}/${readdirSync(join(root, runs))[0]}/best.safetensors`;
 beltnet('evaluate', model, pictures);
 beltnet('predict', model, ...somePictures(pictures, 3));
 
 console.log(`
 Done in ${Math.round((performance.now() - started) / 1000)} s. Everything is in ${join(root, folder)}:
   belt/                    the pictures: training_set/ and test_set/, each with gap/ and ok/
-  runs/                    the run: model.safetensors, config.json, results.csv
+  runs/                    the run: best.safetensors, config.json, results.csv …
 Try it on a folder of your own with one subfolder for each class:  npx beltnet train FOLDER`);

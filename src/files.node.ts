@@ -5,6 +5,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   mkdirSync,
   openSync,
@@ -13,7 +14,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DataError, DiskError } from './errors.js';
 import { clearLeftovers, describeOwner, lockFolder, lockHolder, temporaryName } from './lock.node.js';
@@ -198,9 +199,10 @@ async function syncFolder(path: string): Promise<void> {
 
 /**
  * Writes a file, replacing one of that name only when the new one is complete on the disk.
+ * @param previous the name under which one that was there is kept
  * @throws DiskError naming the path, the reason and the way out; a file that was there stays as it was
  */
-export async function writeFileAtomically(path: string, data: Uint8Array | string): Promise<void> {
+export async function writeFileAtomically(path: string, data: Uint8Array | string, previous?: string): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, temporaryName(basename(path)));
   try {
@@ -211,11 +213,30 @@ export async function writeFileAtomically(path: string, data: Uint8Array | strin
     } finally {
       await file.close();
     }
+    if (previous !== undefined && existsSync(path)) await rename(path, previous);
     await rename(temporary, path);
     await syncFolder(folder);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {}); // the first error says more
     throw diskError(path, error);
+  }
+}
+
+/**
+ * Gives what is in a file a second name, in place of what had that name. It takes no room where the system has hard links: since files
+ * are only ever replaced as a whole, neither name ever changes under the other.
+ * @throws DiskError
+ */
+export async function nameAlso(path: string, second: string): Promise<void> {
+  const temporary = join(dirname(second), temporaryName(basename(second)));
+  try {
+    await link(path, temporary).catch(() => copyFile(path, temporary));
+    await rename(temporary, second);
+    await rm(temporary, { force: true }); // POSIX leaves it where both names were of one file already
+    await syncFolder(dirname(second));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {}); // the first error says more
+    throw diskError(second, error);
   }
 }
 
@@ -291,6 +312,28 @@ export async function createRunDirectory(parent: string, name?: string): Promise
       if (name !== undefined) refuseUsed(path); // another process was quicker
     }
   }
+}
+
+/**
+ * Takes the folder of an earlier run for this process, whose lock is in it then.
+ * @throws DiskError while another process works there, or when that cannot be known
+ */
+export function takeRunDirectory(path: string): void {
+  let left: string[];
+  try {
+    left = clearLeftovers(path);
+    if (lockHolder(path).state === 'nobody') {
+      lockFolder(path);
+      return;
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskError(path, error);
+    left = []; // another process was quicker
+  }
+  const { state, owner } = lockHolder(path);
+  const wayOut =
+    state === 'running' ? 'wait until it ends' : `delete ${left.join(', ') || 'its lock'} if that process is gone`;
+  throw new DiskError(`${path}: expected a run where nobody is at work, but ${describeOwner(owner)} is; ${wayOut}`);
 }
 
 /** @throws DiskError for a folder that holds more than what a dead process left there, which is taken away */

@@ -59,4 +59,16 @@ export {
   type ClassifyPathsOptions,
   type FileClassification,
 } from './classifier/classifier.node.js';
-export { modelFileOf, openRun, type Run } from './classifier/run.node.js';
+export {
+  modelFileOf,
+  openRun,
+  readCheckpoint,
+  readConfig,
+  readPictures,
+  reopenRun,
+  Run,
+  type Checkpoint,
+} from './classifier/run.node.js';
+export { bestEpoch, CHOSEN_BY, type EpochRecord } from './classifier/epoch-record.js';
+export { changedPictures, pictureManifest } from './classifier/picture-manifest.node.js';
+export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';

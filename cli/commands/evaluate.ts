@@ -43,7 +43,7 @@ export const command = defineCommand({
     json: toggle('one JSON object on stdout'),
   },
   notes: 'The exit code is 7 when a picture has no verdict, since its scores are NaN.',
-  examples: ['beltnet evaluate runs/first/model.safetensors belt/test_set'],
+  examples: ['beltnet evaluate runs/first/best.safetensors belt/test_set'],
   async run([model, directory], options) {
     const { split, groupBy, seed, difficulty, batch: batchSize } = options;
     const output = new Output(options);

@@ -22,7 +22,7 @@ export const command = defineCommand({
   notes:
     'A picture that cannot be used is named with the reason, the others are classified; the exit code is 3 then, or 7 when a\n' +
     'picture has no verdict since its scores are NaN.',
-  examples: ['beltnet predict runs/first/model.safetensors new/ "more/*.jpg" --json'],
+  examples: ['beltnet predict runs/first/best.safetensors new/ "more/*.jpg" --json'],
   async run([model, ...paths], options) {
     const { json, csv, workers: threads, batch: batchSize } = options;
     let exitCode = 0;

@@ -1,14 +1,20 @@
 /** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
-import { UsageError } from '../../src/errors.js';
+import { DataError, UsageError } from '../../src/errors.js';
 import {
+  bestEpoch,
+  changedPictures,
   checkMemory,
+  CHOSEN_BY,
   judgeSet,
   onlyClass,
   openRun,
   openSplits,
+  pictureManifest,
   planTraining,
-  saveModel,
+  readPictures,
+  reopenRun,
   trainingFlows,
+  trainRun,
   type Run,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
@@ -39,8 +45,9 @@ import { describeDevice, withDevice } from '../terminal/device.js';
 import { epochLine, ProgressLine } from '../terminal/epoch-log.js';
 import { stopInOrder } from '../terminal/interrupt.js';
 import { profileLines } from '../terminal/kernel-profile.js';
-import { anyText, factor, folder, folderName, shearNote, shearRange } from '../terminal/options.js';
+import { anyText, factor, folder, folderName, numberWhere, shearNote, shearRange } from '../terminal/options.js';
 import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
+import { checkDevice, isFinished, resumeOptions, type Resumed } from '../terminal/resume.js';
 import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
 
@@ -67,6 +74,17 @@ const flags = {
   workers: workersFlag,
   out: flag('<dir>', 'folder of all runs', folder, { default: 'runs', written: 'runs' }),
   name: flag('<name>', 'name of this run; an existing run is never overwritten (default: a new one)', folderName),
+  resume: flag(
+    '<run>',
+    'go on with this run, with its own options, to the same bits as if it had never stopped; --epochs may grow',
+    folder,
+  ),
+  resumeOrStart: toggle('resume the run of --name where there is one, else start it: for supervisors'),
+  checkpointSeconds: flag(
+    '<s>',
+    'how often it is kept where the training stands (default: after each epoch and every 10 s, but at most 2% of the time)',
+    (name) => numberWhere(name, 'a number from 0', (given) => given >= 0),
+  ),
   ...cacheFlags,
   onBad: onBadFlag,
   kernels: flag(
@@ -81,24 +99,46 @@ const flags = {
 
 export const command = defineCommand({
   operands: {
-    '<dir>':
+    '[dir]':
       'training_set/ or train/ beside test_set/, test/ or val/, each with the class folders; or the class folders (see --split); ' +
       'or a manifest (.csv or .jsonl: path,label[,group,split]); or a practice set (MNIST, CIFAR, .npy, .npz)',
   },
   flags,
-  notes: 'Writes RUN/model.safetensors after each epoch, RUN/config.json and RUN/results.csv.',
+  notes:
+    'Writes after each epoch RUN/last.safetensors, RUN/best.safetensors (by balanced accuracy, then loss, on val/ or what --split keeps;\n' +
+    'pictures for a test choose nothing: then it is the last), RUN/results.csv, RUN/events.jsonl; and RUN/config.json.',
   examples: [
     'beltnet train belt --epochs 10 --horizontal-flip --alert-class gap',
     'beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first',
+    'beltnet train --resume runs/first',
   ],
-  run: ([directory], options) => train(directory, options),
+  run: async ([directory], options, given) => {
+    const resumed = await resumeOptions(directory, options, given);
+    if (resumed) return train(resumed.directory, resumed.options, resumed);
+    if (directory === undefined)
+      throw new UsageError('train: expects the folder of the pictures, or --resume RUN to go on with a run');
+    return train(directory, options, null);
+  },
 });
 
-/** @returns the exit code */
-async function train(directory: string, options: Options<typeof flags>): Promise<number> {
+/**
+ * @param resumed the run to go on with; null for a new one
+ * @returns the exit code
+ */
+async function train(
+  directory: string,
+  options: Options<typeof flags>,
+  resumed: Resumed<Options<typeof flags>> | null,
+): Promise<number> {
   const { size, batch: batchSize, epochs, split, groupBy, profile, seed } = options;
   const output = new Output(options);
   const augmentation = augmentationOf(options);
+  if (resumed && isFinished(resumed, epochs)) {
+    const { run, checkpoint } = resumed;
+    output.emit({ event: 'end', run, epochs: checkpoint?.epochs.length ?? 0, interrupted: false, finished: true });
+    output.say(`${run} is finished: ${count(epochs, 'epoch')}. To train it further: --epochs ${epochs * 2}`);
+    return 0;
+  }
 
   // What there is to train on, before anything is decoded
   const splits = await openSplits(directory, {
@@ -121,7 +161,11 @@ async function train(directory: string, options: Options<typeof flags>): Promise
   const { optimizer, loss } = plan.recipe;
   return withDevice(options, async (device, facts) => {
     checkMemory(model, device.memoryBudget);
-    const run = await openRun(options.out, options.name, noteLeftovers);
+    if (resumed) checkDevice(resumed, facts);
+    const run = resumed
+      ? reopenRun(resumed.run, noteLeftovers)
+      : await openRun(options.out, options.name, noteLeftovers);
+    const checkpoint = resumed?.checkpoint ?? null;
 
     // Pictures
     const unusual = shearNote(options.shear, profile);
@@ -133,19 +177,30 @@ async function train(directory: string, options: Options<typeof flags>): Promise
     const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
     const flows = await trainingFlows(plan, training, validation, batchSize);
     const { info } = flows;
+    const manifest = pictureManifest({ training, validation });
+    const changed = checkpoint && changedPictures((await readPictures(run.directory)) ?? '', manifest);
+    if (changed)
+      throw new DataError(
+        `${directory}: expected the pictures that ${run.directory} was begun with, got others: ${changed}; train anew on these`,
+      );
 
     // Say and write down what is about to happen
     const described = {
       data: {
         ...{ directory, layout: splits.layout },
         ...{ training: describeSet(training), validation: validation && describeSet(validation), audited },
+        mayChoose: splits.mayChoose,
       },
       classes: flows.training.classIndices,
       alert: info.alert,
       parameters: model.countParameters(),
       device: facts,
     };
-    const written = run.writeConfig({
+    const write = async (): Promise<void> => {
+      await run.writePictures(manifest);
+      await run.writeConfig(config);
+    };
+    const config = {
       ...versions(),
       started: new Date().toISOString(),
       ...described,
@@ -164,9 +219,11 @@ async function train(directory: string, options: Options<typeof flags>): Promise
       optimizer: { name: optimizer.name, ...optimizer.config },
       loss: { name: loss.name, ...loss.config },
       architecture: model.config(),
-    });
+    };
+    const written = checkpoint ? run.writeConfig({ ...config, started: resumed?.config['started'] }) : write();
     written.catch(() => {}); // awaited below: the disk works while the weights are made
     model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
+    if (checkpoint) model.restoreTrainingState(checkpoint.state);
     await written;
     output.emit({ event: 'start', run: run.directory, ...described });
     output.say(`Classes: ${describeClasses(training)}`);
@@ -179,28 +236,29 @@ async function train(directory: string, options: Options<typeof flags>): Promise
     output.say();
 
     // Train
-    let lastEpoch = 0;
+    let lastEpoch = model.epoch;
     const progress = new ProgressLine(epochs);
     const fit = (signal: AbortSignal) =>
-      model.fit(flows.training, {
-        epochs,
-        signal,
-        ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
-        ...(flows.validation && { validationData: flows.validation }),
-        ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
-        onProgress: (now) => showProgress((columns) => progress.text(now, columns)),
-        onEpoch: async (log) => {
-          await saveModel(run.modelPath, model, info);
-          lastEpoch = log.epoch;
-          await run.addResult(log);
-          if (log.epoch === 1) await run.writeKernels(device.kernelChoices);
-          output.emit({ event: 'epoch', ...log });
-          output.say(epochLine(log));
-          if (log.epoch < epochs) output.say(`Epoch ${log.epoch + 1}/${epochs}`);
+      trainRun(
+        { run, model, device, flows, validation },
+        {
+          ...{ epochs, batchSize, signal, resumed: checkpoint, mayChoose: splits.mayChoose },
+          stepsPerEpoch: options.stepsPerEpoch,
+          validationSteps: options.validationSteps,
+          checkpointSeconds: options.checkpointSeconds,
+          onProgress: (now) => showProgress((columns) => progress.text(now, columns)),
+          onModel: (epoch) => (lastEpoch = epoch),
+          onEpoch: (record) => {
+            output.emit({ event: 'epoch', ...record });
+            output.say(epochLine(record));
+            if (record.epoch < epochs) output.say(`Epoch ${record.epoch + 1}/${epochs}`);
+          },
         },
-      });
-    output.say(`Epoch 1/${epochs}`);
-    const { stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', fit).catch(
+      );
+    if (checkpoint)
+      output.say(`Resumed: after ${count(model.epoch, 'epoch')} and ${checkpoint.state.position.step} steps`);
+    output.say(`Epoch ${model.epoch + 1}/${epochs}`);
+    const { result, stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', fit).catch(
       (error: unknown) => {
         note(`note: ${whatIsKept(run, lastEpoch)}`);
         throw error;
@@ -208,13 +266,22 @@ async function train(directory: string, options: Options<typeof flags>): Promise
     );
 
     const interrupted = lastEpoch < epochs; // a signal that comes while the last epoch is written changes nothing
-    const modelPath = lastEpoch > 0 ? run.modelPath : null;
-    const end = { event: 'end', run: run.directory, model: modelPath, epochs: lastEpoch, interrupted };
+    const modelPath = lastEpoch > 0 ? run.path('best') : null;
+    const best = bestEpoch(result.epochs, splits.mayChoose);
+    const end = {
+      event: 'end',
+      run: run.directory,
+      model: modelPath,
+      epochs: lastEpoch,
+      bestEpoch: best?.epoch ?? null,
+      interrupted,
+    };
     if (interrupted) {
       output.emit(end);
       note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
       return stopCode ?? 130;
     }
+    if (splits.mayChoose && best) output.say(`Best: epoch ${best.epoch}, by ${CHOSEN_BY}`);
     const judged = validation ?? training;
     const only = onlyClass(await judgeSet(model, info, judged, { batchSize }));
     output.emit({ ...end, predictsOnly: only });
@@ -242,16 +309,16 @@ async function train(directory: string, options: Options<typeof flags>): Promise
 function whatIsKept(run: Run, epoch: number): string {
   return epoch === 0
     ? `no model was written yet (${run.directory})`
-    : `${run.modelPath} is the model after epoch ${epoch}`;
+    : `${run.path('last')} is the model after epoch ${epoch}`;
 }
 
 /** @param data what to evaluate on, as arguments of the command */
 function sayWhatNext(output: Output, run: Run, data: string): void {
-  const model = quoted(run.modelPath);
+  const model = quoted(run.path('best'));
   output.say();
-  output.say(`Model:   ${run.modelPath}`);
-  output.say(`Config:  ${run.configPath}`);
-  output.say(`Results: ${run.resultsPath}`);
+  output.say(`Model:   ${run.path('best')}`);
+  output.say(`Config:  ${run.path('config')}`);
+  output.say(`Results: ${run.path('results')}`);
   output.say();
   output.say(`Evaluate it:  beltnet evaluate ${model} ${data}`);
   output.say(`Use it:       beltnet predict ${model} PICTURE...`);

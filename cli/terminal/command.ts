@@ -81,8 +81,16 @@ export interface CommandDefinition<Of> {
   /** What help says below the flags. */
   readonly notes?: string;
   readonly examples: readonly string[];
-  /** @returns the exit code */
-  run(this: void, operands: readonly string[], options: Options<Of>): Promise<number>;
+  /**
+   * @param given names of the options that stand on the command line
+   * @returns the exit code
+   */
+  run(
+    this: void,
+    operands: readonly string[],
+    options: Options<Of>,
+    given: readonly (keyof Of & string)[],
+  ): Promise<number>;
 }
 
 /** Says nothing more than its argument; `options` get their types by it. */
@@ -118,11 +126,8 @@ export function addDefinition(
   command.action(async () => {
     const switches = Object.entries(flags).filter(([, { argument }]) => argument === undefined);
     const off = Object.fromEntries(switches.map(([name]) => [name, false]));
-    finish(
-      await run(command.processedArgs.flat().filter((one) => one !== undefined) as string[], {
-        ...off,
-        ...command.opts(),
-      }),
-    );
+    const given = Object.keys(flags).filter((name) => command.getOptionValueSource(name) === 'cli');
+    const words = command.processedArgs.flat().filter((one) => one !== undefined) as string[];
+    finish(await run(words, { ...off, ...command.opts() }, given));
   });
 }

@@ -1,32 +1,178 @@
-/** A run's folder: what was asked for (config.json), how it went (results.csv), and the model. */
-import { rmdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+/**
+ * A run's folder: what was asked for (config.json, pictures.jsonl), how it went (results.csv for people, events.jsonl for programs), the
+ * models of its best and of its last epoch, and where the training stands, from which it can be gone on with.
+ */
+import { existsSync, rmdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { clearTemporaryFolders } from '../data/store/temporary-folder.node.js';
-import { appendLine, clearRuns, createRunDirectory, writeFileAtomically } from '../files.node.js';
+import { BeltnetError, ModelFileError, UsageError } from '../errors.js';
+import {
+  appendLine,
+  clearRuns,
+  createRunDirectory,
+  nameAlso,
+  readWholeFile,
+  takeRunDirectory,
+  writeFileAtomically,
+} from '../files.node.js';
+import { MODEL_FILE } from '../formats/beltnet/model.node.js';
+import { decodeTrainingState, encodeTrainingState } from '../formats/beltnet/training-state.js';
+import { sha256Natively } from '../formats/sha256.node.js';
 import { leaveFolder } from '../lock.node.js';
-import type { EpochLog } from '../nn/training/events.js';
+import type { TrainingState } from '../nn/training/state.js';
+import type { EpochRecord } from './epoch-record.js';
 
-export interface Run {
-  readonly directory: string;
-  readonly modelPath: string;
-  readonly configPath: string;
-  readonly resultsPath: string;
-  /** Everything that decides the result. */
-  writeConfig(config: object): Promise<void>;
-  /** Which WGSL variants of kernels were chosen, where the device has a choice: `--kernels` takes the file for the same bits. */
-  writeKernels(choices: ReadonlyMap<string, string>): Promise<void>;
-  /** Adds an epoch's figures; they are on the disk when this resolves. */
-  addResult(log: EpochLog): Promise<void>;
+/** Where a training stands: what the model goes on from, and the epochs that led there. */
+export interface Checkpoint {
+  readonly state: TrainingState;
+  readonly epochs: readonly EpochRecord[];
+  /** Whether it ended before its last epoch because nothing improved any more. */
+  readonly stoppedEarly: boolean;
 }
 
-const MODEL = 'model.safetensors';
+const names = {
+  best: 'best.safetensors',
+  last: 'last.safetensors',
+  state: 'last.state.safetensors',
+  previousState: 'previous.state.safetensors',
+  config: 'config.json',
+  results: 'results.csv',
+  events: 'events.jsonl',
+  kernels: 'kernels.json',
+  pictures: 'pictures.jsonl',
+} as const;
+
+/** The model of runs before there was a best one. */
+const OLD_MODEL = 'model.safetensors';
 
 /** The names of the figures in programs, as in `--json`. */
-const RESULTS_HEADER = 'epoch,loss,accuracy,valLoss,valAccuracy,seconds';
+const columns = [
+  'epoch',
+  'loss',
+  'accuracy',
+  'valLoss',
+  'valAccuracy',
+  'seconds',
+  'balancedAccuracy',
+  'missedAlerts',
+  'learningRate',
+] as const satisfies readonly (keyof EpochRecord)[];
 
-/** @param given a model file, or the folder of a run */
-export const modelFileOf = (given: string): string =>
-  statSync(given, { throwIfNoEntry: false })?.isDirectory() ? join(given, MODEL) : given;
+const row = (record: EpochRecord): string =>
+  columns.map((name) => (name === 'seconds' ? record.seconds.toFixed(3) : (record[name] ?? ''))).join(',');
+
+const event = (record: EpochRecord): string => JSON.stringify({ event: 'epoch', ...record });
+
+/** @param given a model file, or the folder of a run: its best model */
+export function modelFileOf(given: string): string {
+  if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) return given;
+  const best = join(given, names.best);
+  return existsSync(best) ? best : join(given, OLD_MODEL);
+}
+
+/** The folder of a run that this process has taken. Each method's file is on the disk when it resolves. */
+export class Run {
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** The path of one of its files. */
+  path(name: keyof typeof names): string {
+    return join(this.directory, names[name]);
+  }
+
+  /** @param config everything that decides the result */
+  async writeConfig(config: object): Promise<void> {
+    await writeFileAtomically(this.path('config'), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /** One line for each picture, by which it is told whether a training goes on with the same. */
+  async writePictures(manifest: string): Promise<void> {
+    await writeFileAtomically(this.path('pictures'), manifest);
+  }
+
+  /** Which WGSL variants of kernels were chosen, where the device has a choice: `--kernels` takes the file for the same bits. */
+  async writeKernels(choices: ReadonlyMap<string, string>): Promise<void> {
+    if (choices.size === 0) return;
+    const sorted = [...choices].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    await writeFileAtomically(this.path('kernels'), `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
+  }
+
+  /** Has the tables hold these epochs and no others. */
+  async writeEpochs(epochs: readonly EpochRecord[]): Promise<void> {
+    await writeFileAtomically(this.path('results'), [columns.join(','), ...epochs.map(row), ''].join('\n'));
+    await writeFileAtomically(this.path('events'), epochs.map((record) => `${event(record)}\n`).join(''));
+  }
+
+  async addEpoch(record: EpochRecord): Promise<void> {
+    await appendLine(this.path('results'), row(record));
+    await appendLine(this.path('events'), event(record));
+  }
+
+  /** @param model the file's bytes */
+  async writeModel(model: Uint8Array, { isBest }: { isBest: boolean }): Promise<void> {
+    await writeFileAtomically(this.path('last'), model);
+    if (isBest) await nameAlso(this.path('last'), this.path('best'));
+  }
+
+  /** Keeps the one before, for the day on which this one cannot be read. */
+  async writeCheckpoint({ state, epochs, stoppedEarly }: Checkpoint): Promise<void> {
+    const bytes = encodeTrainingState(state, { hash: sha256Natively, notes: { epochs, stoppedEarly } });
+    await writeFileAtomically(this.path('state'), bytes, this.path('previousState'));
+  }
+}
+
+/**
+ * Where a run's training stands.
+ * @param onDamaged is told of a file that cannot be read: the one before takes its place
+ * @returns null when it has none yet
+ * @throws ModelFileError when none of those that are there can be read
+ */
+export async function readCheckpoint(
+  directory: string,
+  onDamaged: (message: string) => void,
+): Promise<Checkpoint | null> {
+  const paths = [names.state, names.previousState]
+    .map((name) => join(directory, name))
+    .filter((path) => existsSync(path));
+  for (const [index, path] of paths.entries()) {
+    try {
+      const { notes, ...state } = decodeTrainingState(await readWholeFile(path, MODEL_FILE), path, {
+        hash: sha256Natively,
+      });
+      if (notes === undefined) throw new ModelFileError(`${path}: expected the state of a run, got one without epochs`);
+      return { state, ...(notes as Omit<Checkpoint, 'state'>) }; // as writeCheckpoint wrote it: the checksum is right
+    } catch (error) {
+      if (!(error instanceof BeltnetError) || index === paths.length - 1) throw error;
+      onDamaged(error.message);
+    }
+  }
+  return null;
+}
+
+const JSON_FILE = { mostBytes: 2 ** 26, refuse: (message: string) => new UsageError(message) };
+
+/** A run's config.json; null where there is none. @throws UsageError for what is no such file */
+export async function readConfig(directory: string): Promise<Record<string, unknown> | null> {
+  const path = join(directory, names.config);
+  if (!existsSync(path)) return null;
+  const bytes = await readWholeFile(path, { what: 'the config.json of a run', ...JSON_FILE });
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
+  } catch (error) {
+    throw new UsageError(`${path}: expected the config.json of a run, got ${(error as Error).message}`);
+  }
+}
+
+/** A run's pictures.jsonl; null where there is none. */
+export async function readPictures(directory: string): Promise<string | null> {
+  const path = join(directory, names.pictures);
+  if (!existsSync(path)) return null;
+  const kind = { what: 'the pictures.jsonl of a run', ...JSON_FILE, mostBytes: 2 ** 31 };
+  return Buffer.from(await readWholeFile(path, kind)).toString('utf8');
+}
 
 /**
  * Makes the folder of a new run. When the process ends, its lock and what is not complete are taken away, and the folder if there
@@ -42,7 +188,25 @@ export async function openRun(
   onLeftovers: (paths: readonly string[]) => void = () => {},
 ): Promise<Run> {
   onLeftovers([...clearRuns(parent), ...clearTemporaryFolders()]);
-  const directory = await createRunDirectory(parent, name);
+  return leftAtExit(await createRunDirectory(parent, name));
+}
+
+/**
+ * Takes the folder of an earlier run, to go on with it.
+ * @throws DiskError while another process works there; UsageError for a run of a version that kept no state
+ */
+export function reopenRun(directory: string, onLeftovers: (paths: readonly string[]) => void = () => {}): Run {
+  if (existsSync(join(directory, OLD_MODEL)) && !existsSync(join(directory, names.state)))
+    throw new UsageError(
+      `${directory}: expected a run that can be resumed, got one of an older version, which kept no state; train anew`,
+    );
+  const others = [...clearRuns(dirname(directory)), ...clearTemporaryFolders()];
+  onLeftovers(others.filter((path) => basename(dirname(path)) !== basename(directory)));
+  takeRunDirectory(directory);
+  return leftAtExit(directory);
+}
+
+function leftAtExit(directory: string): Run {
   process.once('exit', () => {
     leaveFolder(directory);
     try {
@@ -51,29 +215,5 @@ export async function openRun(
       // there is something in it
     }
   });
-  const [modelPath, configPath, resultsPath] = [MODEL, 'config.json', 'results.csv'].map((file) =>
-    join(directory, file),
-  );
-  return {
-    directory,
-    modelPath,
-    configPath,
-    resultsPath,
-    async writeConfig(config) {
-      await writeFileAtomically(configPath, `${JSON.stringify(config, null, 2)}\n`);
-      await appendLine(resultsPath, RESULTS_HEADER);
-    },
-    async writeKernels(choices) {
-      if (choices.size === 0) return;
-      const sorted = [...choices].toSorted(([a], [b]) => (a < b ? -1 : 1));
-      await writeFileAtomically(
-        join(directory, 'kernels.json'),
-        `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`,
-      );
-    },
-    async addResult({ epoch, loss, accuracy, valLoss, valAccuracy, seconds }) {
-      const cells = [epoch, loss, accuracy, valLoss ?? '', valAccuracy ?? '', seconds.toFixed(3)];
-      await appendLine(resultsPath, cells.join(','));
-    },
-  };
+  return new Run(directory);
 }

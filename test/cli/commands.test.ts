@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesOf, overflowing } from '../classifier/tiny-model.js';
 import { noteDevice } from '../support/devices.js';
-import { beltnet, beltnetWorks, noisyPng, writeClasses, writeFiles } from './run-beltnet.js';
+import { beltnet, beltnetWorks, noisyPng, runFiles, writeClasses, writeFiles } from './run-beltnet.js';
 
 let cwd: string;
 const small = ['--size', '32x32', '--batch', '6', '--device', 'cpu'];
@@ -43,20 +43,18 @@ describe('train', () => {
     expect(stdout).toMatch(
       /Epoch 1\/2\n - \d+s - loss: \S+ - acc: \S+ - val_loss: \S+ - val_acc: \S+\nEpoch 2\/2\n - \d+s - loss: .*\n/,
     );
-    expect(stdout).toMatch(/beltnet evaluate \S+model\.safetensors belt\n.*beltnet predict \S+model\.safetensors/);
+    expect(stdout).toMatch(/beltnet evaluate \S+best\.safetensors belt\n.*beltnet predict \S+best\.safetensors/);
     expect(stderr).toContain("'dark' raises the alert");
     expect(stderr).toContain('--alert-class bright');
     expect(stderr).toContain('--shear 0.2rad');
     expect(stderr).not.toContain('\u001b');
 
-    expect(readdirSync(join(cwd, 'runs/second')).toSorted()).toEqual([
-      'config.json',
-      'model.safetensors',
-      'results.csv',
-    ]);
+    expect(readdirSync(join(cwd, 'runs/second')).toSorted()).toEqual(runFiles);
     const results = readFileSync(join(cwd, 'runs/second/results.csv'), 'utf8').split('\n');
-    expect(results[0]).toBe('epoch,loss,accuracy,valLoss,valAccuracy,seconds');
-    expect(results.slice(1).map((row) => row.split(',').length)).toEqual([6, 6, 1]);
+    expect(results[0]).toBe(
+      'epoch,loss,accuracy,valLoss,valAccuracy,seconds,balancedAccuracy,missedAlerts,learningRate',
+    );
+    expect(results.slice(1).map((row) => row.split(',').length)).toEqual([9, 9, 1]);
     const config = JSON.parse(readFileSync(join(cwd, 'runs/second/config.json'), 'utf8')) as unknown;
     expect(config).toMatchObject({
       ...{ beltnet: expect.any(String), node: process.version, parameters: 157857, classes: { bright: 0, dark: 1 } },
@@ -96,7 +94,8 @@ describe('train', () => {
       expect(epoch).toEqual({
         ...{ event: 'epoch', epoch: index + 1, seconds: expect.any(Number) },
         ...{ loss: expect.any(Number), accuracy: expect.any(Number) },
-        ...{ valLoss: expect.any(Number), valAccuracy: expect.any(Number) },
+        ...{ valLoss: expect.any(Number), valAccuracy: expect.any(Number), learningRate: expect.closeTo(0.001) },
+        ...{ balancedAccuracy: expect.any(Number), missedAlerts: expect.any(Number) },
       });
     }
     expect(end).toMatchObject({ event: 'end', epochs: 2, interrupted: false, model: expect.stringContaining('json') });
@@ -117,7 +116,7 @@ describe('train', () => {
     );
     expect(profiled).toMatch(/^Measured peak: \d+ GFLOP\/s in registers, \d+\.\d GB\/s to memory/m);
     await train('not-profiled');
-    const model = (name: string) => readFileSync(join(cwd, `runs/${name}/model.safetensors`));
+    const model = (name: string) => readFileSync(join(cwd, `runs/${name}/last.safetensors`));
     expect(model('profiled').equals(model('not-profiled'))).toBe(true);
     const events = jsonLines(await train('profiled-json', '--profile-kernels', '--json'));
     expect(events.find(({ event }) => event === 'profile')).toMatchObject({
@@ -132,7 +131,7 @@ describe('train', () => {
       });
     await Promise.all([train('seed-7', '7'), train('seed-7-again', '7')]);
     await train('seed-8', '8');
-    const model = (name: string) => readFileSync(join(cwd, `runs/${name}/model.safetensors`));
+    const model = (name: string) => readFileSync(join(cwd, `runs/${name}/last.safetensors`));
     expect(model('seed-7').equals(model('seed-7-again'))).toBe(true);
     expect(model('seed-7').equals(model('seed-8'))).toBe(false);
   });
@@ -165,7 +164,7 @@ describe('train', () => {
 
 describe('evaluate', () => {
   test('of a divided set it takes the test pictures, and says so', async () => {
-    const output = await beltnetWorks(['evaluate', 'runs/first/model.safetensors', 'belt', '--device', 'cpu'], { cwd });
+    const output = await beltnetWorks(['evaluate', 'runs/first/best.safetensors', 'belt', '--device', 'cpu'], { cwd });
     expect(output).toContain('Data: belt/test_set');
     expect(output).toMatch(/pictures +loss +accuracy\n8 /);
     expect(output).toMatch(/bright +\d +4  [\d. ]+\ndark +\d +4  [\d. ]+\n/);

@@ -21,7 +21,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
-const weights = (run: string): Buffer => readFileSync(join(cwd, 'runs', run, 'model.safetensors'));
+const weights = (run: string): Buffer => readFileSync(join(cwd, 'runs', run, 'last.safetensors'));
 
 describe('the cache', () => {
   test('changes no result, and is where it was asked for', async () => {

@@ -23,7 +23,7 @@ ort.env.wasm.numThreads = 1;
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let cwd: string;
-const model = 'runs/first/model.safetensors';
+const model = 'runs/first/best.safetensors';
 
 beforeAll(async () => {
   noteDevice('cpu');

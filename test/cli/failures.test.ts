@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { noteDevice } from '../support/devices.js';
-import { beltnet, beltnetWorks, noisyPng, startBeltnet, writeClasses, writeFiles } from './run-beltnet.js';
+import { beltnet, beltnetWorks, noisyPng, runFiles, startBeltnet, writeClasses, writeFiles } from './run-beltnet.js';
 
 let cwd: string;
 const cpu = ['--device', 'cpu'];
@@ -24,7 +24,7 @@ beforeAll(async () => {
     'name\nwith\u001b[31m.png': 'no picture',
   });
   await beltnetWorks(['train', 'belt', ...cpu, '--size', '16x16', '--epochs', '1', '--name', 'taken'], { cwd });
-  const model = readFileSync(join(cwd, 'runs/taken/model.safetensors'));
+  const model = readFileSync(join(cwd, 'runs/taken/last.safetensors'));
   writeFiles(cwd, { 'cut.safetensors': model.subarray(0, model.length - 100) });
   symlinkSync('loop', join(cwd, 'loop'));
 });
@@ -134,10 +134,10 @@ describe('each failure has its exit code and one line', () => {
   });
 
   test('a run that exists is left as it was', async () => {
-    const before = readFileSync(join(cwd, 'runs/taken/model.safetensors'));
+    const before = readFileSync(join(cwd, 'runs/taken/last.safetensors'));
     expect(await failureOf(['train', 'belt', ...cpu, '--name', 'taken', '--seed', '4'])).toMatchObject({ code: 8 });
-    expect(readFileSync(join(cwd, 'runs/taken/model.safetensors')).equals(before)).toBe(true);
-    expect(readdirSync(join(cwd, 'runs/taken'))).toHaveLength(3);
+    expect(readFileSync(join(cwd, 'runs/taken/last.safetensors')).equals(before)).toBe(true);
+    expect(readdirSync(join(cwd, 'runs/taken'))).toHaveLength(runFiles.length - 1);
   });
 
   test('--debug adds the stack trace', async () => {
@@ -165,11 +165,7 @@ describe('stopping', () => {
     expect(epoch).toBeGreaterThanOrEqual(2);
     expect(stdout).toContain(`Epoch ${epoch + 1}/100000`);
     expect(readFileSync(join(cwd, 'runs/stopped/results.csv'), 'utf8').trimEnd().split('\n')).toHaveLength(epoch + 1);
-    expect(readdirSync(join(cwd, 'runs/stopped')).toSorted()).toEqual([
-      'config.json',
-      'model.safetensors',
-      'results.csv',
-    ]);
+    expect(readdirSync(join(cwd, 'runs/stopped')).toSorted()).toEqual(runFiles);
     await beltnetWorks(['predict', 'runs/stopped', 'belt', ...cpu], { cwd });
   });
 
@@ -197,10 +193,6 @@ describe('stopping', () => {
       code: expected,
       stderr: expect.stringMatching(/is the model after epoch \d+\n$/),
     });
-    expect(readdirSync(join(cwd, 'runs', signal)).toSorted()).toEqual([
-      'config.json',
-      'model.safetensors',
-      'results.csv',
-    ]);
+    expect(readdirSync(join(cwd, 'runs', signal)).toSorted()).toEqual(runFiles);
   });
 });

@@ -12,6 +12,19 @@ export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.me
 const cache = mkdtempSync(join(tmpdir(), 'beltnet-test-cache-'));
 process.once('exit', () => rmSync(cache, { recursive: true, force: true }));
 
+/** The files of a run that has trained for two epochs or more. */
+export const runFiles = [
+  'best.safetensors',
+  'config.json',
+  'events.jsonl',
+  'last.safetensors',
+  'last.state.safetensors',
+  'pictures.jsonl',
+  'previous.state.safetensors',
+  'results.csv',
+];
+export const modelsOf = runFiles.filter((name) => !name.includes('state'));
+
 export interface Finished {
   readonly code: number | null;
   readonly stdout: string;

@@ -18,11 +18,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadModel } from '../../src/formats/beltnet/model.node.js';
-import { beltnet, beltnetWorks, program, writeClasses } from '../cli/run-beltnet.js';
+import { beltnet, beltnetWorks, modelsOf, program, writeClasses } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
 
 const small = ['--device', 'cpu', '--size', '16x16', '--alert-class', 'dark'];
-const run = ['config.json', 'model.safetensors', 'results.csv'];
+const run = modelsOf;
 
 let cwd: string;
 let modelBytes = 0;
@@ -32,7 +32,7 @@ beforeAll(async () => {
   writeClasses(join(cwd, 'belt'), 16);
   mkdirSync(join(cwd, 'disk'));
   await beltnetWorks(['train', 'belt', ...small, '--epochs', '1', '--name', 'good'], { cwd });
-  modelBytes = readFileSync(join(cwd, 'runs/good/model.safetensors')).length;
+  modelBytes = readFileSync(join(cwd, 'runs/good/best.safetensors')).length;
 });
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
@@ -72,14 +72,19 @@ describe('a full disk', () => {
     expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringContaining('the disk is full') });
     expect(stderr).toContain('is the model after epoch 1');
     expect(readdirSync(join(kept, 'run')).toSorted()).toEqual(run);
-    expect((await loadModel(join(kept, 'run/model.safetensors'))).info.classNames).toEqual(['bright', 'dark']);
+    expect((await loadModel(join(kept, 'run/best.safetensors'))).info.classNames).toEqual(['bright', 'dark']);
   });
 
   test('that holds no model: code 8, no half of one', () => {
     const args = ['train', 'belt', ...small, '--epochs', '3', '--out', 'disk', '--name', 'run'];
     const { code, stderr, kept } = onDisk(modelBytes * 0.5, args);
     expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringContaining('no model was written yet') });
-    expect(readdirSync(join(kept, 'run')).toSorted()).toEqual(['config.json', 'results.csv']);
+    expect(readdirSync(join(kept, 'run')).toSorted()).toEqual([
+      'config.json',
+      'events.jsonl',
+      'pictures.jsonl',
+      'results.csv',
+    ]);
   });
 
   test.each([
@@ -105,9 +110,9 @@ test.each([
   ['synth', ['synth', 'disk/pictures', '--count', '4']],
   ['preview', ['preview', 'belt', '--out', 'disk/sheet.png']],
 ])('a read-only disk: %s ends with code 8, one line and no change', (_, args) => {
-  const { code, stderr, kept } = onDisk(modelBytes * 2, args, { readOnly: true });
+  const { code, stderr, kept } = onDisk(modelBytes * 7, args, { readOnly: true });
   expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringMatching(/read-only/) });
-  expect(allFiles(kept).toSorted()).toEqual(run);
+  expect(allFiles(kept).toSorted()).toEqual([...run, 'last.state.safetensors'].toSorted());
 });
 
 describe('links', () => {

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { loadModel } from '../../src/formats/beltnet/model.node.js';
 import type { Random } from '../../src/tensor/random.js';
-import { beltnet, startBeltnet } from '../cli/run-beltnet.js';
+import { beltnet, runFiles, startBeltnet } from '../cli/run-beltnet.js';
 
 const options = ['--device', 'cpu', '--size', '16x16', '--alert-class', 'dark'];
 
@@ -48,9 +48,9 @@ export async function killTraining(cwd: string, name: string, { epoch, milliseco
   // What was said was done: a model is there, whole, and each epoch has its figures.
   expect(figures.length).toBeGreaterThanOrEqual(epochsSaid);
   for (const [index, line] of figures.entries())
-    expect(line).toMatch(new RegExp(`^${index + 1},[\\d.e-]+,[\\d.]+,,,[\\d.]+$`));
-  if (epochsSaid > 0) expect(finishedFiles).toContain('model.safetensors');
-  if (finishedFiles.includes('model.safetensors')) await loadModel(join(folder, 'model.safetensors'));
+    expect(line).toMatch(new RegExp(`^${index + 1},[\\d.e-]+,[\\d.]+,,,[\\d.]+,,,[\\d.]+$`));
+  if (epochsSaid > 0) expect(finishedFiles).toContain('last.safetensors');
+  if (finishedFiles.includes('last.safetensors')) await loadModel(join(folder, 'last.safetensors'));
   if (finishedFiles.includes('config.json')) JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));
 
   const again = await beltnet(['train', 'belt', ...options, '--epochs', '1', '--name', name], { cwd });
@@ -58,10 +58,10 @@ export async function killTraining(cwd: string, name: string, { epoch, milliseco
   expect(after.filter((file) => file.startsWith('.'))).toEqual([]);
   if (finishedFiles.length === 0) {
     expect(again).toMatchObject({ code: 0 });
-    expect(after.toSorted()).toEqual(['config.json', 'model.safetensors', 'results.csv']);
+    expect(after.toSorted()).toEqual(runFiles.filter((file) => file !== 'previous.state.safetensors'));
     return 'nothing';
   }
   expect(again).toMatchObject({ code: 8, stderr: expect.stringContaining('a run is never overwritten') });
   expect(after.toSorted()).toEqual(finishedFiles.toSorted());
-  return finishedFiles.includes('model.safetensors') ? 'trained' : 'begun';
+  return finishedFiles.includes('last.safetensors') ? 'trained' : 'begun';
 }

@@ -41,6 +41,8 @@ export interface FileList {
 export interface Splits {
   readonly training: FileList;
   readonly validation: FileList | null;
+  /** Whether those may choose between models; pictures for a last test only judge. */
+  readonly mayChoose: boolean;
   readonly layout: string;
 }
 
@@ -51,7 +53,8 @@ const otherPictureExtensions = new Set(
 
 const trainingFolders = ['training_set', 'train'];
 /** Where several are there, the first: pictures kept for a last test should not steer the training. */
-const validationFolders = ['val', 'validation', 'test_set', 'test'];
+const testFolders = ['test_set', 'test'];
+const validationFolders = ['val', 'validation', ...testFolders];
 
 /** Labels are kept as bytes. */
 export const MOST_CLASSES = 256;
@@ -186,16 +189,18 @@ export function resolveSplits(given: string, options: { split?: number; seed?: n
     const validation = listClassFolders(`${directory}/${validationFolder}`);
     checkSameClasses(training, validation);
     const layout = `training on ${training.name}, validating on ${validation.name}`;
-    return { training, validation, layout };
+    const mayChoose = !testFolders.includes(validationFolder.toLowerCase());
+    return { training, validation, mayChoose, layout };
   }
   const all = listClassFolders(trainingDirectory);
-  if (split === undefined) return { training: all, validation: null, layout: `training on ${all.name}, no validation` };
+  if (split === undefined)
+    return { training: all, validation: null, mayChoose: false, layout: `training on ${all.name}, no validation` };
   const parts = splitIndices({ labels: all.files.map((file) => file.label), classNames: all.classNames }, split, seed);
   const training = { ...all, files: parts.training.map((index) => all.files[index]) };
   // What was skipped is reported once, with the training files.
   const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
   const layout = `${all.name}, ${split} of it for validation`;
-  return { training, validation, layout };
+  return { training, validation, mayChoose: true, layout };
 }
 
 function checkSameClasses(training: FileList, validation: FileList): void {

@@ -43,16 +43,22 @@ export async function openSplits(given: string, options: SplitOptions = {}): Pro
     if (folders.validation) return resolveSplits(path, options); // says that there is nothing to split
     return divide(folders.training, split, options);
   }
-  const { training, validation } = divided;
+  const { training, validation, mayChoose } = divided;
   if (validation) {
     if (split !== undefined) {
       throw new UsageError(
         `${path}: has its own validation pictures, so there is nothing to split; leave the split out`,
       );
     }
-    return { training, validation, layout: `training on ${training.name}, validating on ${validation.name}` };
+    return {
+      training,
+      validation,
+      mayChoose,
+      layout: `training on ${training.name}, validating on ${validation.name}`,
+    };
   }
-  if (split === undefined) return { training, validation: null, layout: `training on ${training.name}, no validation` };
+  if (split === undefined)
+    return { training, validation: null, mayChoose, layout: `training on ${training.name}, no validation` };
   return divide(training, split, options);
 }
 
@@ -63,10 +69,7 @@ export async function listLabelled(given: string): Promise<FileList> {
   return divided ? divided.training : listClassFolders(path);
 }
 
-interface Divided {
-  readonly training: FileList;
-  readonly validation: FileList | null;
-}
+type Divided = Omit<Splits, 'layout'>;
 
 async function openDivided(path: string): Promise<Divided | null> {
   const divided = isManifest(path) ? await fromManifest(path) : await fromArrays(path);
@@ -94,11 +97,12 @@ async function fromManifest(path: string): Promise<Divided> {
   const only = training ? null : (validation ?? test);
   if (only) {
     const note = `${path}: has no training pictures; its pictures for validation or test are taken (${only.files.length})`;
-    return { training: { ...only, notes: [note] }, validation: null };
+    return { training: { ...only, notes: [note] }, validation: null, mayChoose: false };
   }
   return {
     training: { ...(training as FileList), notes: leftNotes(path, validation, test) },
     validation: validation ?? test,
+    mayChoose: validation !== null,
   };
 }
 
@@ -107,9 +111,13 @@ async function fromArrays(path: string): Promise<Divided | null> {
   if (!set) return null;
   const { training, validation, test } = listArraySet(set);
   if (training)
-    return { training: { ...training, notes: leftNotes(path, validation, test) }, validation: validation ?? test };
+    return {
+      training: { ...training, notes: leftNotes(path, validation, test) },
+      validation: validation ?? test,
+      mayChoose: validation !== null,
+    };
   const only = validation ?? test;
-  return only && { training: only, validation: null };
+  return only && { training: only, validation: null, mayChoose: false };
 }
 
 /** Of validation and test pictures the former steer the training. */
@@ -126,7 +134,7 @@ async function divide(all: FileList, fraction: number, { seed = 0, groupBy }: Sp
   const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
   const grouped = groups ? `, ${new Set(groups).size} groups kept together` : '';
   const layout = `${all.name}, ${fraction} of it for validation${grouped}`;
-  return { training, validation, layout };
+  return { training, validation, mayChoose: true, layout };
 }
 
 /** The group of each picture, or null where there are none. */

@@ -13,6 +13,8 @@ import { readSafetensors, writeSafetensors, type SafeTensor } from '../safetenso
 const FORMAT = 'beltnet-training';
 const VERSION = '1';
 const KEYS = ['checksum', 'format', 'position', 'version'];
+/** Only there where the caller had any. */
+const NOTES = 'notes';
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const number = v.pipe(v.number(), v.finite());
@@ -33,15 +35,28 @@ const refuseFor =
     throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
   };
 
-/** The file's bytes, equal for equal states. @throws ModelFileError for what could not be read again */
-export function encodeTrainingState(state: TrainingState, { hash }: { hash?: Sha256 } = {}): Uint8Array {
+/** A state as it was in a file, with what the caller noted beside it. */
+export interface NotedTrainingState extends TrainingState {
+  readonly notes?: unknown;
+}
+
+/**
+ * The file's bytes, equal for equal states.
+ * @param options.notes what else belongs to that moment, as JSON: the figures of the epochs so far, say
+ * @throws ModelFileError for what could not be read again
+ */
+export function encodeTrainingState(
+  state: TrainingState,
+  { hash, notes }: { hash?: Sha256; notes?: unknown } = {},
+): Uint8Array {
   const refuse = refuseFor('encodeTrainingState');
   checkFinite(state.arrays, (message) => refuse('finite numbers', message));
   const tensors: Record<string, SafeTensor> = Object.fromEntries(
     Object.entries(state.arrays).map(([key, { shape, data }]) => [key, { dtype: 'F32', shape, data }]),
   );
   const position = canonicalJson(state.position, 'the position', refuse);
-  const metadata = { format: FORMAT, version: VERSION, position };
+  const noted = notes === undefined ? {} : { [NOTES]: canonicalJson(notes, 'the notes', refuse) };
+  const metadata = { format: FORMAT, version: VERSION, position, ...noted };
   return writeSafetensors(tensors, { ...metadata, checksum: contentHash({ tensors, metadata }, hash) });
 }
 
@@ -49,15 +64,20 @@ export function encodeTrainingState(state: TrainingState, { hash }: { hash?: Sha
  * @param name of the file, for messages
  * @throws ModelFileError when the bytes are damaged, of another kind, or contradict themselves
  */
-export function decodeTrainingState(bytes: Uint8Array, name: string, { hash }: { hash?: Sha256 } = {}): TrainingState {
+export function decodeTrainingState(
+  bytes: Uint8Array,
+  name: string,
+  { hash }: { hash?: Sha256 } = {},
+): NotedTrainingState {
   const refuse = refuseFor(name);
   const { tensors, metadata } = readSafetensors(bytes, name);
   const { checksum = 'none', ...content } = metadata;
   const { format = 'none', version = 'none' } = content;
   if (format !== FORMAT) refuse("the state of a training written by beltnet, 'beltnet-training'", `format '${format}'`);
   if (version !== VERSION) refuse(`version ${VERSION} of a training's state`, `'${version}'`);
-  if (Object.keys(metadata).toSorted().join() !== KEYS.join())
-    refuse(`metadata ${KEYS.join(', ')}`, Object.keys(metadata).join(', ').slice(0, 120));
+  const keys = Object.keys(metadata).toSorted();
+  if (keys.filter((key) => key !== NOTES).join() !== KEYS.join())
+    refuse(`metadata ${KEYS.join(', ')}`, keys.join(', ').slice(0, 120));
   if (contentHash({ tensors: Object.fromEntries(tensors), metadata: content }, hash) !== checksum)
     refuse(
       `content of checksum ${checksum.slice(0, 64)}`,
@@ -78,5 +98,10 @@ export function decodeTrainingState(bytes: Uint8Array, name: string, { hash }: {
     }),
   );
   checkFinite(arrays, (message) => refuse('finite numbers', message));
-  return { position: position.output, arrays };
+  const noted = content[NOTES];
+  return {
+    position: position.output,
+    arrays,
+    ...(noted !== undefined && { notes: parseJson(noted, 'the notes', refuse) }),
+  };
 }

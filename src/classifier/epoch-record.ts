@@ -1,0 +1,29 @@
+/** The figures of a training's epochs, and which epoch is the best. */
+import type { EpochLog } from '../nn/training/events.js';
+
+export interface EpochRecord extends EpochLog {
+  /** Of the epoch's last step. */
+  readonly learningRate: number;
+  /** Of the validation pictures: the mean of the classes' recalls, from 0 to 1 … */
+  readonly balancedAccuracy?: number;
+  /** … and those of the alert's class that raise no alert. */
+  readonly missedAlerts?: number;
+}
+
+/** What `mayChoose` validation pictures choose by, as texts say it. */
+export const CHOSEN_BY = 'balanced accuracy, then loss, on the validation pictures';
+
+/** The larger balanced accuracy, then the smaller loss, then the earlier epoch. */
+function isBetter(one: EpochRecord, than: EpochRecord): boolean {
+  const [accuracy, best] = [one.balancedAccuracy ?? 0, than.balancedAccuracy ?? 0];
+  return accuracy > best || (accuracy === best && (one.valLoss ?? one.loss) < (than.valLoss ?? than.loss));
+}
+
+/**
+ * The best epoch of some, by the validation pictures; the last where those may not choose, because they are kept for a test, or where
+ * there are none.
+ */
+export const bestEpoch = (epochs: readonly EpochRecord[], mayChoose: boolean): EpochRecord | undefined =>
+  mayChoose
+    ? epochs.reduce<EpochRecord | undefined>((best, one) => (best && !isBetter(one, best) ? best : one), undefined)
+    : epochs.at(-1);

@@ -1,0 +1,112 @@
+/** The training of a run: after each epoch its models and figures are on the disk, and from time to time where it stands. */
+import type { Dataset } from '../data/dataset.js';
+import { encodeModel } from '../formats/beltnet/model.js';
+import { sha256Natively } from '../formats/sha256.node.js';
+import type { Progress, TrainingCallback } from '../nn/training/events.js';
+import type { Model } from '../nn/model.js';
+import type { Device } from '../tensor/device.js';
+import { bestEpoch, type EpochRecord } from './epoch-record.js';
+import { judgeSet } from './evaluation.js';
+import type { Checkpoint, Run } from './run.node.js';
+import type { TrainingFlows } from './training.js';
+
+export interface RunTrainingOptions {
+  /** The last one. */
+  readonly epochs: number;
+  readonly stepsPerEpoch?: number | undefined;
+  readonly validationSteps?: number | undefined;
+  /** Pictures a step. */
+  readonly batchSize: number;
+  /** Whether the validation pictures choose the best epoch; see `bestEpoch`. */
+  readonly mayChoose: boolean;
+  /** Seconds between checkpoints. Default: so many that they take at most 2 % of the time, and at least 10 within an epoch. */
+  readonly checkpointSeconds?: number | undefined;
+  /** Where an earlier process left the training; the model has that state already. */
+  readonly resumed?: Checkpoint | null;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+  /** After the epoch's model was written. */
+  readonly onModel?: (epoch: number) => void;
+  /** After all of the epoch's files were written. */
+  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
+}
+
+export interface RunTraining {
+  readonly run: Run;
+  /** Compiled. */
+  readonly model: Model;
+  readonly device: Device;
+  readonly flows: TrainingFlows;
+  readonly validation: Dataset | null;
+}
+
+/** Part of the time that checkpoints may take. */
+const MOST_TIME = 0.02;
+
+/**
+ * Trains to the last epoch, or until the signal.
+ * @returns the epochs so far, those of earlier processes included
+ */
+export async function trainRun(
+  { run, model, device, flows, validation }: RunTraining,
+  options: RunTrainingOptions,
+): Promise<Pick<Checkpoint, 'epochs' | 'stoppedEarly'>> {
+  const { batchSize, mayChoose, resumed, signal } = options;
+  const { info } = flows;
+  const epochs: EpochRecord[] = [...(resumed?.epochs ?? [])];
+  const progress = { epochs, stoppedEarly: resumed?.stoppedEarly ?? false };
+  await run.writeEpochs(epochs); // those after the checkpoint are trained again
+
+  let kernelChoices = 0;
+  let isSaved = true;
+  let savedAt = performance.now();
+  let mostSeldom = 0; // ms between checkpoints at which they take MOST_TIME
+  const save = async (): Promise<void> => {
+    const start = performance.now();
+    if (device.kernelChoices.size !== kernelChoices) await run.writeKernels(device.kernelChoices);
+    kernelChoices = device.kernelChoices.size;
+    await run.writeCheckpoint({ state: await model.trainingState(), ...progress });
+    isSaved = true;
+    savedAt = performance.now();
+    mostSeldom = (savedAt - start) * (1 / MOST_TIME - 1);
+  };
+  const asked = options.checkpointSeconds === undefined ? undefined : options.checkpointSeconds * 1000;
+  const isDue = (atLeast: number): boolean => performance.now() - savedAt >= (asked ?? Math.max(mostSeldom, atLeast));
+
+  const keep: TrainingCallback = async (event) => {
+    if (event.type === 'step') {
+      isSaved = false;
+      options.onProgress?.(event);
+      if (event.step < event.steps && isDue(10_000)) await save();
+    }
+    if (event.type !== 'epoch') return;
+    isSaved = false;
+    const { type: _, model: __, ...log } = event;
+    const record = { ...log, ...(validation && (await judged(validation))) };
+    epochs.push(record);
+    const isBest = bestEpoch(epochs, mayChoose) === record;
+    await run.writeModel(await encodeModel(model, info, { name: run.path('last'), hash: sha256Natively }), { isBest });
+    options.onModel?.(record.epoch);
+    await run.addEpoch(record);
+    if (isDue(0)) await save();
+    await options.onEpoch?.(record);
+  };
+  const judged = async (pictures: Dataset): Promise<Pick<EpochRecord, 'balancedAccuracy' | 'missedAlerts'>> => {
+    const { classes, alert } = await judgeSet(model, info, pictures, { batchSize });
+    const recalls = Object.values(classes).flatMap(({ pictures: some, recall }) => (some > 0 ? [recall] : []));
+    const balancedAccuracy = recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
+    return { balancedAccuracy, missedAlerts: alert.missed };
+  };
+
+  await model.fit(flows.training, {
+    epochs: options.epochs,
+    initialEpoch: model.epoch,
+    callbacks: [keep],
+    ...(signal && { signal }),
+    ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
+    ...(flows.validation && { validationData: flows.validation }),
+    ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
+  });
+  if (!isSaved) await save();
+  return progress;
+}
