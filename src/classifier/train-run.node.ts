@@ -7,6 +7,7 @@ import type { Model } from '../nn/model.js';
 import type { Device } from '../tensor/device.js';
 import { bestEpoch, type EpochRecord } from './epoch-record.js';
 import { judgeSet } from './evaluation.js';
+import { balancedAccuracy } from './figures/confusion.js';
 import type { Checkpoint, Run } from './run.node.js';
 import type { TrainingFlows } from './training.js';
 
@@ -93,9 +94,8 @@ export async function trainRun(
   };
   const judged = async (pictures: Dataset): Promise<Pick<EpochRecord, 'balancedAccuracy' | 'missedAlerts'>> => {
     const { classes, alert } = await judgeSet(model, info, pictures, { batchSize });
-    const recalls = Object.values(classes).flatMap(({ pictures: some, recall }) => (some > 0 ? [recall] : []));
-    const balancedAccuracy = recalls.reduce((sum, recall) => sum + recall, 0) / recalls.length;
-    return { balancedAccuracy, missedAlerts: alert.missed };
+    const matrix = Object.values(classes).map(({ takenFor }) => Object.values(takenFor));
+    return { balancedAccuracy: balancedAccuracy(matrix), missedAlerts: alert.missed };
   };
 
   await model.fit(flows.training, {
