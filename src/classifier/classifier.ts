@@ -243,14 +243,15 @@ export function inputSize({ name, model }: NamedModel): Size {
 /** Opens the device, if need be, and puts the model on it. @throws ModelFileError for a model that does not classify RGB pictures */
 export async function placeModel(
   named: NamedModel,
-  { device: given = 'auto', batchSize = 32, name: _, ...options }: OpenClassifierOptions,
+  given: OpenClassifierOptions,
   open: Platform['openDevice'],
 ): Promise<PlacedModel> {
+  const { device: wanted = 'auto', batchSize = 32, name: _, ...options } = given;
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new UsageError(`batchSize: expects a whole number from 1, got ${String(batchSize)}`);
   inputSize(named);
-  const ownsDevice = !(given instanceof Device);
-  const device = given instanceof Device ? given : await open(given, options);
+  const ownsDevice = !(wanted instanceof Device);
+  const device = wanted instanceof Device ? wanted : await open(wanted, options);
   try {
     named.model.compile({ device });
     return { ...named, device, ownsDevice };
