@@ -15,6 +15,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Measure a model on labelled pictures: loss, accuracy, missed alerts and false alarms.',
     () => import('./commands/evaluate.js'),
   ],
+  threshold: [
+    'Choose from which probability on the alert is raised: by costs, false alarms of a shift, or misses.',
+    () => import('./commands/threshold.js'),
+  ],
   predict: ['Classify pictures. Results are sorted by path.', () => import('./commands/predict.js')],
   preview: [
     'Show how augmentation changes pictures: a contact sheet, each row an original and seven versions.',

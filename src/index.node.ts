@@ -23,7 +23,7 @@ export {
   type AuditedList,
   type AuditFoldersOptions,
 } from './data/audit/audit-folders.node.js';
-export { listLabelled, openSplits, type SplitOptions } from './data/sources/splits.node.js';
+export { groupsOf, listLabelled, openSplits, type SplitOptions } from './data/sources/splits.node.js';
 export {
   loadDataset,
   loadPictures,
@@ -37,7 +37,7 @@ export { PictureCache } from './data/store/cache.node.js';
 export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin, markedCacheDirectory } from './data/store/cache-place.node.js';
 export { synthesize } from './data/belt/synthetic.node.js';
 export { csvLog } from './nn/training/callbacks.node.js';
-export { loadModel, saveModel } from './formats/beltnet/model.node.js';
+export { changeModelFile, loadModel, saveModel } from './formats/beltnet/model.node.js';
 /** A model of Keras 1 to 3 from its files. @throws ModelFileError naming the file and what was expected */
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
   return (await import('./formats/keras/keras.node.js')).loadKeras(...paths); // with the libraries that it needs

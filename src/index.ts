@@ -218,6 +218,7 @@ export { exportKeras, importKeras, type ImportedKeras, type KerasFile } from './
 export type { ModelInfo } from './formats/beltnet/info.js';
 export type { Section, Sections } from './formats/beltnet/container.js';
 export {
+  changeInfo,
   decodeModel,
   encodeModel,
   weightsHash,
@@ -246,6 +247,15 @@ export {
   type Evaluation,
   type EvaluationOptions,
 } from './classifier/evaluation.js';
+export {
+  evidenceOf,
+  isNoEvidence,
+  pixelHashes,
+  type Evidence,
+  type JudgedPictures,
+  type Mistake,
+} from './classifier/evidence.js';
+export { KNOWN_SECTIONS, temperatureOf, withCalibration, withDecision, withThreshold } from './classifier/tuning.js';
 export { clopperPearson, mcNemar, type Interval, type McNemar } from './classifier/figures/binomial.js';
 export {
   accuracy,

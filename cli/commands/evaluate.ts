@@ -1,105 +1,118 @@
 /** `beltnet evaluate`: a model's loss, accuracy and mistakes on labelled pictures. */
 import { DataError } from '../../src/errors.js';
 import {
-  evaluateClassifier,
-  loadClassifier,
+  changeModelFile,
+  isNoEvidence,
+  KNOWN_SECTIONS,
   onlyClass,
-  openSplits,
+  withCalibration,
   type AlarmFigures,
+  type Calibration,
   type Evaluation,
-  type FileList,
-  type ModelInfo,
+  type Evidence,
 } from '../../src/index.node.js';
-import { defineCommand, toggle } from '../terminal/command.js';
-import {
-  batchFlag,
-  cacheFlags,
-  deviceFlags,
-  difficultyFlag,
-  onBadFlag,
-  seedFlag,
-  splitFlags,
-  workersFlag,
-} from '../terminal/common-flags.js';
-import { loadAndReport, noteSkipped, openCache } from '../terminal/data.js';
+import { defineCommand, flag, toggle } from '../terminal/command.js';
+import { probability } from '../terminal/common-flags.js';
+import { noteSkipped } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { figure } from '../terminal/epoch-log.js';
+import { inWords } from '../terminal/intervals.js';
+import { judgeFolder, judgingFlags, judgingOperands, type JudgedFolder } from '../terminal/judging.js';
 import { count, note, Output, table } from '../terminal/output.js';
 
 export const command = defineCommand({
-  operands: {
-    '<model>': 'model.safetensors, or the folder of a run',
-    '<dir>': 'folder with the class folders; of a divided data set its validation or test pictures are taken',
-  },
+  operands: judgingOperands,
   flags: {
-    ...splitFlags('only the part that train --split keeps for validation'),
-    difficulty: difficultyFlag,
-    seed: seedFlag('of that split, and of the defects that --difficulty draws'),
-    batch: batchFlag,
-    ...deviceFlags,
-    workers: workersFlag,
-    ...cacheFlags,
-    onBad: onBadFlag,
+    ...judgingFlags,
+    threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
+    calibrate: toggle(
+      'fit the temperature of the probabilities to these pictures and write it into the model file; they can no longer judge it',
+    ),
     json: toggle('one JSON object on stdout'),
   },
-  notes: 'The exit code is 7 when a picture has no verdict, since its scores are NaN.',
+  notes:
+    'Intervals are of 95 %. Copies of a picture count once in them, and so do pictures of one group (--group-by).\n' +
+    'The exit code is 7 when a picture has no verdict, since its scores are NaN.',
   examples: ['beltnet evaluate runs/first/best.safetensors belt/test_set'],
-  async run([model, directory], options) {
-    const { split, groupBy, seed, difficulty, batch: batchSize } = options;
+  async run(operands, options) {
+    const { split, seed, difficulty } = options;
     const output = new Output(options);
     return withDevice(options, async (device, facts) => {
-      const classifier = await loadClassifier(model, { device });
-      const { info, name, preparation } = classifier;
-      const { training, validation } = await openSplits(directory, {
-        seed,
-        ...(split !== undefined && { split }),
-        ...(groupBy && { groupBy }),
-      });
-      const files = validation ?? training;
-      checkClasses(files, info, name);
-      const cache = openCache(options, [directory]);
-      const loading = { ...preparation.picture, onBad: options.onBad, workers: options.workers, cache };
-      const dataset = await loadAndReport(files, loading, output);
-      const evaluation = await evaluateClassifier(classifier, dataset, {
-        batchSize,
-        seed,
-        difficulty,
-      });
+      const judged = await judgeFolder(operands, options, device, output, options.threshold);
+      const { classifier, dataset, evaluation, files, data } = judged;
+      const { info, name } = classifier;
+      const calibration = options.calibrate ? await calibrate(judged) : null;
 
-      const { pictures, loss, accuracy, classes, alert, unjudged } = evaluation;
+      const { pictures, loss, accuracy, classes, alert, unjudged, evidence } = evaluation;
       output.emit({
         ...{ model: name, data: files.name, ...(split !== undefined && { split, seed }), difficulty },
-        ...{ pictures, ...(loss !== null && { loss }), accuracy, classes, alert },
+        ...{ pictures, ...(loss !== null && { loss }), accuracy, classes, alert, evidence },
+        ...(calibration && { calibration }),
         ...(unjudged.length > 0 && { unjudged: unjudged.map(({ file, error }) => ({ file, error: error.message })) }),
         ...{ skipped: dataset.skipped, device: facts },
       });
-      const taken = split === undefined ? '' : ` (the ${split} that --split and --seed ${seed} keep for validation)`;
       for (const line of [
-        `Data: ${files.name}${taken}${difficulty > 0 ? `, difficulty ${difficulty}` : ''}`,
+        `Data: ${data}`,
         `Model: ${name}`,
         `Device: ${describeDevice(facts)}`,
         '',
         ...evaluationLines(evaluation, info.classNames),
+        ...(calibration ? ['', ...calibrationLines(calibration, name)] : []),
       ]) {
         output.say(line);
       }
       for (const { error } of unjudged) note(`beltnet: ${error.message}`);
       const only = onlyClass(evaluation);
       if (only !== null) note(`warning: the model takes every picture for '${only}'`);
+      if (evidence && isNoEvidence(evidence))
+        note(`warning: ${count(evidence.distinctPictures, 'distinct picture')}: this accuracy is not evidence`);
       noteSkipped([dataset]);
       return unjudged.length > 0 ? unjudged[0].error.exitCode : 0;
     });
   },
 });
 
+/** Writes the model file anew, with the temperature. */
+async function calibrate({ classifier, evaluation, data }: JudgedFolder): Promise<Calibration> {
+  const { labels, verdicts } = evaluation.judged;
+  if (labels.length === 0) throw new DataError(`--calibrate: expected pictures with a verdict, got none in ${data}`);
+  const rows = verdicts.map(({ probabilities }) => classifier.info.classNames.map((each) => probabilities[each]));
+  let calibration: Calibration | null = null;
+  const { name } = classifier;
+  await changeModelFile(
+    name,
+    name,
+    (info) => {
+      const tuned = withCalibration(info, labels, rows, data);
+      calibration = tuned.calibration;
+      return tuned.info;
+    },
+    { knownSections: KNOWN_SECTIONS },
+  );
+  return calibration as unknown as Calibration;
+}
+
+function calibrationLines(
+  { temperature, logLoss, expectedCalibrationError: error }: Calibration,
+  name: string,
+): string[] {
+  const change = ({ before, after }: { before: number; after: number }): string =>
+    `${before.toFixed(4)} → ${after.toFixed(4)}`;
+  return [
+    `Temperature ${temperature.toPrecision(4)}, written to ${name}: log loss ${change(logLoss)}, expected calibration error ${change(error)}`,
+    '  (on these pictures, from which it was learned; the probabilities are others from now on; of two classes the threshold moved along)',
+  ];
+}
+
 /** The tables, and below them the alarm, which follows a rule of its own. */
 function evaluationLines(evaluation: Evaluation, names: readonly string[]): string[] {
-  const { pictures, loss, accuracy, classes, alert, unjudged } = evaluation;
+  const { pictures, loss, accuracy, classes, alert, unjudged, evidence } = evaluation;
   return [
     ...table([
       ['pictures', 'loss', 'accuracy'],
       [String(pictures), loss === null ? 'none' : figure(loss), accuracy.toFixed(4)],
     ]),
+    ...(evidence ? accuracyLines(evidence) : []),
     '',
     'By the most probable class:',
     ...table([
@@ -115,14 +128,15 @@ function evaluationLines(evaluation: Evaluation, names: readonly string[]): stri
       ...Object.entries(classes).map(([name, { takenFor }]) => [name, ...names.map((other) => takenFor[other])]),
     ]),
     '',
-    ...alarmLines(alert, pictures),
+    ...alarmLines(alert, pictures, evidence),
+    ...(evidence ? ['', ...probabilityLines(evidence), ...mistakeLines(evidence)] : []),
     ...(unjudged.length > 0
       ? [`${count(unjudged.length, 'picture')} without a verdict, named below; all figures are of the others`]
       : []),
   ];
 }
 
-function alarmLines(alert: AlarmFigures, pictures: number): string[] {
+function alarmLines(alert: AlarmFigures, pictures: number, evidence: Evidence | null): string[] {
   const { class: name, threshold, missed, missedOfThatClass, falseAlarms, falseAlarmsOfOthers } = alert;
   const differ = [
     ...(missedOfThatClass > 0 ? [`${missedOfThatClass} of the missed as '${name}'`] : []),
@@ -137,17 +151,49 @@ function alarmLines(alert: AlarmFigures, pictures: number): string[] {
           `  (the alarm follows that probability alone; the tables, by the most probable class, have ${differ.join(' and ')})`,
         ]
       : []),
+    ...(evidence
+      ? [
+          `  (the part missed: ${inWords(evidence.missRate)}; false alarms of the others: ${inWords(evidence.falseAlarmRate)})`,
+        ]
+      : []),
     `At every threshold: ROC-AUC ${area(alert.rocAuc)}, average precision ${area(alert.averagePrecision)}`,
+    ...(evidence
+      ? [`  (ROC-AUC: ${inWords(evidence.rocAuc)}; average precision: ${inWords(evidence.averagePrecision)})`]
+      : []),
   ];
 }
 
 /** An area under a curve; there is none when all pictures are of one kind. */
 const area = (value: number | null): string => (value === null ? 'none' : value.toFixed(4));
 
-function checkClasses(files: FileList, { classNames }: ModelInfo, path: string): void {
-  if (files.classNames.join('/') === classNames.join('/')) return;
-  throw new DataError(
-    `${files.name}: expected the classes of ${path} (${classNames.join(', ')}), got ${files.classNames.join(', ')}; ` +
-      'give the folders those names, or take the model of these classes',
-  );
+function accuracyLines({ accuracy, majorityAccuracy, balancedAccuracy, groups }: Evidence): string[] {
+  return [
+    `Accuracy: ${inWords(accuracy)}${groups === null ? '' : `, by ${count(groups, 'group')} of pictures`}; ` +
+      `who takes all for the most frequent class has ${majorityAccuracy.toFixed(4)}; balanced accuracy ${balancedAccuracy.toFixed(4)}`,
+  ];
+}
+
+function probabilityLines(evidence: Evidence): string[] {
+  const { brierScore, logLoss, expectedCalibrationError, calibrationBins } = evidence;
+  return [
+    `Probabilities: Brier score ${figure(brierScore)}, log loss ${figure(logLoss)}, ` +
+      `expected calibration error ${figure(expectedCalibrationError)} (${calibrationBins} bins)`,
+  ];
+}
+
+const MOST_MISTAKES = 20;
+
+function mistakeLines({ mistakes }: Evidence): string[] {
+  if (mistakes.length === 0) return [];
+  const shown = mistakes.slice(0, MOST_MISTAKES);
+  const more = mistakes.length - shown.length;
+  return [
+    '',
+    `${mistakes.length === 1 ? '1 mistake' : `${count(mistakes.length, 'mistake')}, worst first`}:`,
+    ...table([
+      ['file', 'is', 'taken for', 'probability'],
+      ...shown.map((each) => [each.file, each.label, each.class, each.probability.toFixed(4)]),
+    ]),
+    ...(more > 0 ? [`… and ${more} more: --json has all`] : []),
+  ];
 }

@@ -1,7 +1,7 @@
 /** `beltnet predict`: what a model makes of pictures. One result a picture, sorted by path; bad files are named, never dropped. */
 import { loadClassifier, type FileClassification } from '../../src/index.node.js';
-import { defineCommand, toggle } from '../terminal/command.js';
-import { batchFlag, deviceFlags, workersFlag } from '../terminal/common-flags.js';
+import { defineCommand, flag, toggle } from '../terminal/command.js';
+import { batchFlag, deviceFlags, probability, workersFlag } from '../terminal/common-flags.js';
 import { withDevice } from '../terminal/device.js';
 import { note, Output, printable, showProgress, table } from '../terminal/output.js';
 
@@ -14,6 +14,7 @@ export const command = defineCommand({
     batch: batchFlag,
     ...deviceFlags,
     workers: workersFlag,
+    threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
     json: toggle('one JSON object a picture: file, class, probability, probabilities, alert; or file, error', {
       conflicts: 'csv',
     }),
@@ -24,10 +25,14 @@ export const command = defineCommand({
     'picture has no verdict since its scores are NaN.',
   examples: ['beltnet predict runs/first/best.safetensors new/ "more/*.jpg" --json'],
   async run([model, ...paths], options) {
-    const { json, csv, workers: threads, batch: batchSize } = options;
+    const { json, csv, workers: threads, batch: batchSize, threshold } = options;
     let exitCode = 0;
     await withDevice(options, async (device) => {
-      const classifier = await loadClassifier(model, { device, batchSize });
+      const classifier = await loadClassifier(model, {
+        device,
+        batchSize,
+        ...(threshold !== undefined && { threshold }),
+      });
       const printer = printerFor(options);
       let done = 0;
       await classifier.classifyPaths(paths, {

@@ -4,10 +4,11 @@ import { decode } from '../data/pictures/decode.node.js';
 import { readPictureBytes } from '../data/pictures/read-picture.node.js';
 import { streamPictures } from '../data/store/load.node.js';
 import { loadModel } from '../formats/beltnet/model.node.js';
-import { decodeModel } from '../formats/beltnet/model.js';
+import { decodeModel, type DecodeOptions } from '../formats/beltnet/model.js';
 import { openDevice } from '../tensor/open-device.node.js';
 import { Classifier, placeModel, settled, type NamedModel, type OpenClassifierOptions } from './classifier.js';
 import { modelFileOf } from './run.node.js';
+import { KNOWN_SECTIONS } from './tuning.js';
 import { judge, type Classification, type Verdict } from './verdict.js';
 
 /** A verdict on a picture file, or why there is none. */
@@ -76,9 +77,9 @@ export class NodeClassifier extends Classifier {
 }
 
 /** A model of a file, or of the folder of a run, with its name. @throws ModelFileError */
-export async function openModelFile(given: string): Promise<NamedModel> {
+export async function openModelFile(given: string, options: DecodeOptions = {}): Promise<NamedModel> {
   const name = modelFileOf(given);
-  return { name, ...(await loadModel(name)) };
+  return { name, ...(await loadModel(name, options)) };
 }
 
 /**
@@ -90,13 +91,13 @@ export async function openModelFile(given: string): Promise<NamedModel> {
  * const { class: name, probability, alert } = await classifier.classifyFile('picture.jpg');
  */
 export async function loadClassifier(given: string, options: OpenClassifierOptions = {}): Promise<NodeClassifier> {
-  return place(await openModelFile(given), options);
+  return place(await openModelFile(given, { knownSections: KNOWN_SECTIONS }), options);
 }
 
 /** A classifier from the bytes of a model file. */
 export async function openClassifier(bytes: Uint8Array, options: OpenClassifierOptions = {}): Promise<NodeClassifier> {
   const { name = 'model' } = options;
-  return place({ name, ...decodeModel(bytes, name) }, options);
+  return place({ name, ...decodeModel(bytes, name, { knownSections: KNOWN_SECTIONS }) }, options);
 }
 
 async function place(named: NamedModel, options: OpenClassifierOptions): Promise<NodeClassifier> {

@@ -11,6 +11,7 @@ import type { Model } from '../nn/model.js';
 import { Device } from '../tensor/device.js';
 import { openDevice, type DeviceName, type OpenDeviceOptions } from '../tensor/open-device.js';
 import { preparationOf, type PicturePreparation } from './preparation.js';
+import { KNOWN_SECTIONS, temperatureOf, withThreshold } from './tuning.js';
 import { classProbabilities, judge, type Classification, type Verdict } from './verdict.js';
 
 /** As a canvas gives it: `ImageData`. */
@@ -31,6 +32,8 @@ export interface OpenClassifierOptions extends OpenDeviceOptions {
   readonly device?: Device | DeviceName;
   /** Most pictures a step. Default 32. */
   readonly batchSize?: number;
+  /** In place of the model's own: the alert is raised from this probability on. */
+  readonly threshold?: number | undefined;
 }
 
 /** A model from a file. */
@@ -246,15 +249,17 @@ export async function placeModel(
   given: OpenClassifierOptions,
   open: Platform['openDevice'],
 ): Promise<PlacedModel> {
-  const { device: wanted = 'auto', batchSize = 32, name: _, ...options } = given;
+  const { device: wanted = 'auto', batchSize = 32, threshold, name: _, ...options } = given;
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new UsageError(`batchSize: expects a whole number from 1, got ${String(batchSize)}`);
   inputSize(named);
+  const info = threshold === undefined ? named.info : withThreshold(named.info, threshold);
+  temperatureOf(info, named.name);
   const ownsDevice = !(wanted instanceof Device);
   const device = wanted instanceof Device ? wanted : await open(wanted, options);
   try {
     named.model.compile({ device });
-    return { ...named, device, ownsDevice };
+    return { ...named, info, device, ownsDevice };
   } catch (error) {
     if (ownsDevice) device.destroy();
     // Every other layer than one sigmoid unit or a softmax at its end
@@ -273,6 +278,10 @@ export async function placeModel(
  */
 export async function openClassifier(bytes: Uint8Array, options: OpenClassifierOptions = {}): Promise<Classifier> {
   const { name = 'model', batchSize = 32 } = options;
-  const placed = await placeModel({ name, ...decodeModel(bytes, name) }, options, openDevice);
+  const placed = await placeModel(
+    { name, ...decodeModel(bytes, name, { knownSections: KNOWN_SECTIONS }) },
+    options,
+    openDevice,
+  );
   return new Classifier(placed, batchSize, decode);
 }

@@ -6,6 +6,7 @@ import type { ModelInfo } from '../formats/beltnet/info.js';
 import type { Model } from '../nn/model.js';
 import { figuresOf, type Figures } from './alarm-figures.js';
 import type { Classifier } from './classifier.js';
+import { evidenceOf, pixelHashes, type Evidence, type JudgedPictures } from './evidence.js';
 import { preparationOf } from './preparation.js';
 import { classProbabilities, judge, type Verdict } from './verdict.js';
 
@@ -16,6 +17,8 @@ export interface EvaluationOptions {
   readonly difficulty?: number;
   /** Decides those defects. Default 0. */
   readonly seed?: number;
+  /** What each picture belongs to, for the intervals; by default copies of a picture are one group. */
+  readonly groups?: readonly string[] | undefined;
 }
 
 /** All figures but the loss are of the pictures that have a verdict. */
@@ -25,6 +28,10 @@ export interface Evaluation extends Figures {
   readonly loss: number | null;
   /** Pictures whose scores are no numbers. */
   readonly unjudged: readonly { readonly file: string; readonly error: NotANumberError }[];
+  /** Null when no picture has a verdict. */
+  readonly evidence: Evidence | null;
+  /** Whose pictures these are, and what was said of each. */
+  readonly judged: JudgedPictures;
 }
 
 /** @param dataset prepared by the classifier's own preparation, with its classes in their order */
@@ -33,9 +40,16 @@ export async function evaluateClassifier(
   dataset: Dataset,
   options: EvaluationOptions = {},
 ): Promise<Evaluation> {
-  const figures = await judgeSet(model, info, dataset, options);
+  const { judged, ...figures } = await judgeSet(model, info, dataset, options);
   const loss = figures.unjudged.length === 0 ? (await model.evaluate(flowOver(dataset, info, options))).loss : null;
-  return { ...figures, loss };
+  const hashes = await pixelHashes(dataset);
+  const { groups } = options;
+  const pictures = {
+    ...judged,
+    pixels: judged.indices.map((n) => hashes[n]),
+    groups: groups && judged.indices.map((n) => groups[n]),
+  };
+  return { ...figures, loss, evidence: evidenceOf(pictures, info), judged: pictures };
 }
 
 /** The pictures in their order, as they are but for the defects that are asked for. */
@@ -46,27 +60,37 @@ function flowOver(dataset: Dataset, info: ModelInfo, options: EvaluationOptions)
   return new DataFlow(dataset, { batchSize, shuffle: false, seed, difficulty, ...values });
 }
 
+type JudgedSet = Omit<Evaluation, 'loss' | 'evidence' | 'judged'> & {
+  readonly judged: Pick<JudgedPictures, 'labels' | 'verdicts' | 'files'> & {
+    /** Of the pictures with a verdict, in the set. */
+    readonly indices: readonly number[];
+  };
+};
+
 /** A compiled model's verdicts on labelled pictures, as figures. */
 export async function judgeSet(
   model: Model,
   info: ModelInfo,
   dataset: Dataset,
   options: EvaluationOptions = {},
-): Promise<Omit<Evaluation, 'loss'>> {
+): Promise<JudgedSet> {
   const scores = await model.predict(flowOver(dataset, info, options));
   const verdicts: Verdict[] = [];
   const labels: number[] = [];
+  const indices: number[] = [];
   const unjudged: { file: string; error: NotANumberError }[] = [];
   for (const [n, probabilities] of classProbabilities(scores, model.units).entries()) {
     try {
       verdicts.push(judge(probabilities, info, dataset.files[n]));
       labels.push(dataset.labels[n]);
+      indices.push(n);
     } catch (error) {
       if (!(error instanceof NotANumberError)) throw error;
       unjudged.push({ file: dataset.files[n], error });
     }
   }
-  return { pictures: verdicts.length, ...figuresOf(labels, verdicts, info), unjudged };
+  const judged = { labels, verdicts, indices, files: indices.map((n) => dataset.files[n]) };
+  return { pictures: verdicts.length, ...figuresOf(labels, verdicts, info), unjudged, judged };
 }
 
 /** The class that all pictures were taken for, where there are others among them; else null: such a model has learned nothing. */

@@ -1,6 +1,8 @@
 /** What a model says about a picture: its class, and whether the alarm is raised. */
 import { NotANumberError, UsageError, type BeltnetError } from '../errors.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
+import { withTemperature } from './figures/temperature.js';
+import { temperatureOf } from './tuning.js';
 
 export interface Verdict {
   /** The most probable class; a tie goes to the first, as in the accuracy. */
@@ -29,17 +31,19 @@ export function classProbabilities(scores: Float32Array, units: number): number[
 }
 
 /**
- * @param probabilities of all classes
+ * @param given probabilities of all classes as the network says them; a calibrated model's are calibrated here
  * @param name what messages call the picture
  * @throws NotANumberError when one of them is NaN or infinite: that is never "no alert"
  */
-export function judge(probabilities: readonly number[], { classNames, alert }: ModelInfo, name: string): Verdict {
-  const wrong = probabilities.find((probability) => !Number.isFinite(probability));
+export function judge(given: readonly number[], info: ModelInfo, name: string): Verdict {
+  const { classNames, alert } = info;
+  const wrong = given.find((probability) => !Number.isFinite(probability));
   if (wrong !== undefined)
     throw new NotANumberError(
       `${name}: expected probabilities, got ${wrong}, so there is no verdict; the model's numbers overflow on this picture: ` +
         'train it anew with a smaller learning rate, or look at the picture',
     );
+  const probabilities = withTemperature(given, temperatureOf(info));
   const predicted = probabilities.indexOf(Math.max(...probabilities));
   return {
     class: classNames[predicted],

@@ -138,7 +138,7 @@ async function divide(all: FileList, fraction: number, { seed = 0, groupBy }: Sp
 }
 
 /** The group of each picture, or null where there are none. */
-async function groupsOf({ name, files }: FileList, groupBy: RegExp | undefined): Promise<string[] | null> {
+export async function groupsOf({ name, files }: FileList, groupBy?: RegExp): Promise<string[] | null> {
   if (groupBy) {
     const groupOf = await linearMatcher(groupBy);
     const turn = turns();

@@ -5,7 +5,7 @@ import { type FileKind, readWholeFile, writeFileAtomically } from '../../files.n
 import type { Model } from '../../nn/model.js';
 import { sha256Natively } from '../sha256.node.js';
 import type { ModelInfo } from './info.js';
-import { decodeModel, encodeModel, type DecodeOptions } from './model.js';
+import { changeInfo, decodeModel, encodeModel, type DecodeOptions } from './model.js';
 
 /** Of models in any format; JavaScript's arrays end there. */
 export const MODEL_FILE: FileKind = {
@@ -37,4 +37,18 @@ export async function saveModel(path: string, model: Model, info: ModelInfo): Pr
 export async function loadModel(path: string, options: DecodeOptions = {}): Promise<{ model: Model; info: ModelInfo }> {
   expectPath(path, 'loadModel');
   return decodeModel(await readWholeFile(path, MODEL_FILE), path, { hash: sha256Natively, ...options });
+}
+
+/**
+ * Writes a model file with another info, in place or to another name: to a temporary name, then renamed.
+ * @throws ModelFileError, DiskError; the file stays as it was
+ */
+export async function changeModelFile(
+  path: string,
+  target: string,
+  change: (info: ModelInfo) => ModelInfo,
+  options: DecodeOptions = {},
+): Promise<void> {
+  const bytes = await readWholeFile(path, MODEL_FILE);
+  await writeFileAtomically(target, changeInfo(bytes, path, change, { hash: sha256Natively, ...options }));
 }

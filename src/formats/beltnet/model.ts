@@ -71,6 +71,27 @@ export function decodeModel(
 }
 
 /**
+ * A model file's bytes with another info: weights and architecture stay as they are, to the byte.
+ *
+ * @param knownSections required sections that the caller knows
+ * @throws ModelFileError for a file that cannot be read, or an info that does not fit its model
+ */
+export function changeInfo(
+  bytes: Uint8Array,
+  name: string,
+  change: (info: ModelInfo) => ModelInfo,
+  { knownSections = [], hash }: DecodeOptions = {},
+): Uint8Array {
+  const refuse = refuseFor(name);
+  const parts = unpack(unseal(bytes, name, hash), refuse);
+  const { classNames, preprocessing, alert, sections = {} } = change(readParts(parts, name, knownSections).info);
+  const fields = { architecture: parts.fields.architecture, classes: classNames, preprocessing, alert };
+  const content = pack({ ...parts, version: 3, fields, sections }, refuse);
+  readParts(unpack(content, refuse), name, Object.keys(sections));
+  return seal(content, hash);
+}
+
+/**
  * SHA-256, in hexadecimal, of names, shapes and bytes of the weights: equal for equal weights, whatever else is in a file.
  * docs/model-file.md says how other programs compute it.
  */

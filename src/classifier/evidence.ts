@@ -1,0 +1,159 @@
+/** What the figures of an evaluation are worth: how sure they are, what guessing would reach, and which pictures were wrong. */
+import type { Dataset } from '../data/dataset.js';
+import type { ModelInfo } from '../formats/beltnet/info.js';
+import { balancedAccuracy, confusionMatrix, majorityAccuracy } from './figures/confusion.js';
+import { averagePrecision, rocAuc } from './figures/curves.js';
+import {
+  averagePrecisionInterval,
+  FEWEST_GROUPS,
+  proportionInterval,
+  rocAucInterval,
+  type IntervalOrReason,
+} from './figures/intervals.js';
+import { brierScore, CALIBRATION_BINS, expectedCalibrationError, logLoss } from './figures/probability-scores.js';
+import type { Verdict } from './verdict.js';
+
+/** A picture that was taken for another class. */
+export interface Mistake {
+  readonly file: string;
+  readonly label: string;
+  readonly class: string;
+  /** Of the class that was taken. */
+  readonly probability: number;
+}
+
+/** Intervals are of 95 %; areas are null when all pictures are of one kind. */
+export interface Evidence {
+  /** Pictures that differ in what the model sees of them. */
+  readonly distinctPictures: number;
+  /** Groups of pictures that the intervals keep together; null where each stands for itself. */
+  readonly groups: number | null;
+  readonly accuracy: IntervalOrReason;
+  /** Of who takes every picture for the most frequent class. */
+  readonly majorityAccuracy: number;
+  readonly balancedAccuracy: number;
+  readonly missRate: IntervalOrReason;
+  readonly falseAlarmRate: IntervalOrReason;
+  readonly rocAuc: IntervalOrReason;
+  readonly averagePrecision: IntervalOrReason;
+  /** Each class against the rest. */
+  readonly areas: Readonly<
+    Record<string, { readonly rocAuc: number | null; readonly averagePrecision: number | null }>
+  >;
+  readonly brierScore: number;
+  readonly logLoss: number;
+  readonly expectedCalibrationError: number;
+  readonly calibrationBins: number;
+  /** Those of the least probability for what they are first. */
+  readonly mistakes: readonly Mistake[];
+}
+
+/** Pictures with their labels, verdicts, and what they have in common. */
+export interface JudgedPictures {
+  readonly labels: readonly number[];
+  readonly verdicts: readonly Verdict[];
+  readonly files: readonly string[];
+  /** Equal for copies of a picture; see {@link pixelHashes}. */
+  readonly pixels: readonly (string | number)[];
+  /** What belongs together beyond that: a belt, a day. */
+  readonly groups?: readonly string[] | undefined;
+}
+
+/** @returns null without pictures */
+export function evidenceOf(
+  { labels, verdicts, files, pixels, groups }: JudgedPictures,
+  info: ModelInfo,
+): Evidence | null {
+  if (labels.length === 0) return null;
+  const { classNames, alert } = info;
+  const distinctPictures = new Set(pixels).size;
+  const together = groups ?? (distinctPictures < pixels.length ? pixels : undefined);
+  const rows = verdicts.map(({ probabilities }) => classNames.map((name) => probabilities[name]));
+  const right = verdicts.map((verdict, n) => verdict.class === classNames[labels[n]]);
+  const matrix = confusionMatrix(
+    labels,
+    verdicts.map((verdict) => classNames.indexOf(verdict.class)),
+    classNames.length,
+  );
+  const isClass = (label: number): number[] => labels.map((each) => Number(each === label));
+  const alertLabel = classNames.indexOf(alert.className);
+  const scores = rows.map((row) => row[alertLabel]);
+  const rate = (holds: (n: number) => boolean, isAlert: boolean): IntervalOrReason => {
+    const samples = labels.flatMap((label, n) => ((label === alertLabel) === isAlert ? [n] : []));
+    return proportionInterval(samples.map(holds), { groups: together && samples.map((n) => together[n]) });
+  };
+  const orNull = (area: number): number | null => (Number.isNaN(area) ? null : area);
+  const mistakes = [...labels.keys()]
+    .filter((n) => !right[n])
+    .toSorted((a, b) => rows[a][labels[a]] - rows[b][labels[b]])
+    .map((n) => ({
+      file: files[n],
+      label: classNames[labels[n]],
+      class: verdicts[n].class,
+      probability: verdicts[n].probability,
+    }));
+  return {
+    distinctPictures,
+    groups: together ? new Set(together).size : null,
+    accuracy: proportionInterval(right, { groups: together }),
+    majorityAccuracy: majorityAccuracy(matrix),
+    balancedAccuracy: balancedAccuracy(matrix),
+    missRate: rate((n) => !verdicts[n].alert, true),
+    falseAlarmRate: rate((n) => verdicts[n].alert, false),
+    rocAuc: rocAucInterval(isClass(alertLabel), scores, { groups: together }),
+    averagePrecision: averagePrecisionInterval(isClass(alertLabel), scores, { groups: together }),
+    areas: Object.fromEntries(
+      classNames.map((name, label) => {
+        const ofClass = rows.map((row) => row[label]);
+        return [
+          name,
+          {
+            rocAuc: orNull(rocAuc(isClass(label), ofClass)),
+            averagePrecision: orNull(averagePrecision(isClass(label), ofClass)),
+          },
+        ];
+      }),
+    ),
+    brierScore: brierScore(labels, rows),
+    logLoss: logLoss(labels, rows),
+    expectedCalibrationError: expectedCalibrationError(labels, rows),
+    calibrationBins: CALIBRATION_BINS,
+    mistakes,
+  };
+}
+
+/** Whether so few different pictures say nothing about others. */
+export const isNoEvidence = ({ distinctPictures }: Evidence): boolean => distinctPictures < FEWEST_GROUPS;
+
+const PICTURES_AT_ONCE = 64;
+
+/** A number for each picture, equal for equal pixels, [N]: 53 bits, by which two of a million differ in 99.99 % of sets. */
+export async function pixelHashes({ pictures, pictureShape, labels }: Dataset): Promise<number[]> {
+  const length = pictureShape.reduce((product, side) => product * side, 1);
+  if (pictures instanceof Uint8Array)
+    return Array.from(labels, (_, n) => hash53(pictures.subarray(n * length, (n + 1) * length)));
+  const hashes: number[] = [];
+  const some = new Uint8Array(PICTURES_AT_ONCE * length);
+  for (let first = 0; first < labels.length; first += PICTURES_AT_ONCE) {
+    const count = Math.min(PICTURES_AT_ONCE, labels.length - first);
+    await pictures.read(
+      Uint32Array.from({ length: count }, (_, n) => first + n),
+      some,
+    );
+    for (let n = 0; n < count; n++) hashes.push(hash53(some.subarray(n * length, (n + 1) * length)));
+  }
+  return hashes;
+}
+
+/** Two multiplicative hashes side by side, mixed at the end as in MurmurHash3. */
+function hash53(bytes: Uint8Array): number {
+  let [a, b] = [0xdeadbeef, 0x41c6ce57];
+  for (const byte of bytes) {
+    a = Math.imul(a ^ byte, 2654435761);
+    b = Math.imul(b ^ byte, 1597334677);
+  }
+  const mix = (x: number, y: number): number =>
+    Math.imul(x ^ (x >>> 16), 2246822507) ^ Math.imul(y ^ (y >>> 13), 3266489909);
+  const [low, high] = [mix(a, b), mix(b, a)];
+  return 2 ** 32 * (high & 0x1fffff) + (low >>> 0);
+}

@@ -1,0 +1,71 @@
+/**
+ * What is set in a model file after its training: the threshold and its reason (section `decision`), and the temperature of its
+ * probabilities (section `calibration`, which is required: who does not know it would read other probabilities).
+ */
+import { ModelFileError, UsageError } from '../errors.js';
+import type { ModelInfo } from '../formats/beltnet/info.js';
+import { fitTemperature, withTemperature, type Calibration } from './figures/temperature.js';
+import { reasonOf, type ThresholdChoice, type ThresholdCriterion } from './figures/threshold.js';
+
+/** Required sections of model files that classifiers know. */
+export const KNOWN_SECTIONS: readonly string[] = ['calibration'];
+
+/** Of the model's probabilities; 1 where they are as the network says them. @throws ModelFileError for a section that says none */
+export function temperatureOf({ sections = {} }: Pick<ModelInfo, 'sections'>, name = 'model'): number {
+  if (sections['calibration'] === undefined) return 1;
+  const { temperature } = Object(sections['calibration'].value) as { temperature?: unknown };
+  if (typeof temperature === 'number' && temperature > 0 && temperature < Infinity) return temperature;
+  throw new ModelFileError(
+    `${name}: expected in its section 'calibration' a temperature above 0, got ${JSON.stringify(temperature) ?? 'none'}`,
+  );
+}
+
+/** @throws UsageError for a threshold that is no probability */
+export function withThreshold(info: ModelInfo, threshold: number): ModelInfo {
+  if (!(threshold >= 0 && threshold <= 1))
+    throw new UsageError(`threshold: expects a probability from 0 to 1, got ${String(threshold)}`);
+  return { ...info, alert: { ...info.alert, threshold } };
+}
+
+/**
+ * The info with a chosen threshold, and why it is what it is.
+ * @param data what the pictures are called on which it was chosen
+ */
+export function withDecision(
+  info: ModelInfo,
+  criterion: ThresholdCriterion,
+  { threshold, interval, expected, counted, cannotKnow }: ThresholdChoice,
+  data: string,
+): ModelInfo {
+  const reason = reasonOf(criterion);
+  const value = { threshold, reason, criterion, data, interval, expected, counted, cannotKnow };
+  return { ...withThreshold(info, threshold), sections: { ...info.sections, decision: { value } } };
+}
+
+/**
+ * The info with a temperature that is fitted to pictures that neither trained the model nor will judge it. The alarm of a model
+ * of two classes stays what it is: its threshold moves along.
+ *
+ * @param probabilities of the verdicts, [N][classes]: those of a temperature that is already there
+ * @throws DataError when there is no temperature to be fitted
+ */
+export function withCalibration(
+  info: ModelInfo,
+  labels: ArrayLike<number>,
+  probabilities: readonly ArrayLike<number>[],
+  data: string,
+): { readonly info: ModelInfo; readonly calibration: Calibration } {
+  const calibration = fitTemperature(labels, probabilities);
+  const { decision: _, ...others } = info.sections ?? {}; // it was about other probabilities
+  const value = { ...calibration, temperature: calibration.temperature * temperatureOf(info), data };
+  const { threshold } = info.alert;
+  const [moved] = withTemperature([threshold, 1 - threshold], calibration.temperature);
+  const isInside = threshold > 0 && threshold < 1 && info.classNames.length === 2;
+  return {
+    info: {
+      ...withThreshold(info, isInside ? moved : threshold),
+      sections: { ...others, calibration: { value, required: true } },
+    },
+    calibration,
+  };
+}
