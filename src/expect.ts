@@ -13,6 +13,12 @@ export function expectObject(value: unknown, what: string): asserts value is obj
     throw new UsageError(`${what} expects an object, got ${received(value)}`);
 }
 
+/** @throws UsageError unless it is an array, or a typed one */
+export function expectList(value: unknown, what: string): asserts value is ArrayLike<unknown> {
+  if (!Array.isArray(value) && !(ArrayBuffer.isView(value) && 'length' in value))
+    throw new UsageError(`${what} expects an array, got ${received(value)}`);
+}
+
 /** @throws UsageError unless they are bytes; those of shared memory are welcome */
 export function expectBytes(value: unknown, what: string): asserts value is Uint8Array {
   if (!(value instanceof Uint8Array)) throw new UsageError(`${what} expects a Uint8Array, got ${received(value)}`);

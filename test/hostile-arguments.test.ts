@@ -8,6 +8,8 @@ import * as beltnet from '../src/index.node.js';
 import { openTestDevice } from './support/open-devices.js';
 
 const { BeltnetError, Dense, ReferenceDevice, Sequential } = beltnet;
+const { accuracy, averagePrecision, balancedAccuracy, classScores, majorityAccuracy } = beltnet;
+const { precisionRecallCurve, rocAuc, rocCurve } = beltnet;
 
 /** What stands for an argument. Text, numbers and objects of other types are among them. */
 const HOSTILE: readonly unknown[] = [
@@ -74,6 +76,35 @@ const CALLS: Readonly<Record<string, (wrong: never) => unknown>> = {
   predict: (wrong) => compiled.predict(wrong),
   evaluate: (wrong) => compiled.evaluate(wrong),
   setWeights: (wrong) => model().setWeights(wrong),
+  Sequential: (wrong) => new Sequential(wrong),
+  'Sequential, a layer': (wrong) => new Sequential([wrong]),
+  Model: (wrong) => new beltnet.Model(wrong),
+  input: (wrong) => beltnet.input(wrong),
+  compile: (wrong) => model().compile(wrong),
+  adam: (wrong) => beltnet.adam(wrong),
+  adamW: (wrong) => beltnet.adamW(wrong),
+  sgd: (wrong) => beltnet.sgd(wrong),
+  rmsprop: (wrong) => beltnet.rmsprop(wrong),
+  imageDataGenerator: (wrong) => beltnet.imageDataGenerator(wrong),
+  encodePng: (wrong) => beltnet.encodePng(wrong),
+  confusionMatrix: (wrong) => beltnet.confusionMatrix(wrong, [0], 1),
+  'confusionMatrix, predicted': (wrong) => beltnet.confusionMatrix([0], wrong, 1),
+  'confusionMatrix, classes': (wrong) => beltnet.confusionMatrix([0], [0], wrong),
+  ...Object.fromEntries(
+    [classScores, accuracy, balancedAccuracy, majorityAccuracy].flatMap((figure) => [
+      [figure.name, (wrong: never) => figure(wrong)],
+      [`${figure.name}, a row`, (wrong: never) => figure([wrong])],
+    ]),
+  ),
+  ...Object.fromEntries(
+    [rocAuc, averagePrecision, rocCurve, precisionRecallCurve].flatMap((figure) => [
+      [figure.name, (wrong: never) => figure(wrong, [0.5])],
+      [`${figure.name}, scores`, (wrong: never) => figure([1], wrong)],
+    ]),
+  ),
+  mcNemar: (wrong) => beltnet.mcNemar(wrong, [true]),
+  clopperPearson: (wrong) => beltnet.clopperPearson(wrong, wrong),
+  'clopperPearson, confidence': (wrong) => beltnet.clopperPearson(1, 2, wrong),
 };
 
 test.each(Object.keys(CALLS))('%s', async (name) => {

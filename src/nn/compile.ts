@@ -1,11 +1,12 @@
 /** What `compile` is given, resolved and checked. */
 import { UsageError } from '../errors.js';
+import { received } from '../expect.js';
 import { adam, adamW } from '../optim/adam.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import { rmsprop } from '../optim/rmsprop.js';
 import { sgd } from '../optim/sgd.js';
 import { checkNames, preview } from '../options.js';
-import type { Device } from '../tensor/device.js';
+import { Device } from '../tensor/device.js';
 import { formatShape } from '../tensor/shape.js';
 import type { Graph } from './graph.js';
 import { resolveLoss, type Loss, type LossName } from './losses.js';
@@ -33,6 +34,8 @@ export function checkCompile(options: CompileOptions): void {
     throw new UsageError(
       `compile: metrics expects 'accuracy', got ${preview(metrics)}; rocAuc, averagePrecision and confusionMatrix take what predict() gives`,
     );
+  if (!(options.device instanceof Device))
+    throw new UsageError(`compile: device expects what openDevice() gives, got ${received(options.device)}`);
 }
 
 /** @throws UsageError for a name that is not known */

@@ -1,5 +1,6 @@
 /** A model that is a row of layers, used as Keras' `Sequential` is. */
 import { UsageError } from '../errors.js';
+import { expectList, expectObject } from '../expect.js';
 import { checkNames } from '../options.js';
 import type { Layer } from './layers/layer.js';
 import { Model } from './model.js';
@@ -8,6 +9,7 @@ export class Sequential extends Model {
   /** @param options.seed of the initial weights and of dropout: same seed, same training */
   constructor(layers: readonly Layer[] = [], options: { seed?: number } = {}) {
     checkNames('Sequential', options, { seed: true });
+    expectList(layers, 'Sequential: layers');
     super(options);
     for (const layer of layers) this.add(layer);
   }
@@ -18,6 +20,7 @@ export class Sequential extends Model {
    */
   add(layer: Layer): this {
     this.checkNotCompiled();
+    expectObject(layer, 'Sequential: a layer');
     const { length } = this.layers;
     if (length === 0) {
       if (!layer.inputShape)

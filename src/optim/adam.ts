@@ -73,8 +73,9 @@ export interface AdamWOptions extends AdamOptions {
  * Adam with weight decay that does not go through its means: θ ← θ·(1 − lr·wd), then a step of Adam.
  * @throws UsageError as `adam` does, and for a weight decay outside of [0, 1)
  */
-export function adamW({ weightDecay = 0.004, ...options }: AdamWOptions = {}): Optimizer {
-  checkNames<AdamWOptions>('adamW', options, { ...optionNames, weightDecay: true });
+export function adamW(given: AdamWOptions = {}): Optimizer {
+  checkNames<AdamWOptions>('adamW', given, { ...optionNames, weightDecay: true });
+  const { weightDecay = 0.004, ...options } = given;
   const settings = settingsOf('adamW', options);
   checkFraction('adamW', { weightDecay });
   return defineOptimizer({

@@ -1,5 +1,6 @@
 /** Exact tests and intervals of counts: binomial tails, Clopper and Pearson's interval, McNemar's test. */
 import { UsageError } from '../../errors.js';
+import { expectList, received } from '../../expect.js';
 import { erfc } from './normal.js';
 
 export interface Interval {
@@ -31,6 +32,9 @@ export function binomialTail(k: number, n: number, p: number): number {
   return below / (below + above);
 }
 
+/** Each halving sums the terms up to the successes one by one. */
+const MOST_TRIALS = 1e7;
+
 /**
  * The interval of a proportion that holds it with at least the asked probability, whatever it is (Clopper and Pearson, 1934).
  *
@@ -38,7 +42,13 @@ export function binomialTail(k: number, n: number, p: number): number {
  */
 export function clopperPearson(successes: number, trials: number, confidence = 0.95): Interval {
   if (!Number.isInteger(trials) || !Number.isInteger(successes) || successes < 0 || successes > trials)
-    throw new UsageError(`clopperPearson: expects 0 to ${trials} successes of ${trials} trials, got ${successes}`);
+    throw new UsageError(
+      `clopperPearson: expects 0 to ${received(trials)} successes of ${received(trials)} trials, got ${received(successes)}`,
+    );
+  if (trials > MOST_TRIALS)
+    throw new UsageError(
+      `clopperPearson: expects at most ${MOST_TRIALS} trials, whose sums take a second, got ${trials}`,
+    );
   checkConfidence('clopperPearson', confidence);
   const tail = (1 - confidence) / 2;
   return {
@@ -49,8 +59,8 @@ export function clopperPearson(successes: number, trials: number, confidence = 0
 
 /** @throws UsageError */
 export function checkConfidence(name: string, confidence: number): void {
-  if (!(confidence > 0 && confidence < 1))
-    throw new UsageError(`${name}: expects a confidence between 0 and 1, such as 0.95, got ${String(confidence)}`);
+  if (!(typeof confidence === 'number' && confidence > 0 && confidence < 1))
+    throw new UsageError(`${name}: expects a confidence between 0 and 1, such as 0.95, got ${received(confidence)}`);
 }
 
 /** The p for which P(X ≤ k) is `probability`: it falls with p, so halving finds it. */
@@ -81,6 +91,8 @@ export interface McNemar {
  * @param first whether the first model has each sample right, [N]
  */
 export function mcNemar(first: ArrayLike<boolean>, second: ArrayLike<boolean>): McNemar {
+  expectList(first, 'mcNemar: first');
+  expectList(second, 'mcNemar: second');
   if (first.length !== second.length)
     throw new UsageError(`mcNemar: expects two models on the same samples, got ${first.length} and ${second.length}`);
   let [onlyFirst, onlySecond] = [0, 0];

@@ -1,13 +1,16 @@
 /** What figures are made of: labels and scores of a whole set. A NaN among them would sort anywhere and spoil all in silence. */
 import { UsageError } from '../../errors.js';
+import { expectList, received } from '../../expect.js';
 
 /** @throws UsageError unless each label has a score, and every score is a number */
 export function checkScores(name: string, labels: ArrayLike<number>, scores: ArrayLike<number>): void {
+  expectList(labels, `${name}: labels`);
+  expectList(scores, `${name}: scores`);
   if (labels.length !== scores.length)
     throw new UsageError(`${name}: expects a score for each label, got ${scores.length} for ${labels.length}`);
   for (let n = 0; n < scores.length; n++)
     if (!Number.isFinite(scores[n]))
-      throw new UsageError(`${name}: expects numbers as scores, got ${scores[n]} at ${n}`);
+      throw new UsageError(`${name}: expects numbers as scores, got ${received(scores[n])} at ${n}`);
 }
 
 /** @throws UsageError unless labels are 1 for the class and 0 for the rest */
@@ -15,7 +18,9 @@ export function checkBinary(name: string, labels: ArrayLike<number>, scores: Arr
   checkScores(name, labels, scores);
   for (let n = 0; n < labels.length; n++)
     if (labels[n] !== 0 && labels[n] !== 1)
-      throw new UsageError(`${name}: expects labels 1 (the class) and 0 (the rest), got ${labels[n]} at ${n}`);
+      throw new UsageError(
+        `${name}: expects labels 1 (the class) and 0 (the rest), got ${received(labels[n])} at ${n}`,
+      );
 }
 
 /**
@@ -28,6 +33,9 @@ export function checkProbabilities(
   labels: ArrayLike<number>,
   probabilities: readonly ArrayLike<number>[],
 ): void {
+  expectList(labels, `${name}: labels`);
+  expectList(probabilities, `${name}: probabilities`);
+  for (const row of probabilities) expectList(row, `${name}: the probabilities of a picture`);
   if (labels.length !== probabilities.length || labels.length === 0)
     throw new UsageError(
       `${name}: expects probabilities for each of one or more labels, got ${probabilities.length} for ${labels.length}`,

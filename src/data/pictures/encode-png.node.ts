@@ -1,8 +1,12 @@
 /** Writes PNG: 8-bit RGB, each row filtered by the one above. Source: Portable Network Graphics (PNG) Specification, W3C. */
 import { crc32, deflateSync } from 'node:zlib';
 import type { Picture } from './picture.js';
+import { expectPicture } from './resize.js';
 
-export function encodePng({ width, height, data }: Picture): Uint8Array {
+/** @throws UsageError for what is no picture */
+export function encodePng(picture: Picture): Uint8Array {
+  expectPicture(picture, 'encodePng');
+  const { width, height, data } = picture;
   const length = width * 3;
   const rows = Buffer.alloc(height * (1 + length));
   for (let row = 0; row < height; row++) {

@@ -275,7 +275,7 @@ function clip(sum: number): number {
 }
 
 /** @throws UsageError unless it is a picture whose pixels are all there */
-function expectPicture(picture: Picture, method: string): void {
+export function expectPicture(picture: Picture, method: string): void {
   expectObject(picture, `${method}: picture`);
   const { width, height, data } = picture;
   expectBytes(data, `${method}: the picture's data`);
