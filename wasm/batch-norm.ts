@@ -128,38 +128,63 @@ export function finishMoments(
   for (let c: usize = 0; c < size; c += 4) store<f32>(variance + c, load<f32>(variance + c) / <f32>rows);
 }
 
-/** Part's Σ dy·(x − mean) and Σ dy of each channel → sums[part, 2, width]; `lines` is room for a line a part. */
+/**
+ * Part's Σ dz·(x − mean) and Σ dz of each channel → sums[part, 2, width]; dz is dy, with a relu 0 where the normalized value is not
+ * positive. `lines` is room for three lines a part.
+ */
 export function batchNormSums(
-  part: i32, dy: usize, x: usize, mean: usize, sums: usize, rows: i32, channels: i32, width: i32, chunk: i32, lines: usize,
+  part: i32, dy: usize, x: usize, gamma: usize, beta: usize, mean: usize, variance: usize, epsilon: f32, relu: bool, sums: usize,
+  rows: i32, channels: i32, width: i32, chunk: i32, lines: usize,
 ): void {
   const bytes = <usize>width << 2;
   const products = sums + <usize>(2 * part) * bytes, plain = products + bytes;
-  const means = lines + <usize>part * bytes;
+  const means = lines + <usize>(3 * part) * bytes, scales = means + bytes, shifts = scales + bytes;
   memory.copy(means, mean, <usize>channels << 2);
+  memory.copy(shifts, beta, <usize>channels << 2);
+  for (let c: usize = 0; c < <usize>channels << 2; c += 4) {
+    store<f32>(scales + c, load<f32>(gamma + c) / sqrt(load<f32>(variance + c) + epsilon));
+  }
   repeatPlaces(means, width, channels);
+  repeatPlaces(scales, width, channels);
+  repeatPlaces(shifts, width, channels);
   memory.fill(products, 0, 2 * bytes);
   const rowsOfBlock = max(width, BLOCK / width * width) / channels;
   const end = partEnd(part, chunk, rows);
   for (let row = part * chunk; row < end; row += rowsOfBlock) {
     const from = <usize>(row * channels) << 2;
-    addProducts(dy + from, x + from, min(rowsOfBlock, end - row) * channels, width, means, products, plain);
+    const values = min(rowsOfBlock, end - row) * channels;
+    addProducts(dy + from, x + from, values, width, means, products, relu);
   }
   joinPlaces(products, width, channels, 1);
   joinPlaces(plain, width, channels, 1);
 }
 
-/** products[width] += Σ over the lines of a block of dy·(x − mean), plain[width] += Σ dy */
-function addProducts(dy: usize, x: usize, values: i32, width: i32, mean: usize, products: usize, plain: usize): void {
+/** dz of four values: 0 where the normalized value is at most 0. */
+// @ts-ignore: decorator
+@inline
+function maskedGradient(dy: v128, centred: v128, scale: v128, shift: v128): v128 {
+  return v128.andnot(dy, f32x4.le(f32x4.add(f32x4.mul(centred, scale), shift), f32x4.splat(0)));
+}
+
+/** products[width] += Σ over the lines of a block of dz·(x − mean), plain (behind it) += Σ dz. Behind the means lie scales and shifts. */
+function addProducts(dy: usize, x: usize, values: i32, width: i32, mean: usize, products: usize, relu: bool): void {
   const lines = values / width, rest = values % width;
   const stride = <usize>width << 2;
+  const scale = mean + stride, shift = scale + stride, plain = products + stride;
   for (let at: usize = 0; at < stride; at += 32) {
     const m0 = v128.load(mean + at), m1 = v128.load(mean + at, 16);
+    const a0 = v128.load(scale + at), a1 = v128.load(scale + at, 16), b0 = v128.load(shift + at), b1 = v128.load(shift + at, 16);
     let p0 = f32x4.splat(0), p1 = p0, s0 = p0, s1 = p0;
     let offset = at;
     for (let line = 0; line < lines; line++) {
-      const g0 = v128.load(dy + offset), g1 = v128.load(dy + offset, 16);
-      p0 = f32x4.add(p0, f32x4.mul(g0, f32x4.sub(v128.load(x + offset), m0)));
-      p1 = f32x4.add(p1, f32x4.mul(g1, f32x4.sub(v128.load(x + offset, 16), m1)));
+      let g0 = v128.load(dy + offset), g1 = v128.load(dy + offset, 16);
+      const d0 = f32x4.sub(v128.load(x + offset), m0), d1 = f32x4.sub(v128.load(x + offset, 16), m1);
+      if (relu) {
+        g0 = maskedGradient(g0, d0, a0, b0);
+        g1 = maskedGradient(g1, d1, a1, b1);
+      }
+      p0 = f32x4.add(p0, f32x4.mul(g0, d0));
+      p1 = f32x4.add(p1, f32x4.mul(g1, d1));
       s0 = f32x4.add(s0, g0);
       s1 = f32x4.add(s1, g1);
       offset += stride;
@@ -171,8 +196,10 @@ function addProducts(dy: usize, x: usize, values: i32, width: i32, mean: usize, 
   }
   const offset = <usize>lines * stride;
   for (let i: usize = 0; i < <usize>rest << 2; i += 4) {
-    const g = load<f32>(dy + offset + i);
-    store<f32>(products + i, load<f32>(products + i) + g * (load<f32>(x + offset + i) - load<f32>(mean + i)));
+    const centred = load<f32>(x + offset + i) - load<f32>(mean + i);
+    const isCut = relu && centred * load<f32>(scale + i) + load<f32>(shift + i) <= 0;
+    const g = isCut ? <f32>0 : load<f32>(dy + offset + i);
+    store<f32>(products + i, load<f32>(products + i) + g * centred);
     store<f32>(plain + i, load<f32>(plain + i) + g);
   }
 }

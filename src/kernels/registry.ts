@@ -28,7 +28,7 @@ import { softmaxCrossEntropyEntry } from './loss/softmax-cross-entropy.js';
 import { concatEntry } from './move/concat.js';
 import { padEntry } from './move/pad.js';
 import { reshapeEntry } from './move/reshape.js';
-import { batchNormEntry } from './norm/batch-norm.js';
+import { batchNormEntry } from './norm/samples.js';
 import { averagePool2dEntry } from './pool/average-pool2d.js';
 import { maxPool2dEntry } from './pool/max-pool2d.js';
 import { broadcastEntry } from './reduce/broadcast.js';

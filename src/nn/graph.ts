@@ -189,7 +189,7 @@ export class Graph {
 
   /**
    * Runs the layers: x [N, …inputShape] → the values asked for, each [N, …]. What is asked for is not fused with the
-   * layer that follows; what none of them needs is not computed.
+   * layers that follow; what none of them needs is not computed.
    *
    * @param tensors the layers' parameters, by node
    * @param wanted numbers of the values; by default the last
@@ -203,14 +203,17 @@ export class Graph {
     const values: Tensor[] = [x];
     const last = this.#nodes.length - 1;
     const needed = this.#neededFor(wanted);
+    const done = new Set<number>(); // together with an earlier one
     for (const [index, { layer, inputs }] of this.#nodes.entries()) {
-      if (values[index + 1] || !needed.has(index + 1)) continue; // done together with an earlier one, or of no use
+      if (done.has(index) || !needed.has(index + 1)) continue;
       const given = inputs.map((value) => values[value]);
-      const users = this.#nodes.filter((node, at) => needed.has(at + 1) && node.inputs.includes(index + 1));
-      const next = users.length === 1 && users[0].inputs.length === 1 && !wanted.includes(index + 1) ? users[0] : null;
-      const fused = next && layer.callFused(next.layer, given[0], tensors[index]);
+      const chain = this.#followers(index, needed, wanted, logits);
+      const followers = chain.map((at) => ({ layer: this.#nodes[at].layer, parameters: tensors[at] }));
+      const fused = followers.length > 0 && layer.callFused(given, tensors[index], followers, training);
       if (fused) {
-        values[this.#nodes.indexOf(next) + 1] = fused;
+        const taken = chain.slice(0, fused.taken);
+        for (const at of taken) done.add(at);
+        values[taken.at(-1)! + 1] = fused.value;
         continue;
       }
       const activation = index === last && logits ? 'linear' : layer.activation;
@@ -218,6 +221,23 @@ export class Graph {
       values[index + 1] = layer.call(given, tensors[index], { activation, training, random });
     }
     return wanted.map((value) => values[value]);
+  }
+
+  /** The nodes behind one of which each alone takes what the one before it gives. */
+  #followers(index: number, needed: ReadonlySet<number>, wanted: readonly number[], logits: boolean): number[] {
+    const last = this.#nodes.length - 1;
+    const chain: number[] = [];
+    for (let at = index; at < last && !wanted.includes(at + 1); at = chain.at(-1)!) {
+      const value = at + 1;
+      const users = this.#nodes.flatMap(({ inputs }, user) =>
+        needed.has(user + 1) && inputs.includes(value) ? [user] : [],
+      );
+      const [next] = users;
+      if (users.length !== 1 || this.#nodes[next].inputs.length !== 1) break;
+      if (next === last && logits && this.#nodes[next].layer.activation !== 'linear') break;
+      chain.push(next);
+    }
+    return chain;
   }
 
   #neededFor(wanted: readonly number[]): ReadonlySet<number> {

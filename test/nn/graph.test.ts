@@ -3,17 +3,20 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ModelInfo } from '../../src/formats/beltnet/info.js';
 import { decodeModel, encodeModel } from '../../src/formats/beltnet/model.js';
 import {
+  Activation,
   Add,
   backward,
   BatchNormalization,
   Conv2D,
   Dense,
+  DepthwiseConv2D,
   Flatten,
   GlobalAveragePooling2D,
   input,
   MaxPooling2D,
   Model,
   record,
+  ReLU,
   Sequential,
   sgd,
   tensor,
@@ -135,6 +138,44 @@ describe.each(['webgpu', 'cpu'] as const)('frozen layers on %s', (kind) => {
     expect(model.countParameters({ trainable: true })).toBe(0);
     expect(await model.predictOnBatch(x)).toHaveLength(4);
     await expect(model.trainOnBatch(x, y)).rejects.toThrow('set layer.trainable = true and compile() again');
+    model.destroy();
+  });
+
+  test('predictions fold batch normalizations, relu and sums into the layer before, values of each asked for do not', async () => {
+    const inputs = input({ shape: SHAPE });
+    const convolved = new BatchNormalization().apply(new Conv2D(5, 3, { useBias: false }).apply(inputs));
+    const depthwise = new DepthwiseConv2D(2, { padding: 'same', depthMultiplier: 2 }).apply(
+      new ReLU().apply(convolved),
+    );
+    const normal = new Activation('relu').apply(new BatchNormalization({ scale: false }).apply(depthwise));
+    const pooled = new MaxPooling2D().apply(
+      new ReLU().apply(new BatchNormalization({ center: false }).apply(new Conv2D(10, 1).apply(normal))),
+    );
+    const joined = new ReLU().apply(new Add().apply([pooled, new MaxPooling2D({ name: 'side' }).apply(normal)]));
+    const units = new BatchNormalization().apply(new Dense(3).apply(new Flatten().apply(joined)));
+    const normalized = new ReLU().apply(new BatchNormalization({ name: 'alone' }).apply(units));
+    const outputs = new Dense(1, { activation: 'sigmoid' }).apply(normalized);
+    const model = new Model({ inputs, outputs }).compile({ device });
+    const weights = await model.getWeights();
+    const random = new Random(11, RandomStream.synthetic);
+    for (const [name, { data }] of Object.entries(weights))
+      data.forEach((_, i) => (data[i] = random.uniform(name.endsWith('moving_variance') ? 0.2 : -0.5, 1)));
+    model.setWeights(weights);
+    const given = tensor(device, x, [4, ...SHAPE]);
+    const launches = vi.spyOn(device, 'launch');
+    const whole = model.call(given, { logits: true });
+    const kernels = launches.mock.calls.map(([{ kernel }]) => kernel.name);
+    launches.mockRestore();
+    const passes = kernels.filter((name) => !/^(batchNorm\w*|onesLike|zerosLike)$/.test(name));
+    expect(passes).toEqual([
+      ...['conv2d', 'groupedConv2d', 'conv2dMaxPool2d', 'maxPool2d', 'addRelu', 'matrixProduct', 'matrixProduct'],
+    ]);
+    const all = model.layers.map(({ name }) => name);
+    const values = model.values(given, { of: all, logits: true });
+    const [fused, plain] = [await whole.read(), await values['dense_1'].read()];
+    const largest = Math.max(...plain.map(Math.abs));
+    fused.forEach((value, i) => expect(Math.abs(value - plain[i])).toBeLessThan(1e-5 * largest));
+    expect(new Set(fused).size).toBe(4);
     model.destroy();
   });
 

@@ -7,8 +7,17 @@ import { defineOp, type DefinedOp } from '../../tensor/autograd.js';
 import { addKernel, elementwiseKernel } from '../../tensor/elementwise.js';
 import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
+import { reluGradient } from '../activation/relu.js';
 import { broadcastTo } from '../reduce/broadcast.js';
-import { anyShape, elementwise, floats, type RegisteredOp, type RegistryEntry } from '../shared/samples.js';
+import {
+  anyShape,
+  apartFromZero,
+  elementwise,
+  floats,
+  wholeNumbers,
+  type RegisteredOp,
+  type RegistryEntry,
+} from '../shared/samples.js';
 import { affine, clip, pow } from './functions.js';
 
 export const subtractKernel = elementwiseKernel({ name: 'subtract', inputs: 2, formula: ([a, b]) => a.subtract(b) });
@@ -57,6 +66,28 @@ export const addOp = defineOp<null>({
   forward: (inputs) => launch(addKernel, inputs, null),
   backward: ({ dy }) => [dy, dy],
 });
+
+/** a + b, then relu: the end of a residual block in one pass. */
+export const addReluKernel = elementwiseKernel({
+  name: 'addRelu',
+  inputs: 2,
+  formula([a, b]) {
+    const sum = a.add(b);
+    return sum.atMost(0).select(0, sum);
+  },
+});
+
+export const addReluOp = defineOp<null>({
+  name: 'addRelu',
+  forward: (inputs) => launch(addReluKernel, inputs, null),
+  backward({ dy, outputs: [y] }) {
+    const dz = reluGradient(dy, y);
+    return [dz, dz];
+  },
+});
+
+/** max(a + b, 0) of two tensors of one shape. */
+export const addRelu = (a: Tensor, b: Tensor): Tensor => addReluOp.apply([a, b], null);
 
 export const subtractOp = defineOp<null>({
   name: 'subtract',
@@ -184,6 +215,7 @@ const quotient: RegisteredOp['sample'] = (random) => {
 const divisors = { low: 0.5, high: 4 };
 export const arithmeticEntry: RegistryEntry = {
   kernels: [
+    elementwise(addReluKernel, 2, oneOperation),
     elementwise(subtractKernel, 2, oneOperation),
     elementwise(negateKernel, 1, copied),
     elementwise(multiplyKernel, 2, oneOperation),
@@ -203,6 +235,14 @@ export const arithmeticEntry: RegistryEntry = {
   ],
   ops: [
     { op: addOp, ...oneOperation, sample },
+    {
+      op: addReluOp,
+      ...oneOperation,
+      sample(random) {
+        const shape = anyShape(random);
+        return { inputs: [wholeNumbers(random, shape), apartFromZero(random, shape)], attributes: null };
+      },
+    },
     { op: subtractOp, ...oneOperation, sample },
     { op: multiplyOp, ...oneOperation, sample },
     { op: divideOp, roundings: 8, because: 'two quotients of 2.5 ulp in WGSL, one product', sample: quotient },

@@ -8,7 +8,8 @@
  *
  *   dβ = Σ_m dy,  dγ = Σ_m dy·x̂,  dx = γ / √(σ² + ε) · (dy − dβ/M − x̂·dγ/M)
  *
- * Inference uses the running statistics as constants: dx = γ / √(σ² + ε) · dy, dβ and dγ as above.
+ * Inference uses the running statistics as constants: dx = γ / √(σ² + ε) · dy, dβ and dγ as above. A relu that follows is done in
+ * the same passes: dy is then 0 where y ≤ 0, and y is computed from x again rather than read.
  */
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
@@ -17,14 +18,18 @@ import type { BufferView, Dispatch, Numbers } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
+import { reluGradient } from '../activation/relu.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { floats as floatBytes } from '../shared/wasm-parts.js';
 import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
-import { between, channels as randomChannels, floats, type RegistryEntry } from '../shared/samples.js';
-import type { SampleTensor } from '../shared/samples.js';
-import type { Random } from '../../tensor/random.js';
 
 export interface BatchNormAttributes {
   readonly epsilon: number;
+}
+
+/** With an activation of y that is computed in the same pass; its gradient needs no more than x either. */
+export interface ActivatedAttributes extends BatchNormAttributes {
+  readonly activation: FusedActivation;
 }
 
 const sizes = (x: Shape) => ({ rows: sizeOf(x) / x.at(-1)!, channels: x.at(-1)! });
@@ -59,11 +64,21 @@ ${ENTRY}
   sums[index] = SCALE * sum;
 }`;
 
+const GRADIENT_INPUTS = ['dy', 'x', 'gamma', 'beta', 'mean', 'variance'];
+const WGSL_Y = '((x[at] - mean[c]) * (gamma[c] / sqrt(variance[c] + EPSILON)) + beta[c])';
+const WGSL_DZ = `select(dy[at], 0.0, ${WGSL_Y} <= 0.0)`;
+
 const SUMS = {
   mean: columnShader(['x'], 'x[at]'),
   variance: columnShader(['x', 'mean'], '(x[at] - mean[c]) * (x[at] - mean[c])'),
-  beta: columnShader(['dy'], 'dy[at]'),
-  gamma: columnShader(['dy', 'x', 'mean', 'variance'], 'dy[at] * ((x[at] - mean[c]) / sqrt(variance[c] + EPSILON))'),
+  beta: {
+    linear: columnShader(['dy'], 'dy[at]'),
+    relu: columnShader(GRADIENT_INPUTS, WGSL_DZ),
+  },
+  gamma: {
+    linear: columnShader(['dy', 'x', 'mean', 'variance'], 'dy[at] * ((x[at] - mean[c]) / sqrt(variance[c] + EPSILON))'),
+    relu: columnShader(GRADIENT_INPUTS, `${WGSL_DZ} * ((x[at] - mean[c]) / sqrt(variance[c] + EPSILON))`),
+  },
 };
 
 /** How the rows are divided: scratch for the slices' sums, and the dispatches of one sum. */
@@ -137,26 +152,30 @@ export const batchMoments = defineKernel<null>({
 });
 
 /** x [..., C], γ [C], β [C], mean [C], variance [C] → y */
-export const batchNormalize = elementwiseKernel<BatchNormAttributes>({
+export const batchNormalize = elementwiseKernel<ActivatedAttributes>({
   name: 'batchNormalize',
   inputs: { x: 'element', gamma: 'channel', beta: 'channel', mean: 'channel', variance: 'channel' },
-  formula: ([x, gamma, beta, mean, variance], { epsilon }) =>
-    x
+  formula([x, gamma, beta, mean, variance], { epsilon, activation }) {
+    const y = x
       .subtract(mean)
       .multiply(gamma.divide(variance.add(epsilon).sqrt()))
-      .add(beta),
+      .add(beta);
+    return activation === 'relu' ? y.atMost(0).select(0, y) : y;
+  },
 });
 
-/** dy, x [..., C], mean [C], variance [C] → dγ [C], dβ [C] */
-export const batchNormParameterGradients = defineKernel<BatchNormAttributes>({
+/** dy, x [..., C], γ [C], β [C], mean [C], variance [C] → dγ [C], dβ [C] */
+export const batchNormParameterGradients = defineKernel<ActivatedAttributes>({
   name: 'batchNormParameterGradients',
   outputs: ([x]) => [0, 1].map(() => ({ shape: [x.at(-1)!], dtype: 'float32' })),
-  twin({ inputs: [dy, x, mean, variance], outputs: [dGamma, dBeta] }, _, { epsilon }) {
+  twin({ inputs: [dy, x, gamma, beta, mean, variance], outputs: [dGamma, dBeta] }, _, { epsilon, activation }) {
     const channels = mean.length;
     const gammas = new Float64Array(channels);
     const betas = new Float64Array(channels);
     forEachElement(x, channels, (at, c) => {
-      gammas[c] += (dy[at] * (x[at] - mean[c])) / Math.sqrt(variance[c] + epsilon);
+      const deviation = Math.sqrt(variance[c] + epsilon);
+      if (activation === 'relu' && (x[at] - mean[c]) * (gamma[c] / deviation) + beta[c] <= 0) return;
+      gammas[c] += (dy[at] * (x[at] - mean[c])) / deviation;
       betas[c] += dy[at];
     });
     for (let c = 0; c < channels; c++) {
@@ -164,22 +183,45 @@ export const batchNormParameterGradients = defineKernel<BatchNormAttributes>({
       dBeta[c] = betas[c];
     }
   },
-  wgsl({ inputs: [shape] }, { epsilon }) {
+  wgsl({ inputs: [shape] }, { epsilon, activation }) {
     const { scratch, sum } = columnSums(shape, epsilon);
     return {
       scratch,
-      steps: ({ inputs: [dy, x, mean, variance], outputs: [dGamma, dBeta] }, partials) => [
-        ...sum(SUMS.gamma, [dy, x, mean, variance], dGamma, partials),
-        ...sum(SUMS.beta, [dy], dBeta, partials),
-      ],
+      steps({ inputs, outputs: [dGamma, dBeta] }, partials) {
+        const [dy, x, , , mean, variance] = inputs;
+        const isPlain = activation === 'linear';
+        return [
+          ...sum(SUMS.gamma[activation], isPlain ? [dy, x, mean, variance] : inputs, dGamma, partials),
+          ...sum(SUMS.beta[activation], isPlain ? [dy] : inputs, dBeta, partials),
+        ];
+      },
     };
   },
-  wasm({ inputs: [shape] }, { epsilon }) {
+  wasm({ inputs: [shape] }, { epsilon, activation }) {
     const { rows, channels, width, parts, chunk } = linesOf(shape);
     return {
-      scratch: [floatBytes(2 * parts * width), floatBytes(parts * width)],
-      steps: ({ inputs: [dy, x, mean, variance], outputs }, [sums, lines]) => [
-        { function: 'batchNormSums', parts, arguments: [dy, x, mean, sums, rows, channels, width, chunk, lines] },
+      scratch: [floatBytes(2 * parts * width), floatBytes(3 * parts * width)],
+      steps: ({ inputs: [dy, x, gamma, beta, mean, variance], outputs }, [sums, lines]) => [
+        {
+          function: 'batchNormSums',
+          parts,
+          arguments: [
+            dy,
+            x,
+            gamma,
+            beta,
+            mean,
+            variance,
+            epsilon,
+            Number(activation === 'relu'),
+            sums,
+            rows,
+            channels,
+            width,
+            chunk,
+            lines,
+          ],
+        },
         {
           function: 'finishBatchNormSums',
           parts: 1,
@@ -190,31 +232,44 @@ export const batchNormParameterGradients = defineKernel<BatchNormAttributes>({
   },
 });
 
-/** dy, x [..., C], γ, mean, variance, dγ, dβ [C] → dx, through the batch's own statistics */
-export const batchNormInputGradient = elementwiseKernel<BatchNormAttributes & { readonly rows: number }>({
+/** γ, variance, dγ [C] → γ / √(σ² + ε), dγ / (M·√(σ² + ε)): ahead, since a shader has 8 arrays at most */
+export const batchNormSlopes = elementwiseKernel<BatchNormAttributes & { readonly rows: number }>({
+  name: 'batchNormSlopes',
+  inputs: 3,
+  formula([gamma, variance, dGamma], { epsilon, rows }) {
+    const deviation = variance.add(epsilon).sqrt();
+    return [gamma.divide(deviation), dGamma.divide(rows).divide(deviation)];
+  },
+});
+
+/** dy, x [..., C], mean, β, dβ and the two of batchNormSlopes [C] → dx, through the batch's own statistics */
+export const batchNormInputGradient = elementwiseKernel<{
+  readonly activation: FusedActivation;
+  readonly rows: number;
+}>({
   name: 'batchNormInputGradient',
   inputs: {
     dy: 'element',
     x: 'element',
-    gamma: 'channel',
     mean: 'channel',
-    variance: 'channel',
-    dGamma: 'channel',
+    beta: 'channel',
     dBeta: 'channel',
+    scale: 'channel',
+    slope: 'channel',
   },
-  formula([dy, x, gamma, mean, variance, dGamma, dBeta], { epsilon, rows }) {
-    const deviation = variance.add(epsilon).sqrt();
-    const slope = dGamma.divide(rows).divide(deviation);
-    const centred = dy.subtract(dBeta.divide(rows)).subtract(x.subtract(mean).multiply(slope));
-    return centred.multiply(gamma.divide(deviation));
+  formula([dy, x, mean, beta, dBeta, scale, slope], { activation, rows }) {
+    const centred = x.subtract(mean);
+    const y = centred.multiply(scale).add(beta);
+    const dz = activation === 'relu' ? y.atMost(0).select(0, dy) : dy;
+    return dz.subtract(dBeta.divide(rows)).subtract(centred.multiply(slope)).multiply(scale);
   },
 });
 
-/** dy [..., C], γ [C], variance [C] → dx, the statistics being constants */
-export const batchNormInferenceGradient = elementwiseKernel<BatchNormAttributes>({
-  name: 'batchNormInferenceGradient',
-  inputs: { dy: 'element', gamma: 'channel', variance: 'channel' },
-  formula: ([dy, gamma, variance], { epsilon }) => dy.multiply(gamma.divide(variance.add(epsilon).sqrt())),
+/** x [..., C], γ [C], variance [C] → γ / √(σ² + ε) · x: the gradient, the statistics being constants, and what scales the weights of sums before */
+export const batchNormScale = elementwiseKernel<BatchNormAttributes>({
+  name: 'batchNormScale',
+  inputs: { x: 'element', gamma: 'channel', variance: 'channel' },
+  formula: ([x, gamma, variance], { epsilon }) => x.multiply(gamma.divide(variance.add(epsilon).sqrt())),
 });
 
 export interface MovingAttributes {
@@ -242,13 +297,13 @@ export interface MovingStatistics {
   readonly unbiased: boolean;
 }
 
-export interface BatchNormTrainingAttributes extends BatchNormAttributes {
+export interface BatchNormTrainingAttributes extends ActivatedAttributes {
   readonly moving: MovingStatistics | null;
 }
 
 export const batchNormTrainingOp = defineOp<BatchNormTrainingAttributes>({
   name: 'batchNormTraining',
-  forward([x, gamma, beta], { epsilon, moving }) {
+  forward([x, gamma, beta], { epsilon, activation, moving }) {
     const [mean, variance] = launch(batchMoments, [x], null);
     if (moving) {
       const { rows } = sizes(x.shape);
@@ -256,31 +311,34 @@ export const batchNormTrainingOp = defineOp<BatchNormTrainingAttributes>({
       const places = [moving.mean, moving.variance];
       launch(movingStatistics, [mean, variance], { momentum: moving.momentum, correction }, places);
     }
-    const [y] = launch(batchNormalize, [x, gamma, beta, mean, variance], { epsilon });
+    const [y] = launch(batchNormalize, [x, gamma, beta, mean, variance], { epsilon, activation });
     return [y, mean, variance];
   },
-  backward({ dy, inputs: [x, gamma], outputs: [, mean, variance], attributes: { epsilon }, needs, into }) {
-    const statistics = [mean, variance];
-    const [dGamma, dBeta] = launch(batchNormParameterGradients, [dy, x, ...statistics], { epsilon }, [
-      into[1],
-      into[2],
-    ]);
-    const inputs = [dy, x, gamma, ...statistics, dGamma, dBeta];
+  backward({ dy, inputs: [x, gamma, beta], outputs: [, mean, variance], attributes, needs, into }) {
+    const { epsilon, activation } = attributes;
+    const inputs = [dy, x, gamma, beta, mean, variance];
+    const [dGamma, dBeta] = launch(batchNormParameterGradients, inputs, { epsilon, activation }, [into[1], into[2]]);
     const { rows } = sizes(x.shape);
-    return [needs[0] && launch(batchNormInputGradient, inputs, { epsilon, rows }, [into[0]])[0], dGamma, dBeta];
+    const dx = (): Tensor => {
+      const slopes = launch(batchNormSlopes, [gamma, variance, dGamma], { epsilon, rows });
+      const operands = [dy, x, mean, beta, dBeta, ...slopes];
+      return launch(batchNormInputGradient, operands, { activation, rows }, [into[0]])[0];
+    };
+    return [needs[0] && dx(), dGamma, dBeta];
   },
 });
 
-export const batchNormInferenceOp = defineOp<BatchNormAttributes>({
+export const batchNormInferenceOp = defineOp<ActivatedAttributes>({
   name: 'batchNormInference',
   forward: (inputs, attributes) => launch(batchNormalize, inputs, attributes),
-  backward({ dy, inputs: [x, gamma, , mean, variance], attributes, needs, into }) {
+  backward({ dy, inputs: [x, gamma, beta, mean, variance], outputs: [y], attributes, needs, into }) {
     const [dGamma, dBeta] =
       needs[1] || needs[2]
-        ? launch(batchNormParameterGradients, [dy, x, mean, variance], attributes, [into[1], into[2]])
+        ? launch(batchNormParameterGradients, [dy, x, gamma, beta, mean, variance], attributes, [into[1], into[2]])
         : [];
+    const dz = (): Tensor => (attributes.activation === 'relu' ? reluGradient(dy, y) : dy);
     return [
-      needs[0] && launch(batchNormInferenceGradient, [dy, gamma, variance], attributes, [into[0]])[0],
+      needs[0] && launch(batchNormScale, [dz(), gamma, variance], attributes, [into[0]])[0],
       ...[dGamma, dBeta].map((gradient) => gradient ?? null),
       null,
       null, // constants: a gradient of theirs would be silently wrong, so it is refused
@@ -293,15 +351,20 @@ export const batchNormInferenceOp = defineOp<BatchNormAttributes>({
  *
  * @param options.epsilon default 1e-3, Keras'
  * @param options.moving running statistics, moved in place
+ * @param options.activation applied to the result in the same pass
  * @throws ShapeError when γ or β is not [C]
  */
 export function batchNorm(
   x: Tensor,
   gamma: Tensor,
   beta: Tensor,
-  { epsilon = 1e-3, moving = null }: { epsilon?: number; moving?: MovingStatistics | null } = {},
+  {
+    epsilon = 1e-3,
+    moving = null,
+    activation = 'linear',
+  }: { epsilon?: number; moving?: MovingStatistics | null; activation?: FusedActivation } = {},
 ): Tensor {
-  return batchNormTrainingOp.apply([x, gamma, beta], { epsilon, moving });
+  return batchNormTrainingOp.apply([x, gamma, beta], { epsilon, activation, moving });
 }
 
 /**
@@ -314,107 +377,7 @@ export function batchNormInference(
   beta: Tensor,
   mean: Tensor,
   variance: Tensor,
-  { epsilon = 1e-3 }: { epsilon?: number } = {},
+  { epsilon = 1e-3, activation = 'linear' }: { epsilon?: number; activation?: FusedActivation } = {},
 ): Tensor {
-  return batchNormInferenceOp.apply([x, gamma, beta, mean, variance], { epsilon });
+  return batchNormInferenceOp.apply([x, gamma, beta, mean, variance], { epsilon, activation });
 }
-
-// --- samples
-
-const epsilon = 1e-3;
-const shapeOf = (random: Random): Shape => [between(random, 1, 9), between(random, 2, 40), randomChannels(random)];
-const vector = (random: Random, x: Shape, low = -1, high = 1): SampleTensor => floats(random, [x.at(-1)!], low, high);
-const sums = { roundings: 64, because: 'two passes of up to 360 values in slices; a root, a quotient' };
-const few = { roundings: 16, because: 'a root, two quotients, five other operations' };
-export const batchNormEntry: RegistryEntry = {
-  kernels: [
-    {
-      kernel: batchMoments,
-      ...sums,
-      sample: (random) => ({ inputs: [floats(random, shapeOf(random), 2, 4)], attributes: null }),
-    },
-    {
-      kernel: batchNormalize,
-      ...few,
-      sample(random) {
-        const x = shapeOf(random);
-        const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
-        return {
-          inputs: [floats(random, x), vector(random, x), vector(random, x), ...statistics],
-          attributes: { epsilon },
-        };
-      },
-    },
-    {
-      kernel: batchNormParameterGradients,
-      ...sums,
-      sample(random) {
-        const x = shapeOf(random);
-        const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
-        return { inputs: [floats(random, x), floats(random, x), ...statistics], attributes: { epsilon } };
-      },
-    },
-    {
-      kernel: batchNormInputGradient,
-      ...few,
-      sample(random) {
-        const x = shapeOf(random);
-        const vectors = [vector(random, x), vector(random, x), vector(random, x, 0.1, 2)];
-        const gradients = [vector(random, x, -9, 9), vector(random, x, -9, 9)];
-        const { rows } = sizes(x);
-        return {
-          inputs: [floats(random, x), floats(random, x), ...vectors, ...gradients],
-          attributes: { epsilon, rows },
-        };
-      },
-    },
-    {
-      kernel: batchNormInferenceGradient,
-      ...few,
-      sample(random) {
-        const x = shapeOf(random);
-        return { inputs: [floats(random, x), vector(random, x), vector(random, x, 0.1, 2)], attributes: { epsilon } };
-      },
-    },
-    {
-      kernel: movingStatistics,
-      roundings: 4,
-      because: 'two products, a sum',
-      sample(random) {
-        const shape = [between(random, 1, 90)];
-        return {
-          inputs: [floats(random, shape), floats(random, shape, 0, 1)],
-          attributes: { momentum: 0.99, correction: random.uniform(1, 2) },
-          inPlace: [floats(random, shape), floats(random, shape, 0, 1)],
-        };
-      },
-    },
-  ],
-  ops: [
-    {
-      op: batchNormTrainingOp,
-      roundings: 256,
-      because: 'forward and sums; dx is a difference that nearly cancels',
-      sample(random) {
-        const x = shapeOf(random);
-        return {
-          inputs: [floats(random, x), vector(random, x, 0.5, 2), vector(random, x)],
-          attributes: { epsilon, moving: null },
-        };
-      },
-    },
-    {
-      op: batchNormInferenceOp,
-      ...sums,
-      constants: [3, 4],
-      sample(random) {
-        const x = shapeOf(random);
-        const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
-        return {
-          inputs: [floats(random, x), vector(random, x), vector(random, x), ...statistics],
-          attributes: { epsilon },
-        };
-      },
-    },
-  ],
-};

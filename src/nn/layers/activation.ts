@@ -4,7 +4,8 @@ import { leakyRelu } from '../../kernels/activation/leaky-relu.js';
 import { numberFrom0, optional } from '../../options.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { activate, activationOption, type Activation as ActivationName } from '../activations.js';
-import { ShapeKeeping, type CallContext, type LayerTensors, type OptionsFor } from './layer.js';
+import type { FusedActivation } from '../../kernels/shared/fused-activation.js';
+import { ShapeKeeping, type Follower, type CallContext, type LayerTensors, type OptionsFor } from './layer.js';
 
 const activationSchema = { activation: activationOption };
 
@@ -71,4 +72,10 @@ export class Softmax extends ShapeKeeping<typeof noOptions> {
   call([x]: readonly Tensor[], _: LayerTensors, { activation }: CallContext): Tensor {
     return activate(x, activation);
   }
+}
+
+/** The activation that a layer can do in its own pass for those that follow, and how many that takes in: a relu or none. */
+export function followingActivation([next]: readonly Follower[]): { activation: FusedActivation; taken: number } {
+  const isRelu = next?.layer instanceof ReLU || (next?.layer instanceof Activation && next.layer.activation === 'relu');
+  return isRelu ? { activation: 'relu', taken: 1 } : { activation: 'linear', taken: 0 };
 }

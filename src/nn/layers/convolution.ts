@@ -7,10 +7,13 @@ import { windowGeometry, type Pair } from '../../kernels/shared/window.js';
 import { added, count, flag, optional, pairOf } from '../../options.js';
 import type { Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { activationOption, afterFused, fusedPart, type Activation } from '../activations.js';
+import type { FusedActivation } from '../../kernels/shared/fused-activation.js';
+import { activationOption, afterFused, fusedPart } from '../activations.js';
 import { glorotUniform } from '../initializers.js';
+import { takeIn, type Sums } from './fusion.js';
 import { biasOf, regularizer, weights } from './kernel-and-bias.js';
-import { Layer, type CallContext, type LayerTensors, type OptionsFor, type ParameterDescription } from './layer.js';
+import { Layer } from './layer.js';
+import type { CallContext, Follower, Fused, LayerTensors, OptionsFor, ParameterDescription } from './layer.js';
 import { MaxPooling2D, paddingOption } from './pooling.js';
 
 const conv2dSchema = {
@@ -61,19 +64,29 @@ export class Conv2D extends Layer<typeof conv2dSchema> {
   call([x]: readonly Tensor[], parameters: LayerTensors, { activation }: CallContext): Tensor {
     const { kernel, bias } = parameters;
     const { groups } = this.options;
-    return afterFused(conv2d(x, kernel, { ...this.#attributes(bias, activation), groups }), activation);
+    return afterFused(conv2d(x, kernel, { ...this.#attributes(bias, fusedPart(activation)), groups }), activation);
   }
 
-  override callFused(next: Layer, x: Tensor, { kernel, bias }: LayerTensors): Tensor | null {
-    const { activation, groups } = this.options;
-    const whole = activation === fusedPart(activation);
-    if (!(next instanceof MaxPooling2D && next.halves) || !whole || groups !== 1) return null;
-    return conv2dMaxPool2d(x, kernel, this.#attributes(bias, activation));
+  override callFused(
+    [x]: readonly Tensor[],
+    { kernel, bias }: LayerTensors,
+    followers: readonly Follower[],
+    training: boolean,
+  ): Fused | null {
+    const { groups } = this.options;
+    const sums = takeIn(kernel, bias, this.activation, followers, training);
+    if (!sums) return null;
+    const { weight, taken } = sums;
+    const attributes = this.#attributes(sums.bias, sums.activation);
+    const next = followers[taken]?.layer;
+    if (next instanceof MaxPooling2D && next.halves && groups === 1)
+      return { value: conv2dMaxPool2d(x, weight, attributes), taken: taken + 1 };
+    return taken > 0 ? { value: conv2d(x, weight, { ...attributes, groups }), taken } : null;
   }
 
-  #attributes(bias: Tensor | undefined, activation: Activation) {
+  #attributes(bias: Tensor | undefined, activation: FusedActivation) {
     const { strides, padding, dilationRate: dilation } = this.options;
-    const attributes = { strides, padding, dilation, activation: fusedPart(activation) };
+    const attributes = { strides, padding, dilation, activation };
     return bias ? { ...attributes, bias } : attributes;
   }
 }
@@ -117,12 +130,29 @@ export class DepthwiseConv2D extends Layer<typeof depthwiseSchema> {
   }
 
   call([x]: readonly Tensor[], parameters: LayerTensors, { activation }: CallContext): Tensor {
-    const { kernelSize, strides, padding, dilationRate: dilation, depthMultiplier } = this.options;
-    const { depthwise_kernel: kernel, bias } = parameters;
-    const groups = x.shape[3];
-    const weight = reshape(kernel, [...kernelSize, 1, groups * depthMultiplier]);
-    const attributes = { strides, padding, dilation, activation: fusedPart(activation), groups };
+    const sums = { weight: this.#weight(parameters), bias: parameters['bias'], activation: fusedPart(activation) };
+    return afterFused(this.#convolve(x, sums), activation);
+  }
+
+  override callFused(
+    [x]: readonly Tensor[],
+    parameters: LayerTensors,
+    followers: readonly Follower[],
+    training: boolean,
+  ): Fused | null {
+    const sums = takeIn(this.#weight(parameters), parameters['bias'], this.activation, followers, training);
+    return sums && sums.taken > 0 ? { value: this.#convolve(x, sums), taken: sums.taken } : null;
+  }
+
+  #weight({ depthwise_kernel: kernel }: LayerTensors): Tensor {
+    const { kernelSize, depthMultiplier } = this.options;
+    return reshape(kernel, [...kernelSize, 1, kernel.shape[2] * depthMultiplier]);
+  }
+
+  #convolve(x: Tensor, { weight, bias, activation }: Sums): Tensor {
+    const { strides, padding, dilationRate: dilation } = this.options;
     // One channel is one group: an ordinary convolution.
-    return afterFused(conv2d(x, weight, bias ? { ...attributes, bias } : attributes), activation);
+    const attributes = { strides, padding, dilation, activation, groups: x.shape[3] };
+    return conv2d(x, weight, bias ? { ...attributes, bias } : attributes);
   }
 }

@@ -9,9 +9,10 @@ import { added, count, flag, lengths, number, optional, pairOf, type Kind } from
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { activationOption, afterFused, fusedPart } from '../activations.js';
+import { takeIn } from './fusion.js';
 import { regularizer, weights } from './kernel-and-bias.js';
 import { checkPicture, Layer, ShapeKeeping } from './layer.js';
-import type { CallContext, LayerTensors, OptionsFor, ParameterDescription } from './layer.js';
+import type { CallContext, Follower, Fused, LayerTensors, OptionsFor, ParameterDescription } from './layer.js';
 
 const denseSchema = {
   units: count,
@@ -45,6 +46,18 @@ export class Dense extends Layer<typeof denseSchema> {
 
   call([x]: readonly Tensor[], { kernel, bias }: LayerTensors, { activation }: CallContext): Tensor {
     return afterFused(dense(x, kernel, { ...(bias && { bias }), activation: fusedPart(activation) }), activation);
+  }
+
+  override callFused(
+    [x]: readonly Tensor[],
+    { kernel, bias }: LayerTensors,
+    followers: readonly Follower[],
+    training: boolean,
+  ): Fused | null {
+    const sums = takeIn(kernel, bias, this.activation, followers, training);
+    if (!sums || sums.taken === 0) return null;
+    const { weight, activation, taken } = sums;
+    return { value: dense(x, weight, { ...(sums.bias && { bias: sums.bias }), activation }), taken };
   }
 }
 

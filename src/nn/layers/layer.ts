@@ -75,6 +75,18 @@ export interface CallContext {
 /** The parameters of a layer by their names. */
 export type LayerTensors = Readonly<Record<string, Tensor>>;
 
+/** A layer that alone takes the value of the one before it, and nothing else. */
+export interface Follower {
+  readonly layer: Layer;
+  readonly parameters: LayerTensors;
+}
+
+/** What a layer and so many of its followers give together. */
+export interface Fused {
+  readonly value: Tensor;
+  readonly taken: number;
+}
+
 /**
  * The base of all layers. A class says its `static kind` and `static schema`, `outputShape` and `call`, and `parameters` if it has
  * any; the constructor reads the options by the schema.
@@ -128,8 +140,16 @@ export abstract class Layer<Options extends Schema = Schema> {
   /** inputs [N, …input] → [N, …output] */
   abstract call(inputs: readonly Tensor[], parameters: LayerTensors, context: CallContext): Tensor;
 
-  /** This layer and the next in one pass, where there is a kernel for the two; else null. */
-  callFused(_next: Layer, _x: Tensor, _parameters: LayerTensors): Tensor | null {
+  /**
+   * This layer and some of those that follow it in fewer passes, where there are kernels for that; else null.
+   * @param followers each takes the value of the one before it, which nobody else does
+   */
+  callFused(
+    _inputs: readonly Tensor[],
+    _parameters: LayerTensors,
+    _followers: readonly Follower[],
+    _training: boolean,
+  ): Fused | null {
     return null;
   }
 

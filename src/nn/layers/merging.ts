@@ -1,11 +1,12 @@
 /** Several inputs joined, with Keras' names and defaults. */
 import { ShapeError } from '../../errors.js';
-import { add, multiply } from '../../kernels/elementwise/arithmetic.js';
+import { add, addRelu, multiply } from '../../kernels/elementwise/arithmetic.js';
 import { concat } from '../../kernels/move/concat.js';
 import { number, optional } from '../../options.js';
 import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
-import { Layer } from './layer.js';
+import { followingActivation } from './activation.js';
+import { Layer, type Follower, type Fused, type LayerTensors } from './layer.js';
 
 const noOptions = {};
 
@@ -30,6 +31,13 @@ export class Add extends Merging {
 
   call(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce(add);
+  }
+
+  /** A residual block's end: the last sum and the relu behind it. */
+  override callFused(inputs: readonly Tensor[], _: LayerTensors, followers: readonly Follower[]): Fused | null {
+    const { taken } = followingActivation(followers);
+    if (taken === 0 || inputs.length < 2) return null;
+    return { value: addRelu(inputs.slice(0, -1).reduce(add), inputs.at(-1)!), taken };
   }
 }
 

@@ -1,11 +1,14 @@
 /** Batch normalization, with Keras' names and defaults. */
 import { batchNorm, batchNormInference } from '../../kernels/norm/batch-norm.js';
+import type { BatchNormParameters } from '../../kernels/norm/fold-batch-norm.js';
+import type { FusedActivation } from '../../kernels/shared/fused-activation.js';
 import { flag, number, optional } from '../../options.js';
 import { onesLikeKernel, zerosLikeKernel } from '../../tensor/elementwise.js';
 import type { Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
+import { followingActivation } from './activation.js';
 import { ShapeKeeping } from './layer.js';
-import type { CallContext, LayerTensors, ParameterDescription } from './layer.js';
+import type { CallContext, Follower, Fused, LayerTensors, ParameterDescription } from './layer.js';
 
 const batchNormalizationSchema = {
   /** Part of the running statistics that a step keeps. Default 0.99, Keras'; PyTorch's 0.1 is 0.9 here. */
@@ -48,11 +51,41 @@ export class BatchNormalization extends ShapeKeeping<typeof batchNormalizationSc
   }
 
   call([x]: readonly Tensor[], parameters: LayerTensors, { training }: CallContext): Tensor {
-    const { momentum, epsilon, unbiasedVariance: unbiased } = this.options;
+    return this.#normalize(x, parameters, training, 'linear');
+  }
+
+  override callFused(
+    [x]: readonly Tensor[],
+    parameters: LayerTensors,
+    followers: readonly Follower[],
+    training: boolean,
+  ): Fused | null {
+    const { activation, taken } = followingActivation(followers);
+    return taken > 0 ? { value: this.#normalize(x, parameters, training, activation), taken } : null;
+  }
+
+  #normalize(x: Tensor, parameters: LayerTensors, training: boolean, activation: FusedActivation): Tensor {
+    const { momentum, unbiasedVariance: unbiased } = this.options;
+    const { gamma, beta, mean, variance, epsilon } = this.constants(parameters);
+    if (!this.normalizesByBatch(training))
+      return batchNormInference(x, gamma, beta, mean, variance, { epsilon, activation });
+    return batchNorm(x, gamma, beta, { epsilon, activation, moving: { mean, variance, momentum, unbiased } });
+  }
+
+  /** False where the running statistics are what it goes by: in predictions, and when it is frozen. */
+  normalizesByBatch(training: boolean): boolean {
+    return training && this.trainable;
+  }
+
+  /** What predictions are normalized by. */
+  constants(parameters: LayerTensors): BatchNormParameters {
     const { moving_mean: mean, moving_variance: variance } = parameters;
-    const gamma = parameters['gamma'] ?? launch(onesLikeKernel, [mean], null)[0];
-    const beta = parameters['beta'] ?? launch(zerosLikeKernel, [mean], null)[0];
-    if (!training || !this.trainable) return batchNormInference(x, gamma, beta, mean, variance, { epsilon });
-    return batchNorm(x, gamma, beta, { epsilon, moving: { mean, variance, momentum, unbiased } });
+    return {
+      gamma: parameters['gamma'] ?? launch(onesLikeKernel, [mean], null)[0],
+      beta: parameters['beta'] ?? launch(zerosLikeKernel, [mean], null)[0],
+      mean,
+      variance,
+      epsilon: this.options.epsilon,
+    };
   }
 }
