@@ -70,5 +70,7 @@ export {
   type Checkpoint,
 } from './classifier/run.node.js';
 export { bestEpoch, CHOSEN_BY, type EpochRecord } from './classifier/epoch-record.js';
+export { optimizerNames } from './classifier/recipe.js';
+export { classWeightsFor, unevenClasses, type ClassWeight } from './classifier/class-weights.js';
 export { changedPictures, pictureManifest } from './classifier/picture-manifest.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';

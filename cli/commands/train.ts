@@ -5,16 +5,20 @@ import {
   changedPictures,
   checkMemory,
   CHOSEN_BY,
+  classWeightsFor,
   judgeSet,
   onlyClass,
   openRun,
   openSplits,
+  optimizerNames,
   pictureManifest,
   planTraining,
   readPictures,
   reopenRun,
   trainingFlows,
   trainRun,
+  unevenClasses,
+  type ClassWeight,
   type Run,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
@@ -45,11 +49,22 @@ import { describeDevice, withDevice } from '../terminal/device.js';
 import { epochLine, ProgressLine } from '../terminal/epoch-log.js';
 import { stopInOrder } from '../terminal/interrupt.js';
 import { profileLines } from '../terminal/kernel-profile.js';
-import { anyText, factor, folder, folderName, numberWhere, shearNote, shearRange } from '../terminal/options.js';
+import {
+  anyText,
+  classWeight,
+  factor,
+  folder,
+  folderName,
+  numberWhere,
+  shearNote,
+  shearRange,
+} from '../terminal/options.js';
 import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
 import { checkDevice, isFinished, resumeOptions, type Resumed } from '../terminal/resume.js';
 import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
+
+const part = (name: string) => numberWhere(name, 'a number from 0 to below 1', (given) => given >= 0 && given < 1);
 
 const flags = {
   ...pictureFlags,
@@ -67,7 +82,25 @@ const flags = {
     'samplewise',
     'featurewise',
   ]),
-  lr: flag('<rate>', 'learning rate of Adam', above0, { default: 0.001 }),
+  lr: flag('<rate>', 'learning rate', above0, { default: 0.001 }),
+  optimizer: choice('<name>', 'what makes steps of gradients; sgd has momentum 0.9', optimizerNames),
+  weightDecay: flag(
+    '<part>',
+    'of adamW: so much of each weight, times the rate, is taken off each step (default: 0.004)',
+    part,
+  ),
+  labelSmoothing: flag('<part>', 'part of each label that is given to all classes alike', part, { default: 0 }),
+  classWeight: flag<ClassWeight>(
+    '<weights>',
+    'how much pictures of a class count: none, balanced (rare classes as much as frequent ones), or gap=5,ok=1',
+    classWeight,
+    { default: 'none', written: 'none' },
+  ),
+  earlyStopping: flag(
+    '<epochs>',
+    'end after so many epochs without a better one on val/ or what --split keeps',
+    positive,
+  ),
   seed: seedFlag('decides initial weights, order, augmentation and split'),
   alertClass: flag('<name>', 'class that raises the alert (default: the second by name)', anyText),
   ...deviceFlags,
@@ -136,7 +169,7 @@ async function train(
   if (resumed && isFinished(resumed, epochs)) {
     const { run, checkpoint } = resumed;
     output.emit({ event: 'end', run, epochs: checkpoint?.epochs.length ?? 0, interrupted: false, finished: true });
-    output.say(`${run} is finished: ${count(epochs, 'epoch')}. To train it further: --epochs ${epochs * 2}`);
+    output.say(`${run} is finished, after ${count(checkpoint?.epochs.length ?? 0, 'epoch')}`);
     return 0;
   }
 
@@ -151,11 +184,16 @@ async function train(
       `--validation-steps: ${directory} has no validation pictures; --split 0.2 keeps some for that`,
     );
   }
+  if (options.earlyStopping !== undefined && !splits.mayChoose)
+    throw new UsageError(
+      `--early-stopping: ${directory} has no pictures that may choose; --split 0.2 of the training pictures or a folder val/ are such`,
+    );
   const { classNames } = splits.training;
   const plan = planTraining(classNames, {
     ...{ size, seed, alertClass: options.alertClass },
     ...{ interpolation: options.resize, rescale: options.rescale, region: options.roi, exif: options.exif },
-    ...{ augmentation, normalize: options.normalize, learningRate: options.lr },
+    ...{ augmentation, normalize: options.normalize, learningRate: options.lr, optimizer: options.optimizer },
+    ...{ weightDecay: options.weightDecay, labelSmoothing: options.labelSmoothing },
   });
   const { model } = plan;
   const { optimizer, loss } = plan.recipe;
@@ -222,7 +260,8 @@ async function train(
     };
     const written = checkpoint ? run.writeConfig({ ...config, started: resumed?.config['started'] }) : write();
     written.catch(() => {}); // awaited below: the disk works while the weights are made
-    model.compile({ device, optimizer, loss, metrics: ['accuracy'] });
+    const classWeights = classWeightsFor(options.classWeight, training);
+    model.compile({ device, optimizer, loss, classWeight: classWeights, metrics: ['accuracy'] });
     if (checkpoint) model.restoreTrainingState(checkpoint.state);
     await written;
     output.emit({ event: 'start', run: run.directory, ...described });
@@ -230,6 +269,14 @@ async function train(
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
     if (options.alertClass === undefined) noteAlertClass(classNames);
+    const uneven = options.classWeight === 'none' ? unevenClasses(training) : null;
+    if (uneven) {
+      const { most, least, ratio } = uneven;
+      note(
+        `warning: there are ${Math.floor(ratio)} pictures of '${most}' for one of '${least}', which may be passed over; ` +
+          '--class-weight balanced has them count alike',
+      );
+    }
     output.say(`Device: ${describeDevice(facts)}`);
     output.say(`Network: ${size.width}x${size.height} pictures, ${count(model.countParameters(), 'parameter')}`);
     output.say(`Run: ${run.directory}`);
@@ -245,13 +292,14 @@ async function train(
           ...{ epochs, batchSize, signal, resumed: checkpoint, mayChoose: splits.mayChoose },
           stepsPerEpoch: options.stepsPerEpoch,
           validationSteps: options.validationSteps,
+          earlyStopping: options.earlyStopping,
           checkpointSeconds: options.checkpointSeconds,
           onProgress: (now) => showProgress((columns) => progress.text(now, columns)),
           onModel: (epoch) => (lastEpoch = epoch),
-          onEpoch: (record) => {
+          onEpoch: (record, ends) => {
             output.emit({ event: 'epoch', ...record });
             output.say(epochLine(record));
-            if (record.epoch < epochs) output.say(`Epoch ${record.epoch + 1}/${epochs}`);
+            if (!ends) output.say(`Epoch ${record.epoch + 1}/${epochs}`);
           },
         },
       );
@@ -265,7 +313,7 @@ async function train(
       },
     );
 
-    const interrupted = lastEpoch < epochs; // a signal that comes while the last epoch is written changes nothing
+    const interrupted = lastEpoch < epochs && !result.stoppedEarly; // a signal that comes while the last epoch is written changes nothing
     const modelPath = lastEpoch > 0 ? run.path('best') : null;
     const best = bestEpoch(result.epochs, splits.mayChoose);
     const end = {
@@ -281,6 +329,7 @@ async function train(
       note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
       return stopCode ?? 130;
     }
+    if (result.stoppedEarly) output.say(`Stopped: no better epoch in ${options.earlyStopping}`);
     if (splits.mayChoose && best) output.say(`Best: epoch ${best.epoch}, by ${CHOSEN_BY}`);
     const judged = validation ?? training;
     const only = onlyClass(await judgeSet(model, info, judged, { batchSize }));
@@ -298,7 +347,7 @@ async function train(
     if (only !== null) {
       note(
         `warning: the model takes every picture of ${judged.name} for '${only}', so it has learned nothing that tells the classes ` +
-          'apart; train longer, with another --lr, or on more pictures of the other classes',
+          'apart; train longer, with another --lr, with --class-weight balanced, or on more pictures of the other classes',
       );
     }
     noteSkipped(validation ? [training, validation] : [training]);

@@ -1,5 +1,6 @@
 /** From the words of a command line to values. Every refusal names the option, what was expected and what was received. */
 import { UsageError } from '../../src/errors.js';
+import type { ClassWeight } from '../../src/index.node.js';
 
 /** Turns the text after an option into its value. */
 export type Parser<Value> = (text: string) => Value;
@@ -130,6 +131,19 @@ export function regularExpression(option: string): Parser<RegExp> {
       // said below
     }
     return refuse(option, 'a regular expression, such as "shift-\\d+"', text);
+  };
+}
+
+/** `none`, `balanced`, or `CLASS=WEIGHT,…`. */
+export function classWeight(option: string): Parser<ClassWeight> {
+  return (text) => {
+    if (text === 'none' || text === 'balanced') return text;
+    const pairs = text
+      .split(',')
+      .map((pair) => [pair.slice(0, pair.lastIndexOf('=')), decimal(pair.split('=').at(-1) ?? '')] as const);
+    return pairs.every(([name, weight]) => name !== '' && weight >= 0 && weight < Infinity)
+      ? Object.fromEntries(pairs)
+      : refuse(option, 'none, balanced, or weights such as gap=5,ok=1', text);
   };
 }
 

@@ -20,6 +20,8 @@ export interface RunTrainingOptions {
   readonly batchSize: number;
   /** Whether the validation pictures choose the best epoch; see `bestEpoch`. */
   readonly mayChoose: boolean;
+  /** Epochs without a better one after which the training ends. Default: it does not. */
+  readonly earlyStopping?: number | undefined;
   /** Seconds between checkpoints. Default: so many that they take at most 2 % of the time, and at least 10 within an epoch. */
   readonly checkpointSeconds?: number | undefined;
   /** Where an earlier process left the training; the model has that state already. */
@@ -28,8 +30,8 @@ export interface RunTrainingOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** After the epoch's model was written. */
   readonly onModel?: (epoch: number) => void;
-  /** After all of the epoch's files were written. */
-  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
+  /** After all of the epoch's files were written; `ends` when no other epoch follows. */
+  readonly onEpoch?: (record: EpochRecord, ends: boolean) => void | Promise<void>;
 }
 
 export interface RunTraining {
@@ -45,7 +47,7 @@ export interface RunTraining {
 const MOST_TIME = 0.02;
 
 /**
- * Trains to the last epoch, or until the signal.
+ * Trains to the last epoch, until no epoch is better any more, or until the signal.
  * @returns the epochs so far, those of earlier processes included
  */
 export async function trainRun(
@@ -80,17 +82,21 @@ export async function trainRun(
       options.onProgress?.(event);
       if (event.step < event.steps && isDue(10_000)) await save();
     }
-    if (event.type !== 'epoch') return;
+    if (event.type !== 'epoch') return undefined;
     isSaved = false;
     const { type: _, model: __, ...log } = event;
     const record = { ...log, ...(validation && (await judged(validation))) };
     epochs.push(record);
-    const isBest = bestEpoch(epochs, mayChoose) === record;
+    const best = bestEpoch(epochs, mayChoose);
+    const isBest = best === record;
+    const { earlyStopping = Infinity } = options;
+    progress.stoppedEarly = best !== undefined && record.epoch - best.epoch >= earlyStopping;
     await run.writeModel(await encodeModel(model, info, { name: run.path('last'), hash: sha256Natively }), { isBest });
     options.onModel?.(record.epoch);
     await run.addEpoch(record);
     if (isDue(0)) await save();
-    await options.onEpoch?.(record);
+    await options.onEpoch?.(record, progress.stoppedEarly || record.epoch === options.epochs);
+    return progress.stoppedEarly ? 'stop' : undefined;
   };
   const judged = async (pictures: Dataset): Promise<Pick<EpochRecord, 'balancedAccuracy' | 'missedAlerts'>> => {
     const { classes, alert } = await judgeSet(model, info, pictures, { batchSize });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Random, RandomStream } from '../../src/tensor/random.js';
-import { beltnet, beltnetWorks, noisyPng, writeClasses, writeFiles } from '../cli/run-beltnet.js';
+import { beltnet, beltnetWorks, noisyPng, startBeltnet, writeClasses, writeFiles } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
 import { EPOCHS, figuresOf, resumeUntilDone, trainArguments } from './resumes.js';
 
@@ -43,6 +43,25 @@ describe('what is not resumed', () => {
     await beltnetWorks(['train', '--resume', 'runs/longer', '--epochs', String(EPOCHS + 2)], { cwd });
     await beltnetWorks([...trainArguments('cpu', EPOCHS + 2), '--name', 'long'], { cwd });
     expect(model('longer').equals(model('long'))).toBe(true);
+  });
+
+  test('early stopping counts the epochs before the stop, and a run that it ended is finished', async () => {
+    const args = [...trainArguments('cpu', 40), '--early-stopping', '3', '--lr', '0.01', '--optimizer', 'adamW'];
+    const [{ epochs, interrupted }] = (await beltnetWorks([...args, '--name', 'early', '--json'], { cwd }))
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { event: string; epochs: number; interrupted: boolean })
+      .filter(({ event }) => event === 'end');
+    expect({ early: epochs < 40, interrupted }).toEqual({ early: true, interrupted: false });
+    const { child, finished, until } = startBeltnet([...args, '--name', 'waited'], { cwd });
+    await until(`Epoch ${epochs - 1}/`);
+    child.kill('SIGKILL');
+    await finished;
+    await beltnetWorks(['train', '--resume', 'runs/waited'], { cwd });
+    expect(model('waited').equals(model('early'))).toBe(true);
+    expect(figuresOf(cwd, 'waited')).toEqual(figuresOf(cwd, 'early'));
+    const again = await beltnetWorks(['train', '--resume', 'runs/waited', '--epochs', '50'], { cwd });
+    expect(again).toContain(`runs/waited is finished, after ${epochs} epochs`);
   });
 
   test('other options and other pictures are refused by name, and nothing is changed', async () => {
