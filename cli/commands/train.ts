@@ -260,8 +260,8 @@ async function train(
     };
     const written = checkpoint ? run.writeConfig({ ...config, started: resumed?.config['started'] }) : write();
     written.catch(() => {}); // awaited below: the disk works while the weights are made
-    const classWeights = classWeightsFor(options.classWeight, training);
-    model.compile({ device, optimizer, loss, classWeight: classWeights, metrics: ['accuracy'] });
+    const weights = options.classWeight !== 'none' && { classWeight: classWeightsFor(options.classWeight, training) };
+    model.compile({ device, optimizer, loss, ...weights, metrics: ['accuracy'] });
     if (checkpoint) model.restoreTrainingState(checkpoint.state);
     await written;
     output.emit({ event: 'start', run: run.directory, ...described });
