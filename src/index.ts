@@ -82,6 +82,8 @@ export { elu } from './kernels/activation/elu.js';
 export { flatten, reshape } from './kernels/move/reshape.js';
 export { gelu } from './kernels/activation/gelu.js';
 export { classWeights, oneHot, smoothLabels } from './kernels/loss/labels.js';
+export { boundedRelu } from './kernels/activation/bounded-relu.js';
+export { hardSigmoid, hardSwish } from './kernels/activation/hard-sigmoid.js';
 export { leakyRelu } from './kernels/activation/leaky-relu.js';
 export { maxPool2d } from './kernels/pool/max-pool2d.js';
 export { crop, pad, type Paddings } from './kernels/move/pad.js';
@@ -132,8 +134,9 @@ export {
 export type { CompileOptions } from './nn/compile.js';
 export type { ModelConfig, ModelNode } from './nn/graph.js';
 export { Model, type CallOptions } from './nn/model.js';
+export { Normalization, Rescaling } from './nn/layers/preprocessing.js';
 export { Activation, ELU, LeakyReLU, ReLU, Softmax } from './nn/layers/activation.js';
-export { Dropout, Reshape, ZeroPadding2D } from './nn/layers/core.js';
+export { Dropout, Reshape, Cropping2D, ZeroPadding2D } from './nn/layers/core.js';
 export { Add, Concatenate, Multiply } from './nn/layers/merging.js';
 export { BatchNormalization } from './nn/layers/normalization.js';
 export { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from './nn/layers/pooling.js';
@@ -184,7 +187,7 @@ export {
 } from './data/image-data-generator.js';
 export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile, FillMode } from './data/augmentation.js';
-export type { Normalization, NormalizationOptions } from './data/normalization.js';
+export type { Normalization as PictureNormalization, NormalizationOptions } from './data/normalization.js';
 export { classCounts, subset, type Dataset, type PictureSet } from './data/dataset.js';
 export { decode, type DecodeOptions } from './data/pictures/decode.js';
 export { pictureFormat, type KnownFormat } from './data/pictures/format.js';

@@ -8,6 +8,7 @@ and layouts, and how to load the weights into a module of your own.
 """
 
 import json
+import math
 import struct
 import sys
 
@@ -39,6 +40,8 @@ ACTIVATIONS = {
     "elu": F.elu,
     "gelu": F.gelu,
     "swish": F.silu,
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
     "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
 }
 
@@ -121,12 +124,15 @@ class Layer(nn.Module):
             )
             return sums / parts
         if kind == "GlobalAveragePooling2D":
-            return x.mean(dim=(2, 3))
+            return x.mean(dim=(2, 3), keepdim=config.get("keepdims", False))
         if kind == "GlobalMaxPooling2D":
-            return x.amax(dim=(2, 3))
+            return x.amax(dim=(2, 3), keepdim=config.get("keepdims", False))
         if kind == "ZeroPadding2D":
             (top, bottom), (left, right) = config["padding"]
             return F.pad(x, (left, right, top, bottom))
+        if kind == "Cropping2D":
+            (top, bottom), (left, right) = config["cropping"]
+            return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
         if kind == "Flatten":
             return x.flatten(1)  # channels first, as the next Dense layer's weights are
         if kind == "Reshape":
@@ -137,7 +143,11 @@ class Layer(nn.Module):
         if kind == "Activation":
             return ACTIVATIONS[config["activation"]](x)
         if kind == "ReLU":
-            return F.relu(x)
+            threshold, bound = config.get("threshold", 0), config.get("maxValue")
+            above = x if bound is None else x.clamp(max=bound)
+            return torch.where(x <= threshold, config.get("negativeSlope", 0) * (x - threshold), above)
+        if kind == "Rescaling":
+            return x * config["scale"] + config["offset"]
         if kind == "LeakyReLU":
             return F.leaky_relu(x, config["negativeSlope"])
         if kind == "ELU":
@@ -147,7 +157,7 @@ class Layer(nn.Module):
         if kind == "Add":
             return sum(inputs[1:], x)
         if kind == "Multiply":
-            return torch.stack(inputs).prod(dim=0)
+            return math.prod(inputs[1:], start=x)
         if kind == "Concatenate":
             axis = config["axis"] % x.dim()  # the batch counts; channels are the last there and axis 1 here
             return torch.cat(inputs, dim=1 if axis == x.dim() - 1 else axis + 1)
@@ -166,6 +176,8 @@ class Network(nn.Module):
                 layer = Convolution(config, tensors[f"{name}.weight"])
             elif kind == "Dense":
                 layer = Dense(config, tensors[f"{name}.weight"])
+            elif kind == "Normalization":
+                layer = BatchNorm({"epsilon": 1e-14, "scale": False, "center": False}, tensors[f"{name}.running_mean"])
             elif kind == "BatchNormalization":
                 layer = BatchNorm(config, tensors[f"{name}.running_mean"])
             else:

@@ -4,8 +4,10 @@
  * odd on purpose (channels not a multiple of 4, one picture, uneven strides).
  */
 import { addKernel, copyKernel, onesLikeKernel, zerosLikeKernel } from '../tensor/elementwise.js';
+import { boundedReluEntry } from './activation/bounded-relu.js';
 import { eluEntry } from './activation/elu.js';
 import { geluEntry } from './activation/gelu.js';
+import { hardSigmoidEntry } from './activation/hard-sigmoid.js';
 import { leakyReluEntry } from './activation/leaky-relu.js';
 import { reluEntry } from './activation/relu.js';
 import { sigmoidEntry } from './activation/sigmoid.js';
@@ -68,6 +70,8 @@ const registry: readonly RegistryEntry[] = [
   averagePool2dEntry,
   batchNormEntry,
   reluEntry,
+  boundedReluEntry,
+  hardSigmoidEntry,
   leakyReluEntry,
   eluEntry,
   geluEntry,

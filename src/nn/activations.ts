@@ -1,6 +1,7 @@
 /** Activations that layers take by name, as Keras spells them. */
 import { elu } from '../kernels/activation/elu.js';
 import { gelu } from '../kernels/activation/gelu.js';
+import { hardSigmoid, hardSwish } from '../kernels/activation/hard-sigmoid.js';
 import { leakyRelu } from '../kernels/activation/leaky-relu.js';
 import type { FusedActivation } from '../kernels/shared/fused-activation.js';
 import { relu } from '../kernels/activation/relu.js';
@@ -20,6 +21,9 @@ const functions = {
   elu: (x: Tensor): Tensor => elu(x),
   gelu,
   swish,
+  /** Keras 3's, which is not that of Keras 1 and 2. */
+  hard_sigmoid: hardSigmoid,
+  hard_swish: hardSwish,
   /** Keras' function of that name; its layer LeakyReLU has the slope 0.3. */
   leaky_relu: (x: Tensor): Tensor => leakyRelu(x, { negativeSlope: 0.2 }),
 };

@@ -7,6 +7,7 @@ import {
   BatchNormalization,
   Concatenate,
   Conv2D,
+  Cropping2D,
   Dense,
   DepthwiseConv2D,
   Dropout,
@@ -19,9 +20,11 @@ import {
   MaxPooling2D,
   Model,
   Multiply,
+  Normalization,
   Random,
   RandomStream,
   ReLU,
+  Rescaling,
   Reshape,
   Sequential,
   Softmax,
@@ -59,6 +62,18 @@ function joinedVectors(): Model {
   const normalized = new BatchNormalization().apply(new Concatenate().apply([pooled, flat, flat]));
   return new Model({ inputs: x, outputs: new Dense(3, { activation: 'softmax' }).apply(normalized) });
 }
+/** Channels weighed by what a picture is as a whole. */
+function squeezed(): Model {
+  const x = input({ shape: SHAPE });
+  const pooled = new GlobalAveragePooling2D({ keepdims: true }).apply(x);
+  const greatest = new GlobalMaxPooling2D({ keepdims: true }).apply(x);
+  const weights = new Conv2D(4, 1, { activation: 'hard_sigmoid' }).apply(new Add().apply([pooled, greatest]));
+  const weighed = new Multiply().apply([x, weights]);
+  const rectified = new ReLU().apply(new Add().apply([weights, weighed])); // a sum that no kernel of equal shapes takes
+  const bounded = new ReLU({ maxValue: 0.25 }).apply(new Conv2D(4, 1).apply(rectified));
+  const outputs = head().reduce((value, layer) => layer.apply(value), bounded);
+  return new Model({ inputs: x, outputs });
+}
 /** One layer in two places, and a residual connection. */
 function shared(): Model {
   const x = input({ shape: SHAPE });
@@ -82,6 +97,20 @@ export const layerModels: Readonly<Record<string, () => Model>> = {
   GlobalAveragePooling2D: () => row(new GlobalAveragePooling2D(), new BatchNormalization()),
   GlobalMaxPooling2D: () => row(new GlobalMaxPooling2D(), new Reshape([2, 2, 1]), new Conv2D(3, 2)),
   ReLU: () => row(new ReLU()),
+  ReLU6: () => row(new Rescaling({ scale: 8, offset: 1.5 }), new ReLU({ maxValue: 6 })),
+  'ReLU with all options': () =>
+    row(new Rescaling({ scale: 3 }), new ReLU({ maxValue: 1.5, negativeSlope: 0.25, threshold: 0.5 })),
+  Normalization: () => row(new Normalization()),
+  Cropping2D: () =>
+    row(
+      new Cropping2D({
+        cropping: [
+          [1, 0],
+          [2, 1],
+        ],
+      }),
+    ),
+  'squeeze and excite': squeezed,
   LeakyReLU: () => row(new LeakyReLU({ negativeSlope: 0.1 })),
   ELU: () => row(new ELU({ alpha: 0.5 })),
   Softmax: () => row(new Softmax(), new Conv2D(3, 2)),

@@ -5,6 +5,8 @@ import { binaryCrossEntropyWithLogits, logitsForward } from '../../src/kernels/l
 import { eluForward } from '../../src/kernels/activation/elu.js';
 import { geluForward } from '../../src/kernels/activation/gelu.js';
 import { oneHot } from '../../src/kernels/loss/labels.js';
+import { boundedReluForward } from '../../src/kernels/activation/bounded-relu.js';
+import { hardSigmoidForward, hardSwishForward } from '../../src/kernels/activation/hard-sigmoid.js';
 import { leakyReluForward } from '../../src/kernels/activation/leaky-relu.js';
 import { ops } from '../../src/kernels/registry.js';
 import { mean } from '../../src/kernels/reduce/reduce.js';
@@ -37,6 +39,9 @@ const values = Float32Array.from([0, ...magnitudes, ...large].flatMap((value) =>
 
 const functions: readonly (readonly [Kernel<never>, unknown])[] = [
   [reluForward, null],
+  [boundedReluForward, { maxValue: 6, negativeSlope: 0, threshold: 0 }],
+  [hardSigmoidForward, null],
+  [hardSwishForward, null],
   [leakyReluForward, { negativeSlope: 0.3 }],
   [eluForward, { alpha: 1 }],
   [sigmoidForward, null],

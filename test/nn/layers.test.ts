@@ -13,6 +13,7 @@ import {
   BatchNormalization,
   Concatenate,
   Conv2D,
+  Cropping2D,
   Dense,
   DepthwiseConv2D,
   Dropout,
@@ -26,7 +27,9 @@ import {
   MaxPooling2D,
   Model,
   Multiply,
+  Normalization,
   ReLU,
+  Rescaling,
   Reshape,
   Sequential,
   Softmax,
@@ -59,6 +62,15 @@ function joined(join: Layer): Model {
   return new Model({ inputs: x, outputs, seed: 5 });
 }
 
+/** Channels weighed by what a picture is as a whole. */
+function squeezed(): Model {
+  const x = input({ shape: SHAPE });
+  const pooled = new GlobalAveragePooling2D({ keepdims: true }).apply(x);
+  const weights = new Conv2D(SHAPE[2], 1, { activation: 'hard_sigmoid' }).apply(pooled);
+  const outputs = head().reduce((value, layer) => layer.apply(value), new Multiply().apply([weights, x]));
+  return new Model({ inputs: x, outputs, seed: 5 });
+}
+
 const models: Record<string, () => Model> = {
   Conv2D: () => row(new Conv2D(3, [2, 1], { strides: [1, 2], padding: 'same', dilationRate: 1, useBias: false })),
   'Conv2D in groups': () => row(new Conv2D(6, 3, { groups: 2, activation: 'relu' }), new MaxPooling2D()),
@@ -72,6 +84,11 @@ const models: Record<string, () => Model> = {
   GlobalMaxPooling2D: () => row(new GlobalMaxPooling2D()),
   Activation: () => row(new Activation('gelu')),
   ReLU: () => row(new ReLU()),
+  'ReLU with all options': () => row(new ReLU({ maxValue: 0.75, negativeSlope: 0.25, threshold: 0.125 })),
+  Rescaling: () => row(new Rescaling({ scale: 0.5, offset: -1 })),
+  Normalization: () => row(new Normalization()),
+  Cropping2D: () => row(new Cropping2D({ cropping: [[1, 0], 1] as unknown as [number, number] })),
+  'Multiply by channel': () => squeezed(),
   LeakyReLU: () => row(new LeakyReLU({ negativeSlope: 0.1 })),
   ELU: () => row(new ELU({ alpha: 0.5 })),
   Softmax: () => row(new Softmax()),
@@ -240,7 +257,7 @@ describe('graphs', () => {
     expect(() => new Model({ inputs: a, outputs: new Add().apply([a, b]) })).toThrow('a graph with another input');
     expect(() => new Dense(2).apply([a, b])).toThrow('Dense: expects one input, got 2');
     expect(() => new Add().apply([a, new Dense(3).apply(a)])).toThrow(
-      'Add: expects inputs of one shape, got [4] and [3]',
+      'Add: expects inputs of one shape, or 1 along an axis, got [4] and [3]',
     );
     expect(() => new Concatenate({ axis: 0 })).toThrow('other than 0, the batch');
     const shared = new Dense(3);

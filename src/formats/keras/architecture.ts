@@ -5,18 +5,23 @@
 import * as v from 'valibot';
 import { BeltnetError, ModelFileError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
+import { Add, Multiply } from '../../nn/layers/merging.js';
+import { Rescaling } from '../../nn/layers/preprocessing.js';
 import { Model } from '../../nn/model.js';
 import { input } from '../../nn/input.js';
 import type { SymbolicTensor } from '../../nn/layers/layer.js';
+import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
 import { preview } from './preview.js';
-import { convertLayer, modernClass, OptionError, supportedLayers, type Rescaling } from './layers.js';
+import { convertLayer, modernClass, OptionError, supportedLayers, type RescalingOptions } from './layers.js';
 
 /** A layer of Keras that has weights. */
 export interface WeightedLayer {
   readonly name: string;
   readonly className: string;
-  /** Where Keras 3 keeps its weights: class names, counted. */
+  /** The outermost model in the model that it belongs to; null for a layer of the model itself. */
+  readonly network: string | null;
+  /** Where Keras 3 keeps its weights: class names, counted; of a model in the model `functional/layers/conv2d`. */
   readonly checkpoint: string;
   /** Our names of them and their shapes, in Keras' order. */
   readonly parameters: readonly { readonly name: string; readonly shape: Shape }[];
@@ -25,17 +30,22 @@ export interface WeightedLayer {
 export interface Architecture {
   readonly model: Model;
   readonly weighted: readonly WeightedLayer[];
+  /** Weights that stand in the architecture itself. */
+  readonly constants: NamedWeights;
   /** What the model's first layer does to pixels, if it is a `Rescaling`: it is not part of `model`. */
-  readonly rescaling: Rescaling | null;
+  readonly rescaling: RescalingOptions | null;
   readonly notes: readonly string[];
 }
 
 const MOST_LAYERS = 2000;
+/** Models in models in models. */
+const DEEPEST = 8;
 const LONGEST_SIDE = 2 ** 16;
 
 const layerSchema = v.looseObject(
   {
     class_name: v.string('a class name'),
+    module: v.nullish(v.string()),
     config: v.looseObject({ name: v.optional(v.string('a name')) }, 'an object'),
     registered_name: v.nullish(v.string()),
     name: v.optional(v.string()),
@@ -84,11 +94,12 @@ function parse<Schema extends v.GenericSchema>(schema: Schema, value: unknown, p
 /**
  * @param json what stands in `model.json`, in `config.json` of a `.keras` archive, or in a model's HDF5 file
  * @param name of the file, for messages
+ * @param version of Keras that wrote it, if it is known: `hard_sigmoid` is another function since Keras 3
  * @throws ModelFileError for what is no such architecture, and for layers and options that are not supported
  */
-export function readArchitecture(json: unknown, name: string): Architecture {
+export function readArchitecture(json: unknown, name: string, version: string | null = null): Architecture {
   const { class_name: className, config } = parse(modelSchema, json, name);
-  const build = new Builder(name);
+  const build = new Builder(name, version);
   try {
     if (className === 'Sequential') {
       // until Keras 2.2.2 the list stood there alone
@@ -110,68 +121,126 @@ export function readArchitecture(json: unknown, name: string): Architecture {
   throw new ModelFileError(`${name}: expected a Sequential or Functional model, got ${preview(className)}`);
 }
 
+/** Where layers are named and counted: the model itself, or a model in it. */
+interface Scope {
+  /** Of its layers in Keras 3's weights. */
+  readonly path: string;
+  /** What is put before names that are taken. */
+  readonly prefix: string;
+  readonly network: string | null;
+  readonly depth: number;
+  /** How many layers of each class there were, for the names in Keras 3's weights. */
+  readonly counts: Map<string, number>;
+}
+
+/** From a model's input to its output; `isFirst` where the input is that of the whole. */
+type Network = (inputs: SymbolicTensor, isFirst: boolean) => SymbolicTensor;
+
+/** What a layer is applied to. */
+interface Inbound {
+  readonly from: readonly Reference[];
+  readonly numbers: readonly number[];
+}
+
+interface Applicable {
+  /** `numbers` stand beside the inputs in the file: those of an operation. */
+  apply(given: readonly SymbolicTensor[], isFirst: boolean, numbers: readonly number[]): SymbolicTensor;
+}
+
+const isNetwork = (className: string): boolean => ['Sequential', 'Functional', 'Model'].includes(className);
+
+/** The options of the first layer, which may stand in a model in the model. */
+function firstConfig([first]: readonly LayerEntry[], depth = 0): unknown {
+  const config = first.config as { layers?: unknown };
+  const inner = v.safeParse(layerList, config.layers);
+  return isNetwork(first.class_name) && inner.success && depth < DEEPEST
+    ? firstConfig(inner.output, depth + 1)
+    : first.config;
+}
+
 class Builder {
+  readonly #outermost: Scope = { path: '', prefix: '', network: null, depth: 0, counts: new Map<string, number>() };
   readonly #file: string;
   readonly #notes: string[] = [];
   /** In the order of the file, null for layers without weights: that of their weights, too. */
   readonly #weighted: (WeightedLayer | null)[] = [];
-  /** How many layers of each class there were, for the names in Keras 3's weights. */
-  readonly #counts = new Map<string, number>();
-  #rescaling: Rescaling | null = null;
+  readonly #constants: Record<string, NamedWeights[string]> = {};
+  readonly #names = new Set<string>();
+  /** How often layers are applied, at least. */
+  #applied = 0;
+  #rescaling: RescalingOptions | null = null;
 
-  constructor(file: string) {
+  readonly #version: string | null;
+
+  constructor(file: string, version: string | null) {
     this.#file = file;
+    this.#version = version;
   }
 
   row(entries: readonly LayerEntry[], ...models: readonly Record<string, unknown>[]): Architecture {
-    const inputs = input({ shape: this.#inputShape(entries[0].config, ...models, models[0]['build_config']) });
-    let outputs = inputs;
-    for (const entry of entries) {
-      const name = nameOf(entry);
-      if (entry.class_name === 'InputLayer') continue;
-      outputs = this.#layer(entry, name).apply([outputs], outputs === inputs);
-    }
-    return this.#finish(inputs, outputs);
+    const inputs = input({ shape: this.#inputShape(firstConfig(entries), ...models, models[0]['build_config']) });
+    return this.#finish(inputs, this.#rowOf(entries, this.#outermost)(inputs, true));
   }
 
-  graph(entries: readonly LayerEntry[], [from]: Reference, [to, toNode]: Reference): Architecture {
-    const values = new Map<string, SymbolicTensor>();
+  graph(entries: readonly LayerEntry[], from: Reference, to: Reference): Architecture {
+    const apply = this.#graphOf(entries, from, to, this.#outermost);
+    const first = entries.find((entry) => nameOf(entry) === from[0]);
+    const inputs = input({ shape: this.#inputShape(first?.config) });
+    return this.#finish(inputs, apply(inputs, true));
+  }
+
+  #rowOf(entries: readonly LayerEntry[], scope: Scope): Network {
+    const layers = entries
+      .filter((entry) => entry.class_name !== 'InputLayer')
+      .map((entry) => this.#layer(entry, nameOf(entry), scope));
+    return (inputs, isFirst) =>
+      layers.reduce((value, layer) => layer.apply([value], isFirst && value === inputs, []), inputs);
+  }
+
+  #graphOf(entries: readonly LayerEntry[], [from]: Reference, [to, toNode]: Reference, scope: Scope): Network {
     const first = entries.find((entry) => nameOf(entry) === from);
     if (first?.class_name !== 'InputLayer') throw this.#problem(`expected an InputLayer named '${from}'`);
-    const inputs = input({ shape: this.#inputShape(first.config) });
-    values.set(`${from}:0`, inputs);
-    const pending = entries
+    const others = entries
       .filter((entry) => entry !== first)
       .map((entry) => {
         const name = nameOf(entry);
         const nodes = entry.inbound_nodes.map((node) => this.#inboundOf(node, name));
-        return { name, nodes, layer: this.#layer(entry, name), done: 0 };
+        return { name, nodes, layer: this.#layer(entry, name, scope) };
       });
-    if (pending.reduce((sum, { nodes }) => sum + nodes.length, 0) > MOST_LAYERS)
+    this.#applied += others.reduce((sum, { nodes }) => sum + nodes.length, 0);
+    if (this.#applied > MOST_LAYERS)
       throw this.#problem(`expected layers that are applied ${MOST_LAYERS} times in all at most, got more`);
-    const users = pending.flatMap(({ nodes }) => nodes.flat()).filter(([name]) => name === from).length;
+    const users = others.flatMap(({ nodes }) => nodes.flatMap(({ from: given }) => given));
+    const isOnlyUse = users.filter(([name]) => name === from).length === 1;
     const key = ([name, node]: Reference): string => `${name}:${node}`;
-    // The file's order need not be that of the computation: whatever has its inputs is next.
-    let applied = 0;
-    for (let left = pending; left.length > 0;) {
-      const before = applied;
-      for (const one of left) {
-        for (; one.done < one.nodes.length; one.done++) {
-          const given = one.nodes[one.done].map((place) => values.get(key(place)));
-          if (!given.every((value) => value !== undefined)) break;
-          values.set(`${one.name}:${one.done}`, one.layer.apply(given, given[0] === inputs && users === 1));
-          applied++;
+    return (inputs, isFirst) => {
+      const values = new Map([[`${from}:0`, inputs]]);
+      // The file's order need not be that of the computation: whatever has its inputs is next.
+      let applied = 0;
+      for (let left = others.map((one) => ({ ...one, done: 0 })); left.length > 0;) {
+        const before = applied;
+        for (const one of left) {
+          for (; one.done < one.nodes.length; one.done++) {
+            const { from: places, numbers } = one.nodes[one.done];
+            const given = places.map((place) => values.get(key(place)));
+            if (!given.every((value) => value !== undefined)) break;
+            const isFirstLayer = isFirst && given[0] === inputs && isOnlyUse;
+            values.set(`${one.name}:${one.done}`, one.layer.apply(given, isFirstLayer, numbers));
+            applied++;
+          }
+        }
+        left = left.filter(({ nodes, done }) => done < nodes.length);
+        if (left.length > 0 && applied === before) {
+          const [{ name, nodes, done }] = left;
+          throw this.#problem(
+            `layer '${name}' expects the outputs of layers of this model, got ${preview(nodes[done].from)}`,
+          );
         }
       }
-      left = left.filter(({ nodes, done }) => done < nodes.length);
-      if (left.length > 0 && applied === before) {
-        const [{ name, nodes, done }] = left;
-        throw this.#problem(`layer '${name}' expects the outputs of layers of this model, got ${preview(nodes[done])}`);
-      }
-    }
-    const outputs = values.get(`${to}:${toNode}`);
-    if (!outputs) throw this.#problem(`expected a layer named '${to}', the model's output`);
-    return this.#finish(inputs, outputs);
+      const outputs = values.get(`${to}:${toNode}`);
+      if (!outputs) throw this.#problem(`expected a layer named '${to}', the model's output`);
+      return outputs;
+    };
   }
 
   #finish(inputs: SymbolicTensor, outputs: SymbolicTensor): Architecture {
@@ -180,16 +249,18 @@ class Builder {
     const used = new Set(model.layers.map(({ name }) => name));
     const isUsed = ({ name }: { name: string }): boolean => used.has(name.slice(0, name.lastIndexOf('.')));
     const weighted = this.#weighted.filter((layer) => layer !== null).filter((layer) => layer.parameters.every(isUsed));
-    return { model, weighted, rescaling: this.#rescaling, notes: this.#notes };
+    return { model, weighted, constants: this.#constants, rescaling: this.#rescaling, notes: this.#notes };
   }
 
-  /** A layer that can be applied, several times if it is shared. */
-  #layer(
-    entry: LayerEntry,
-    name: string,
-  ): { apply(given: readonly SymbolicTensor[], isFirst: boolean): SymbolicTensor } {
-    const { class_name: className, config, registered_name: registered } = entry;
-    const checkpoint = this.#count(modernClass(className));
+  /** A layer, or a model in the model, that can be applied, several times if it is shared. */
+  #layer(entry: LayerEntry, name: string, scope: Scope): Applicable {
+    const { class_name: className, config, registered_name: registered, module } = entry;
+    if (/^keras\.(src\.)?ops\./.test(module ?? '')) return this.#operation(entry, name);
+    const path = `${scope.path}${this.#count(modernClass(className), scope)}`;
+    if (isNetwork(className)) {
+      const network = this.#network(entry, name, scope, path);
+      return { apply: ([given], isFirst) => network(given, isFirst) };
+    }
     const place = this.#weighted.push(null) - 1;
     if (registered?.includes('>'))
       throw this.#problem(
@@ -198,38 +269,97 @@ class Builder {
     this.#checkType(config['dtype'], name);
     let made: readonly Layer[] | null = null;
     return {
-      apply: (given, isFirst) => {
+      apply: (given, isFirst, numbers) => {
+        // The .h5 of Keras 3 does not say that an Add of a number is an operation.
+        if (numbers.length > 0) return this.#operation(entry, name).apply(given, isFirst, numbers);
         if (made) return applyAll(made, given);
+        const own = this.#freeName(name, scope);
         const converted = this.#convert(
           className,
-          { ...config, name },
+          { ...config, name: own },
           given.map(({ shape }) => shape),
         );
-        const { layers, rescaling, note } = converted;
+        const { layers, rescaling, note, constants = {} } = converted;
         if (note && !this.#notes.includes(note)) this.#notes.push(note);
-        if (rescaling) {
-          if (!isFirst || this.#rescaling)
-            throw this.#problem(
-              `layer '${name}': Rescaling is supported as the first layer only, where it belongs to the preprocessing of pictures`,
-            );
-          this.#rescaling = rescaling;
-        }
-        if (layers.length === 0) {
+        const isPreprocessing = rescaling !== undefined && isFirst && !this.#rescaling;
+        if (isPreprocessing) this.#rescaling = rescaling;
+        if (layers.length === 0 || isPreprocessing) {
           if (given.length !== 1)
             throw this.#problem(`layer '${name}' (${className}) expects one input, got ${given.length}`);
           return given[0];
         }
         made = layers;
         const parameters = parametersOf(layers, given);
-        if (parameters.length > 0)
-          this.#weighted[place] = { name, className: modernClass(className), checkpoint, parameters };
+        for (const [parameter, data] of Object.entries(constants))
+          this.#constants[`${own}.${parameter}`] = { shape: [data.length], data };
+        if (parameters.length > 0 && Object.keys(constants).length === 0)
+          this.#weighted[place] = {
+            name,
+            className: modernClass(className),
+            network: scope.network,
+            checkpoint: path,
+            parameters,
+          };
         return applyAll(layers, given);
       },
     };
   }
 
+  /** A model in the model: its layers become layers of the whole. */
+  #network({ class_name: className, config }: LayerEntry, name: string, scope: Scope, path: string): Network {
+    if (scope.depth === DEEPEST)
+      throw this.#problem(`layer '${name}' expects models ${DEEPEST} deep at most, got more`);
+    const inner: Scope = {
+      path: `${path}/layers/`,
+      prefix: `${name}_`,
+      network: scope.network ?? name,
+      depth: scope.depth + 1,
+      counts: new Map<string, number>(),
+    };
+    const place = `${this.#file}: layer '${name}'`;
+    if (className === 'Sequential') {
+      const { layers } = parse(rowSchema, Array.isArray(config) ? { layers: config as unknown[] } : config, place);
+      return this.#rowOf(layers, inner);
+    }
+    const { layers, input_layers: from, output_layers: to } = parse(graphSchema, config, place);
+    return this.#graphOf(layers, from, to, inner);
+  }
+
+  /** What Keras 3 makes of `x * 2 + y` in a graph: a function of values and numbers, without weights. */
+  #operation({ class_name: className }: LayerEntry, name: string): Applicable {
+    return {
+      apply: (given, _, numbers) => {
+        const own = this.#freeName(name, this.#outermost);
+        const [x] = given;
+        const [number] = numbers;
+        if (given.length === 2 && numbers.length === 0) {
+          if (className === 'Add') return new Add({ name: own }).apply(given);
+          if (className === 'Multiply') return new Multiply({ name: own }).apply(given);
+        } else if (given.length === 1 && numbers.length === 1) {
+          if (className === 'Add') return new Rescaling({ name: own, scale: 1, offset: number }).apply(x);
+          if (className === 'Multiply') return new Rescaling({ name: own, scale: number }).apply(x);
+        }
+        throw this.#problem(
+          `operation '${name}' (${className}) of ${given.length} layers and ${numbers.length} numbers is not supported; supported are Add and Multiply of two`,
+        );
+      },
+    };
+  }
+
+  /** The layer's name; one that a model in the model has as well gets that model's before it. */
+  #freeName(name: string, { prefix }: Scope): string {
+    let free = name;
+    while (this.#names.has(free)) free = `${prefix || '_'}${free}`;
+    this.#names.add(free);
+    return free;
+  }
+
   #convert(className: string, config: Record<string, unknown>, inputs: readonly Shape[]) {
     const place = `layer '${String(config['name'])}' (${className})`;
+    if (config['activation'] === 'hard_sigmoid' && this.#version !== null && /^[12]\./.test(this.#version))
+      throw this.#problem(
+        `${place} has hard_sigmoid of Keras ${this.#version.slice(0, 20)}, which is another function than that of Keras 3`,
+      );
     try {
       const converted = convertLayer(className, config, inputs);
       if (converted) return converted;
@@ -242,10 +372,11 @@ class Builder {
   }
 
   /** conv2d, conv2d_1, … */
-  #count(className: string): string {
-    const number = this.#counts.get(className) ?? 0;
-    this.#counts.set(className, number + 1);
-    return checkpointName(className, number);
+  #count(className: string, { counts }: Scope): string {
+    const counted = className === 'Model' ? 'Functional' : className;
+    const number = counts.get(counted) ?? 0;
+    counts.set(counted, number + 1);
+    return checkpointName(counted, number);
   }
 
   /** Numbers are computed in float32 here, whatever the type that a layer computed in. @throws ModelFileError for integers */
@@ -291,7 +422,7 @@ class Builder {
   }
 
   /** The inputs of a node: Keras 2 lists them, Keras 3 writes the arguments of the call. */
-  #inboundOf(node: unknown, name: string): readonly Reference[] {
+  #inboundOf(node: unknown, name: string): Inbound {
     const found: Reference[] = [];
     const collect = (value: unknown, depth: number): void => {
       if (depth > 3) return;
@@ -302,9 +433,11 @@ class Builder {
         else throw this.#problem(`layer '${name}' expects inputs [layer, node, 0], got ${preview(history)}`);
       } else if (Array.isArray(value)) for (const one of value as unknown[]) collect(one, depth + 1);
     };
-    collect((node as { args?: unknown } | null)?.args ?? node, 0);
+    const { args } = (node ?? {}) as { args?: unknown };
+    collect(args ?? node, 0);
+    const numbers = Array.isArray(args) ? args.filter((value): value is number => Number.isFinite(value)) : [];
     if (found.length === 0) throw this.#problem(`layer '${name}' expects inputs from layers, got ${preview(node)}`);
-    return found;
+    return { from: found, numbers };
   }
 
   #problem(what: string): ModelFileError {

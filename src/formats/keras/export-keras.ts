@@ -1,6 +1,7 @@
 /** Models as Keras 3 saves them: architecture, weights by class and number, in an archive. Source: `saving_lib.py` of Keras 3.15. */
 import { UsageError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
+import { Normalization } from '../../nn/layers/preprocessing.js';
 import { ownKind, type LayerKind, type LayerOf } from '../../nn/layers/registry.js';
 import type { ModelNode } from '../../nn/graph.js';
 import type { Model } from '../../nn/model.js';
@@ -40,6 +41,7 @@ const forms: { readonly [Kind in LayerKind]: (layer: LayerOf<Kind>) => Options }
   },
   Concatenate: plain,
   Conv2D: (layer) => withRegularizer(ofPictures(layer)),
+  Cropping2D: ofPictures,
   Dense: (layer) => withRegularizer(plain(layer)),
   DepthwiseConv2D: ofPictures,
   Dropout: plain,
@@ -50,7 +52,9 @@ const forms: { readonly [Kind in LayerKind]: (layer: LayerOf<Kind>) => Options }
   LeakyReLU: plain,
   MaxPooling2D: ofPictures,
   Multiply: plain,
+  Normalization: () => ({ axis: -1, invert: false, mean: null, variance: null }),
   ReLU: plain,
+  Rescaling: plain,
   Reshape: plain,
   Softmax: plain,
   ZeroPadding2D: ofPictures,
@@ -185,6 +189,9 @@ async function arraysOf(model: Model, layers: readonly Layer[]): Promise<NamedAr
       path: `${place}/vars/${index}`,
       ...weights[`${layer.name}.${name}`],
     }));
+    // Keras counts what a Normalization has seen; 0 is what it has before `adapt`.
+    if (layer instanceof Normalization)
+      arrays.push({ path: `${place}/vars/${arrays.length}`, shape: [], data: Uint32Array.of(0) });
     // Keras saves the state of a dropout's random numbers as well.
     if (layer.stochastic)
       arrays.push({ path: `${place}/seed_generator/vars/0`, shape: [2], data: Uint32Array.of(0, 0) });

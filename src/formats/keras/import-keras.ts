@@ -5,7 +5,7 @@ import { expectBytes, expectObject, received } from '../../expect.js';
 import type { Model } from '../../nn/model.js';
 import { readArchitecture } from './architecture.js';
 import { isHdf5, readHdf5, type Hdf5Group, type Hdf5Reader } from './hdf5.js';
-import type { Rescaling } from './layers.js';
+import type { RescalingOptions } from './layers.js';
 import { preview } from './preview.js';
 import { readWeights } from './weights.js';
 
@@ -19,7 +19,7 @@ export interface ImportedKeras {
   /** With its weights, not yet compiled. */
   readonly model: Model;
   /** What the model did to its input first, x·scale + offset: left to the preprocessing. Null if nothing. */
-  readonly rescaling: Rescaling | null;
+  readonly rescaling: RescalingOptions | null;
   /** The version that wrote it, if the files say so. */
   readonly kerasVersion: string | null;
   /** What is worth knowing: layers left out, numbers of another type. */
@@ -103,17 +103,18 @@ async function fromArchive({ name, bytes }: KerasFile, read: Hdf5Reader, mostByt
   const json = ({ data, place }: { place: string; data: Uint8Array }): unknown =>
     parseJson(decodeText(data, place), place);
   const [config, weights] = [entry('config'), entry('weights')];
-  const imported = assemble(json(config), config.place, await read(weights.data, weights.place), weights.place);
   const metadata = entries.has(ENTRIES.metadata) ? json(entry('metadata')) : null;
   const version = (metadata as { keras_version?: unknown } | null)?.keras_version;
-  return { ...imported, kerasVersion: typeof version === 'string' ? version : imported.kerasVersion };
+  return assemble(json(config), config.place, await read(weights.data, weights.place), weights.place, version);
 }
 
-function assemble(json: unknown, jsonName: string, file: Hdf5Group, fileName: string): ImportedKeras {
-  const { model, weighted, rescaling, notes } = readArchitecture(json, jsonName);
-  model.setWeights(readWeights(file, weighted, fileName));
-  const version = (json as { keras_version?: unknown }).keras_version ?? file.attributes.get('keras_version');
-  return { model, rescaling, notes, kerasVersion: typeof version === 'string' ? version : null };
+function assemble(json: unknown, jsonName: string, file: Hdf5Group, fileName: string, given?: unknown): ImportedKeras {
+  const found =
+    given ?? (json as { keras_version?: unknown } | null)?.keras_version ?? file.attributes.get('keras_version');
+  const version = typeof found === 'string' ? found : null;
+  const { model, weighted, constants, rescaling, notes } = readArchitecture(json, jsonName, version);
+  model.setWeights({ ...readWeights(file, weighted, fileName), ...constants });
+  return { model, rescaling, notes, kerasVersion: version };
 }
 
 function decodeText(bytes: Uint8Array, name: string): string {

@@ -6,11 +6,12 @@ import * as v from 'valibot';
 import { activationNames } from '../../nn/activations.js';
 import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
 import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
-import { Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
+import { Cropping2D, Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
 import type { Layer } from '../../nn/layers/layer.js';
 import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
 import { BatchNormalization } from '../../nn/layers/normalization.js';
 import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D } from '../../nn/layers/pooling.js';
+import { Normalization, Rescaling } from '../../nn/layers/preprocessing.js';
 import type { LayerKind } from '../../nn/layers/registry.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { preview } from './preview.js';
@@ -18,13 +19,15 @@ import { preview } from './preview.js';
 /** What a layer of Keras becomes: these layers, one after another; none, when it does nothing to a prediction. */
 export interface Converted {
   readonly layers: readonly Layer[];
-  /** For a `Rescaling`: x·scale + offset. */
-  readonly rescaling?: Rescaling;
+  /** For a `Rescaling`, x·scale + offset: where it is the first layer it belongs to the preprocessing, and `layers` are left out. */
+  readonly rescaling?: RescalingOptions;
+  /** Weights of the first layer that stand in the options instead of the file of weights. */
+  readonly constants?: Readonly<Record<string, Float32Array>>;
   /** What is worth knowing about it. */
   readonly note?: string;
 }
 
-export interface Rescaling {
+export interface RescalingOptions {
   readonly scale: number;
   readonly offset: number;
 }
@@ -62,11 +65,13 @@ const channelsLast = v.optional(v.literal('channels_last', "'channels_last', the
 const ignored = v.optional(v.unknown());
 const only = <Value extends number | boolean>(value: Value, reason: string) =>
   v.optional(v.literal(value, `${value}, ${reason}`));
+const otherNames: Readonly<Record<string, string>> = { silu: 'swish', hard_silu: 'hard_swish' };
+const knownActivations = [...activationNames, ...Object.keys(otherNames)].join(', ');
 const activation = v.optional(
   v.pipe(
-    v.string(`one of ${activationNames.join(', ')}, silu`),
-    v.transform((name) => (name === 'silu' ? 'swish' : name)),
-    v.picklist(activationNames, `one of ${activationNames.join(', ')}, silu`),
+    v.string(`one of ${knownActivations}`),
+    v.transform((name) => (Object.hasOwn(otherNames, name) ? otherNames[name] : name)),
+    v.picklist(activationNames, `one of ${knownActivations}`),
   ),
   'linear',
 );
@@ -123,19 +128,64 @@ function kind<const Entries extends v.ObjectEntries>(
 /** A layer that only training knows: Keras leaves its input as it is when predicting. */
 const trainingOnly: Conversion = {
   schema: v.looseObject({ name: text }),
-  convert: ({ name }: { name: string }) => ({
-    layers: [],
-    note: `layer '${name}' acts in training only and is left out`,
-  }),
+  convert: ({ name }: { name: string }) => leftOut(name),
 };
 
-const globalPooling = (make: (options: { name: string }) => Layer): Conversion =>
-  kind({ keepdims: v.optional(flag, false) }, ({ name, keepdims }, [input]) => ({
-    layers: [
-      make({ name }),
-      ...(keepdims ? [new Reshape([1, 1, input.at(-1) ?? 1], { name: `${name}_reshape` })] : []),
-    ],
-  }));
+const leftOut = (name: string): Converted => ({
+  layers: [],
+  note: `layer '${name}' acts in training only and is left out`,
+});
+
+const globalPooling = (make: (options: { name: string; keepdims: boolean }) => Layer): Conversion =>
+  kind({ keepdims: v.optional(flag, false) }, ({ name, keepdims }) => make({ name, keepdims }));
+
+/** Rows and columns at the edges of a picture. */
+const edges = v.pipe(
+  v.union(
+    [whole, v.tuple([whole, whole]), v.tuple([v.tuple([whole, whole]), v.tuple([whole, whole])])],
+    'a number, two, or two pairs',
+  ),
+  v.transform((given): [[number, number], [number, number]] => {
+    const [rows, columns] = typeof given === 'number' ? [given, given] : given;
+    const pair = (side: number | [number, number]): [number, number] =>
+      typeof side === 'number' ? [side, side] : side;
+    return [pair(rows), pair(columns)];
+  }),
+);
+
+/** A number of at least 0, which older versions write as a list of one. */
+const amount = v.union(
+  [
+    v.pipe(number, v.minValue(0)),
+    v.pipe(
+      v.tuple([v.pipe(number, v.minValue(0))]),
+      v.transform(([one]) => one),
+    ),
+  ],
+  'a number of at least 0',
+);
+
+/** One number for all channels, or one for each. */
+const numbers = v.union([number, v.array(number)], 'a number, or one for each channel');
+
+function forChannels(name: string, given: number | number[], input: Shape): number[] {
+  const channels = input.at(-1) ?? 1;
+  const list = [given].flat();
+  if (list.length !== 1 && list.length !== channels)
+    throw new OptionError(`${name} expects a number, or ${channels}, got ${preview(given)}`);
+  return Array.from({ length: channels }, (_, channel) => list[list.length === 1 ? 0 : channel]);
+}
+
+/** x·scale + offset with numbers of their own for each channel: (x − mean) / √variance. */
+function rescaledChannels(name: string, scale: number[], offset: number[]): Converted {
+  if (!scale.every((each) => each > 0))
+    throw new OptionError(`scale expects positive numbers where there is one for each channel, got ${preview(scale)}`);
+  const constants = {
+    mean: Float32Array.from(scale, (each, channel) => -offset[channel] / each),
+    variance: Float32Array.from(scale, (each) => each ** -2),
+  };
+  return { layers: [new Normalization({ name })], constants };
+}
 
 /** Whether an axis of Keras, which counts the batch, is the last one. */
 const isLast = (axis: number | number[], input: Shape): boolean => [-1, input.length].includes([axis].flat()[0]);
@@ -208,22 +258,10 @@ const conversions: { readonly [Kind in LayerKind]: Conversion } & Readonly<Recor
     },
   ),
   ZeroPadding2D: kind(
-    {
-      padding: v.optional(
-        v.union(
-          [whole, v.tuple([whole, whole]), v.tuple([v.tuple([whole, whole]), v.tuple([whole, whole])])],
-          'a number, two, or two pairs',
-        ),
-        1,
-      ),
-    },
-    ({ name, padding: given }) => {
-      const [rows, columns] = typeof given === 'number' ? [given, given] : given;
-      const pair = (side: number | [number, number]): [number, number] =>
-        typeof side === 'number' ? [side, side] : side;
-      return new ZeroPadding2D({ name, padding: [pair(rows), pair(columns)] });
-    },
+    { padding: v.optional(edges, 1) },
+    ({ name, padding: given }) => new ZeroPadding2D({ name, padding: given }),
   ),
+  Cropping2D: kind({ cropping: v.optional(edges, 0) }, ({ name, cropping }) => new Cropping2D({ name, cropping })),
   BatchNormalization: kind(
     {
       axis: v.optional(axes, -1),
@@ -245,29 +283,19 @@ const conversions: { readonly [Kind in LayerKind]: Conversion } & Readonly<Recor
       return new BatchNormalization({ name, momentum, epsilon, center, scale });
     },
   ),
-  Dropout: kind(
-    { rate: number, noise_shape: v.optional(v.never('null: beltnet has no shapes of noise')) },
-    ({ name, rate }) => new Dropout(rate, { name }),
+  // With a shape of noise it drops whole channels or branches, which beltnet does not do in training.
+  Dropout: kind({ rate: number, noise_shape: v.optional(v.array(v.unknown())) }, ({ name, rate, noise_shape }) =>
+    noise_shape ? leftOut(name) : new Dropout(rate, { name }),
   ),
   Activation: kind({ activation }, ({ name, activation: given }) => new Activation(given, { name })),
   ReLU: kind(
     {
-      max_value: v.optional(v.never('null: beltnet has no upper limit of relu')),
-      negative_slope: v.optional(
-        v.union([
-          number,
-          v.pipe(
-            v.array(number),
-            v.length(1),
-            v.transform(([one]) => one),
-          ),
-        ]),
-        0,
-      ),
-      threshold: v.optional(v.union([v.literal(0), v.tuple([v.literal(0)])], '0: beltnet has no threshold of relu')),
+      max_value: v.optional(amount),
+      negative_slope: v.optional(amount, 0),
+      threshold: v.optional(amount, 0),
     },
-    ({ name, negative_slope: slope }) =>
-      slope === 0 ? new ReLU({ name }) : new LeakyReLU({ name, negativeSlope: slope }),
+    ({ name, max_value = null, negative_slope: negativeSlope, threshold }) =>
+      new ReLU({ name, maxValue: max_value, negativeSlope, threshold }),
   ),
   LeakyReLU: kind(
     { negative_slope: v.optional(number), alpha: v.optional(number) },
@@ -285,10 +313,30 @@ const conversions: { readonly [Kind in LayerKind]: Conversion } & Readonly<Recor
     { axis: v.optional(v.pipe(number, v.integer('an integer')), -1) },
     ({ name, axis }) => new Concatenate({ name, axis }),
   ),
-  Rescaling: kind({ scale: number, offset: v.optional(number, 0) }, (rescaling) => ({
-    layers: [],
-    rescaling: { scale: rescaling.scale, offset: rescaling.offset },
-  })),
+  Rescaling: kind({ scale: numbers, offset: v.optional(numbers, 0) }, ({ name, scale, offset }, [input]) =>
+    typeof scale === 'number' && typeof offset === 'number'
+      ? { layers: [new Rescaling({ name, scale, offset })], rescaling: { scale, offset } }
+      : rescaledChannels(name, forChannels('scale', scale, input), forChannels('offset', offset, input)),
+  ),
+  Normalization: kind(
+    {
+      axis: v.optional(axes, -1),
+      invert: only(false, 'beltnet has no inverse normalization'),
+      mean: v.optional(numbers),
+      variance: v.optional(numbers),
+    },
+    ({ name, axis, mean, variance }, [input]) => {
+      if (!isLast(axis, input))
+        throw new OptionError(`axis expects the last axis, -1 or ${input.length}, got ${preview(axis)}`);
+      const layers = [new Normalization({ name })];
+      if (mean === undefined || variance === undefined) return { layers };
+      const constants = {
+        mean: Float32Array.from(forChannels('mean', mean, input)),
+        variance: Float32Array.from(forChannels('variance', variance, input)),
+      };
+      return { layers, constants };
+    },
+  ),
   ...Object.fromEntries(
     [
       'RandomFlip',

@@ -54,12 +54,16 @@ function rotated(kernel: Float32Array, pixel: number): Float32Array {
   return turned;
 }
 
+/** How much a Normalization has seen: an integer, which no prediction needs. */
+const COUNT = /(?:^|\/)count(?::\d+)?$/;
+
 /** Layers with weights of Keras 1 and 2, matched as Keras does: by their order; by name where all names are the same. */
 function savedLayers(root: Hdf5Group, layers: readonly WeightedLayer[], name: string): SavedLayer[] {
   const all = texts(root, 'layer_names', name).map((layer): SavedLayer => {
     const group = groupAt(root, layer);
     if (!group) throw new ModelFileError(`${name}: expected a group '${layer}', which is named in layer_names`);
-    const weights = texts(group, 'weight_names', `${name}: ${layer}`).map((weight) => {
+    const named = texts(group, 'weight_names', `${name}: ${layer}`).filter((weight) => !COUNT.test(weight));
+    const weights = named.map((weight) => {
       const value = datasetAt(group, weight);
       if (!value)
         throw new ModelFileError(
@@ -70,13 +74,38 @@ function savedLayers(root: Hdf5Group, layers: readonly WeightedLayer[], name: st
     return { name: layer, weights };
   });
   const saved = all.filter(({ weights }) => weights.length > 0);
-  if (saved.length !== layers.length)
+  /** A model in the model is one layer there. */
+  const units = [...new Set(layers.map((layer) => layer.network ?? layer))].map((unit) =>
+    typeof unit === 'string'
+      ? { name: unit, members: layers.filter(({ network }) => network === unit) }
+      : { name: unit.name, members: null },
+  );
+  if (saved.length !== units.length)
     throw new ModelFileError(
-      `${name}: expected weights of ${layers.length} layers (${list(layers)}), got those of ${saved.length} (${list(saved)})`,
+      `${name}: expected weights of ${units.length} layers (${list(units)}), got those of ${saved.length} (${list(saved)})`,
     );
   const byName = new Map(saved.map((layer) => [layer.name, layer]));
-  const sameNames = layers.every((layer) => byName.has(layer.name));
-  return sameNames ? layers.map((layer) => byName.get(layer.name) as SavedLayer) : saved;
+  const sameNames = units.every((unit) => byName.has(unit.name));
+  return units.flatMap(({ name: unit, members }, index) => {
+    const found = sameNames ? (byName.get(unit) as SavedLayer) : saved[index];
+    return members ? membersOf(found, members, name) : [found];
+  });
+}
+
+/** The layers of a model in the model, by the names of their weights: `…/conv1/kernel:0`. */
+function membersOf({ name: unit, weights }: SavedLayer, members: readonly WeightedLayer[], name: string): SavedLayer[] {
+  const byOwner = new Map<string, SavedLayer['weights'][number][]>();
+  for (const weight of weights) {
+    const owner = steps(weight.name).at(-2) ?? '';
+    byOwner.set(owner, [...(byOwner.get(owner) ?? []), weight]);
+  }
+  const found = members.map((layer): SavedLayer => ({ name: layer.name, weights: byOwner.get(layer.name) ?? [] }));
+  const count = found.reduce((sum, layer) => sum + layer.weights.length, 0);
+  if (count !== weights.length)
+    throw new ModelFileError(
+      `${name}: expected the weights of layer '${unit}' to be named by its layers (${list(members)}), got ${list(weights)}`,
+    );
+  return found;
 }
 
 /** Layers with weights of Keras 3. Keras 2.12 to 2.15 call the group otherwise. */
@@ -86,8 +115,9 @@ function checkpointLayers(root: Hdf5Group, layers: readonly WeightedLayer[], nam
     throw new ModelFileError(
       `${name}: expected weights of Keras (layer_names, model_weights or layers), got groups ${list([...root.groups.keys()].map((key) => ({ name: key }))) || 'none'}`,
     );
+  const container = root.groups.has('layers') ? 'layers' : '_layer_checkpoint_dependencies';
   return layers.map(({ name: layer, checkpoint }) => {
-    const variables = group.groups.get(checkpoint)?.groups.get('vars');
+    const variables = groupAt(group, `${checkpoint.replaceAll('/layers/', `/${container}/`)}/vars`);
     if (!variables)
       throw new ModelFileError(`${name}: expected weights of layer '${layer}' in layers/${checkpoint}/vars`);
     const weights = [...variables.datasets]
@@ -110,7 +140,9 @@ const OLD_ROLES: Readonly<Record<string, string>> = {
 };
 
 /** The values in the order of the layer's parameters: by what their names say, where they say it, else as they come. */
-function inOrder(layer: WeightedLayer, { name, weights }: SavedLayer, place: string): Hdf5Dataset[] {
+function inOrder(layer: WeightedLayer, { name, weights: given }: SavedLayer, place: string): Hdf5Dataset[] {
+  // Behind its mean and variance a Normalization keeps how much it has seen.
+  const weights = layer.className === 'Normalization' ? given.slice(0, layer.parameters.length) : given;
   if (weights.length !== layer.parameters.length)
     throw new ModelFileError(
       `${place}: expected ${layer.parameters.length} weights (${list(layer.parameters)}), got ${weights.length} (${list(weights) || name})`,

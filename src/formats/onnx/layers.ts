@@ -9,7 +9,13 @@ import type { Activation as ActivationName } from '../../nn/activations.js';
 import type { ModelNode } from '../../nn/graph.js';
 import type { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
 import type { Layer } from '../../nn/layers/layer.js';
-import type { AveragePooling2D, MaxPooling2D } from '../../nn/layers/pooling.js';
+import type {
+  AveragePooling2D,
+  GlobalAveragePooling2D,
+  GlobalMaxPooling2D,
+  MaxPooling2D,
+} from '../../nn/layers/pooling.js';
+import { NORMALIZATION_EPSILON } from '../../nn/layers/preprocessing.js';
 import { ownKind, type LayerKind, type LayerOf } from '../../nn/layers/registry.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
@@ -105,6 +111,14 @@ const merged =
   (_, { values, add }) =>
     values.map((value) => value.channelsFirst()).reduce((left, right) => add(operator, [left, right]));
 
+/** Flatten makes [N,C] of [N,C,1,1]. */
+const globalPooling =
+  (operator: string): Form<GlobalAveragePooling2D | GlobalMaxPooling2D> =>
+  ({ options }, { values: [x], add }) => {
+    const y = add(operator, [x.channelsFirst()]);
+    return options.keepdims ? y : add('Flatten', [y]);
+  };
+
 const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
   Activation: activation,
   Add: merged('Add'),
@@ -130,6 +144,16 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
     const y = add('Conv', [x.channelsFirst(), weight('kernel', OIHW), weight('bias')], attributes);
     return activations[layer.activation](y, add);
   },
+  Cropping2D({ name, options }, { graph, node, values: [x], add }) {
+    const [[top], [left]] = options.cropping;
+    const [height, width] = node.shape;
+    const bounds = [
+      graph.integers(`${name}.starts`, [top, left]),
+      graph.integers(`${name}.ends`, [top + height, left + width]),
+      graph.integers(`${name}.axes`, [2, 3]),
+    ];
+    return add('Slice', [x.channelsFirst(), ...bounds]);
+  },
   Dense(layer, { values: [x], add, weight }) {
     const bias = weight('bias');
     const inputs = [x.channelsFirst(), weight('kernel')];
@@ -147,15 +171,38 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
   Dropout: pass,
   ELU: ({ options }, { values: [x], add }) => add('Elu', [x.channelsFirst()], { alpha: { float: options.alpha } }),
   Flatten: inOneRow,
-  // Flatten makes [N,C] of [N,C,1,1].
-  GlobalAveragePooling2D: (_, { values: [x], add }) => add('Flatten', [add('GlobalAveragePool', [x.channelsFirst()])]),
-  GlobalMaxPooling2D: (_, { values: [x], add }) => add('Flatten', [add('GlobalMaxPool', [x.channelsFirst()])]),
+  GlobalAveragePooling2D: globalPooling('GlobalAveragePool'),
+  GlobalMaxPooling2D: globalPooling('GlobalMaxPool'),
   LeakyReLU: ({ options }, { values: [x], add }) =>
     add('LeakyRelu', [x.channelsFirst()], { alpha: { float: options.negativeSlope } }),
   MaxPooling2D: (layer, { node, values: [x], add }) =>
     add('MaxPool', [x.channelsFirst()], pooling(layer, node.inputShapes[0])),
   Multiply: merged('Mul'),
-  ReLU: (_, { values: [x], add }) => activations.relu(x.channelsFirst(), add),
+  Normalization({ name }, { graph, node, values: [x], add, weight }) {
+    const channels = node.shape.at(-1) ?? 1;
+    const filled = (what: string, value: number): string =>
+      graph.constant(`${name}.${what}`, [channels], () => new Float32Array(channels).fill(value));
+    const parameters = [filled('scale', 1), filled('offset', 0), weight('mean'), weight('variance')];
+    return add('BatchNormalization', [x.channelsFirst(), ...parameters], { epsilon: { float: NORMALIZATION_EPSILON } });
+  },
+  // min(ThresholdedRelu(x), maxValue) − negativeSlope · Relu(threshold − x)
+  ReLU({ name, isPlain, options }, { graph, values: [value], add }) {
+    const x = value.channelsFirst();
+    if (isPlain) return activations.relu(x, add);
+    const { maxValue, negativeSlope, threshold } = options;
+    const number = (what: string, given: number): string =>
+      graph.constant(`${name}.${what}`, [], () => Float32Array.of(given));
+    const above = threshold === 0 ? add('Relu', [x]) : add('ThresholdedRelu', [x], { alpha: { float: threshold } });
+    const bounded = maxValue === null ? above : add('Min', [above, number('maxValue', maxValue)]);
+    if (negativeSlope === 0) return bounded;
+    const below = add('Relu', [add('Sub', [number('threshold', threshold), x])]);
+    return add('Sub', [bounded, add('Mul', [below, number('negativeSlope', negativeSlope)])]);
+  },
+  Rescaling({ name, options }, { graph, values: [x], add }) {
+    const number = (what: 'scale' | 'offset'): string =>
+      graph.constant(`${name}.${what}`, [], () => Float32Array.of(options[what]));
+    return add('Add', [add('Mul', [x.channelsFirst(), number('scale')]), number('offset')]);
+  },
   Reshape: inOneRow,
   Softmax: activation,
   ZeroPadding2D({ name, options }, { graph, values: [x], add }) {
@@ -175,6 +222,8 @@ const activations: Readonly<Record<ActivationName, (x: string, add: Context['add
   elu: (x, add) => add('Elu', [x]),
   gelu: (x, add) => add('Gelu', [x]),
   swish: (x, add) => add('Mul', [x, add('Sigmoid', [x])]),
+  hard_sigmoid: (x, add) => add('HardSigmoid', [x], { alpha: { float: 1 / 6 }, beta: { float: 0.5 } }),
+  hard_swish: (x, add) => add('HardSwish', [x]),
   leaky_relu: (x, add) => add('LeakyRelu', [x], { alpha: { float: 0.2 } }),
 };
 

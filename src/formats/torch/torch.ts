@@ -118,6 +118,7 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
   Conv2D: {
     tensors: (_, weight) => ({ weight: weight('kernel', OIHW), bias: weight('bias') }),
   },
+  Cropping2D: inPlace,
   Dense: {
     tensors: (_, weight) => ({ weight: weight('kernel', [1, 0]), bias: weight('bias') }),
     order: () => null,
@@ -139,7 +140,11 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
   LeakyReLU: inPlace,
   MaxPooling2D: inPlace,
   Multiply: elementByElement,
+  Normalization: {
+    tensors: (_, weight) => ({ running_mean: weight('mean'), running_var: weight('variance') }),
+  },
   ReLU: inPlace,
+  Rescaling: inPlace,
   Reshape: {
     order: (node, [order]) => (order ? refuse(node, 'reshapes a flattened vector') : null),
   },

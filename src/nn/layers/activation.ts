@@ -1,7 +1,8 @@
 /** Activations as layers, with Keras' names and defaults. */
+import { boundedRelu } from '../../kernels/activation/bounded-relu.js';
 import { elu } from '../../kernels/activation/elu.js';
 import { leakyRelu } from '../../kernels/activation/leaky-relu.js';
-import { numberFrom0, optional } from '../../options.js';
+import { added, numberFrom0, optional, orNull } from '../../options.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { activate, activationOption, type Activation as ActivationName } from '../activations.js';
 import type { FusedActivation } from '../../kernels/shared/fused-activation.js';
@@ -26,13 +27,26 @@ export class Activation extends ShapeKeeping<typeof activationSchema> {
 
 const noOptions = {};
 
-/** max(x, 0) */
-export class ReLU extends ShapeKeeping<typeof noOptions> {
+const reluSchema = {
+  /** Null for no bound; 6 makes it ReLU6. */
+  maxValue: added(orNull(numberFrom0), null),
+  negativeSlope: added(numberFrom0, 0),
+  threshold: added(numberFrom0, 0),
+};
+
+/** max(x, 0); by its options min(x, maxValue) above the threshold, and negativeSlope · (x − threshold) at it and below. */
+export class ReLU extends ShapeKeeping<typeof reluSchema> {
   static readonly kind = 'ReLU';
-  static readonly schema = noOptions;
+  static readonly schema = reluSchema;
+
+  /** max(x, 0) and nothing else. */
+  get isPlain(): boolean {
+    const { maxValue, negativeSlope, threshold } = this.options;
+    return maxValue === null && negativeSlope === 0 && threshold === 0;
+  }
 
   call([x]: readonly Tensor[]): Tensor {
-    return activate(x, 'relu');
+    return this.isPlain ? activate(x, 'relu') : boundedRelu(x, this.options);
   }
 }
 
@@ -76,6 +90,8 @@ export class Softmax extends ShapeKeeping<typeof noOptions> {
 
 /** The activation that a layer can do in its own pass for those that follow, and how many that takes in: a relu or none. */
 export function followingActivation([next]: readonly Follower[]): { activation: FusedActivation; taken: number } {
-  const isRelu = next?.layer instanceof ReLU || (next?.layer instanceof Activation && next.layer.activation === 'relu');
+  const isRelu =
+    (next?.layer instanceof ReLU && next.layer.isPlain) ||
+    (next?.layer instanceof Activation && next.layer.activation === 'relu');
   return isRelu ? { activation: 'relu', taken: 1 } : { activation: 'linear', taken: 0 };
 }

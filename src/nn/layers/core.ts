@@ -2,7 +2,7 @@
 import { ShapeError } from '../../errors.js';
 import { dense } from '../../kernels/dense/dense.js';
 import { dropout } from '../../kernels/elementwise/dropout.js';
-import { pad } from '../../kernels/move/pad.js';
+import { crop, pad } from '../../kernels/move/pad.js';
 import { flatten, reshape } from '../../kernels/move/reshape.js';
 import type { Pair } from '../../kernels/shared/window.js';
 import { added, count, flag, lengths, number, optional, pairOf, type Kind } from '../../options.js';
@@ -141,6 +141,13 @@ const zeroPaddingSchema = {
   ] as const),
 };
 
+const croppingSchema = {
+  cropping: optional(sides, [
+    [0, 0],
+    [0, 0],
+  ] as const),
+};
+
 /** Zeros around [H,W,C]. */
 export class ZeroPadding2D extends Layer<typeof zeroPaddingSchema> {
   static readonly kind = 'ZeroPadding2D';
@@ -154,5 +161,24 @@ export class ZeroPadding2D extends Layer<typeof zeroPaddingSchema> {
 
   call([x]: readonly Tensor[]): Tensor {
     return pad(x, [[0, 0], ...this.options.padding, [0, 0]]);
+  }
+}
+
+/** [H,W,C] without so many rows and columns at its edges. */
+export class Cropping2D extends Layer<typeof croppingSchema> {
+  static readonly kind = 'Cropping2D';
+  static readonly schema = croppingSchema;
+
+  outputShape(input: Shape): Shape {
+    checkPicture(this, input);
+    const [[top, bottom], [left, right]] = this.options.cropping;
+    const [height, width] = [input[0] - top - bottom, input[1] - left - right];
+    if (height < 1 || width < 1)
+      throw new ShapeError(`${this.name || this.kind}: expects something to be left, got ${formatShape(input)}`);
+    return [height, width, input[2]];
+  }
+
+  call([x]: readonly Tensor[]): Tensor {
+    return crop(x, [[0, 0], ...this.options.cropping, [0, 0]]);
   }
 }

@@ -10,17 +10,21 @@ import { Layer, type Follower, type Fused, type LayerTensors } from './layer.js'
 
 const noOptions = {};
 
-/** Several inputs of one shape, joined element by element. */
+/** Several inputs joined element by element; an axis of length 1 counts as long as the others'. */
 abstract class Merging extends Layer<typeof noOptions> {
   override readonly merges = true;
 
   outputShape(first: Shape, ...others: Shape[]): Shape {
-    const odd = others.find((shape) => !sameShape(shape, first));
-    if (odd)
-      throw new ShapeError(
-        `${this.name || this.kind}: expects inputs of one shape, got ${formatShape(first)} and ${formatShape(odd)}`,
-      );
-    return first;
+    return others.reduce((joined, shape) => {
+      const fits =
+        shape.length === joined.length &&
+        shape.every((length, axis) => length === joined[axis] || length === 1 || joined[axis] === 1);
+      if (!fits)
+        throw new ShapeError(
+          `${this.name || this.kind}: expects inputs of one shape, or 1 along an axis, got ${formatShape(joined)} and ${formatShape(shape)}`,
+        );
+      return shape.map((length, axis) => Math.max(length, joined[axis]));
+    }, first);
   }
 }
 
@@ -36,12 +40,13 @@ export class Add extends Merging {
   /** A residual block's end: the last sum and the relu behind it. */
   override callFused(inputs: readonly Tensor[], _: LayerTensors, followers: readonly Follower[]): Fused | null {
     const { taken } = followingActivation(followers);
-    if (taken === 0 || inputs.length < 2) return null;
+    const sameShapes = inputs.every(({ shape }) => sameShape(shape, inputs[0].shape));
+    if (taken === 0 || inputs.length < 2 || !sameShapes) return null;
     return { value: addRelu(inputs.slice(0, -1).reduce(add), inputs.at(-1)!), taken };
   }
 }
 
-/** The product of its inputs. */
+/** The product of its inputs: with [1,1,C], squeeze-and-excite's weights of channels. */
 export class Multiply extends Merging {
   static readonly kind = 'Multiply';
   static readonly schema = noOptions;

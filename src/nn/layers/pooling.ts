@@ -1,10 +1,11 @@
 /** Maxima and averages over windows and whole pictures, with Keras' names and defaults. */
+import { reshape } from '../../kernels/move/reshape.js';
 import { averagePool2d } from '../../kernels/pool/average-pool2d.js';
 import { maxPool2d } from '../../kernels/pool/max-pool2d.js';
 import { globalMaxPool2d } from '../../kernels/reduce/reduce-max.js';
 import { globalAveragePool2d } from '../../kernels/reduce/reduce.js';
 import { windowGeometry, type Pair } from '../../kernels/shared/window.js';
-import { oneOf, optional, pairOf } from '../../options.js';
+import { added, flag, oneOf, optional, pairOf } from '../../options.js';
 import type { Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { checkPicture, Layer } from './layer.js';
@@ -56,32 +57,40 @@ export class AveragePooling2D extends WindowPooling {
   }
 }
 
-const noOptions = {};
+const globalPoolingSchema = {
+  /** True gives a picture of one pixel, [1,1,C]. */
+  keepdims: added(flag, false),
+};
 
-/** [H,W,C] → [C], one number for each channel. */
-abstract class GlobalPooling extends Layer<typeof noOptions> {
+/** [H,W,C] → [C], one number for each channel; with `keepdims` → [1,1,C]. */
+abstract class GlobalPooling extends Layer<typeof globalPoolingSchema> {
   outputShape(input: Shape): Shape {
     checkPicture(this, input);
-    return [input[2]];
+    return this.options.keepdims ? [1, 1, input[2]] : [input[2]];
+  }
+
+  /** y [N,C] in the shape that is asked for. */
+  protected shaped(y: Tensor): Tensor {
+    return this.options.keepdims ? reshape(y, [y.shape[0], 1, 1, y.shape[1]]) : y;
   }
 }
 
 /** The mean of each channel. */
 export class GlobalAveragePooling2D extends GlobalPooling {
   static readonly kind = 'GlobalAveragePooling2D';
-  static readonly schema = noOptions;
+  static readonly schema = globalPoolingSchema;
 
   call([x]: readonly Tensor[]): Tensor {
-    return globalAveragePool2d(x);
+    return this.shaped(globalAveragePool2d(x));
   }
 }
 
 /** The maximum of each channel. */
 export class GlobalMaxPooling2D extends GlobalPooling {
   static readonly kind = 'GlobalMaxPooling2D';
-  static readonly schema = noOptions;
+  static readonly schema = globalPoolingSchema;
 
   call([x]: readonly Tensor[]): Tensor {
-    return globalMaxPool2d(x);
+    return this.shaped(globalMaxPool2d(x));
   }
 }

@@ -4,10 +4,11 @@ import { nearestOf, preview } from '../../options.js';
 import type { Shape } from '../../tensor/shape.js';
 import { Activation, ELU, LeakyReLU, ReLU, Softmax } from './activation.js';
 import { Conv2D, DepthwiseConv2D } from './convolution.js';
-import { Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from './core.js';
+import { Cropping2D, Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from './core.js';
 import { classOf, type Layer, type LayerClass, type LayerConfig } from './layer.js';
 import { Add, Concatenate, Multiply } from './merging.js';
 import { BatchNormalization } from './normalization.js';
+import { Normalization, Rescaling } from './preprocessing.js';
 import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPooling2D } from './pooling.js';
 
 /** beltnet's own. A new one has a line here; tables of other formats then do not compile until they have a row for it. */
@@ -18,6 +19,7 @@ const layerClasses = [
   BatchNormalization,
   Concatenate,
   Conv2D,
+  Cropping2D,
   Dense,
   DepthwiseConv2D,
   Dropout,
@@ -28,7 +30,9 @@ const layerClasses = [
   LeakyReLU,
   MaxPooling2D,
   Multiply,
+  Normalization,
   ReLU,
+  Rescaling,
   Reshape,
   Softmax,
   ZeroPadding2D,

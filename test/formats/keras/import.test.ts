@@ -24,10 +24,12 @@ const largestDifference = (a: Float32Array, b: Float32Array): number =>
 
 /** Files of one model, and the name of its stored inputs and predictions. */
 const files: [prediction: string, ...files: string[]][] = [
-  ...['plain', 'many', 'dense', 'rescaled', 'mission', 'graph', 'trained'].flatMap((name): [string, string][] => [
-    [name, `${name}.keras`],
-    [name, `${name}.h5`],
-  ]),
+  ...['plain', 'many', 'dense', 'rescaled', 'mission', 'graph', 'nested', 'trained'].flatMap(
+    (name): [string, string][] => [
+      [name, `${name}.keras`],
+      [name, `${name}.h5`],
+    ],
+  ),
   ['trained', 'trained.json', 'trained.weights.h5'],
   ['trained', 'trained.weights.h5', 'trained.json'],
   ['trained', 'keras2.json', 'keras2.h5'],
