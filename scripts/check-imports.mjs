@@ -21,7 +21,13 @@ const allowed = {
   ],
   'src/classifier': [
     ...['src/formats', 'src/nn', 'src/optim', 'src/data'],
-    ...['src/tensor/device', 'src/tensor/open-device', 'src/tensor/open-device.node', 'src/tensor/random'],
+    ...[
+      'src/tensor/device',
+      'src/tensor/open-device',
+      'src/tensor/open-device.node',
+      'src/tensor/random',
+      'src/tensor/exact-math',
+    ],
   ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],

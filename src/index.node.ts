@@ -59,6 +59,7 @@ export {
   type ClassifyPathsOptions,
   type FileClassification,
 } from './classifier/classifier.node.js';
+export { bundledBases, keepFeatures, openBase } from './classifier/base/open-base.node.js';
 export {
   modelFileOf,
   openRun,

@@ -306,6 +306,13 @@ export {
   type ThresholdPoint,
 } from './classifier/figures/threshold.js';
 export { fitTemperature, withTemperature, type Calibration } from './classifier/figures/temperature.js';
+export { onBase, type Base } from './classifier/base/features.js';
+export {
+  basePreparation,
+  trainOnBase,
+  type KeepFeatures,
+  type OnBaseOptions,
+} from './classifier/base/train-on-base.js';
 export { buildNetwork, checkMemory, networks, type NetworkName } from './classifier/networks.js';
 export {
   preparationOf,

@@ -67,9 +67,16 @@ test('the archive has the documentation and the examples, and nothing of tests, 
   const paths = files.map(({ path }) => path);
   for (const wanted of [
     ...['README.md', 'LICENSE', 'CHANGELOG.md', 'CITATION.cff', 'dist/cli/main.js', 'dist/src/index.d.ts'],
-    ...['docs/pictures.md', 'docs/keras.md', 'examples/conveyor.ts', 'examples/browser/index.html'],
+    ...[
+      'docs/pictures.md',
+      'docs/keras.md',
+      'examples/conveyor.ts',
+      'bases/darknet-tiny.safetensors',
+      'examples/browser/index.html',
+    ],
   ])
     expect(paths).toContain(wanted);
-  const foreign = /^(?!dist\/|docs\/[^/]+$|examples\/|(README|CHANGELOG)\.md$|LICENSE$|CITATION\.cff$|package\.json$)/;
+  const foreign =
+    /^(?!dist\/|docs\/[^/]+$|examples\/|bases\/|(README|CHANGELOG)\.md$|LICENSE$|CITATION\.cff$|package\.json$)/;
   expect(paths.filter((path) => foreign.test(path))).toEqual([]);
 });

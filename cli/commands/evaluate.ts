@@ -43,12 +43,13 @@ export const command = defineCommand({
       const { info, name } = classifier;
       const calibration = options.calibrate ? await calibrate(judged) : null;
 
-      const { pictures, loss, accuracy, classes, alert, unjudged, evidence } = evaluation;
+      const { pictures, loss, accuracy, classes, alert, unjudged, unknown, evidence } = evaluation;
       output.emit({
         ...{ model: name, data: files.name, ...(split !== undefined && { split, seed }), difficulty },
         ...{ pictures, ...(loss !== null && { loss }), accuracy, classes, alert, evidence },
         ...(calibration && { calibration }),
         ...(unjudged.length > 0 && { unjudged: unjudged.map(({ file, error }) => ({ file, error: error.message })) }),
+        ...(unknown !== undefined && { unknown }),
         ...{ skipped: dataset.skipped, device: facts },
       });
       for (const line of [
@@ -61,6 +62,8 @@ export const command = defineCommand({
       ]) {
         output.say(line);
       }
+      if (unknown !== undefined)
+        output.say(`Unlike the pictures of the training (unknown): ${unknown} of ${count(pictures, 'picture')}`);
       for (const { error } of unjudged) note(`beltnet: ${error.message}`);
       const only = onlyClass(evaluation);
       if (only !== null) note(`warning: the model takes every picture for '${only}'`);

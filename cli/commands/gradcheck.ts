@@ -124,7 +124,7 @@ async function comparePredictions(given: string, directory: string, output: Outp
   if (good.length === 0) throw new UsageError(`${directory}: expected pictures that can be read, got none`);
   for (const { file, picture } of good) output.emit({ file, rgbSha256: hash(picture.data) });
   const pictures = new Uint8Array(Buffer.concat(good.map(({ picture }) => picture.data)));
-  const expected = (await reference.probabilities(pictures)).flat();
+  const expected = (await reference.predict(pictures)).flatMap(({ probabilities }) => probabilities);
   await reference.destroy();
   const names: DeviceName[] = (await listAdapters()).length > 0 ? ['cpu', 'webgpu'] : ['cpu'];
   const rows: [string, string, string][] = [];
@@ -132,7 +132,7 @@ async function comparePredictions(given: string, directory: string, output: Outp
   for (const name of names) {
     const classifier = await loadClassifier(given, { device: name });
     const described = classifier.device.description.name;
-    const got = (await classifier.probabilities(pictures)).flat();
+    const got = (await classifier.predict(pictures)).flatMap(({ probabilities }) => probabilities);
     await classifier.destroy();
     const worst = largest(got.map((value, i) => Math.abs(value - expected[i])));
     const isGood = worst <= PREDICTION_TOLERANCE;

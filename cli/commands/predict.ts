@@ -15,12 +15,14 @@ export const command = defineCommand({
     ...deviceFlags,
     workers: workersFlag,
     threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
-    json: toggle('one JSON object a picture: file, class, probability, probabilities, alert; or file, error', {
-      conflicts: 'csv',
-    }),
-    csv: toggle('comma-separated: file, class, probability, alert, error'),
+    json: toggle(
+      'one JSON object a picture: file, class, probability, probabilities, alert, unlike, unknown; or file, error',
+      { conflicts: 'csv' },
+    ),
+    csv: toggle('comma-separated: file, class, probability, alert, error, unlike, unknown'),
   },
   notes:
+    "A model that was trained on a base tells pictures that are unlike the training's: they are unknown, and the verdict on them is a guess.\n" +
     'A picture that cannot be used is named with the reason, the others are classified; the exit code is 3 then, or 7 when a\n' +
     'picture has no verdict since its scores are NaN.',
   examples: ['beltnet predict runs/first/best.safetensors new/ "more/*.jpg" --json'],
@@ -64,15 +66,19 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
     return { print, end: () => {} };
   }
   if (csv) {
-    process.stdout.write(`${['file', 'class', 'probability', 'alert', 'error'].join(',')}\n`);
+    process.stdout.write(`${['file', 'class', 'probability', 'alert', 'error', 'unlike', 'unknown'].join(',')}\n`);
     return { print: (result) => void process.stdout.write(csvLine(result)), end: () => {} };
   }
-  const rows = [['file', 'class', 'probability', 'alert']];
+  const rows = [['file', 'class', 'probability', 'alert', '']];
   const errors: string[] = [];
   return {
     print(one) {
       if ('error' in one) errors.push(one.error.message);
-      else rows.push([one.file, one.class, one.probability.toFixed(4), one.alert ? 'ALERT' : '-'].map(printable));
+      else {
+        if (one.unlike !== undefined) rows[0][4] = 'unlike'; // a column for models that can tell
+        const unlike = one.unlike === undefined ? '' : `${one.unlike.toFixed(2)}${one.unknown ? ' UNKNOWN' : ''}`;
+        rows.push([one.file, one.class, one.probability.toFixed(4), one.alert ? 'ALERT' : '-', unlike].map(printable));
+      }
     },
     end() {
       if (rows.length > 1) for (const line of table(rows)) output.say(line);
@@ -84,8 +90,8 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
 function csvLine(result: FileClassification): string {
   const cells =
     'error' in result
-      ? [result.file, '', '', '', result.error.message]
-      : [result.file, result.class, result.probability, result.alert, ''];
+      ? [result.file, '', '', '', result.error.message, '', '']
+      : [result.file, result.class, result.probability, result.alert, '', result.unlike ?? '', result.unknown ?? ''];
   return `${cells.map((cell) => csvCell(String(cell))).join(',')}\n`;
 }
 

@@ -1,4 +1,5 @@
 /** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
+import { existsSync } from 'node:fs';
 import { DataError, UsageError } from '../../src/errors.js';
 import {
   bestEpoch,
@@ -7,6 +8,7 @@ import {
   CHOSEN_BY,
   classWeightsFor,
   judgeSet,
+  modelFileOf,
   onlyClass,
   openRun,
   openSplits,
@@ -56,6 +58,7 @@ import {
   folder,
   folderName,
   numberWhere,
+  pictureSize,
   shearNote,
   shearRange,
 } from '../terminal/options.js';
@@ -102,6 +105,13 @@ const flags = {
     positive,
   ),
   seed: seedFlag('decides initial weights, order, augmentation and split'),
+  base: flag(
+    '<name>',
+    'start from a trained network (darknet-tiny, or a model file) and train a head on its features',
+    anyText,
+  ),
+  baseLayer: flag('<name>', "layer of the base whose means are the features (default: the base's own choice)", anyText),
+  baseSize: flag('<WxH>', "size of the pictures for the base (default: the base's own)", pictureSize),
   alertClass: flag('<name>', 'class that raises the alert (default: the second by name)', anyText),
   ...deviceFlags,
   workers: workersFlag,
@@ -142,27 +152,39 @@ export const command = defineCommand({
     'pictures for a test choose nothing: then it is the last), RUN/results.csv, RUN/events.jsonl; and RUN/config.json.',
   examples: [
     'beltnet train belt --epochs 10 --horizontal-flip --alert-class gap',
+    'beltnet train pictures --base darknet-tiny --split 0.2',
     'beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first',
     'beltnet train --resume runs/first',
   ],
   run: async ([directory], options, given) => {
     const resumed = await resumeOptions(directory, options, given);
+    if (resumed?.options.base !== undefined) return resumeOnBase(resumed.run);
     if (resumed) return train(resumed.directory, resumed.options, resumed);
     if (directory === undefined)
       throw new UsageError('train: expects the folder of the pictures, or --resume RUN to go on with a run');
-    return train(directory, options, null);
+    const { base } = options;
+    if (base === undefined) return train(directory, options, null);
+    const { trainOnBaseCommand } = await import('./train-on-base.js');
+    return trainOnBaseCommand(directory, { ...options, base }, given);
   },
 });
+
+/** A head on a base is made in one go: such a run is done, or there is nothing to go on from. */
+function resumeOnBase(run: string): number {
+  const model = modelFileOf(run);
+  if (!existsSync(model))
+    throw new UsageError(`${run}: expected a run with a model, got none; train anew under another name`);
+  note(`${run} is finished: ${model}`);
+  return 0;
+}
+
+export type TrainOptions = Options<typeof flags>;
 
 /**
  * @param resumed the run to go on with; null for a new one
  * @returns the exit code
  */
-async function train(
-  directory: string,
-  options: Options<typeof flags>,
-  resumed: Resumed<Options<typeof flags>> | null,
-): Promise<number> {
+async function train(directory: string, options: TrainOptions, resumed: Resumed<TrainOptions> | null): Promise<number> {
   const { size, batch: batchSize, epochs, split, groupBy, profile, seed } = options;
   const output = new Output(options);
   const augmentation = augmentationOf(options);
@@ -332,7 +354,7 @@ async function train(
     if (result.stoppedEarly) output.say(`Stopped: no better epoch in ${options.earlyStopping}`);
     if (splits.mayChoose && best) output.say(`Best: epoch ${best.epoch}, by ${CHOSEN_BY}`);
     const judged = validation ?? training;
-    const only = onlyClass(await judgeSet(model, info, judged, { batchSize }));
+    const only = onlyClass(await judgeSet({ model, info, device, name: run.directory }, judged, { batchSize }));
     output.emit({ ...end, predictsOnly: only });
     if (options.profileKernels) {
       const profiled = await model.profile(flows.training);

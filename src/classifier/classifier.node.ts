@@ -9,7 +9,7 @@ import { openDevice } from '../tensor/open-device.node.js';
 import { Classifier, placeModel, settled, type NamedModel, type OpenClassifierOptions } from './classifier.js';
 import { modelFileOf } from './run.node.js';
 import { KNOWN_SECTIONS } from './tuning.js';
-import { judge, type Classification, type Verdict } from './verdict.js';
+import { judge, type Classification, type Prediction, type Verdict } from './verdict.js';
 
 /** A verdict on a picture file, or why there is none. */
 export type FileClassification = Classification & { readonly file: string };
@@ -53,11 +53,11 @@ export class NodeClassifier extends Classifier {
       ...(workers !== undefined && { workers }),
     });
     try {
-      await this.probabilities(stream.pictures, {
+      await this.predict(stream.pictures, {
         ...(batchSize !== undefined && { batchSize }),
-        onEach: (index, probabilities) => {
+        onEach: (index, prediction) => {
           const file = stream.files[index];
-          onResult({ file, ...this.#judgeFile(file, stream.errorOf(index), probabilities) }, stream.files.length);
+          onResult({ file, ...this.#judgeFile(file, stream.errorOf(index), prediction) }, stream.files.length);
         },
       });
     } finally {
@@ -65,10 +65,10 @@ export class NodeClassifier extends Classifier {
     }
   }
 
-  #judgeFile(file: string, problem: string | null, probabilities: readonly number[]): Classification {
+  #judgeFile(file: string, problem: string | null, prediction: Prediction): Classification {
     if (problem !== null) return { error: new DataError(problem) };
     try {
-      return judge(probabilities, this.info, file);
+      return judge(prediction, this.info, file);
     } catch (error) {
       if (error instanceof BeltnetError) return { error };
       throw error;

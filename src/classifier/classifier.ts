@@ -11,8 +11,9 @@ import type { Model } from '../nn/model.js';
 import { Device } from '../tensor/device.js';
 import { openDevice, type DeviceName, type OpenDeviceOptions } from '../tensor/open-device.js';
 import { preparationOf, type PicturePreparation } from './preparation.js';
+import { Predictor } from './predictor.js';
 import { KNOWN_SECTIONS, temperatureOf, withThreshold } from './tuning.js';
-import { classProbabilities, judge, type Classification, type Verdict } from './verdict.js';
+import { judge, type Classification, type Prediction, type Verdict } from './verdict.js';
 
 /** As a canvas gives it: `ImageData`. */
 export interface RgbaPicture {
@@ -54,6 +55,7 @@ export interface PlacedModel extends NamedModel {
   readonly device: Device;
   /** Whether the device goes with the classifier. */
   readonly ownsDevice: boolean;
+  readonly predictor: Predictor;
 }
 
 interface Waiting {
@@ -64,7 +66,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-type OnProbabilities = (index: number, probabilities: number[]) => void;
+type OnPrediction = (index: number, prediction: Prediction) => void;
 
 /** `openClassifier` (and in Node `loadClassifier`) makes it. Any number of callers may use it at once. */
 export class Classifier {
@@ -82,12 +84,15 @@ export class Classifier {
   #working: Promise<void> | null = null;
   #isDestroyed = false;
 
+  readonly #predictor: Predictor;
+
   constructor(placed: PlacedModel, batchSize: number, decodePicture: Platform['decode']) {
     this.name = placed.name;
     this.model = placed.model;
     this.info = placed.info;
     this.device = placed.device;
     this.preparation = preparationOf(placed.info, inputSize(placed));
+    this.#predictor = placed.predictor;
     this.#ownsDevice = placed.ownsDevice;
     this.#batchSize = batchSize;
     this.#decode = decodePicture;
@@ -142,10 +147,10 @@ export class Classifier {
       try {
         const pictures = new Uint8Array(batch.length * batch[0].picture.length);
         for (const [n, { picture }] of batch.entries()) pictures.set(picture, n * picture.length);
-        const probabilities = await this.#predict(pictures, this.#batchSize);
+        const predictions = await this.#predict(pictures, this.#batchSize);
         for (const [n, { name, resolve, reject }] of batch.entries()) {
           try {
-            resolve(judge(probabilities[n], this.info, name));
+            resolve(judge(predictions[n], this.info, name));
           } catch (error) {
             reject(error);
           }
@@ -158,27 +163,24 @@ export class Classifier {
   }
 
   /**
-   * Probabilities of the classes for prepared pictures, [N][classes]. Nobody has looked at them: they may be NaN.
+   * What the model says about prepared pictures, [N]. Nobody has looked at the numbers: they may be NaN.
    *
    * @param pictures [N, height, width, 3]
-   * @param onEach takes those of each picture as soon as they are there
+   * @param onEach takes each picture's as soon as it is there
    */
-  async probabilities(
+  async predict(
     pictures: Pictures,
-    { batchSize = this.#batchSize, onEach }: { batchSize?: number; onEach?: OnProbabilities } = {},
-  ): Promise<number[][]> {
+    { batchSize = this.#batchSize, onEach }: { batchSize?: number; onEach?: OnPrediction } = {},
+  ): Promise<Prediction[]> {
     this.checkUsable();
     return this.#predict(pictures, batchSize, onEach);
   }
 
-  async #predict(pictures: Pictures, batchSize: number, onEach?: OnProbabilities): Promise<number[][]> {
+  async #predict(pictures: Pictures, batchSize: number, onEach?: OnPrediction): Promise<Prediction[]> {
     const { width, height } = this.preparation.picture.size;
-    const { units } = this.model;
     const set = { name: 'pictures to classify', pictures, pictureShape: [height, width, 3] as const };
     const flow = new DataFlow(set, { batchSize, shuffle: false, ...this.preparation.values });
-    const onScores = (indices: Uint32Array, scores: Float32Array): void =>
-      classProbabilities(scores, units).forEach((each, n) => onEach?.(indices[n], each));
-    return classProbabilities(await this.model.predict(flow, { onScores }), units);
+    return this.#predictor.predict(flow, onEach);
   }
 
   /** @throws UsageError when the classifier was destroyed */
@@ -192,6 +194,7 @@ export class Classifier {
     if (this.#isDestroyed) return;
     this.#isDestroyed = true;
     await this.#working;
+    this.#predictor.destroy();
     this.model.destroy();
     if (this.#ownsDevice) this.device.destroy();
   }
@@ -259,7 +262,8 @@ export async function placeModel(
   const device = wanted instanceof Device ? wanted : await open(wanted, options);
   try {
     named.model.compile({ device });
-    return { ...named, info, device, ownsDevice };
+    const predictor = await Predictor.of(named.model, info, device, named.name);
+    return { ...named, info, device, ownsDevice, predictor };
   } catch (error) {
     if (ownsDevice) device.destroy();
     // Every other layer than one sigmoid unit or a softmax at its end

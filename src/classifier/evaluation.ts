@@ -3,12 +3,12 @@ import { NotANumberError } from '../errors.js';
 import { DataFlow } from '../data/batches.js';
 import type { Dataset } from '../data/dataset.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
-import type { Model } from '../nn/model.js';
 import { figuresOf, type Figures } from './alarm-figures.js';
 import type { Classifier } from './classifier.js';
 import { evidenceOf, pixelHashes, type Evidence, type JudgedPictures } from './evidence.js';
 import { preparationOf } from './preparation.js';
-import { classProbabilities, judge, type Verdict } from './verdict.js';
+import { Predictor } from './predictor.js';
+import { judge, type Verdict } from './verdict.js';
 
 export interface EvaluationOptions {
   /** Pictures a step. Default 32. */
@@ -21,6 +21,9 @@ export interface EvaluationOptions {
   readonly groups?: readonly string[] | undefined;
 }
 
+/** A compiled model, and where it is. */
+type PlacedOnDevice = Pick<Classifier, 'model' | 'info' | 'device' | 'name'>;
+
 /** All figures but the loss are of the pictures that have a verdict. */
 export interface Evaluation extends Figures {
   readonly pictures: number;
@@ -32,15 +35,17 @@ export interface Evaluation extends Figures {
   readonly evidence: Evidence | null;
   /** Whose pictures these are, and what was said of each. */
   readonly judged: JudgedPictures;
+  /** Pictures unlike what the model was trained on, for models that can tell. */
+  readonly unknown?: number;
 }
 
 /** @param dataset prepared by the classifier's own preparation, with its classes in their order */
 export async function evaluateClassifier(
-  { model, info }: Pick<Classifier, 'model' | 'info'>,
+  { model, info, device, name }: PlacedOnDevice,
   dataset: Dataset,
   options: EvaluationOptions = {},
 ): Promise<Evaluation> {
-  const { judged, ...figures } = await judgeSet(model, info, dataset, options);
+  const { judged, ...figures } = await judgeSet({ model, info, device, name }, dataset, options);
   const loss = figures.unjudged.length === 0 ? (await model.evaluate(flowOver(dataset, info, options))).loss : null;
   const hashes = await pixelHashes(dataset);
   const { groups } = options;
@@ -69,19 +74,19 @@ type JudgedSet = Omit<Evaluation, 'loss' | 'evidence' | 'judged'> & {
 
 /** A compiled model's verdicts on labelled pictures, as figures. */
 export async function judgeSet(
-  model: Model,
-  info: ModelInfo,
+  { model, info, device, name }: PlacedOnDevice,
   dataset: Dataset,
   options: EvaluationOptions = {},
 ): Promise<JudgedSet> {
-  const scores = await model.predict(flowOver(dataset, info, options));
+  const predictor = await Predictor.of(model, info, device, name);
+  const predictions = await predictor.predict(flowOver(dataset, info, options)).finally(() => predictor.destroy());
   const verdicts: Verdict[] = [];
   const labels: number[] = [];
   const indices: number[] = [];
   const unjudged: { file: string; error: NotANumberError }[] = [];
-  for (const [n, probabilities] of classProbabilities(scores, model.units).entries()) {
+  for (const [n, prediction] of predictions.entries()) {
     try {
-      verdicts.push(judge(probabilities, info, dataset.files[n]));
+      verdicts.push(judge(prediction, info, dataset.files[n]));
       labels.push(dataset.labels[n]);
       indices.push(n);
     } catch (error) {
@@ -90,7 +95,10 @@ export async function judgeSet(
     }
   }
   const judged = { labels, verdicts, indices, files: indices.map((n) => dataset.files[n]) };
-  return { pictures: verdicts.length, ...figuresOf(labels, verdicts, info), unjudged, judged };
+  const unknown = verdicts.filter((verdict) => verdict.unknown).length;
+  const canTell = verdicts.some((verdict) => verdict.unknown !== undefined);
+  const figures = figuresOf(labels, verdicts, info);
+  return { pictures: verdicts.length, ...figures, unjudged, judged, ...(canTell && { unknown }) };
 }
 
 /** The class that all pictures were taken for, where there are others among them; else null: such a model has learned nothing. */

@@ -98,8 +98,9 @@ export async function trainRun(
     await options.onEpoch?.(record, progress.stoppedEarly || record.epoch === options.epochs);
     return progress.stoppedEarly ? 'stop' : undefined;
   };
+  const placed = { model, info, device: model.training.device, name: run.directory };
   const judged = async (pictures: Dataset): Promise<Pick<EpochRecord, 'balancedAccuracy' | 'missedAlerts'>> => {
-    const { classes, alert } = await judgeSet(model, info, pictures, { batchSize });
+    const { classes, alert } = await judgeSet(placed, pictures, { batchSize });
     const matrix = Object.values(classes).map(({ takenFor }) => Object.values(takenFor));
     return { balancedAccuracy: balancedAccuracy(matrix), missedAlerts: alert.missed };
   };

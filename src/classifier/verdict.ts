@@ -13,6 +13,10 @@ export interface Verdict {
   readonly probabilities: Readonly<Record<string, number>>;
   /** Whether the probability of the alert's class reaches its threshold, whatever the most probable class is. */
   readonly alert: boolean;
+  /** Of models that can tell: how unlike the training's pictures this one is, 1 at the threshold. */
+  readonly unlike?: number;
+  /** Of models that can tell: true beyond the threshold. The verdict stands, but the model was not trained on such pictures. */
+  readonly unknown?: boolean;
 }
 
 /** No verdict, and why: a picture that cannot be used (DataError), or scores that are no numbers (NotANumberError). */
@@ -23,6 +27,14 @@ export interface NoVerdict {
 /** One of many pictures: what is wrong with it keeps no other from its verdict. */
 export type Classification = Verdict | NoVerdict;
 
+/** What a model says about a picture, before anybody has looked at the numbers: they may be NaN. */
+export interface Prediction {
+  /** Of every class. */
+  readonly probabilities: readonly number[];
+  /** Above 1 the picture is unlike what the model was trained on; null for a model that cannot tell. */
+  readonly unlike: number | null;
+}
+
 /** What `model.predict` gives, as the probabilities of all classes for each picture: of one sigmoid unit, 1 − p and p. */
 export function classProbabilities(scores: Float32Array, units: number): number[][] {
   return Array.from({ length: scores.length / units }, (_, n) =>
@@ -31,13 +43,13 @@ export function classProbabilities(scores: Float32Array, units: number): number[
 }
 
 /**
- * @param given probabilities of all classes as the network says them; a calibrated model's are calibrated here
+ * @param prediction what the network says; a calibrated model's probabilities are calibrated here
  * @param name what messages call the picture
- * @throws NotANumberError when one of them is NaN or infinite: that is never "no alert"
+ * @throws NotANumberError when one of the numbers is NaN or infinite: that is never "no alert"
  */
-export function judge(given: readonly number[], info: ModelInfo, name: string): Verdict {
+export function judge({ probabilities: given, unlike }: Prediction, info: ModelInfo, name: string): Verdict {
   const { classNames, alert } = info;
-  const wrong = given.find((probability) => !Number.isFinite(probability));
+  const wrong = [...given, unlike ?? 0].find((value) => !Number.isFinite(value));
   if (wrong !== undefined)
     throw new NotANumberError(
       `${name}: expected probabilities, got ${wrong}, so there is no verdict; the model's numbers overflow on this picture: ` +
@@ -50,6 +62,7 @@ export function judge(given: readonly number[], info: ModelInfo, name: string): 
     probability: probabilities[predicted],
     probabilities: Object.fromEntries(classNames.map((each, index) => [each, probabilities[index]])),
     alert: probabilities[classNames.indexOf(alert.className)] >= alert.threshold,
+    ...(unlike !== null && { unlike, unknown: unlike > 1 }),
   };
 }
 

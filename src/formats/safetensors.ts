@@ -209,6 +209,25 @@ export function toFloat32({ dtype, data }: SafeTensor): Float32Array {
   return Float32Array.from(data as ArrayLike<number | bigint>, Number);
 }
 
+const singleBits = new Uint32Array(1);
+const single = new Float32Array(singleBits.buffer);
+
+/** Values as half precision, rounded to nearest, ties to even; those beyond 65,504 become infinite. */
+export const toFloat16 = (data: Float32Array): Uint16Array =>
+  Uint16Array.from(data, (value) => {
+    const magnitude = Math.abs(value);
+    const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+    if (!(magnitude < 65_520)) return sign | (Number.isNaN(value) ? 0x7e00 : 0x7c00);
+    if (magnitude < 2 ** -14) {
+      // Units of 2^-24. Added to 2^23 they lose their fraction, by float32's own rounding to even.
+      single[0] = magnitude * 2 ** 24 + 2 ** 23;
+      return sign | (single[0] - 2 ** 23);
+    }
+    single[0] = magnitude;
+    const [bits] = singleBits;
+    return sign | ((bits - (112 << 23) + 0xfff + ((bits >>> 13) & 1)) >>> 13); // another bias, 13 bits less
+  });
+
 /** IEEE 754 half precision: sign, 5 bits of exponent, 10 of fraction. */
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;

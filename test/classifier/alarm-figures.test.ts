@@ -7,7 +7,9 @@ const info: ModelInfo = {
   preprocessing: { interpolation: 'nearest', rescale: 1 },
   alert: { className: 'gap', threshold: 0.5 },
 };
-const verdict = (...probabilities: number[]) => judge(probabilities, info, 'x');
+/** Of a model that cannot tell unknown pictures. */
+const without = (probabilities: number[]) => ({ probabilities, unlike: null });
+const verdict = (...probabilities: number[]) => judge(without(probabilities), info, 'x');
 
 describe('figures', () => {
   // Three gaps: one sure, one most probable but below the threshold, one taken for ok. Two others: one false alarm.
@@ -44,7 +46,7 @@ describe('figures', () => {
 
   test('with a low threshold alarms are counted that the tables do not have', () => {
     const low = { ...info, alert: { className: 'gap', threshold: 0.3 } };
-    const cautious = [judge([0.4, 0.6, 0], low, 'x'), judge([0.4, 0.5, 0.1], low, 'x')];
+    const cautious = [judge(without([0.4, 0.6, 0]), low, 'x'), judge(without([0.4, 0.5, 0.1]), low, 'x')];
     expect(figuresOf([0, 1], cautious, low).alert).toMatchObject({ missed: 0, falseAlarms: 1, falseAlarmsOfOthers: 1 });
   });
 
@@ -66,7 +68,17 @@ describe('figures', () => {
 describe('judge', () => {
   test('ties go to the first class; the alert is at the threshold', () => {
     expect(verdict(0.5, 0.5, 0)).toMatchObject({ class: 'gap', alert: true });
-    expect(judge([0.4, 0.3, 0.3], { ...info, alert: { className: 'gap', threshold: 0.3 } }, 'x').alert).toBe(true);
+    expect(judge(without([0.4, 0.3, 0.3]), { ...info, alert: { className: 'gap', threshold: 0.3 } }, 'x').alert).toBe(
+      true,
+    );
+  });
+
+  test('what is unlike the training is unknown beyond the threshold; the verdict stands', () => {
+    const probabilities = [0.9, 0.1, 0];
+    expect(judge({ probabilities, unlike: 1 }, info, 'x')).toMatchObject({ alert: true, unlike: 1, unknown: false });
+    expect(judge({ probabilities, unlike: 1.01 }, info, 'x')).toMatchObject({ alert: true, unknown: true });
+    expect(() => judge({ probabilities, unlike: NaN }, info, 'x')).toThrow(/no verdict/);
+    expect(judge(without(probabilities), info, 'x')).not.toHaveProperty('unknown');
   });
 
   test.each([NaN, Infinity, -Infinity])('%s is no verdict, in whatever place', (bad) => {
@@ -74,6 +86,8 @@ describe('judge', () => {
       [bad, 0.5, 0.5],
       [0.5, 0.5, bad],
     ])
-      expect(() => judge(scores, info, 'belt.png')).toThrow(/^belt\.png: expected probabilities, got .*no verdict/);
+      expect(() => judge(without(scores), info, 'belt.png')).toThrow(
+        /^belt\.png: expected probabilities, got .*no verdict/,
+      );
   });
 });

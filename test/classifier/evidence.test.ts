@@ -12,7 +12,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { info } from './tiny-model.js';
 
-const verdict = (gap: number) => judge([gap, 1 - gap], info, 'x');
+const verdict = (gap: number) => judge({ probabilities: [gap, 1 - gap], unlike: null }, info, 'x');
 /** 30 gaps and 90 others, five mistakes among them. */
 const labels = Array.from({ length: 120 }, (_, n) => Number(n % 4 !== 0));
 const gaps = labels.map((label, n) => (n % 25 === 0 ? 0.1 + label * 0.7 : 0.9 - label * 0.8 + (n % 7) / 100));

@@ -86,7 +86,7 @@ describe('a temperature', () => {
     expect(calibration.temperature).not.toBeCloseTo(1, 1);
     for (const row of [...rows, [0.2, 0.8], [0.1999, 0.8001]]) {
       const [before, after] = [{ ...info, alert: { className: 'gap', threshold: 0.2 } }, calibrated].map((each) =>
-        judge(row, each, 'x'),
+        judge({ probabilities: row, unlike: null }, each, 'x'),
       );
       expect(logit(after.probabilities['gap'])).toBeCloseTo(logit(row[0]) / calibration.temperature, 9);
       expect([after.alert, after.class]).toEqual([before.alert, before.class]);
@@ -95,7 +95,7 @@ describe('a temperature', () => {
 
   test('on top of another is the product of both, and takes a threshold’s reason away', () => {
     const decided = { ...calibrated, sections: { ...calibrated.sections, decision: { value: 1 } } };
-    const verdicts = rows.map((row) => judge(row, decided, 'x'));
+    const verdicts = rows.map((row) => judge({ probabilities: row, unlike: null }, decided, 'x'));
     const again = withCalibration(
       decided,
       labels,

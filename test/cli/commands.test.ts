@@ -253,8 +253,8 @@ describe('predict', () => {
       beltnet(['predict', 'runs/first', 'odd', '--device', 'cpu'], { cwd }),
     ]);
     const [header, good, bad] = csv.stdout.split('\n');
-    expect(header).toBe('file,class,probability,alert,error');
-    expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),$/);
+    expect(header).toBe('file,class,probability,alert,error,unlike,unknown');
+    expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),,,$/);
     expect(bad).toMatch(/^odd\/bad\.png,,,,"?odd\/bad\.png: /);
     expect(csv.code).toBe(3);
     expect(text.code).toBe(3);

@@ -64,10 +64,14 @@ export class PictureCache {
   shelf(preparation: Preparation): Shelf {
     const { size, interpolation = 'nearest', region = null, exif = false } = preparation;
     const key = JSON.stringify({ pixels: PIXELS_VERSION, size, interpolation, region, exif });
+    return this.records(key, size.width * size.height * 3);
+  }
+
+  /** Records of so many bytes that follow from a picture and what `key` says: features, for instance. Found as pictures are. */
+  records(key: string, length: number): Shelf {
     let shelf = this.#shelves.get(key);
     if (!shelf) {
-      const name = sha256(key).slice(0, 16);
-      shelf = new Shelf(this, join(this.directory, 'pictures', name), size.width * size.height * 3);
+      shelf = new Shelf(this, join(this.directory, 'pictures', sha256(key).slice(0, 16)), length);
       this.#shelves.set(key, shelf);
     }
     return shelf;

@@ -9,7 +9,7 @@ import { contentHash, type Sha256 } from '../content-hash.js';
 import { expectObject } from '../../expect.js';
 import { expectModel } from '../finite-weights.js';
 import type { Refuse } from '../json.js';
-import { toFloat32, type SafeTensor } from '../safetensors.js';
+import { toFloat16, toFloat32, type SafeTensor } from '../safetensors.js';
 import { architectureOf, buildModel } from './architecture.js';
 import { pack, seal, unpack, unseal, type ModelParts } from './container.js';
 import { checkInfo, type ModelInfo } from './info.js';
@@ -20,6 +20,8 @@ const FLOATS: readonly string[] = ['F32', 'F64', 'F16', 'BF16'];
 export interface EncodeOptions {
   /** Of the file, for messages. */
   readonly name?: string;
+  /** Of the weights: 'float16' takes half the room, and rounds them. Default 'float32'. */
+  readonly precision?: 'float32' | 'float16';
   readonly hash?: Sha256;
 }
 
@@ -37,7 +39,7 @@ export interface DecodeOptions {
 export async function encodeModel(
   model: Model,
   info: ModelInfo,
-  { name = 'encodeModel', hash }: EncodeOptions = {},
+  { name = 'encodeModel', precision = 'float32', hash }: EncodeOptions = {},
 ): Promise<Uint8Array> {
   expectModel(model, 'encodeModel');
   expectObject(info, 'encodeModel: info');
@@ -48,7 +50,7 @@ export async function encodeModel(
     {
       version: 3,
       fields: { architecture: architectureOf(model), classes: classNames, preprocessing, alert },
-      weights: tensorsOf(await model.getWeights()),
+      weights: tensorsOf(await model.getWeights(), precision),
       sections,
     },
     refuse,
@@ -106,8 +108,16 @@ const refuseFor =
     throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
   };
 
-const tensorsOf = (weights: NamedWeights): Record<string, SafeTensor> =>
-  Object.fromEntries(Object.entries(weights).map(([key, tensor]) => [key, { dtype: 'F32', ...tensor }]));
+const tensorsOf = (
+  weights: NamedWeights,
+  precision: EncodeOptions['precision'] = 'float32',
+): Record<string, SafeTensor> =>
+  Object.fromEntries(
+    Object.entries(weights).map(([key, { shape, data }]) => [
+      key,
+      precision === 'float16' ? { dtype: 'F16', shape, data: toFloat16(data) } : { dtype: 'F32', shape, data },
+    ]),
+  );
 
 function readParts(
   { version, fields, weights: tensors, sections }: ModelParts,

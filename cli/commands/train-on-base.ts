@@ -1,0 +1,157 @@
+/** `beltnet train --base`: a trained network's features and a head on them, in seconds. */
+import { UsageError } from '../../src/errors.js';
+import {
+  basePreparation,
+  encodeModel,
+  judgeSet,
+  keepFeatures,
+  onlyClass,
+  openBase,
+  openRun,
+  openSplits,
+  trainOnBase,
+} from '../../src/index.node.js';
+import { noteAlertClass } from '../terminal/alert.js';
+import {
+  describeClasses,
+  describeParts,
+  describeSet,
+  loadAndReport,
+  noteSkipped,
+  openCache,
+} from '../terminal/data.js';
+import { describeDevice, withDevice } from '../terminal/device.js';
+import { stopInOrder } from '../terminal/interrupt.js';
+import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
+import { versions } from '../version.js';
+import { noteFindings } from './audit.js';
+import type { TrainOptions } from './train.js';
+
+/** What belongs to training a whole network, and has no meaning for a head on a base. */
+const OF_NETWORKS = [
+  ...[
+    'size',
+    'resize',
+    'rescale',
+    'normalize',
+    'epochs',
+    'stepsPerEpoch',
+    'validationSteps',
+    'lr',
+    'profileKernels',
+    'checkpointSeconds',
+  ],
+  ...['rotation', 'widthShift', 'heightShift', 'shear', 'zoom', 'horizontalFlip', 'verticalFlip', 'brightness'],
+  ...['channelShift', 'fillMode', 'fillValue', 'profile'],
+] as const;
+
+/** @param given names of the flags that were given */
+export async function trainOnBaseCommand(
+  directory: string,
+  options: TrainOptions & { readonly base: string },
+  given: readonly string[],
+): Promise<number> {
+  const superfluous = OF_NETWORKS.find((name) => given.includes(name));
+  if (superfluous !== undefined)
+    throw new UsageError(
+      `--base: expected no --${superfluous.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}, which is for networks that are ` +
+        'trained as a whole; leave it out (--base-size sets the size of the pictures)',
+    );
+  const { split, groupBy, seed } = options;
+  const output = new Output(options);
+  const splits = await openSplits(directory, {
+    seed,
+    ...(split !== undefined && { split }),
+    ...(groupBy && { groupBy }),
+  });
+  const base = await openBase(options.base, options.baseLayer === undefined ? undefined : [options.baseLayer]);
+  const settings = {
+    ...{ size: options.baseSize, region: options.roi, exif: options.exif, alertClass: options.alertClass, seed },
+    ...(given.includes('batch') && { batchSize: options.batch }),
+  };
+  const { picture } = basePreparation(base, settings);
+  return withDevice(options, async (device, facts) => {
+    const run = await openRun(options.out, options.name, noteLeftovers);
+    const cache = openCache(options, [directory]);
+    const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
+    const training = await loadAndReport(splits.training, loading, output);
+    const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
+    const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
+    output.say(`Classes: ${describeClasses(training)}`);
+    output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
+    if (options.alertClass === undefined) noteAlertClass(training.classNames);
+    output.say(`Device: ${describeDevice(facts)}`);
+    output.say(
+      `Base: ${base.name}, ${picture.size.width}x${picture.size.height} pictures, features of ${base.featureLayers.join(', ')}`,
+    );
+    output.say(`Run: ${run.directory}`);
+
+    const start = performance.now();
+    const { result, stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', (signal) =>
+      trainOnBase(base, training, device, {
+        ...settings,
+        ...(cache && { keep: keepFeatures(cache, base) }),
+        onProgress: (done, total) => {
+          signal.throwIfAborted();
+          showProgress(() => `Features ${done}/${total}`);
+        },
+        pause: async () => {
+          await new Promise((resolve) => setImmediate(resolve));
+          signal.throwIfAborted();
+        },
+      }).catch((error: unknown) => {
+        if (signal.aborted) return null;
+        throw error;
+      }),
+    );
+    if (result === null) {
+      note(`beltnet: stopped; no model was written yet (${run.directory})`);
+      return stopCode ?? 130;
+    }
+    const { model, info } = result;
+    const seconds = (performance.now() - start) / 1000;
+    await run.writeConfig({
+      ...versions(),
+      started: new Date().toISOString(),
+      data: {
+        directory,
+        layout: splits.layout,
+        training: describeSet(training),
+        validation: validation && describeSet(validation),
+        audited,
+      },
+      alert: info.alert,
+      base: { name: base.name, hash: base.hash, layers: base.featureLayers },
+      device: facts,
+      options: { ...options, groupBy: groupBy ? String(groupBy) : null },
+      preprocessing: { ...info.preprocessing, size: picture.size },
+      architecture: model.config(),
+    });
+    await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
+    model.compile({ device });
+    const judged = validation ?? training;
+    const evaluation = await judgeSet({ model, info, device, name: run.directory }, judged, { batchSize: 16 });
+    const unknown = evaluation.unknown ?? 0;
+    output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...evaluation });
+    output.say();
+    const what = validation ? 'validation' : 'training';
+    output.say(`Trained in ${seconds.toFixed(1)} s on the features of ${count(training.labels.length, 'picture')}`);
+    output.say(
+      `Accuracy on the ${what} pictures: ${evaluation.accuracy.toFixed(4)}; ${unknown} of ${judged.labels.length} unlike the training's (unknown)`,
+    );
+    if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
+    const only = onlyClass(evaluation);
+    if (only !== null) note(`warning: the model takes every picture of ${judged.name} for '${only}'`);
+    output.say();
+    output.say(`Model:   ${run.path('best')}`);
+    output.say(`Config:  ${run.path('config')}`);
+    output.say();
+    const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
+    const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;
+    const data = validation ? quoted(directory) + sameSplit : 'FOLDER';
+    output.say(`Evaluate it:  beltnet evaluate ${quoted(run.path('best'))} ${data}`);
+    output.say(`Use it:       beltnet predict ${quoted(run.path('best'))} PICTURE...`);
+    noteSkipped(validation ? [training, validation] : [training]);
+    return 0;
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * A base: a network that was trained on other pictures, whose inner values describe pictures in general. Its features are the means
+ * over all positions of what some of its layers give, joined: one vector a picture.
+ */
+import { ModelFileError, UsageError } from '../../errors.js';
+import type { ModelInfo } from '../../formats/beltnet/info.js';
+import { Concatenate } from '../../nn/layers/merging.js';
+import { Dense } from '../../nn/layers/core.js';
+import { GlobalAveragePooling2D } from '../../nn/layers/pooling.js';
+import { Model } from '../../nn/model.js';
+import { input } from '../../nn/input.js';
+import type { SymbolicTensor } from '../../nn/layers/layer.js';
+
+/** The section of a model file that makes it a base. */
+export const BASE_SECTION = 'base';
+
+export interface Base {
+  readonly name: string;
+  /** Not compiled; its weights are read, never changed. */
+  readonly model: Model;
+  /** Layers whose means are the features, in this order. */
+  readonly featureLayers: readonly string[];
+  readonly preprocessing: ModelInfo['preprocessing'];
+  /** SHA-256 of its weights. */
+  readonly hash: string;
+}
+
+/** @throws ModelFileError when the file's section is not what a base needs */
+export function featureLayersOf({ sections = {} }: ModelInfo, model: Model, name: string): readonly string[] {
+  const layers = (sections[BASE_SECTION]?.value as { features?: unknown } | undefined)?.features;
+  const known = new Set(model.layers.map((layer) => layer.name));
+  if (Array.isArray(layers) && layers.length > 0 && layers.every((layer) => known.has(layer as string)))
+    return layers as string[];
+  throw new ModelFileError(
+    `${name}: expected a base that names its feature layers, got ${JSON.stringify(layers) ?? 'none'}`,
+  );
+}
+
+/**
+ * The base as far as its features need it, for pictures of another size if wanted, and what follows: [H,W,C] → [features] → …
+ *
+ * @param size of the pictures; by default the base's own
+ * @param classes 0: the features are the model's output; 2: one sigmoid unit on them; more: softmax over so many
+ * @returns a model of its own with the base's weights; those of the head are initial ones
+ */
+export async function onBase(
+  { model: base, featureLayers }: Base,
+  { size, classes, seed = 0 }: { size?: { width: number; height: number }; classes: number; seed?: number },
+): Promise<Model> {
+  const [height, width, channels] = base.inputShape;
+  const inputs = input({ shape: [size?.height ?? height, size?.width ?? width, channels] });
+  const values: SymbolicTensor[] = [inputs];
+  const taps = new Map<string, SymbolicTensor>();
+  for (const { layer, inputs: given } of base.nodes) {
+    if (taps.size === new Set(featureLayers).size) break;
+    const value = layer.apply(given.map((from) => values[from]));
+    values.push(value);
+    if (featureLayers.includes(layer.name)) taps.set(layer.name, value);
+  }
+  const means = featureLayers.map((name, index) => {
+    const value = taps.get(name);
+    if (value?.shape.length !== 3)
+      throw new UsageError(`base: expects feature layers that give maps [H,W,C], got '${name}'`);
+    return new GlobalAveragePooling2D({ name: `base_mean_${index}` }).apply(value);
+  });
+  const features = means.length === 1 ? means[0] : new Concatenate({ name: FEATURES }).apply(means);
+  const ending = (): Dense =>
+    classes === 2
+      ? new Dense(1, { name: HEAD, activation: 'sigmoid' })
+      : new Dense(classes, { name: HEAD, activation: 'softmax' });
+  const model = new Model({ inputs, outputs: classes === 0 ? features : ending().apply(features), seed });
+  const weights = await base.getWeights();
+  const own = await model.getWeights();
+  model.setWeights(Object.fromEntries(Object.entries(own).map(([name, value]) => [name, weights[name] ?? value])));
+  return model;
+}
+
+/** Names of the layers that are put on a base. */
+export const FEATURES = 'base_features';
+export const HEAD = 'base_head';

@@ -1,0 +1,114 @@
+/** Bases in Node: those that ship with the package, by name, and model files; and features that are kept from run to run. */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { UsageError } from '../../errors.js';
+import { FACTS_LENGTH } from '../../data/audit/picture-facts.js';
+import type { Dataset } from '../../data/dataset.js';
+import type { PictureCache } from '../../data/store/cache.node.js';
+import { loadModel } from '../../formats/beltnet/model.node.js';
+import { weightsHash } from '../../formats/beltnet/model.js';
+import { BASE_SECTION, featureLayersOf, type Base } from './features.js';
+import type { ComputeFeatures, KeepFeatures } from './train-on-base.js';
+
+/** Bases of the package; bases/README.md says where they come from. */
+export const bundledBases = ['darknet-tiny'] as const;
+
+/** The package's folder lies further up from dist/ than from src/. */
+const folder = new URL(import.meta.url.endsWith('.js') ? '../../../../bases/' : '../../../bases/', import.meta.url);
+
+/**
+ * @param given a name of `bundledBases`, or a model file
+ * @param layers whose means are the features; by default those that the file names, else its last that gives a map
+ * @throws UsageError for a name that is neither; ModelFileError for a file that is no model or has no such layers
+ */
+export async function openBase(given: string, layers?: readonly string[]): Promise<Base> {
+  const isBundled = (bundledBases as readonly string[]).includes(given);
+  const path = isBundled ? fileURLToPath(new URL(`${given}.safetensors`, folder)) : given;
+  if (!isBundled && !existsSync(path))
+    throw new UsageError(`base: expects ${bundledBases.join(', ')} or a model file, got '${given}', which is no file`);
+  const { model, info } = await loadModel(path, { knownSections: [BASE_SECTION] });
+  const named = info.sections?.[BASE_SECTION] !== undefined;
+  const lastMap = model.nodes.findLast(({ shape }) => shape.length === 3)?.layer.name;
+  const unknown = layers?.find((name) => !model.layers.some((layer) => layer.name === name));
+  if (unknown !== undefined)
+    throw new UsageError(`base layer: expects a layer of ${given}, got '${unknown}'; "beltnet export" lists them`);
+  if (!layers && !named && lastMap === undefined)
+    throw new UsageError(`base: expects a network with layers that give maps [H,W,C], got ${given} without`);
+  const featureLayers = layers ?? (named ? featureLayersOf(info, model, path) : [lastMap ?? '']);
+  const { preprocessing } = info;
+  return { name: given, model, featureLayers, preprocessing, hash: await weightsHash(model) };
+}
+
+/** Of how features are computed: counted up whenever they change. */
+const VERSION = 1;
+const TOGETHER = 64;
+
+/** Keeps features in the cache by the pixels of each picture, the base, and its layers. */
+export function keepFeatures(cache: PictureCache, base: Base): KeepFeatures {
+  return async (dataset, width, compute) => {
+    const key = JSON.stringify({
+      features: VERSION,
+      base: base.hash,
+      layers: base.featureLayers,
+      of: dataset.pictureShape,
+    });
+    const shelf = cache.records(key, width * Float32Array.BYTES_PER_ELEMENT);
+    const digests = await pixelDigests(dataset);
+    const missing = Uint32Array.from(digests.keys()).filter((index) => shelf.find(digests[index]) === null);
+    const features = new Float32Array(digests.length * width);
+    const put = (index: number, row: Float32Array): void => features.set(row, index * width);
+    if (missing.length > 0) {
+      const made = await compute(missing);
+      for (const [n, index] of missing.entries()) put(index, made.subarray(n * width, (n + 1) * width));
+    }
+    try {
+      const noFacts = new Uint8Array(FACTS_LENGTH);
+      for (const index of missing)
+        shelf.add(digests[index], noFacts, new Uint8Array(features.buffer, index * width * 4, width * 4));
+      shelf.finish();
+      const there = Uint32Array.from(digests.keys()).filter((index) => !missing.includes(index));
+      const row = new Uint8Array(width * 4);
+      for (const index of there) {
+        const place = shelf.find(digests[index]);
+        if (place) await shelf.packs[place.pack].read(place.place, 1, row);
+        put(index, new Float32Array(row.buffer));
+      }
+      shelf.keep(digests.flatMap((digest) => shelf.find(digest) ?? []));
+      return features;
+    } catch {
+      shelf.abandon(); // no room, no rights, or damaged: all are computed
+      return missing.length === digests.length ? features : computeAll(digests.length, compute);
+    }
+  };
+}
+
+const computeAll = (count: number, compute: ComputeFeatures): Promise<Float32Array> =>
+  compute(Uint32Array.from({ length: count }, (_, index) => index));
+
+/** SHA-256 of each prepared picture's pixels. */
+async function pixelDigests({ pictures, pictureShape, labels }: Dataset): Promise<Uint8Array[]> {
+  const length = pictureShape[0] * pictureShape[1] * pictureShape[2];
+  const digests: Uint8Array[] = [];
+  for (let first = 0; first < labels.length; first += TOGETHER) {
+    const count = Math.min(TOGETHER, labels.length - first);
+    let bytes: Uint8Array;
+    if (pictures instanceof Uint8Array) bytes = pictures.subarray(first * length, (first + count) * length);
+    else {
+      bytes = new Uint8Array(count * length);
+      await pictures.read(
+        Uint32Array.from({ length: count }, (_, n) => first + n),
+        bytes,
+      );
+    }
+    for (let n = 0; n < count; n++)
+      digests.push(
+        new Uint8Array(
+          createHash('sha256')
+            .update(bytes.subarray(n * length, (n + 1) * length))
+            .digest(),
+        ),
+      );
+  }
+  return digests;
+}

@@ -1,0 +1,76 @@
+/** What a model says about batches of pictures, before anybody judges: probabilities, and how unlike its training they are. */
+import type { Batches } from '../nn/training/batches.js';
+import { input } from '../nn/input.js';
+import type { SymbolicTensor } from '../nn/layers/layer.js';
+import { Concatenate } from '../nn/layers/merging.js';
+import { Model } from '../nn/model.js';
+import type { ModelInfo } from '../formats/beltnet/info.js';
+import type { Device } from '../tensor/device.js';
+import { unlikeOf, type UnlikeOfLayer } from './base/unlike-section.js';
+import { unlikeness } from './base/unlike.js';
+import { classProbabilities, type Prediction } from './verdict.js';
+
+export class Predictor {
+  readonly #model: Model;
+  readonly #units: number;
+  readonly #unlike: UnlikeOfLayer | null;
+  readonly #ownsModel: boolean;
+
+  private constructor(model: Model, units: number, unlike: UnlikeOfLayer | null, ownsModel: boolean) {
+    this.#model = model;
+    this.#units = units;
+    this.#unlike = unlike;
+    this.#ownsModel = ownsModel;
+  }
+
+  /**
+   * @param model compiled
+   * @param name of the model, for messages
+   * @throws ModelFileError when what the file says of unknown pictures does not fit the model
+   */
+  static async of(model: Model, info: ModelInfo, device: Device, name: string): Promise<Predictor> {
+    const unlike = unlikeOf(info, model, name);
+    if (unlike === null) return new Predictor(model, model.units, null, false);
+    const both = await withValue(model, unlike.layer);
+    both.compile({ device, loss: 'meanSquaredError' }); // nothing is trained
+    return new Predictor(both, model.units, unlike, true);
+  }
+
+  /** @param onEach takes each picture's as soon as it is there */
+  async predict(batches: Batches, onEach?: (index: number, prediction: Prediction) => void): Promise<Prediction[]> {
+    const all: Prediction[] = [];
+    await this.#model.predict(batches, {
+      onScores: (indices, scores) => {
+        for (const [n, index] of indices.entries()) {
+          all[index] = this.#read(scores.subarray(n * this.#model.units, (n + 1) * this.#model.units));
+          onEach?.(index, all[index]);
+        }
+      },
+    });
+    return all;
+  }
+
+  #read(row: Float32Array): Prediction {
+    const [probabilities] = classProbabilities(row.subarray(0, this.#units), this.#units);
+    return { probabilities, unlike: this.#unlike && unlikeness(this.#unlike, row.subarray(this.#units)) };
+  }
+
+  destroy(): void {
+    if (this.#ownsModel) this.#model.destroy();
+  }
+}
+
+/** A model that gives its scores and behind them the values of one of its layers: both in one pass. */
+async function withValue(model: Model, layer: string): Promise<Model> {
+  const inputs = input({ shape: model.inputShape });
+  const values: SymbolicTensor[] = [inputs];
+  let wanted = inputs;
+  for (const { layer: each, inputs: given } of model.nodes) {
+    values.push(each.apply(given.map((from) => values[from])));
+    if (each.name === layer) wanted = values[values.length - 1];
+  }
+  const outputs = new Concatenate().apply([values[values.length - 1], wanted]);
+  const both = new Model({ inputs, outputs, seed: model.seed });
+  both.setWeights(await model.getWeights());
+  return both;
+}
