@@ -29,18 +29,8 @@ import type { TrainOptions } from './train.js';
 
 /** What belongs to training a whole network, and has no meaning for a head on a base. */
 const OF_NETWORKS = [
-  ...[
-    'size',
-    'resize',
-    'rescale',
-    'normalize',
-    'epochs',
-    'stepsPerEpoch',
-    'validationSteps',
-    'lr',
-    'profileKernels',
-    'checkpointSeconds',
-  ],
+  ...['size', 'resize', 'rescale', 'normalize', 'epochs', 'stepsPerEpoch', 'validationSteps', 'lr', 'optimizer'],
+  ...['weightDecay', 'labelSmoothing', 'classWeight', 'earlyStopping', 'checkpointSeconds', 'profileKernels'],
   ...['rotation', 'widthShift', 'heightShift', 'shear', 'zoom', 'horizontalFlip', 'verticalFlip', 'brightness'],
   ...['channelShift', 'fillMode', 'fillValue', 'profile'],
 ] as const;

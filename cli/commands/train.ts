@@ -69,6 +69,9 @@ import { noteFindings } from './audit.js';
 
 const part = (name: string) => numberWhere(name, 'a number from 0 to below 1', (given) => given >= 0 && given < 1);
 
+/** Below this many pictures a network that is trained from scratch is mostly worse than a head on a base (docs/base.md). */
+const FEW_PICTURES = 1000;
+
 const flags = {
   ...pictureFlags,
   rescale: flag('<factor>', 'factor on the pixel values 0 to 255: a number or a fraction', factor, {
@@ -290,6 +293,10 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
+    if (training.labels.length < FEW_PICTURES)
+      note(
+        'note: with so few pictures a head on a trained network is mostly far better, in seconds: --base darknet-tiny',
+      );
     if (options.alertClass === undefined) noteAlertClass(classNames);
     const uneven = options.classWeight === 'none' ? unevenClasses(training) : null;
     if (uneven) {

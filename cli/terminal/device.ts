@@ -49,7 +49,10 @@ export async function withDevice<Result>(
 export async function readKernelChoices(path: string): Promise<Record<string, string>> {
   const refuse = (got: string) => new UsageError(`--kernels: expected the kernels.json of a run, got ${path}: ${got}`);
   const kind = { what: 'the kernels.json of a run', mostBytes: 2 ** 20 };
-  const bytes = await readWholeFile(path, { ...kind, refuse: (message) => new UsageError(`--kernels: ${message}`) });
+  const bytes = await readWholeFile(path, {
+    ...kind,
+    refuse: (message) => new UsageError(`--kernels: expected the kernels.json of a run, got ${message}`),
+  });
   let choices: unknown;
   try {
     choices = JSON.parse(Buffer.from(bytes).toString('utf8'));

@@ -91,7 +91,7 @@ test.each<[string[], number, RegExp]>([
   [[model, '-o', 'a.onnx', '--format', 'tflite'], 2, /--format: expected onnx.* got 'tflite'/],
   [[model], 2, /required option '-o, --output <file>' not specified/],
   [[model, '-o', 'a.safetensors', '--with-preprocessing'], 2, /--with-preprocessing: expected --format onnx/],
-  [['missing', '-o', 'a.onnx'], 4, /missing: expected a model file that can be read/],
+  [['missing', '-o', 'a.onnx'], 4, /missing: the file cannot be read \(ENOENT\); check the path/],
   [[model, '-o', 'nowhere/a.onnx'], 8, /the folder does not exist; make it first/],
 ])('%j ends with code %i', async (args, code, message) => {
   const result = await beltnet(['export', ...args], { cwd });

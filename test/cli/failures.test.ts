@@ -53,7 +53,7 @@ describe('each failure has its exit code and one line', () => {
   // Each of them starts a process: a few at a time.
   const cases: [args: string[], code: number, message: string | RegExp][] = [
     [['trian', 'belt'], 2, /unknown command 'trian'.*Did you mean train/],
-    [['train'], 2, 'missing required argument \'dir\'; see "beltnet train --help"'],
+    [['train'], 2, 'train: expects the folder of the pictures, or --resume RUN to go on with a run'],
     [['train', 'belt', '--stride', '3'], 2, "unknown option '--stride'"],
     [['train', 'belt', 'more'], 2, 'too many arguments'],
     [

@@ -66,7 +66,7 @@ describe('listClassFolders', () => {
     expect(list.skipped).toEqual([
       {
         file: `${folder}/a/2.WEBP`,
-        error: `${folder}/a/2.WEBP: expected JPEG, PNG or BMP, received .webp; convert it to PNG`,
+        error: `${folder}/a/2.WEBP: expected JPEG, PNG or BMP, received .webp; convert it to PNG, for example with ImageMagick: magick INPUT OUTPUT.png`,
       },
     ]);
     expect(list.notes).toEqual([
@@ -101,7 +101,7 @@ describe('listClassFolders', () => {
       ['a/1.png', 'b/notes.txt'],
       /class folder .*\/b: expected .jpg, .png or .bmp pictures/,
     ],
-    ['a class of other formats', ['a/1.png', 'b/1.gif'], /found none \(1 of other formats; convert them/],
+    ['a class of other formats', ['a/1.png', 'b/1.gif'], /found none \(1 of other formats; convert it to PNG/],
     ['a split data set', ['train/a/1.png', 'test/a/1.png'], /give one of them, for example .*\/test$/],
   ])('refuses %s', (_, paths, message) => {
     const folder = folderOf(...paths);
