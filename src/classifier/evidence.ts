@@ -1,5 +1,5 @@
 /** What the figures of an evaluation are worth: how sure they are, what guessing would reach, and which pictures were wrong. */
-import type { Dataset } from '../data/dataset.js';
+import { eachPicture, type Dataset } from '../data/dataset.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { balancedAccuracy, confusionMatrix, majorityAccuracy } from './figures/confusion.js';
 import { averagePrecision, rocAuc } from './figures/curves.js';
@@ -125,23 +125,10 @@ export function evidenceOf(
 /** Whether so few different pictures say nothing about others. */
 export const isNoEvidence = ({ distinctPictures }: Evidence): boolean => distinctPictures < FEWEST_GROUPS;
 
-const PICTURES_AT_ONCE = 64;
-
 /** A number for each picture, equal for equal pixels, [N]: 53 bits, by which two of a million differ in 99.99 % of sets. */
-export async function pixelHashes({ pictures, pictureShape, labels }: Dataset): Promise<number[]> {
-  const length = pictureShape.reduce((product, side) => product * side, 1);
-  if (pictures instanceof Uint8Array)
-    return Array.from(labels, (_, n) => hash53(pictures.subarray(n * length, (n + 1) * length)));
+export async function pixelHashes(dataset: Dataset): Promise<number[]> {
   const hashes: number[] = [];
-  const some = new Uint8Array(PICTURES_AT_ONCE * length);
-  for (let first = 0; first < labels.length; first += PICTURES_AT_ONCE) {
-    const count = Math.min(PICTURES_AT_ONCE, labels.length - first);
-    await pictures.read(
-      Uint32Array.from({ length: count }, (_, n) => first + n),
-      some,
-    );
-    for (let n = 0; n < count; n++) hashes.push(hash53(some.subarray(n * length, (n + 1) * length)));
-  }
+  for await (const picture of eachPicture(dataset)) hashes.push(hash53(picture));
   return hashes;
 }
 

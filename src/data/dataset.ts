@@ -76,6 +76,29 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   };
 }
 
+/** Pictures that are read together. */
+const READ_TOGETHER = 64;
+
+/** Each picture's bytes in turn, [height, width, channels]; what is given is written over by later ones. */
+export async function* eachPicture({
+  pictures,
+  pictureShape,
+  labels,
+}: Pick<Dataset, 'pictures' | 'pictureShape' | 'labels'>): AsyncGenerator<Uint8Array> {
+  const length = pictureShape.reduce((product, side) => product * side, 1);
+  const some = pictures instanceof Uint8Array ? pictures : new Uint8Array(READ_TOGETHER * length);
+  const together = pictures instanceof Uint8Array ? labels.length : READ_TOGETHER;
+  for (let first = 0; first < labels.length; first += together) {
+    const count = Math.min(together, labels.length - first);
+    if (!(pictures instanceof Uint8Array))
+      await pictures.read(
+        Uint32Array.from({ length: count }, (_, n) => first + n),
+        some,
+      );
+    for (let n = 0; n < count; n++) yield some.subarray(n * length, (n + 1) * length);
+  }
+}
+
 function gather({ pictureShape }: Dataset, pictures: Uint8Array, indices: Uint32Array): Uint8Array {
   const length = pictureShape.reduce((product, side) => product * side, 1);
   const out = new Uint8Array(indices.length * length);

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { UsageError } from '../../errors.js';
 import { FACTS_LENGTH } from '../../data/audit/picture-facts.js';
-import type { Dataset } from '../../data/dataset.js';
+import { eachPicture, type Dataset } from '../../data/dataset.js';
 import type { PictureCache } from '../../data/store/cache.node.js';
 import { loadModel } from '../../formats/beltnet/model.node.js';
 import { weightsHash } from '../../formats/beltnet/model.js';
@@ -42,7 +42,6 @@ export async function openBase(given: string, layers?: readonly string[]): Promi
 
 /** Of how features are computed: counted up whenever they change. */
 const VERSION = 1;
-const TOGETHER = 64;
 
 /** Keeps features in the cache by the pixels of each picture, the base, and its layers. */
 export function keepFeatures(cache: PictureCache, base: Base): KeepFeatures {
@@ -67,9 +66,10 @@ export function keepFeatures(cache: PictureCache, base: Base): KeepFeatures {
       for (const index of missing)
         shelf.add(digests[index], noFacts, new Uint8Array(features.buffer, index * width * 4, width * 4));
       shelf.finish();
-      const there = Uint32Array.from(digests.keys()).filter((index) => !missing.includes(index));
+      const isMade = new Set(missing);
       const row = new Uint8Array(width * 4);
-      for (const index of there) {
+      for (const index of digests.keys()) {
+        if (isMade.has(index)) continue;
         const place = shelf.find(digests[index]);
         if (place) await shelf.packs[place.pack].read(place.place, 1, row);
         put(index, new Float32Array(row.buffer));
@@ -87,28 +87,9 @@ const computeAll = (count: number, compute: ComputeFeatures): Promise<Float32Arr
   compute(Uint32Array.from({ length: count }, (_, index) => index));
 
 /** SHA-256 of each prepared picture's pixels. */
-async function pixelDigests({ pictures, pictureShape, labels }: Dataset): Promise<Uint8Array[]> {
-  const length = pictureShape[0] * pictureShape[1] * pictureShape[2];
+async function pixelDigests(dataset: Dataset): Promise<Uint8Array[]> {
   const digests: Uint8Array[] = [];
-  for (let first = 0; first < labels.length; first += TOGETHER) {
-    const count = Math.min(TOGETHER, labels.length - first);
-    let bytes: Uint8Array;
-    if (pictures instanceof Uint8Array) bytes = pictures.subarray(first * length, (first + count) * length);
-    else {
-      bytes = new Uint8Array(count * length);
-      await pictures.read(
-        Uint32Array.from({ length: count }, (_, n) => first + n),
-        bytes,
-      );
-    }
-    for (let n = 0; n < count; n++)
-      digests.push(
-        new Uint8Array(
-          createHash('sha256')
-            .update(bytes.subarray(n * length, (n + 1) * length))
-            .digest(),
-        ),
-      );
-  }
+  for await (const picture of eachPicture(dataset))
+    digests.push(new Uint8Array(createHash('sha256').update(picture).digest()));
   return digests;
 }

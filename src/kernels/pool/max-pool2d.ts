@@ -10,7 +10,14 @@ import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { isNanFunction } from '../../tensor/math.wgsl.js';
 import { split } from '../../tensor/cpu/parts.js';
-import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../shared/window.js';
+import {
+  WINDOW_CONSTANTS,
+  windowConstants,
+  windowGeometry,
+  type Padding,
+  type Pair,
+  type WindowAttributes,
+} from '../shared/window.js';
 import {
   allDifferent,
   between,
@@ -21,35 +28,11 @@ import {
 } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
 
-/** Constants of both shaders. */
-function constants(x: Shape, window: WindowAttributes): Record<string, number> {
-  const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
-  return {
-    HEIGHT: x[1],
-    WIDTH: x[2],
-    CHANNELS: x[3],
-    OUTPUT_HEIGHT: outputHeight,
-    OUTPUT_WIDTH: outputWidth,
-    WINDOW_HEIGHT: window.size[0],
-    WINDOW_WIDTH: window.size[1],
-    STRIDE_HEIGHT: window.strides[0],
-    STRIDE_WIDTH: window.strides[1],
-    TOP: top,
-    LEFT: left,
-  };
-}
-
-const SIZES = Object.keys(
-  constants([1, 1, 1, 1], { size: [1, 1], strides: [1, 1], dilation: [1, 1], padding: 'valid' }),
-)
-  .map((name) => `override ${name}: u32;`)
-  .join('\n');
-
 const FORWARD = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
 @group(0) @binding(2) var<storage, read_write> indices: array<u32>;
-${SIZES}
+${WINDOW_CONSTANTS}
 ${isNanFunction('f32')}
 ${ENTRY}
   let c = index % CHANNELS;
@@ -80,7 +63,7 @@ const BACKWARD = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> dy: array<f32>;
 @group(0) @binding(1) var<storage, read> indices: array<u32>;
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;
-${SIZES}
+${WINDOW_CONSTANTS}
 // The first window whose end lies beyond position t, and the one after the last that begins at or before it.
 fn firstWindow(t: u32, size: u32, stride: u32) -> u32 { return select(0u, (t - size) / stride + 1u, t >= size); }
 fn endWindow(t: u32, stride: u32, count: u32) -> u32 { return min(t / stride + 1u, count); }
@@ -147,7 +130,8 @@ export const maxPool2dForward = defineKernel<PoolAttributes>({
       }
     }
   },
-  wgsl: ({ inputs: [x], outputs: [y] }, { window }) => planThreads(FORWARD, sizeOf(y), constants(x, window)),
+  wgsl: ({ inputs: [x], outputs: [y] }, { window }) =>
+    planThreads(FORWARD, sizeOf(y), windowConstants('maxPool2d', x, window)),
   wasm({ inputs: [x] }, { window }) {
     const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
     const [batch, ...picture] = x;
@@ -194,7 +178,7 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
       dx[Math.floor(at / outputs) * picture + indices[at] * channels + (at % channels)] += dy[at];
     }
   },
-  wgsl: (_, { window, xShape }) => planThreads(BACKWARD, sizeOf(xShape), constants(xShape, window)),
+  wgsl: (_, { window, xShape }) => planThreads(BACKWARD, sizeOf(xShape), windowConstants('maxPool2d', xShape, window)),
   wasm({ inputs: [dy] }, { xShape }) {
     const [batch, height, width, channels] = xShape as [number, number, number, number];
     return {
