@@ -1,5 +1,5 @@
 /** beltnet for Node: everything of index.ts, with Dawn as the GPU, and with folders, files and worker threads. */
-import type { Finding } from './data/audit/audit.js';
+import type { Finding } from './data/audit/report.js';
 import type { ImportedKeras } from './formats/keras/keras.js';
 
 export * from './index.js';
@@ -24,15 +24,13 @@ export {
   type AuditFoldersOptions,
 } from './data/audit/audit-folders.node.js';
 export { groupsOf, listLabelled, openSplits, type SplitOptions } from './data/sources/splits.node.js';
+export { loadDataset, type LoadDatasetOptions, type LoadOptions } from './data/store/load-dataset.node.js';
 export {
-  loadDataset,
   loadPictures,
   streamPictures,
-  type LoadDatasetOptions,
   type LoadedPicture,
-  type LoadOptions,
   type PictureStream,
-} from './data/store/load.node.js';
+} from './data/store/stream-pictures.node.js';
 export { PictureCache } from './data/store/cache.node.js';
 export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin, markedCacheDirectory } from './data/store/cache-place.node.js';
 export { synthesize } from './data/belt/synthetic.node.js';

@@ -12,12 +12,8 @@ export {
 export { Device, type DeviceDescription, type DeviceStatistics } from './tensor/device.js';
 export { CpuDevice } from './tensor/cpu/cpu-device.js';
 export { ReferenceDevice } from './tensor/reference/reference-device.js';
-export {
-  WebGpuDevice,
-  type AdapterDescription,
-  type GpuAdapterObject,
-  type GpuObject,
-} from './tensor/webgpu/webgpu-device.js';
+export { WebGpuDevice } from './tensor/webgpu/webgpu-device.js';
+export type { AdapterDescription, GpuAdapterObject, GpuObject } from './tensor/webgpu/adapter.js';
 export { elementwiseKernel, type ElementwiseDefinition } from './tensor/elementwise.js';
 export { Expression, type OperandKind } from './tensor/expression.js';
 export { defineKernel, dispatchThreads, ENTRY, planThreads } from './tensor/kernel.js';
@@ -192,16 +188,8 @@ export { classCounts, subset, type Dataset, type PictureSet } from './data/datas
 export { decode, type DecodeOptions } from './data/pictures/decode.js';
 export { pictureFormat, type KnownFormat } from './data/pictures/format.js';
 export type { Picture } from './data/pictures/picture.js';
-export {
-  audit,
-  type AuditedPicture,
-  type AuditedSet,
-  type AuditOptions,
-  type AuditReport,
-  type Finding,
-  type FindingKind,
-  type SetSummary,
-} from './data/audit/audit.js';
+export { audit, type AuditOptions } from './data/audit/audit.js';
+export type { AuditedPicture, AuditedSet, AuditReport, Finding, FindingKind, SetSummary } from './data/audit/report.js';
 export { contactSheet, type SheetRow } from './data/audit/contact-sheet.js';
 export type { PictureFacts } from './data/audit/picture-facts.js';
 export type { Pictures, PictureStore } from './data/store/picture-store.js';

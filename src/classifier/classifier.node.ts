@@ -2,7 +2,7 @@
 import { BeltnetError, DataError, UsageError } from '../errors.js';
 import { decode } from '../data/pictures/decode.node.js';
 import { readPictureBytes } from '../data/pictures/read-picture.node.js';
-import { streamPictures } from '../data/store/load.node.js';
+import { streamPictures } from '../data/store/stream-pictures.node.js';
 import { loadModel } from '../formats/beltnet/model.node.js';
 import { decodeModel, type DecodeOptions } from '../formats/beltnet/model.js';
 import { openDevice } from '../tensor/open-device.node.js';

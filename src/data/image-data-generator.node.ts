@@ -9,7 +9,7 @@ import {
   type ImageDataGeneratorOptions,
   imageDataGenerator as browserImageDataGenerator,
 } from './image-data-generator.js';
-import { loadDataset } from './store/load.node.js';
+import { loadDataset } from './store/load-dataset.node.js';
 import type { Interpolation } from './pictures/resize.js';
 import { listLabelled } from './sources/splits.node.js';
 

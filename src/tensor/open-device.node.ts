@@ -12,7 +12,7 @@ import {
   type OpenDeviceOptions,
 } from './open-device.js';
 import { destroyAtExit, openGpu } from './webgpu/dawn.node.js';
-import type { AdapterDescription, GpuObject } from './webgpu/webgpu-device.js';
+import type { AdapterDescription, GpuObject } from './webgpu/adapter.js';
 
 /** 'cpu' needs no GPU object, and 'auto' no software one: both then start without loading Dawn's driver. */
 async function gpuFor(name: DeviceName): Promise<GpuObject | null> {

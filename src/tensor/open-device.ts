@@ -3,13 +3,8 @@ import { NoDeviceError, UsageError } from '../errors.js';
 import { checkNames } from '../options.js';
 import { CpuDevice } from './cpu/cpu-device.js';
 import type { Device } from './device.js';
-import {
-  describeAdapter,
-  requestAdapters,
-  WebGpuDevice,
-  type AdapterDescription,
-  type GpuObject,
-} from './webgpu/webgpu-device.js';
+import { describeAdapter, requestAdapters, type AdapterDescription, type GpuObject } from './webgpu/adapter.js';
+import { WebGpuDevice } from './webgpu/webgpu-device.js';
 
 export type DeviceName = 'auto' | 'webgpu' | 'cpu';
 

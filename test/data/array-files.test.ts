@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { listArraySet, openArraySet } from '../../src/data/sources/array-files.node.js';
-import { loadDataset, loadPictures } from '../../src/data/store/load.node.js';
+import { loadDataset } from '../../src/data/store/load-dataset.node.js';
+import { loadPictures } from '../../src/data/store/stream-pictures.node.js';
 import { listLabelled, openSplits } from '../../src/data/sources/splits.node.js';
 import { temporaryFolder } from './make-pictures.js';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { auditSets, listSets } from '../../src/data/audit/audit-folders.node.js';
 import { auditSheet } from '../../src/data/audit/audit-sheet.node.js';
-import type { AuditReport, FindingKind } from '../../src/data/audit/audit.js';
+import type { AuditReport, FindingKind } from '../../src/data/audit/report.js';
 import { Clusters, nearJoins, thumbnailDistance } from '../../src/data/audit/near-duplicates.js';
 import { goldenFile } from './golden.js';
 import { makePng, plainPng, temporaryFolder } from './make-pictures.js';

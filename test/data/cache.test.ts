@@ -15,7 +15,7 @@ import { PictureCache } from '../../src/data/store/cache.node.js';
 import { cacheDirectory, isWithin } from '../../src/data/store/cache-place.node.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { listClassFolders } from '../../src/data/sources/folder.node.js';
-import { loadDataset } from '../../src/data/store/load.node.js';
+import { loadDataset } from '../../src/data/store/load-dataset.node.js';
 import { readFacts } from '../../src/data/audit/picture-facts.js';
 import { plainPng, temporaryFolder } from './make-pictures.js';
 

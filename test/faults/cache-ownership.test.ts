@@ -19,7 +19,7 @@ import { describe, expect, test } from 'vitest';
 import { PictureCache } from '../../src/data/store/cache.node.js';
 import { markedCacheDirectory } from '../../src/data/store/cache-place.node.js';
 import { listClassFolders } from '../../src/data/sources/folder.node.js';
-import { loadDataset } from '../../src/data/store/load.node.js';
+import { loadDataset } from '../../src/data/store/load-dataset.node.js';
 import { beltnet } from '../cli/run-beltnet.js';
 import { plainPng, temporaryFolder } from '../data/make-pictures.js';
 

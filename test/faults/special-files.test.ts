@@ -8,7 +8,7 @@ import { DataError, ModelFileError } from '../../src/errors.js';
 import { readWholeFile, readWholeFileSync, type FileKind } from '../../src/files.node.js';
 import { openArraySet } from '../../src/data/sources/array-files.node.js';
 import { openSplits } from '../../src/data/sources/splits.node.js';
-import { loadPictures } from '../../src/data/store/load.node.js';
+import { loadPictures } from '../../src/data/store/stream-pictures.node.js';
 import { loadKeras } from '../../src/formats/keras/keras.node.js';
 import { loadModel } from '../../src/formats/beltnet/model.node.js';
 import { beltnet } from '../cli/run-beltnet.js';

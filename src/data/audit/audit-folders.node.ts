@@ -4,7 +4,8 @@ import { DataError } from '../../errors.js';
 import { inWords } from '../../files.node.js';
 import { MemoryBudget } from '../../memory.node.js';
 import { listArraySet, openArraySet } from '../sources/array-files.node.js';
-import { audit, type AuditedPicture, type AuditedSet, type AuditOptions, type AuditReport } from './audit.js';
+import { audit, type AuditOptions } from './audit.js';
+import type { AuditedPicture, AuditedSet, AuditReport } from './report.js';
 import type { PictureCache } from '../store/cache.node.js';
 import type { Dataset } from '../dataset.js';
 import {
@@ -16,7 +17,7 @@ import {
   subfolders,
   withSlashes,
 } from '../sources/folder.node.js';
-import { load, type LoadOptions } from '../store/load.node.js';
+import { load, type LoadOptions } from '../store/load-dataset.node.js';
 import { isManifest, type Manifest, readManifest } from '../sources/manifest.node.js';
 import { readFacts } from './picture-facts.js';
 

@@ -1,5 +1,5 @@
 /** The contact sheet of an audit: a row of pictures for each finding that is about pictures. */
-import type { Finding } from './audit.js';
+import type { Finding } from './report.js';
 import { contactSheet, type SheetRow } from './contact-sheet.js';
 import { decode } from '../pictures/decode.node.js';
 import { encodePng } from '../pictures/encode-png.node.js';

@@ -2,7 +2,6 @@
  * The architecture that Keras writes as JSON, as a model of ours: a row of layers (`Sequential`) or a graph with one input and one
  * output (`Functional`, formerly `Model`). Source: `get_config` and `from_config` of Keras 1.2.2, 2.2.4, 2.15 and 3.15.
  */
-import * as v from 'valibot';
 import { BeltnetError, ModelFileError } from '../../errors.js';
 import type { Layer } from '../../nn/layers/layer.js';
 import { Add, Multiply } from '../../nn/layers/merging.js';
@@ -12,8 +11,23 @@ import { input } from '../../nn/input.js';
 import type { SymbolicTensor } from '../../nn/layers/layer.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import type { Shape } from '../../tensor/shape.js';
+import {
+  DEEPEST,
+  firstConfig,
+  graphSchema,
+  inboundOf,
+  isNetwork,
+  modelSchema,
+  MOST_LAYERS,
+  nameOf,
+  parse,
+  rowSchema,
+  type LayerEntry,
+  type Reference,
+} from './architecture-json.js';
 import { preview } from './preview.js';
-import { convertLayer, modernClass, OptionError, supportedLayers, type RescalingOptions } from './layers.js';
+import { convertLayer, OptionError, supportedLayers, type RescalingOptions } from './layers.js';
+import { modernClass } from './old-spellings.js';
 
 /** A layer of Keras that has weights. */
 export interface WeightedLayer {
@@ -37,59 +51,7 @@ export interface Architecture {
   readonly notes: readonly string[];
 }
 
-const MOST_LAYERS = 2000;
-/** Models in models in models. */
-const DEEPEST = 8;
 const LONGEST_SIDE = 2 ** 16;
-
-const layerSchema = v.looseObject(
-  {
-    class_name: v.string('a class name'),
-    module: v.nullish(v.string()),
-    config: v.looseObject({ name: v.optional(v.string('a name')) }, 'an object'),
-    registered_name: v.nullish(v.string()),
-    name: v.optional(v.string()),
-    inbound_nodes: v.optional(v.array(v.unknown(), 'a list of nodes'), []),
-  },
-  'a layer with class_name and config',
-);
-type LayerEntry = v.InferOutput<typeof layerSchema>;
-
-const layerList = v.pipe(
-  v.array(layerSchema, 'a list of layers'),
-  v.minLength(1, 'at least one layer'),
-  v.maxLength(MOST_LAYERS, `at most ${MOST_LAYERS} layers`),
-);
-/** Functional models of Keras 2 have a list of them, those of Keras 3 one, if there is one. */
-const ends = v.pipe(
-  v.union([v.tuple([reference()]), reference()], 'one layer; beltnet has models of one input and one output'),
-  v.transform((given) => (Array.isArray(given[0]) ? given[0] : given) as Reference),
-);
-const rowSchema = v.looseObject({ layers: layerList }, 'an object with layers');
-const graphSchema = v.looseObject({ layers: layerList, input_layers: ends, output_layers: ends });
-const modelSchema = v.looseObject(
-  { class_name: v.string('a class name'), config: v.unknown() },
-  'the JSON of a Keras model, with class_name and config',
-);
-
-/** Layer, node of it, output of that node. */
-type Reference = [string, number, number];
-function reference() {
-  return v.tuple([v.string(), v.number(), v.number()]);
-}
-
-/** Checks a value by a schema. @throws ModelFileError naming the place, what was expected and what was received */
-function parse<Schema extends v.GenericSchema>(schema: Schema, value: unknown, place: string): v.InferOutput<Schema> {
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  if (result.success) return result.output;
-  let [issue] = result.issues as readonly v.BaseIssue<unknown>[];
-  // of a choice between forms, the problem of the form that came further says more
-  const deeper = issue.issues?.toSorted((a, b) => (b.path?.length ?? 0) - (a.path?.length ?? 0))[0];
-  if (deeper?.path) issue = deeper;
-  const path = (issue.path ?? []).map(({ key }) => String(key)).join('.');
-  const got = preview(issue.input);
-  throw new ModelFileError(`${place}${path && `, ${path}`}: expected ${issue.message}, got ${got}`);
-}
 
 /**
  * @param json what stands in `model.json`, in `config.json` of a `.keras` archive, or in a model's HDF5 file
@@ -136,26 +98,9 @@ interface Scope {
 /** From a model's input to its output; `isFirst` where the input is that of the whole. */
 type Network = (inputs: SymbolicTensor, isFirst: boolean) => SymbolicTensor;
 
-/** What a layer is applied to. */
-interface Inbound {
-  readonly from: readonly Reference[];
-  readonly numbers: readonly number[];
-}
-
 interface Applicable {
   /** `numbers` stand beside the inputs in the file: those of an operation. */
   apply(given: readonly SymbolicTensor[], isFirst: boolean, numbers: readonly number[]): SymbolicTensor;
-}
-
-const isNetwork = (className: string): boolean => ['Sequential', 'Functional', 'Model'].includes(className);
-
-/** The options of the first layer, which may stand in a model in the model. */
-function firstConfig([first]: readonly LayerEntry[], depth = 0): unknown {
-  const config = first.config as { layers?: unknown };
-  const inner = v.safeParse(layerList, config.layers);
-  return isNetwork(first.class_name) && inner.success && depth < DEEPEST
-    ? firstConfig(inner.output, depth + 1)
-    : first.config;
 }
 
 class Builder {
@@ -204,7 +149,7 @@ class Builder {
       .filter((entry) => entry !== first)
       .map((entry) => {
         const name = nameOf(entry);
-        const nodes = entry.inbound_nodes.map((node) => this.#inboundOf(node, name));
+        const nodes = entry.inbound_nodes.map((node) => inboundOf(node, `${this.#file}: layer '${name}'`));
         return { name, nodes, layer: this.#layer(entry, name, scope) };
       });
     this.#applied += others.reduce((sum, { nodes }) => sum + nodes.length, 0);
@@ -421,31 +366,10 @@ class Builder {
     return lengths;
   }
 
-  /** The inputs of a node: Keras 2 lists them, Keras 3 writes the arguments of the call. */
-  #inboundOf(node: unknown, name: string): Inbound {
-    const found: Reference[] = [];
-    const collect = (value: unknown, depth: number): void => {
-      if (depth > 3) return;
-      const history = (value as { config?: { keras_history?: unknown } } | null)?.config?.keras_history ?? value;
-      if (Array.isArray(history) && typeof history[0] === 'string') {
-        const [layer, nodeIndex, tensorIndex] = history as unknown[];
-        if (Number.isInteger(nodeIndex) && tensorIndex === 0) found.push([layer as string, nodeIndex as number, 0]);
-        else throw this.#problem(`layer '${name}' expects inputs [layer, node, 0], got ${preview(history)}`);
-      } else if (Array.isArray(value)) for (const one of value as unknown[]) collect(one, depth + 1);
-    };
-    const { args } = (node ?? {}) as { args?: unknown };
-    collect(args ?? node, 0);
-    const numbers = Array.isArray(args) ? args.filter((value): value is number => Number.isFinite(value)) : [];
-    if (found.length === 0) throw this.#problem(`layer '${name}' expects inputs from layers, got ${preview(node)}`);
-    return { from: found, numbers };
-  }
-
   #problem(what: string): ModelFileError {
     return new ModelFileError(`${this.#file}: ${what}`);
   }
 }
-
-const nameOf = (entry: LayerEntry): string => entry.config.name ?? entry.name ?? entry.class_name.toLowerCase();
 
 /** Keras 3's name of a layer among the weights, which says its class and its place among those of that class. */
 export function checkpointName(className: string, number: number): string {

@@ -3,7 +3,7 @@
  * Keras 2 and 3 first. Source: the `get_config` methods of Keras 1.2.2, 2.2.4, 2.15 and 3.15.
  */
 import * as v from 'valibot';
-import { activationNames } from '../../nn/activations.js';
+import type { activationNames } from '../../nn/activations.js';
 import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
 import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
 import { Cropping2D, Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
@@ -14,6 +14,24 @@ import { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D, MaxPoolin
 import { Normalization, Rescaling } from '../../nn/layers/preprocessing.js';
 import type { LayerKind } from '../../nn/layers/registry.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
+import {
+  activation,
+  amount,
+  axes,
+  convolution,
+  count,
+  edges,
+  flag,
+  ignored,
+  number,
+  numbers,
+  only,
+  pooling,
+  regularizer,
+  shared,
+  text,
+} from './layer-options.js';
+import { modernClass, modernized } from './old-spellings.js';
 import { preview } from './preview.js';
 
 /** What a layer of Keras becomes: these layers, one after another; none, when it does nothing to a prediction. */
@@ -33,74 +51,6 @@ export interface RescalingOptions {
 }
 
 type Options = Readonly<Record<string, unknown>>;
-
-// --- the kinds of values. The texts are what messages say was expected.
-
-const count = v.pipe(
-  v.number('a positive integer'),
-  v.integer('a positive integer'),
-  v.minValue(1, 'at least 1'),
-  v.maxValue(2 ** 20, 'at most 2^20'),
-);
-const whole = v.pipe(
-  v.number('an integer'),
-  v.integer('an integer'),
-  v.minValue(0, 'at least 0'),
-  v.maxValue(4096, 'at most 4096'),
-);
-const number = v.pipe(v.number('a number'), v.finite('a finite number'));
-const flag = v.boolean('true or false');
-const text = v.pipe(
-  v.string('a text'),
-  v.nonEmpty('a text that is not empty'),
-  v.maxLength(1000, 'at most 1000 letters'),
-);
-const sides = v.union([count, v.tuple([count, count])], 'a positive integer or two of them');
-const padding = v.optional(v.picklist(['valid', 'same'], "'valid' or 'same'"), 'valid');
-const axes = v.union(
-  [v.pipe(number, v.integer()), v.pipe(v.array(v.pipe(number, v.integer())), v.length(1))],
-  'one axis',
-);
-const channelsLast = v.optional(v.literal('channels_last', "'channels_last', the only order of axes that beltnet has"));
-const ignored = v.optional(v.unknown());
-const only = <Value extends number | boolean>(value: Value, reason: string) =>
-  v.optional(v.literal(value, `${value}, ${reason}`));
-const otherNames: Readonly<Record<string, string>> = { silu: 'swish', hard_silu: 'hard_swish' };
-const knownActivations = [...activationNames, ...Object.keys(otherNames)].join(', ');
-const activation = v.optional(
-  v.pipe(
-    v.string(`one of ${knownActivations}`),
-    v.transform((name) => (Object.hasOwn(otherNames, name) ? otherNames[name] : name)),
-    v.picklist(activationNames, `one of ${knownActivations}`),
-  ),
-  'linear',
-);
-/** Of regularizers L2 is kept, for a training that goes on. */
-const regularizer = v.optional(
-  v.pipe(
-    v.looseObject(
-      { l2: v.optional(v.unknown()), config: v.optional(v.looseObject({ l2: v.optional(v.unknown()) })) },
-      'a regularizer',
-    ),
-    v.transform(({ l2, config }) => {
-      const value = config?.l2 ?? l2;
-      return typeof value === 'number' && value > 0 && value < Infinity ? { l2: value } : null;
-    }),
-  ),
-);
-
-/** Options that all layers may have. */
-const shared = { name: text, data_format: channelsLast };
-
-const convolution = {
-  kernel_size: sides,
-  strides: v.optional(sides, 1),
-  padding,
-  dilation_rate: v.optional(sides, 1),
-  activation,
-  use_bias: v.optional(flag, true),
-};
-const pooling = { pool_size: v.optional(sides, 2), strides: v.optional(sides), padding };
 
 interface Conversion {
   readonly schema: v.GenericSchema<unknown, Record<string, unknown>>;
@@ -138,35 +88,6 @@ const leftOut = (name: string): Converted => ({
 
 const globalPooling = (make: (options: { name: string; keepdims: boolean }) => Layer): Conversion =>
   kind({ keepdims: v.optional(flag, false) }, ({ name, keepdims }) => make({ name, keepdims }));
-
-/** Rows and columns at the edges of a picture. */
-const edges = v.pipe(
-  v.union(
-    [whole, v.tuple([whole, whole]), v.tuple([v.tuple([whole, whole]), v.tuple([whole, whole])])],
-    'a number, two, or two pairs',
-  ),
-  v.transform((given): [[number, number], [number, number]] => {
-    const [rows, columns] = typeof given === 'number' ? [given, given] : given;
-    const pair = (side: number | [number, number]): [number, number] =>
-      typeof side === 'number' ? [side, side] : side;
-    return [pair(rows), pair(columns)];
-  }),
-);
-
-/** A number of at least 0, which older versions write as a list of one. */
-const amount = v.union(
-  [
-    v.pipe(number, v.minValue(0)),
-    v.pipe(
-      v.tuple([v.pipe(number, v.minValue(0))]),
-      v.transform(([one]) => one),
-    ),
-  ],
-  'a number of at least 0',
-);
-
-/** One number for all channels, or one for each. */
-const numbers = v.union([number, v.array(number)], 'a number, or one for each channel');
 
 function forChannels(name: string, given: number | number[], input: Shape): number[] {
   const channels = input.at(-1) ?? 1;
@@ -387,58 +308,6 @@ const poolingOptions = ({
   strides?: number | [number, number] | undefined;
   padding: 'valid' | 'same';
 }) => ({ name, poolSize: pool_size, padding: given, ...(strides !== undefined && { strides }) });
-
-// --- Keras 1, and what only training needs
-
-const oldClasses: Readonly<Record<string, string>> = {
-  Convolution2D: 'Conv2D',
-  AtrousConvolution2D: 'Conv2D',
-  AtrousConv2D: 'Conv2D',
-  SeparableConvolution2D: 'SeparableConv2D',
-};
-
-const oldOptions: Readonly<Record<string, string>> = {
-  nb_filter: 'filters',
-  subsample: 'strides',
-  atrous_rate: 'dilation_rate',
-  border_mode: 'padding',
-  dim_ordering: 'data_format',
-  bias: 'use_bias',
-  output_dim: 'units',
-  p: 'rate',
-  W_regularizer: 'kernel_regularizer',
-};
-
-const oldOrders: Readonly<Record<string, string>> = { tf: 'channels_last', th: 'channels_first' };
-
-/** How weights begin and what holds them in bounds; how inputs are declared, which is read elsewhere. */
-const passedOver =
-  /(_initializer|_constraint|_init)$|^(init|weights|[bW]_constraint|(bias|b|beta|gamma|activity|depthwise|pointwise)_regularizer)$|^(trainable|dtype|seed|autocast|build_config|batch_input_shape|batch_shape|input_shape|input_dim|input_length|input_dtype|sparse|ragged|optional|quantization_config)$/;
-
-/** NumPy's numbers, as some versions write them. */
-const plain = (value: unknown): unknown =>
-  typeof value === 'object' && value !== null && (value as Options)['type'] === 'ndarray'
-    ? (value as Options)['value']
-    : value;
-
-function modernized(config: Options): Record<string, unknown> {
-  const modern: Record<string, unknown> = {};
-  for (const [key, given] of Object.entries(config)) {
-    // null asks for nothing, whatever the option
-    if (given === null || passedOver.test(key) || key === 'nb_row' || key === 'nb_col') continue;
-    const name = Object.hasOwn(oldOptions, key) ? oldOptions[key] : key;
-    modern[name] =
-      key === 'dim_ordering' && typeof given === 'string' && Object.hasOwn(oldOrders, given)
-        ? oldOrders[given]
-        : plain(given);
-  }
-  if ('nb_row' in config) modern['kernel_size'] = [config['nb_row'], config['nb_col']];
-  return modern;
-}
-
-/** The name that Keras 2 and 3 have for a class. */
-export const modernClass = (className: string): string =>
-  Object.hasOwn(oldClasses, className) ? oldClasses[className] : className;
 
 /**
  * A layer of Keras as ours.

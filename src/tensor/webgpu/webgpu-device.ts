@@ -2,29 +2,13 @@
  * The WebGPU device, over any GPU object: the browser's `navigator.gpu`, or Dawn in Node.
  * A recorded step becomes one command encoder, one compute pass and one submit.
  */
-import {
-  BeltnetError,
-  DeviceError,
-  DeviceLostError,
-  NoDeviceError,
-  OutOfMemoryError,
-  ShaderError,
-  UsageError,
-} from '../../errors.js';
+import { DeviceError, DeviceLostError, NoDeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
+import { describeAdapter, type AdapterDescription, type GpuAdapterObject } from './adapter.js';
 import { choiceKey, quickest, trialData, type Contender } from './autotune.js';
 import { Device, type DeviceDescription, type Launch, type Recording } from '../device.js';
 import type { BufferView, DeviceBuffer, Dispatch, KernelCall, KernelTarget, OptionalFeature } from '../kernel.js';
 import { bytesOf, type TensorType } from '../shape.js';
-
-/** WebGPU's entry: `navigator.gpu`, or what Dawn gives. A type of our own, so that projects compile which have none of WebGPU's. */
-export interface GpuObject {
-  requestAdapter(options?: object): Promise<object | null>;
-}
-
-/** What `requestAdapter` gives: the same for WebGPU's GPUAdapter. */
-export interface GpuAdapterObject {
-  requestDevice(descriptor?: object): Promise<object>;
-}
+import { Pipelines } from './pipelines.js';
 
 interface WebGpuBuffer extends DeviceBuffer {
   readonly gpu: GPUBuffer;
@@ -49,19 +33,9 @@ export interface WebGpuDeviceOptions {
   halfPrecision?: boolean;
 }
 
-export interface AdapterDescription {
-  readonly name: string;
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly kind: 'hardware' | 'software';
-  readonly limits: Readonly<Record<string, number>>;
-  readonly features: readonly string[];
-}
-
 /** WebGPU's flag values; Node has no global `GPUBufferUsage` and its kin. */
 const USAGE = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, storage: 0x80, queryResolve: 0x200 };
 const MAP_READ = 0x1;
-const COMPUTE_STAGE = 0x4;
 
 /** Share of the expected time that is slept through: of work that nothing follows, and of work with more behind it. */
 const NAP = { last: 0.9, followed: 1 };
@@ -79,48 +53,11 @@ const LARGEST_STAGING = 2 ** 20;
 
 const DEFAULT_BUDGET = 4 * 2 ** 30;
 
-export function describeAdapter(adapter: GpuAdapterObject): AdapterDescription {
-  const { info, limits, features } = adapter as GPUAdapter;
-  const named: Record<string, number> = {};
-  // The limits are getters on the prototype, so they have to be named one by one.
-  for (const name of [
-    'maxBufferSize',
-    'maxStorageBufferBindingSize',
-    'maxStorageBuffersPerShaderStage',
-    'maxComputeInvocationsPerWorkgroup',
-    'maxComputeWorkgroupStorageSize',
-    'maxComputeWorkgroupsPerDimension',
-  ] as const) {
-    named[name] = limits[name];
-  }
-  return {
-    name: info.description || info.device || `${info.vendor} ${info.architecture}`.trim() || 'unnamed adapter',
-    vendor: info.vendor || 'unknown',
-    architecture: info.architecture || 'unknown',
-    kind: isSoftware(info) ? 'software' : 'hardware',
-    limits: named,
-    features: [...features].map(String).toSorted(),
-  };
-}
-
-function isSoftware(info: GPUAdapterInfo): boolean {
-  return (
-    info.isFallbackAdapter ||
-    /swiftshader|llvmpipe|lavapipe|software|basic render/i.test(
-      `${info.vendor} ${info.architecture} ${info.device} ${info.description}`,
-    )
-  );
-}
-
 export class WebGpuDevice extends Device {
   readonly description: DeviceDescription;
   readonly adapter: AdapterDescription;
   readonly #device: GPUDevice;
-  readonly #pipelines = new Map<string, GPUComputePipeline>();
-  readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  readonly #modules = new Map<string, GPUShaderModule>();
-  /** Compilation reports that have not come in yet. */
-  readonly #compiling = new Set<Promise<void>>();
+  readonly #pipelines: Pipelines;
   /** Buffers for reading that are free, by size: a training reads its figures again and again. */
   readonly #staging = new Map<number, GPUBuffer[]>();
   readonly #maximumBinding: number;
@@ -129,9 +66,6 @@ export class WebGpuDevice extends Device {
   #submitted: (readonly Launch[])[] = [];
   /** The last wait that began; waits end in the order of their work. */
   #waiting: Promise<unknown> = Promise.resolve();
-  /** Since the last wait a pipeline was made: the driver compiles it at its first use, so that a time says nothing. */
-  #compiled = false;
-
   readonly #autotune: boolean;
   readonly #target: KernelTarget;
 
@@ -157,6 +91,7 @@ export class WebGpuDevice extends Device {
     };
     this.adapter = adapter;
     this.#device = device;
+    this.#pipelines = new Pipelines(device, (error) => this.fail(error));
     this.#maximumBinding = device.limits.maxStorageBufferBindingSize;
     this.description = {
       kind: 'webgpu',
@@ -177,8 +112,8 @@ export class WebGpuDevice extends Device {
         ? new OutOfMemoryError(`webgpu: out of memory (${error.message}); use a smaller batch or smaller pictures`)
         : new DeviceError(`webgpu: ${error.message}`);
     // A shader that fails makes its launches fail too; its own report, if one is coming, says more and goes first.
-    if (this.#compiling.size === 0) this.fail(failure);
-    else void Promise.all(this.#compiling).then(() => this.fail(failure));
+    if (this.#pipelines.reports.size === 0) this.fail(failure);
+    else void Promise.all(this.#pipelines.reports).then(() => this.fail(failure));
   };
 
   /**
@@ -273,10 +208,11 @@ export class WebGpuDevice extends Device {
       throw new DeviceError(`webgpu: ${(error as Error).message}`);
     }
     const [first] = submitted;
-    if (first && !this.#compiled && submitted.every((launches) => launches === first))
+    // A pipeline that was made since the last wait was compiled by the driver at its first use: the time says nothing then.
+    if (first && !this.#pipelines.isFresh && submitted.every((launches) => launches === first))
       this.#milliseconds.set(first, (performance.now() - start) / submitted.length);
-    this.#compiled = false;
-    await Promise.all(this.#compiling);
+    this.#pipelines.isFresh = false;
+    await Promise.all(this.#pipelines.reports);
     this.check();
   }
 
@@ -298,10 +234,7 @@ export class WebGpuDevice extends Device {
   }
 
   #bind(label: string, { code, constants = {}, bindings, workgroups }: Dispatch): WebGpuLaunch['dispatches'][number] {
-    const layout = this.#layout(code);
-    const key = `${JSON.stringify(constants)}${code}`;
-    let pipeline = this.#pipelines.get(key);
-    if (!pipeline) this.#pipelines.set(key, (pipeline = this.#compile(label, code, constants, layout)));
+    const { layout, pipeline } = this.#pipelines.of(label, code, constants);
     const bindGroup = this.#device.createBindGroup({
       layout,
       entries: bindings.map((view, binding) => ({
@@ -314,61 +247,6 @@ export class WebGpuDevice extends Device {
       })),
     });
     return { pipeline, bindGroup, workgroups };
-  }
-
-  /** The bind-group layout that a shader's declarations spell out; 'auto' layouts would drop bindings that a shader ignores. */
-  #layout(code: string): GPUBindGroupLayout {
-    const access = [...code.matchAll(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*(read|read_write)>/g)];
-    const key = access.map(([, , mode]) => mode).join();
-    let layout = this.#layouts.get(key);
-    if (!layout) {
-      layout = this.#device.createBindGroupLayout({
-        entries: access.map(([, binding, mode]) => ({
-          binding: Number(binding),
-          visibility: COMPUTE_STAGE,
-          buffer: { type: mode === 'read' ? 'read-only-storage' : 'storage' },
-        })),
-      });
-      this.#layouts.set(key, layout);
-    }
-    return layout;
-  }
-
-  /** Makes a pipeline; errors come later, to the next wait. */
-  #compile(
-    label: string,
-    code: string,
-    constants: Readonly<Record<string, number>>,
-    layout: GPUBindGroupLayout,
-  ): GPUComputePipeline {
-    const device = this.#device;
-    device.pushErrorScope('validation');
-    let module = this.#modules.get(code);
-    if (!module) this.#modules.set(code, (module = device.createShaderModule({ label, code })));
-    const pipeline = device.createComputePipeline({
-      label,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main', constants },
-    });
-    const report: Promise<void> = Promise.all([device.popErrorScope(), module.getCompilationInfo()]).then(
-      ([error, { messages }]) => {
-        this.#compiling.delete(report);
-        const lines = code.split('\n');
-        const texts = messages
-          .filter(({ type }) => type === 'error')
-          .map(
-            ({ lineNum, linePos, message }) =>
-              `${lineNum}:${linePos} ${message}\n    ${lines[lineNum - 1]?.trim() ?? ''}`,
-          );
-        if (texts.length > 0)
-          this.fail(new ShaderError(`${label}: the driver refuses the shader\n  ${texts.join('\n  ')}`));
-        else if (error) this.fail(new ShaderError(`${label}: the driver refuses the pipeline: ${error.message}`));
-      },
-      () => void this.#compiling.delete(report), // the device went away; its `lost` promise says why
-    );
-    this.#compiling.add(report);
-    this.#compiled = true;
-    return pipeline;
   }
 
   #encode(pass: GPUComputePassEncoder, { dispatches }: WebGpuLaunch): void {
@@ -495,27 +373,4 @@ export class WebGpuDevice extends Device {
     this.#device.removeEventListener('uncapturederror', this.#onError);
     this.#device.destroy();
   }
-}
-
-/**
- * The adapters that a GPU object offers, hardware first, without duplicates.
- */
-export async function requestAdapters(given: GpuObject): Promise<GpuAdapterObject[]> {
-  const gpu = given as GPU;
-  const found = new Map<string, GPUAdapter>();
-  for (const options of [
-    { powerPreference: 'high-performance' },
-    { powerPreference: 'low-power' },
-    { forceFallbackAdapter: true },
-  ] as const) {
-    const adapter = await gpu.requestAdapter(options).catch((error: unknown) => {
-      if (error instanceof BeltnetError) throw error;
-      return null; // a backend that cannot even enumerate has no adapter for us
-    });
-    if (!adapter) continue;
-    const { vendor, architecture, device, description } = adapter.info;
-    const key = [vendor, architecture, device, description].join('|');
-    if (!found.has(key)) found.set(key, adapter);
-  }
-  return [...found.values()].toSorted((a, b) => Number(isSoftware(a.info)) - Number(isSoftware(b.info)));
 }

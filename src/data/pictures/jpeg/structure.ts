@@ -7,6 +7,7 @@ import { DamagedPicture } from '../damaged-picture.js';
 import { type Orientation, readOrientation } from '../orientation.js';
 import { buildHuffmanTable, type HuffmanDefinition, type HuffmanTable } from './huffman-table.js';
 import { standardAcTables, standardDcTables } from './standard-tables.js';
+import { checkIgnored, isRestart, Marker } from './markers.js';
 import { zigzag } from './zigzag.js';
 
 /** What the components are. */
@@ -72,42 +73,6 @@ export interface Structure {
   /** By component: what its coefficients are multiplied by, row by row, [64] */
   readonly quantizations: readonly Uint16Array[];
 }
-
-const Marker = {
-  temporary: 0x01,
-  baselineFrame: 0xc0,
-  extendedFrame: 0xc1,
-  progressiveFrame: 0xc2,
-  huffmanTables: 0xc4,
-  arithmeticConditions: 0xcc,
-  restart0: 0xd0,
-  restart7: 0xd7,
-  startOfImage: 0xd8,
-  endOfImage: 0xd9,
-  scan: 0xda,
-  quantizations: 0xdb,
-  numberOfLines: 0xdc,
-  restartInterval: 0xdd,
-  application0: 0xe0,
-  application1: 0xe1,
-  application14: 0xee,
-  application15: 0xef,
-  comment: 0xfe,
-} as const;
-
-/** Frames of other kinds, by their marker. */
-const otherFrames: Record<number, string> = {
-  0xc3: 'lossless',
-  0xc5: 'hierarchical',
-  0xc6: 'hierarchical',
-  0xc7: 'hierarchical',
-  0xc9: 'arithmetic-coded',
-  0xca: 'arithmetic-coded',
-  0xcb: 'arithmetic-coded',
-  0xcd: 'hierarchical',
-  0xce: 'hierarchical',
-  0xcf: 'hierarchical',
-};
 
 /** libjpeg's limit too. */
 const LONGEST_SIDE = 65_500;
@@ -409,24 +374,6 @@ function blocksInUnit(frame: Frame, parts: readonly ScanPart[]): number {
     return sum + horizontal * vertical;
   }, 0);
 }
-
-/** @throws DamagedPicture unless the marker starts a segment that has no influence on the pixels */
-function checkIgnored(marker: number, start: number): void {
-  if (marker in otherFrames) {
-    throw new DamagedPicture(
-      `expected a baseline or progressive JPEG, received one that is ${otherFrames[marker]}`,
-      'save it again with another program',
-    );
-  }
-  const isApplication = marker >= Marker.application0 && marker <= Marker.application15;
-  const isOther =
-    marker === Marker.comment || marker === Marker.numberOfLines || marker === Marker.arithmeticConditions;
-  if (!isApplication && !isOther) {
-    throw new DamagedPicture(`the marker ff${marker.toString(16).padStart(2, '0')} at byte ${start} is unknown`);
-  }
-}
-
-const isRestart = (marker: number): boolean => marker >= Marker.restart0 && marker <= Marker.restart7;
 
 const uint16 = (bytes: Uint8Array, at: number): number => (bytes[at] << 8) | bytes[at + 1];
 
