@@ -1,15 +1,24 @@
-/** What `compile` is given, resolved and checked. */
+/** Compiling: what is given, resolved and checked, and what a graph of layers becomes on a device. */
 import { UsageError } from '../errors.js';
 import { received } from '../expect.js';
+import { add } from '../kernels/elementwise/arithmetic.js';
+import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
 import { adam, adamW } from '../optim/adam.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import { rmsprop } from '../optim/rmsprop.js';
 import { sgd } from '../optim/sgd.js';
 import { checkNames, preview } from '../options.js';
 import { Device } from '../tensor/device.js';
-import { formatShape } from '../tensor/shape.js';
+import { formatShape, sizeOf } from '../tensor/shape.js';
+import { tensor, type Tensor } from '../tensor/tensor.js';
 import type { Graph } from './graph.js';
 import { resolveLoss, type Loss, type LossName } from './losses.js';
+import type { ParameterArena } from './parameters.js';
+import { Exclusive } from './training/exclusive.js';
+import type { FitOwner } from './training/fit.js';
+import { ArraySources } from './training/on-batch.js';
+import { newCounters } from './training/state.js';
+import { Steps } from './training/steps.js';
 
 const optimizers = { adam, adamW, rmsprop, sgd };
 
@@ -25,8 +34,87 @@ export interface CompileOptions {
   metrics?: readonly 'accuracy'[];
 }
 
+/** What `compile` is given, resolved. */
+interface Settings {
+  readonly device: Device;
+  readonly optimizer: Optimizer;
+  readonly loss: Loss;
+  /** By class. */
+  readonly weights: Float32Array | null;
+}
+
+/** What exists once a model is compiled. */
+export interface Compiled extends FitOwner {
+  readonly loss: Loss;
+  /** The layers' parameters, by node. */
+  readonly tensors: readonly Record<string, Tensor>[];
+  readonly arrays: ArraySources;
+}
+
+/** @throws UsageError for options that are not known, or a loss that does not fit the last layer */
+export function settingsOf(graph: Graph, given: CompileOptions): Settings {
+  checkCompile(given);
+  const { device, optimizer = 'adam', loss, classWeight } = given;
+  return {
+    device,
+    loss: lossFor(graph, loss),
+    optimizer: resolveOptimizer(optimizer),
+    weights: classWeight ? classWeightsOf(classWeight, classesOf(graph)) : null,
+  };
+}
+
+/**
+ * @param arena of the graph's parameters, on the device
+ * @param seed of dropout; that of a training that is restored takes its place
+ */
+export function compileGraph(
+  graph: Graph,
+  arena: ParameterArena,
+  { device, optimizer, loss, weights }: Settings,
+  seed: () => number,
+): Compiled {
+  const bound = optimizer.bind(arena.values, arena.gradients);
+  const tensors = graph.nodes.map(({ layer }) => arena.ofLayer(layer.name));
+  const steps = new Steps(device, {
+    forward: (x, options) => graph.run(x, tensors, { ...options, seed: seed() })[0],
+    units: sizeOf(graph.outputShape),
+    loss,
+    optimizer: bound,
+    arena,
+    classWeights: weights ? tensor(device, weights) : null,
+    penalty: () => penaltyOf(graph, arena),
+    stochastic: graph.isStochastic,
+  });
+  return {
+    device,
+    optimizer,
+    loss,
+    arena,
+    bound,
+    steps,
+    tensors,
+    counters: newCounters(),
+    training: new Exclusive(),
+    figures: new Exclusive(),
+    arrays: new ArraySources(device, graph.inputShape),
+  };
+}
+
+/** What the layers' regularization adds to the loss. */
+function penaltyOf(graph: Graph, arena: ParameterArena): Tensor | null {
+  const penalties = graph
+    .parameters()
+    .flatMap(({ fullName, l2 = 0, trainable }) =>
+      l2 > 0 && trainable ? [sumOfSquares(arena.value(fullName), { scale: l2 })] : [],
+    );
+  return penalties.length > 0 ? penalties.reduce(add) : null;
+}
+
+/** How many classes data may have. One sigmoid unit stands for two. */
+export const classesOf = (graph: Graph): number => Math.max(2, sizeOf(graph.outputShape));
+
 /** @throws UsageError for an option that is not known, and for metrics other than accuracy */
-export function checkCompile(options: CompileOptions): void {
+function checkCompile(options: CompileOptions): void {
   checkNames('compile', options, { device: true, optimizer: true, loss: true, classWeight: true, metrics: true });
   const metrics: unknown = options.metrics ?? [];
   const isAccuracy = Array.isArray(metrics) && metrics.every((metric) => metric === 'accuracy');
@@ -39,7 +127,7 @@ export function checkCompile(options: CompileOptions): void {
 }
 
 /** @throws UsageError for a name that is not known */
-export function resolveOptimizer(optimizer: Optimizer | keyof typeof optimizers): Optimizer {
+function resolveOptimizer(optimizer: Optimizer | keyof typeof optimizers): Optimizer {
   if (typeof optimizer !== 'string') return optimizer;
   if (Object.hasOwn(optimizers, optimizer)) return optimizers[optimizer]();
   throw new UsageError(`compile: optimizer expects one of ${Object.keys(optimizers).join(', ')}, got '${optimizer}'`);
@@ -49,7 +137,7 @@ export function resolveOptimizer(optimizer: Optimizer | keyof typeof optimizers)
  * The loss for a model: the one given, or what fits its last activation.
  * @throws UsageError when it does not fit the last layer
  */
-export function lossFor(graph: Graph, given: Loss | LossName | undefined): Loss {
+function lossFor(graph: Graph, given: Loss | LossName | undefined): Loss {
   const loss = resolveLoss(given ?? (graph.ending === 'softmax' ? 'categoricalCrossentropy' : 'binaryCrossentropy'));
   const { name, ending } = loss;
   const units = graph.outputShape.length === 1 ? graph.outputShape[0] : 0;
@@ -68,10 +156,7 @@ export function lossFor(graph: Graph, given: Loss | LossName | undefined): Loss 
 }
 
 /** A weight for each class, 1 where none is given. @throws UsageError for a class that is not there or a weight below 0 */
-export function classWeightsOf(
-  given: Readonly<Record<number, number>> | readonly number[],
-  classes: number,
-): Float32Array {
+function classWeightsOf(given: Readonly<Record<number, number>> | readonly number[], classes: number): Float32Array {
   const weights = new Float32Array(classes).fill(1);
   for (const [key, weight] of Object.entries(given)) {
     if (!(Number(key) < classes) || !(weight >= 0 && weight < Infinity))

@@ -1,36 +1,23 @@
 /** A model: a graph of layers from one input to one output, with Keras' methods. `Sequential` is the graph that is a row. */
 import { ShapeError, UsageError } from '../errors.js';
-import { add } from '../kernels/elementwise/arithmetic.js';
-import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Device } from '../tensor/device.js';
 import { checkNames } from '../options.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { tensor, type Tensor } from '../tensor/tensor.js';
-import { checkCompile, classWeightsOf, lossFor, resolveOptimizer, type CompileOptions } from './compile.js';
+import { classesOf, compileGraph, settingsOf, type Compiled, type CompileOptions } from './compile.js';
 import { Graph, summaryOf, type ModelConfig, type ModelNode } from './graph.js';
 import { SymbolicTensor, type Layer } from './layers/layer.js';
 import type { Loss } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedWeights } from './parameters.js';
-
 import type { Batches } from './training/batches.js';
 import { evaluateBatches, predictBatches, type EvaluateOptions, type OnScores } from './training/evaluate.js';
 import type { History } from './training/events.js';
 import type { SetMetrics } from './training/figures.js';
-import { Exclusive } from './training/exclusive.js';
-import { fitBatches, fitOptionNames, profileBatches, type FitOptions, type FitOwner } from './training/fit.js';
-import { ArraySources, checkLabels, checkPictures, figuresOf, type Expected } from './training/on-batch.js';
+import { fitBatches, fitOptionNames, profileBatches, type FitOptions } from './training/fit.js';
+import { checkPictures, predictOnBatch, testOnBatch, trainOnBatch, type Expected } from './training/on-batch.js';
 import type { StepProfile } from './training/profile.js';
-import { newCounters, readState, writeState, type TrainingState } from './training/state.js';
-import { Steps } from './training/steps.js';
-
-/** What exists once a model is compiled. */
-interface Compiled extends FitOwner {
-  readonly loss: Loss;
-  /** The layers' parameters, by node. */
-  readonly tensors: readonly Record<string, Tensor>[];
-  readonly arrays: ArraySources;
-}
+import { readState, writeState, type TrainingState } from './training/state.js';
 
 /** How `call` and `values` run the layers. */
 export interface CallOptions {
@@ -138,9 +125,9 @@ export class Model {
     return sizeOf(this.outputShape);
   }
 
-  /** What data must fit. One sigmoid unit stands for two classes. */
+  /** What data must fit. */
   get #expected(): Expected {
-    return { inputShape: this.inputShape, classes: Math.max(2, this.units) };
+    return { inputShape: this.inputShape, classes: classesOf(this.graph) };
   }
 
   /** Number of values in all parameters: 813,217 for the mission's network. `trainable` leaves running statistics and frozen layers out. */
@@ -168,38 +155,8 @@ export class Model {
    * @throws UsageError when the loss does not fit the last layer, or the model is on another device
    */
   compile(given: CompileOptions): this {
-    checkCompile(given);
-    const { device, optimizer = 'adam', loss, classWeight } = given;
-    const { graph } = this;
-    const resolvedLoss = lossFor(graph, loss);
-    const resolvedOptimizer = resolveOptimizer(optimizer);
-    const weights = classWeight && classWeightsOf(classWeight, this.#expected.classes);
-    const arena = this.#placeWeights(device);
-    const bound = resolvedOptimizer.bind(arena.values, arena.gradients);
-    const tensors = graph.nodes.map(({ layer }) => arena.ofLayer(layer.name));
-    const steps = new Steps(device, {
-      forward: (x, options) => graph.run(x, tensors, { ...options, seed: this.seed })[0],
-      units: this.units,
-      loss: resolvedLoss,
-      optimizer: bound,
-      arena,
-      classWeights: weights ? tensor(device, weights) : null,
-      penalty: () => this.#penalty(arena),
-      stochastic: graph.isStochastic,
-    });
-    this.#compiled = {
-      device,
-      optimizer: resolvedOptimizer,
-      loss: resolvedLoss,
-      arena,
-      bound,
-      steps,
-      tensors,
-      counters: newCounters(),
-      training: new Exclusive(),
-      figures: new Exclusive(),
-      arrays: new ArraySources(device, this.inputShape),
-    };
+    const settings = settingsOf(this.graph, given);
+    this.#compiled = compileGraph(this.graph, this.#placeWeights(given.device), settings, () => this.seed);
     return this;
   }
 
@@ -254,16 +211,6 @@ export class Model {
       for (const name of Object.keys(weights)) if (Object.hasOwn(theirs, name)) weights[name] = theirs[name];
     }
     return weights;
-  }
-
-  /** What the layers' regularization adds to the loss. */
-  #penalty(arena: ParameterArena): Tensor | null {
-    const penalties = this.graph
-      .parameters()
-      .flatMap(({ fullName, l2 = 0, trainable }) =>
-        l2 > 0 && trainable ? [sumOfSquares(arena.value(fullName), { scale: l2 })] : [],
-      );
-    return penalties.length > 0 ? penalties.reduce(add) : null;
   }
 
   #require(method: string): Compiled {
@@ -411,35 +358,17 @@ export class Model {
    * @throws NotANumberError when the loss is not finite
    */
   async trainOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
-    const { steps, counters, training, figures, arrays } = this.#requireTraining('trainOnBatch');
-    while (steps.inTurns) await steps.inTurns;
-    for (const each of [training, figures]) each.check('trainOnBatch');
-    checkLabels('trainOnBatch', y, this.#expected);
-    const source = arrays.for('trainOnBatch', x);
-    const count = source.load(x, y);
-    const running = steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
-    if (running) await running;
-    return figuresOf(steps, 'trainOnBatch');
+    return trainOnBatch(this.#requireTraining('trainOnBatch'), this.#expected, x, y);
   }
 
   /** @throws NotANumberError when the loss is not finite */
   async testOnBatch(x: Float32Array, y: ArrayLike<number>): Promise<SetMetrics> {
-    const { steps, figures, arrays } = this.#require('testOnBatch');
-    while (steps.inTurns) await steps.inTurns;
-    figures.check('testOnBatch');
-    checkLabels('testOnBatch', y, this.#expected);
-    const source = arrays.for('testOnBatch', x);
-    const running = steps.evaluate(source, source.load(x, y));
-    if (running) await running;
-    return figuresOf(steps, 'testOnBatch');
+    return testOnBatch(this.#require('testOnBatch'), this.#expected, x, y);
   }
 
   /** Probabilities of class 1 [n], or of each class [n,K]. */
   async predictOnBatch(x: Float32Array): Promise<Float32Array> {
-    const { steps, arrays } = this.#require('predictOnBatch');
-    while (steps.inTurns) await steps.inTurns;
-    const source = arrays.for('predictOnBatch', x);
-    return steps.predict(source, source.load(x));
+    return predictOnBatch(this.#require('predictOnBatch'), x);
   }
 
   // --- weights

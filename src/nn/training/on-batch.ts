@@ -6,7 +6,9 @@ import { formatShape, sameShape, sizeOf, type Shape } from '../../tensor/shape.j
 import { ArraySource } from './batch-source.js';
 import type { Batches } from './batches.js';
 import { checkFinite } from './evaluate.js';
+import type { Exclusive } from './exclusive.js';
 import type { SetMetrics } from './figures.js';
+import type { Counters } from './state.js';
 import type { Steps } from './steps.js';
 
 /** Sources of given numbers, by batch size. */
@@ -38,8 +40,57 @@ export class ArraySources {
   }
 }
 
+/** What of a compiled model the methods that are given numbers need. */
+interface OnBatchOwner {
+  readonly steps: Steps;
+  readonly counters: Counters;
+  readonly training: Exclusive;
+  readonly figures: Exclusive;
+  readonly arrays: ArraySources;
+}
+
+export async function trainOnBatch(
+  { steps, counters, training, figures, arrays }: OnBatchOwner,
+  expected: Expected,
+  x: Float32Array,
+  y: ArrayLike<number>,
+): Promise<SetMetrics> {
+  while (steps.inTurns) await steps.inTurns;
+  for (const each of [training, figures]) each.check('trainOnBatch');
+  checkLabels('trainOnBatch', y, expected);
+  const source = arrays.for('trainOnBatch', x);
+  const count = source.load(x, y);
+  const running = steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
+  if (running) await running;
+  return figuresOf(steps, 'trainOnBatch');
+}
+
+export async function testOnBatch(
+  { steps, figures, arrays }: Pick<OnBatchOwner, 'steps' | 'figures' | 'arrays'>,
+  expected: Expected,
+  x: Float32Array,
+  y: ArrayLike<number>,
+): Promise<SetMetrics> {
+  while (steps.inTurns) await steps.inTurns;
+  figures.check('testOnBatch');
+  checkLabels('testOnBatch', y, expected);
+  const source = arrays.for('testOnBatch', x);
+  const running = steps.evaluate(source, source.load(x, y));
+  if (running) await running;
+  return figuresOf(steps, 'testOnBatch');
+}
+
+export async function predictOnBatch(
+  { steps, arrays }: Pick<OnBatchOwner, 'steps' | 'arrays'>,
+  x: Float32Array,
+): Promise<Float32Array> {
+  while (steps.inTurns) await steps.inTurns;
+  const source = arrays.for('predictOnBatch', x);
+  return steps.predict(source, source.load(x));
+}
+
 /** Figures of the step that was just queued. @throws NotANumberError when they are not finite */
-export async function figuresOf(steps: Steps, method: string): Promise<SetMetrics> {
+async function figuresOf(steps: Steps, method: string): Promise<SetMetrics> {
   const [figures] = await steps.lastMetrics(1);
   checkFinite(figures, 'loss', `in ${method}`);
   return { loss: figures.loss, accuracy: figures.correct / figures.samples };
