@@ -7,6 +7,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, wr
 import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { root, runNode, tool } from './steps.mjs';
+import { inexactInstructions } from './wasm-instructions.mjs';
 
 const flags = ['-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--importMemory', '--noExportMemory'];
 const unshared = [...flags, '--initialMemory', '1'];
@@ -52,12 +53,15 @@ async function compileWasm(entry, name, options) {
     writeFile: (_, contents) => void (binary = contents),
   });
   if (error) throw new Error(`asc failed on ${entry} (${name})\n${messages}`);
-  checkWasm(binary, `${entry}, ${name}`);
+  checkWasm(binary, `${entry}, ${name}`, { mayRelax: name.endsWith('Relaxed') });
   return binary;
 }
 
-/** The kernels work on memory that others laid out: they import it, nothing else, and bring no data of their own. */
-function checkWasm(binary, name) {
+/**
+ * The kernels work on memory that others laid out: they import it, nothing else, and bring no data of their own. Those without
+ * relaxed SIMD give the same bits on every machine.
+ */
+function checkWasm(binary, name, { mayRelax }) {
   // Node 20 knows relaxed SIMD, newer ones have it without the flag.
   setFlagsFromString('--experimental-wasm-relaxed-simd');
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(binary)).map(
@@ -69,6 +73,9 @@ function checkWasm(binary, name) {
   if (sectionIds(binary).includes(11)) {
     throw new Error(`${name}: has a data section, which would overwrite buffers: no strings, no static arrays, no new`);
   }
+  const inexact = mayRelax ? [] : inexactInstructions(binary);
+  if (inexact.length > 0)
+    throw new Error(`${name}: has instructions that machines may round as they like: ${inexact.join()}`);
 }
 
 function sectionIds(binary) {

@@ -138,6 +138,9 @@ const flags = {
     'kernels.json of an earlier run: its choice of WGSL variants, for the same bits (hardware adapters try and choose)',
     anyText,
   ),
+  reproducible: toggle(
+    'the same weights, bit for bit, on every machine and in browsers: the cpu device without fused multiply-add (docs/proof.md)',
+  ),
   profileKernels: toggle("after the training, the time of a step's kernels, FLOP/s, bytes/s, share of peak"),
   json: toggle('one JSON object a line on stdout: start, each epoch, profile, end'),
   ...augmentationFlags,

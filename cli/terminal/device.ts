@@ -22,24 +22,32 @@ export interface DeviceFacts extends DeviceDescription {
 export interface DeviceOptions extends Options<typeof deviceFlags> {
   /** A file with variants of WebGPU kernels that an earlier run chose. */
   readonly kernels?: string | undefined;
+  /** The same bits on any machine: the cpu device, with operations only that IEEE 754 rounds alike everywhere. */
+  readonly reproducible?: boolean;
 }
 
 /**
  * Opens a device for as long as `work` takes; an open one would keep Node from ending.
  *
- * @throws NoDeviceError when there is none of that name
+ * @throws NoDeviceError when there is none of that name; UsageError for a GPU that should be reproducible
  */
 export async function withDevice<Result>(
-  { device: name, threads, kernels }: DeviceOptions,
+  { device: name, threads, kernels, reproducible = false }: DeviceOptions,
   work: (device: Device, facts: DeviceFacts) => Promise<Result>,
 ): Promise<Result> {
-  const choice = await chooseDevice(name);
+  if (reproducible && name === 'webgpu')
+    throw new UsageError(
+      '--reproducible: expects --device cpu, whose bits are the same on every machine, got webgpu; leave one of them out',
+    );
+  const choice = await chooseDevice(reproducible ? 'cpu' : name);
   const device = await choice.open({
     ...(threads !== undefined && { threads }),
+    ...(reproducible && { relaxedSimd: false }),
     ...(kernels !== undefined && { kernelChoices: await readKernelChoices(kernels) }),
   });
   try {
-    return await work(device, { ...device.description, reason: choice.reason, adapter: choice.adapter });
+    const reason = reproducible ? 'the same bits on every machine' : choice.reason;
+    return await work(device, { ...device.description, reason, adapter: choice.adapter });
   } finally {
     device.destroy();
   }

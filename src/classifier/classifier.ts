@@ -142,7 +142,7 @@ export class Classifier {
     await Promise.resolve(); // whoever calls in the same turn comes along
     while (this.#waiting.length > 0) {
       // Powers of two, since a device prepares itself anew for every number of pictures.
-      const together = 2 ** Math.floor(Math.log2(Math.min(this.#waiting.length, this.#batchSize)));
+      const together = 2 ** (31 - Math.clz32(Math.min(this.#waiting.length, this.#batchSize)));
       const batch = this.#waiting.splice(0, together);
       try {
         const pictures = new Uint8Array(batch.length * batch[0].picture.length);

@@ -54,7 +54,11 @@ export const ALIGNMENT = 256;
 export const alignUp = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
 
 /** Scratch memory comes in powers of two, so that launches which want nearly as much share it. */
-const scratchSize = (bytes: number): number => 2 ** Math.ceil(Math.log2(Math.max(bytes, ALIGNMENT)));
+function scratchSize(bytes: number): number {
+  let size = ALIGNMENT;
+  while (size < bytes) size *= 2;
+  return size;
+}
 
 /** Launches that wait at most before they are submitted: keeps a long eager computation flowing. */
 const LONGEST_QUEUE = 256;

@@ -236,3 +236,6 @@ export function pow(x: number, y: number): number {
 /** The root of a sum of squares, of numbers whose squares are neither too large nor too small for float64 */
 export const hypot = (...numbers: readonly number[]): number =>
   Math.sqrt(numbers.reduce((sum, value) => sum + value * value, 0));
+
+/** x · x: engines' own `x ** 2` is a power to some of them, and not always rounded as the product. */
+export const square = (x: number): number => x * x;

@@ -1,5 +1,6 @@
 /** The head on a base's features: standardised, logistic regression, and both in one dense layer. */
 import { UsageError } from '../../errors.js';
+import { square } from '../../tensor/exact-math.js';
 import { fitLogisticRegression, type LogisticRegressionOptions } from './logistic-regression.js';
 
 /** Mean and deviation of each feature over the samples, in float64; a feature that never changes has deviation 1. */
@@ -9,7 +10,7 @@ export function moments(features: ArrayLike<number>, samples: number): { mean: F
   const deviation = new Float64Array(width);
   for (let i = 0; i < samples; i++) for (let j = 0; j < width; j++) mean[j] += features[i * width + j] / samples;
   for (let i = 0; i < samples; i++)
-    for (let j = 0; j < width; j++) deviation[j] += (features[i * width + j] - mean[j]) ** 2 / samples;
+    for (let j = 0; j < width; j++) deviation[j] += square(features[i * width + j] - mean[j]) / samples;
   for (let j = 0; j < width; j++) deviation[j] = Math.sqrt(deviation[j]) || 1;
   return { mean, deviation };
 }

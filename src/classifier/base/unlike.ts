@@ -3,6 +3,7 @@
  * for all classes (Lee et al., arXiv:1807.03888), shrunk as Ledoit and Wolf do ("A well-conditioned estimator for large-dimensional
  * covariance matrices", 2004), as a multiple of a threshold. Beyond 1 a picture is unknown: the model was not trained on such.
  */
+import { square } from '../../tensor/exact-math.js';
 import { Random, RandomStream } from '../../tensor/random.js';
 import { moments, standardised } from './head.js';
 
@@ -137,22 +138,22 @@ function ledoitWolf(x: Float64Array, samples: number): Float64Array {
     const row = x.subarray(i * width, (i + 1) * width);
     let squares = 0;
     for (let j = 0; j < width; j++) {
-      squares += row[j] ** 2;
+      squares += square(row[j]);
       for (let k = 0; k <= j; k++) covariance[j * width + k] += row[j] * row[k];
     }
-    fourth += squares ** 2;
+    fourth += square(squares);
   }
   let trace = 0;
   let squared = 0; // Frobenius norm²: what is below the diagonal counts twice
   for (let j = 0; j < width; j++) {
     for (let k = 0; k <= j; k++) {
       const value = (covariance[j * width + k] /= samples);
-      squared += (j === k ? 1 : 2) * value ** 2;
+      squared += (j === k ? 1 : 2) * square(value);
     }
     trace += covariance[j * width + j];
   }
   const mean = trace / width;
-  const spread = Math.max(squared / width - mean ** 2, 0);
+  const spread = Math.max(squared / width - square(mean), 0);
   const noise = Math.min((fourth / samples - squared) / (samples * width), spread);
   const share = spread === 0 ? 0 : noise / spread;
   for (let j = 0; j < width; j++) {
@@ -184,7 +185,7 @@ function distanceTo({ means, factor }: Omit<Unlike, 'threshold'>, features: Floa
       let sum = 0;
       for (let column = 0; column <= row; column++)
         sum += factor[row * width + column] * (features[column] - means[first + column]);
-      squares += sum ** 2;
+      squares += square(sum);
     }
     least = Math.min(least, squares);
   }

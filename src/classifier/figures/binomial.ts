@@ -1,6 +1,7 @@
 /** Exact tests and intervals of counts: binomial tails, Clopper and Pearson's interval, McNemar's test. */
 import { UsageError } from '../../errors.js';
 import { expectList, received } from '../../expect.js';
+import { square } from '../../tensor/exact-math.js';
 import { erfc } from './normal.js';
 
 export interface Interval {
@@ -101,7 +102,7 @@ export function mcNemar(first: ArrayLike<boolean>, second: ArrayLike<boolean>): 
     if (!first[n] && second[n]) onlySecond++;
   }
   const differ = onlyFirst + onlySecond;
-  const statistic = differ === 0 ? 0 : Math.max(0, Math.abs(onlyFirst - onlySecond) - 1) ** 2 / differ;
+  const statistic = differ === 0 ? 0 : square(Math.max(0, Math.abs(onlyFirst - onlySecond) - 1)) / differ;
   return {
     onlyFirst,
     onlySecond,

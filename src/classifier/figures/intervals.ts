@@ -3,6 +3,7 @@
  * belt, a day, copies of one picture) are alike and count together; of too few groups there is no interval, and the reason instead.
  */
 import { UsageError } from '../../errors.js';
+import { square } from '../../tensor/exact-math.js';
 import { Random, RandomStream } from '../../tensor/random.js';
 import { checkConfidence, clopperPearson, type Interval } from './binomial.js';
 import { alertsOf, areaUnderRoc, averagePrecisionOf, rank, type Alerts } from './curves.js';
@@ -61,12 +62,12 @@ export function proportionInterval(
   let [spread, withRarer] = [0, 0];
   for (const samples of clusters) {
     const holding = samples.filter((n) => holds[n]).length;
-    spread += (holding - part * samples.length) ** 2;
+    spread += square(holding - part * samples.length);
     if (isRare ? holding > 0 : holding < samples.length) withRarer++;
   }
   // Where few groups hold the rarer outcome, their spread is not known well either (simulated: 91 % instead of 95 without).
   const doubt = (1 + 2 / Math.max(1, withRarer)) * (clusters.length / (clusters.length - 1));
-  const variance = (doubt * spread) / count ** 2;
+  const variance = (doubt * spread) / square(count);
   const whole = (part * (1 - part)) / clusters.length; // a group says at least as much as one picture
   return intervalOfVariance(part, Math.min(variance, whole), clusters.length, count, confidence);
 }
@@ -149,7 +150,7 @@ function areaInterval(
   const areas: number[] = [];
   resample(labels, options, (weights) => areas.push(area(alertsOf(ranking, weights))));
   const mean = areas.reduce((sum, each) => sum + each, 0) / areas.length;
-  const variance = areas.reduce((sum, each) => sum + (each - mean) ** 2, 0) / (areas.length - 1);
+  const variance = areas.reduce((sum, each) => sum + square(each - mean), 0) / (areas.length - 1);
   return intervalOfVariance(area(alertsOf(ranking)), variance, pairs, Infinity, confidence);
 }
 

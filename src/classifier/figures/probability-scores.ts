@@ -1,4 +1,5 @@
 /** Whether probabilities mean what they say: Brier score, log loss, expected calibration error. */
+import { log, square } from '../../tensor/exact-math.js';
 import { checkProbabilities } from './checks.js';
 
 /**
@@ -12,7 +13,7 @@ export function brierScore(labels: ArrayLike<number>, probabilities: readonly Ar
   let sum = 0;
   for (const [n, row] of probabilities.entries()) {
     const first = row.length === 2 ? 1 : 0;
-    for (let k = first; k < row.length; k++) sum += (row[k] - Number(labels[n] === k)) ** 2;
+    for (let k = first; k < row.length; k++) sum += square(row[k] - Number(labels[n] === k));
   }
   return sum / probabilities.length;
 }
@@ -22,7 +23,7 @@ export function logLoss(labels: ArrayLike<number>, probabilities: readonly Array
   checkProbabilities('logLoss', labels, probabilities);
   let sum = 0;
   for (const [n, row] of probabilities.entries())
-    sum -= Math.log(Math.min(Math.max(row[labels[n]], Number.EPSILON), 1 - Number.EPSILON));
+    sum -= log(Math.min(Math.max(row[labels[n]], Number.EPSILON), 1 - Number.EPSILON));
   return sum / probabilities.length;
 }
 

@@ -4,10 +4,11 @@
  * picture stands for a normal distribution about its log odds (Zou, Hall, Shapiro, "Smooth non-parametric receiver operating
  * characteristic curves for continuous diagnostic tests", 1997), as wide as Silverman's rule says.
  */
+import { exp, log, log1p, pow, square } from '../../tensor/exact-math.js';
 import { normalTail } from './normal.js';
 
 /** Log odds of the least and greatest probability that is told from 0 and 1 (2⁻²⁵), and the step between thresholds. */
-const LIMIT = Math.log(2 ** 25 - 1);
+const LIMIT = log(2 ** 25 - 1);
 const STEP = 0.05;
 const COUNT = 2 * Math.ceil(LIMIT / STEP) + 1;
 const MIDDLE = (COUNT - 1) / 2;
@@ -18,13 +19,13 @@ export const THRESHOLDS = COUNT;
 export function thresholdAt(index: number): number {
   if (index <= 0) return 0;
   if (index >= COUNT - 1) return 1;
-  const odds = Math.exp((index - MIDDLE) * STEP);
+  const odds = exp((index - MIDDLE) * STEP);
   if (odds <= 1) return Number((odds / (1 + odds)).toPrecision(3));
   return Number((1 - Number((1 / (1 + odds)).toPrecision(3))).toFixed(12));
 }
 
 const indexOf = (probability: number): number => {
-  const logOdds = Math.log(probability) - Math.log1p(-probability);
+  const logOdds = log(probability) - log1p(-probability);
   return Math.round(Math.min(LIMIT, Math.max(-LIMIT, logOdds)) / STEP) + MIDDLE;
 };
 
@@ -76,8 +77,8 @@ function partsBelow(counts: Float64Array, sum: number, tails: Float64Array): Flo
 function bandwidth(places: readonly number[]): number {
   const sorted = places.toSorted((a, b) => a - b);
   const mean = sorted.reduce((sum, place) => sum + place, 0) / sorted.length;
-  const variance = sorted.reduce((sum, place) => sum + (place - mean) ** 2, 0) / Math.max(1, sorted.length - 1);
+  const variance = sorted.reduce((sum, place) => sum + square(place - mean), 0) / Math.max(1, sorted.length - 1);
   const quartile = (part: number): number => sorted[Math.round(part * (sorted.length - 1))];
   const spread = Math.min(Math.sqrt(variance), (quartile(0.75) - quartile(0.25)) / 1.34 || Infinity);
-  return Math.max(1, 0.9 * spread * sorted.length ** -0.2);
+  return Math.max(1, 0.9 * spread * pow(sorted.length, -0.2));
 }

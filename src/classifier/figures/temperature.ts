@@ -3,6 +3,7 @@
  * the most probable (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017).
  */
 import { DataError, UsageError } from '../../errors.js';
+import { exp, log } from '../../tensor/exact-math.js';
 import { checkProbabilities } from './checks.js';
 import { expectedCalibrationError, logLoss } from './probability-scores.js';
 
@@ -11,12 +12,12 @@ const LEAST_PROBABILITY = 2 ** -25;
 const [LEAST_TEMPERATURE, GREATEST_TEMPERATURE] = [0.01, 100];
 
 const logitsOf = (probabilities: ArrayLike<number>): number[] =>
-  Array.from(probabilities, (p) => Math.log(Math.max(p, LEAST_PROBABILITY)));
+  Array.from(probabilities, (p) => log(Math.max(p, LEAST_PROBABILITY)));
 
 /** softmax(logits / temperature) */
 function softmax(logits: readonly number[], temperature: number): number[] {
   const greatest = Math.max(...logits);
-  const powers = logits.map((logit) => Math.exp((logit - greatest) / temperature));
+  const powers = logits.map((logit) => exp((logit - greatest) / temperature));
   const sum = powers.reduce((total, power) => total + power, 0);
   return powers.map((power) => power / sum);
 }
@@ -68,13 +69,13 @@ export function fitTemperature(labels: ArrayLike<number>, probabilities: readonl
       'temperature: expects probabilities that say something about the pictures, got some that are no better than the same for all; ' +
         'train longer, or look whether the classes have their right names',
     );
-  let [low, high] = [Math.log(LEAST_TEMPERATURE), Math.log(GREATEST_TEMPERATURE)];
+  let [low, high] = [log(LEAST_TEMPERATURE), log(GREATEST_TEMPERATURE)];
   while (high - low > 1e-12) {
     const middle = (low + high) / 2;
-    if (slope(Math.exp(middle)) > 0) low = middle;
+    if (slope(exp(middle)) > 0) low = middle;
     else high = middle;
   }
-  const temperature = Math.exp((low + high) / 2);
+  const temperature = exp((low + high) / 2);
   const calibrated = probabilities.map((row) => withTemperature(row, temperature));
   const both = (figure: typeof logLoss): { before: number; after: number } => ({
     before: figure(labels, probabilities),

@@ -3,6 +3,7 @@
  * part that may be missed, on labelled pictures that the model was not trained on; and what these cannot tell.
  */
 import { DataError, UsageError } from '../../errors.js';
+import { log, log1p } from '../../tensor/exact-math.js';
 import { alarmErrors, type AlarmErrors } from './curves.js';
 import {
   FEWEST_GROUPS,
@@ -209,7 +210,7 @@ function beyond(
 ): string[] {
   if ('reason' in rate) return [`${claim}: ${rate.reason}`];
   if (rate.high <= asked) return [];
-  const needed = Math.ceil(Math.log(0.025) / Math.log1p(-asked));
+  const needed = Math.ceil(log(0.025) / log1p(-asked));
   const way = asked > 0 ? `; it takes ${needed} without such a mistake` : '; no number of pictures shows that';
   return [`${claim}: of pictures like these ${pictures} it may be up to ${inWords(rate.high)}${way}`];
 }

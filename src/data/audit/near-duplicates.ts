@@ -8,7 +8,7 @@ import { THUMBNAIL_SIDE } from './picture-facts.js';
 
 const LENGTH = THUMBNAIL_SIDE * THUMBNAIL_SIDE;
 const BLOCK = 4;
-const BLOCKS = (THUMBNAIL_SIDE / BLOCK) ** 2;
+const BLOCKS = (THUMBNAIL_SIDE / BLOCK) * (THUMBNAIL_SIDE / BLOCK);
 
 /** Mean absolute difference of two thumbnails, in levels. */
 export function thumbnailDistance(a: Uint8Array, b: Uint8Array): number {

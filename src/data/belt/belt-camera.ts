@@ -52,7 +52,7 @@ function develop({ width, height, colours }: Canvas, camera: Camera): Picture {
   const data = new Uint8Array(width * height * 3);
   // The sum of two bytes is near enough to normal; its deviation is that of two uniform draws from 0 … 255. Neighbouring
   // channels share a byte: a sensor's noise is correlated too, because each pixel sees one colour and borrows the others.
-  const unit = (255 * camera.noise) / Math.sqrt((2 * (256 ** 2 - 1)) / 12);
+  const unit = (255 * camera.noise) / Math.sqrt((2 * (256 * 256 - 1)) / 12);
   for (let pixel = 0, at = 0; pixel < width * height; pixel++, at += 3) {
     const bits = hash(pixel ^ camera.noiseKey);
     const first = bits & 255;

@@ -103,7 +103,7 @@ function rescaledChannels(name: string, scale: number[], offset: number[]): Conv
     throw new OptionError(`scale expects positive numbers where there is one for each channel, got ${preview(scale)}`);
   const constants = {
     mean: Float32Array.from(scale, (each, channel) => -offset[channel] / each),
-    variance: Float32Array.from(scale, (each) => each ** -2),
+    variance: Float32Array.from(scale, (each) => 1 / (each * each)),
   };
   return { layers: [new Normalization({ name })], constants };
 }

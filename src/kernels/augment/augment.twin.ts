@@ -1,4 +1,5 @@
 /** Augmentation in plain loops, step by step: defects, warp, and the changes of values. */
+import { square } from '../../tensor/exact-math.js';
 import type { Numbers } from '../../tensor/kernel.js';
 import {
   type AugmentAttributes,
@@ -57,7 +58,7 @@ export function spoiled(
         for (let blob = d + 5; blob < d + 5 + 4 * BLOBS; blob += 4) {
           const blobRadius = defects[blob + 2];
           if (blobRadius <= 0) continue;
-          const distance = Math.sqrt((row - defects[blob]) ** 2 + (column - defects[blob + 1]) ** 2);
+          const distance = Math.sqrt(square(row - defects[blob]) + square(column - defects[blob + 1]));
           const cover = Math.min(Math.max(blobRadius - distance + 0.5, 0), 1);
           scene[at] = scene[at] * (1 - cover) + defects[blob + 3] * cover;
         }
@@ -79,7 +80,7 @@ export function spoiled(
         const a = hash((seed ^ hash(at)) >>> 0);
         const b = hash(a);
         const uniform = (a & 65535) + (a >>> 16) + (b & 65535) + (b >>> 16) - 131070;
-        out[at] = Math.min(Math.max(sum / (2 * radius + 1) ** 2 + noise * uniform * NOISE_SCALE, 0), 255);
+        out[at] = Math.min(Math.max(sum / square(2 * radius + 1) + noise * uniform * NOISE_SCALE, 0), 255);
       }
     }
   }
@@ -168,7 +169,7 @@ export function finish(
     for (let at = start; at < end; at++) sum += batch[at];
     const mean = sum / size;
     let squares = 0;
-    for (let at = start; at < end; at++) squares += (batch[at] - mean) ** 2;
+    for (let at = start; at < end; at++) squares += square(batch[at] - mean);
     const divisor = samplewiseStdNormalization ? Math.sqrt(squares / size) + EPSILON : 1;
     for (let at = start; at < end; at++) batch[at] = (batch[at] - (samplewiseCenter ? mean : 0)) / divisor;
   }

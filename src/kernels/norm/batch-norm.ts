@@ -13,6 +13,7 @@
  */
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { square } from '../../tensor/exact-math.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import type { BufferView, Dispatch, Numbers } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
@@ -125,7 +126,7 @@ export const batchMoments = defineKernel<null>({
     forEachElement(x, channels, (at, c) => (totals[c] += x[at]));
     totals.forEach((total, c) => (mean[c] = total / rows));
     totals.fill(0);
-    forEachElement(x, channels, (at, c) => (totals[c] += (x[at] - mean[c]) ** 2));
+    forEachElement(x, channels, (at, c) => (totals[c] += square(x[at] - mean[c])));
     totals.forEach((total, c) => (variance[c] = total / rows));
   },
   wgsl({ inputs: [shape] }) {
