@@ -1,6 +1,7 @@
 /** What is measured, in the order of the report. */
 import { demo } from './measures/demo.mjs';
 import { endToEnd } from './measures/end-to-end.mjs';
+import { curvesMeasure } from './measures/curves.mjs';
 import { inference } from './measures/inference.mjs';
 import { networks } from './measures/networks.mjs';
 import { scaling } from './measures/scaling.mjs';
@@ -14,4 +15,4 @@ import { trainStep } from './measures/train-step.mjs';
  *   run: (context: object, device: 'cpu' | 'webgpu', save: (cells: object[]) => void) => Promise<void>
  * }[]}
  */
-export const measures = [trainStep, inference, networks, scaling, endToEnd, startUp, demo];
+export const measures = [trainStep, inference, networks, curvesMeasure, scaling, endToEnd, startUp, demo];

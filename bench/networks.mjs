@@ -14,6 +14,7 @@ import {
   Flatten,
   GlobalAveragePooling2D,
   input,
+  LeakyReLU,
   MaxPooling2D,
   Model,
   ReLU,
@@ -146,13 +147,29 @@ const lenet = (seed) =>
     { seed },
   );
 
+/** As the base that ships with beltnet (bases/darknet-tiny.json): 1×1 and 3×3 convolutions in turns, 1.05 M parameters. */
+function darknet(seed) {
+  const inputs = input({ shape: [224, 224, 3] });
+  let x = inputs;
+  for (const [filters, size] of [
+    ...[[16, 3], 'pool', [32, 3], 'pool', [16, 1], [128, 3], [16, 1], [128, 3], 'pool', [32, 1], [256, 3], [32, 1]],
+    ...[[256, 3], 'pool', [64, 1], [512, 3], [64, 1], [512, 3], [128, 1]],
+  ].map((step) => (step === 'pool' ? [] : step))) {
+    const convolution = () => new Conv2D(filters, size, { padding: 'same', useBias: false }).apply(x);
+    x = filters
+      ? new LeakyReLU({ negativeSlope: 0.1 }).apply(new BatchNormalization().apply(convolution()))
+      : new MaxPooling2D().apply(x);
+  }
+  return new Model({ inputs, outputs: sigmoidEnd(new Conv2D(1000, 1).apply(x)), seed });
+}
+
 const definitions = {
   mission,
   'mission-128': (seed) => mission(seed, { size: 128 }),
-  ...{ vgg, resnet, mobile, inception, strided, lenet },
+  ...{ vgg, resnet, mobile, inception, strided, lenet, darknet },
 };
 
-/** What `--network` takes, and the batch at which each is trained. */
+/** The batch at which each is trained; null: it only infers. */
 export const networkBatches = {
   'mission-128': 32,
   vgg: 32,
@@ -161,7 +178,11 @@ export const networkBatches = {
   inception: 32,
   strided: 32,
   lenet: 128,
+  darknet: null,
 };
+
+/** The batches at which a network infers. */
+export const inferenceBatches = (network) => (network === 'darknet' ? [1, 8] : [1, 32]);
 
 /**
  * @param {object} [options]

@@ -1,5 +1,6 @@
 /** What this project sets out to reach, as ratios of medians in one run, or in units. */
-import { networkBatches } from './networks.mjs';
+import { inferenceBatches, networkBatches } from './networks.mjs';
+import { curveNames } from './measures/curves.mjs';
 import { ours } from './peers.mjs';
 
 const medianOf = (cells, measure, batch, peer) =>
@@ -37,15 +38,15 @@ const infer = (batch, least, aim) => ({
   ...{ least, aim },
 });
 
-/** Of a network's measurement: beltnet's over the better of PyTorch channels_last and Keras. */
-const network = (measure, what, name, batch, least, aim) => {
+/** Of a network's measurement: beltnet's over the better of these peers. */
+const network = (measure, what, name, batch, least, aim, peers = ['pytorch-channels-last', 'keras']) => {
   const of = (cells, peer) =>
     cells.find(
       (cell) => cell.measure === measure && cell.one.network === name && cell.one.batch === batch && cell.peer === peer,
     )?.median ?? NaN;
-  const peers = ['pytorch-channels-last', 'keras'];
+  const others = peers.length > 1 ? 'the better of PyTorch channels_last and Keras' : 'Keras';
   return {
-    text: `cpu ${what} / the better of PyTorch channels_last and Keras, ${name}, batch ${batch}`,
+    text: `cpu ${what} / ${others}, ${name}, batch ${batch}`,
     value: (cells) => of(cells, ours.cpu) / Math.min(...peers.map((peer) => of(cells, peer))),
     ...{ least, aim },
   };
@@ -63,11 +64,29 @@ const networkMemory = (name) => ({
 });
 const leastStep = { mobile: 2, strided: 1.6 };
 const leastInference = { mobile: 2 };
-const networkTargets = Object.entries(networkBatches).flatMap(([name, batch]) => [
-  network('network-step', 'training step', name, batch, leastStep[name] ?? 1.3, name === 'mobile' ? 1.2 : 0.9),
-  ...[1, 32].map((size) => network('network-inference', 'inference', name, size, leastInference[name] ?? 1.3, 0.9)),
-  networkMemory(name),
-]);
+const networkTargets = Object.entries(networkBatches).flatMap(([name, batch]) =>
+  batch === null
+    ? [network('network-inference', 'inference', name, 1, 1.2, 0.8, ['keras'])]
+    : [
+        network('network-step', 'training step', name, batch, leastStep[name] ?? 1.3, name === 'mobile' ? 1.2 : 0.9),
+        ...inferenceBatches(name).map((size) =>
+          network('network-inference', 'inference', name, size, leastInference[name] ?? 1.3, 0.9),
+        ),
+        networkMemory(name),
+      ],
+);
+
+/** The slowest point of a curve over the quickest. */
+const curve = (of) => ({
+  text: `one 3×3 convolution and its gradients, best / worst GFLOP/s over ${of}`,
+  value: (cells) => {
+    const rates = cells
+      .filter(({ measure, one }) => measure === 'curves' && one.curve === of)
+      .map(({ median }) => median);
+    return rates.length > 0 ? Math.max(...rates) / Math.min(...rates) : NaN;
+  },
+  ...{ least: 3.33, aim: 1.67 },
+});
 
 export const targets = [
   ...[step(10, 0.76, 0.6), step(32, 0.8, 0.6), step(128, 0.8, 0.65)],
@@ -111,5 +130,6 @@ export const targets = [
     value: one('memory', 'beltnet-train-cpu'),
   },
   ...networkTargets,
+  ...curveNames.map(curve),
   { ...{ text: '`npm run demo`', least: 30, aim: 15, unit: ' s' }, value: one('demo', 'beltnet-demo') },
 ];

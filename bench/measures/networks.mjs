@@ -1,11 +1,10 @@
 /** Other networks than the mission's: a training step, scores, and the memory that a training step takes. */
 import { measureInTurns } from '../interleaved.mjs';
 import { NotMeasured, PeerProcess } from '../peer-process.mjs';
-import { networkBatches } from '../networks.mjs';
+import { inferenceBatches, networkBatches } from '../networks.mjs';
 import { ours } from '../peers.mjs';
 import { adamFor, writeProblem } from '../problem.mjs';
 
-const INFERENCE_BATCHES = [1, 32];
 const MEMORY_STEPS = 5;
 
 export const networks = {
@@ -20,12 +19,13 @@ export const networks = {
     const trained = candidates.filter(({ trains }) => trains !== false);
     for (const [network, usual] of Object.entries(networkBatches)) {
       if (context.networks && !context.networks.includes(network)) continue;
-      const [batch] = context.batches ?? [usual];
-      await save(await measureInTurns(context, 'network-step', 'step', { network, batch }, trained));
-      for (const size of context.batches ?? INFERENCE_BATCHES) {
+      for (const size of context.batches ?? inferenceBatches(network)) {
         const one = { network, batch: size };
         await save(await measureInTurns(context, 'network-inference', 'infer', one, candidates));
       }
+      if (usual === null) continue;
+      const [batch] = context.batches ?? [usual];
+      await save(await measureInTurns(context, 'network-step', 'step', { network, batch }, trained));
       await save(await measureMemory(context, { network, batch }, trained));
     }
   },

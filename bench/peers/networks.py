@@ -148,6 +148,7 @@ def torch_module(torch, architecture, weights):
                 "ReLU": functional.relu,
                 "Add": lambda *xs: sum(xs[1:], xs[0]),
                 "Concatenate": lambda *xs: torch.cat(xs, 1),
+                "LeakyReLU": lambda x: functional.leaky_relu(x, layer.negativeSlope),
                 "GlobalAveragePooling2D": lambda x: x.mean((2, 3)),
                 "Flatten": lambda x: x.flatten(1),
             }

@@ -42,9 +42,10 @@ type Compute = (...numbers: number[]) => number;
 
 /**
  * With these, expressions approximate functions in float32 from bits; they are for the approximations only, and have no WGSL.
- * `atLeastOrNan` and `atMostOrNan` are maximum and minimum that give NaN for NaN in the first operand only, in one instruction.
+ * `multiplyAdd` and `negateMultiplyAdd` are a · b + c and c − a · b with one rounding.
  */
-export type BitFunction = 'round' | 'powerOfTwo' | 'exponentOf' | 'mantissaOf' | 'atLeastOrNan' | 'atMostOrNan';
+export type BitFunction =
+  'round' | 'powerOfTwo' | 'exponentOf' | 'mantissaOf' | 'multiplyAdd' | 'negateMultiplyAdd';
 export type FunctionName = keyof typeof functions | BitFunction;
 
 /** An operand, a number, or a function of other expressions. NaN passes through all of them but comparisons. */
@@ -119,8 +120,9 @@ export class Expression {
   negate(): Expression {
     return Expression.call('negate', this);
   }
+  /** |−x| is |x|, so that a function of both signs shares what it does. */
   abs(): Expression {
-    return Expression.call('abs', this);
+    return Expression.call('abs', this.function === 'negate' ? this.inputs[0] : this);
   }
   sqrt(): Expression {
     return Expression.call('sqrt', this);

@@ -52,8 +52,11 @@ export interface Dispatch {
 
 /** A WebAssembly module of its own that exports one function, `run`, and imports the memory; see cpu/expression.wasm.ts. */
 export interface GeneratedFunction {
-  /** @param shared whether the memory is one that threads share */
-  bytes(shared: boolean): Uint8Array;
+  /**
+   * @param shared whether the memory is one that threads share
+   * @param relaxed whether products may be added with one rounding (relaxed SIMD)
+   */
+  bytes(shared: boolean, relaxed: boolean): Uint8Array;
 }
 
 /**

@@ -58,6 +58,7 @@ export class CpuDevice extends Device {
   readonly description: DeviceDescription;
   protected override readonly runsOnThisThread = true;
   readonly #memory: WebAssembly.Memory;
+  readonly #relaxed: boolean;
   /** Those of the module, then generated ones in the order of their making. */
   readonly #functions: WasmFunction[];
   readonly #functionIndices: Map<string | GeneratedFunction, number>;
@@ -78,6 +79,7 @@ export class CpuDevice extends Device {
   ) {
     super(memoryBudget);
     this.#memory = memory;
+    this.#relaxed = relaxed;
     const names = functionNames(module);
     this.#functions = names.map((name) => instance.exports[name] as WasmFunction);
     this.#functionIndices = new Map(names.map((name, index) => [name, index]));
@@ -185,7 +187,7 @@ export class CpuDevice extends Device {
     if (known !== undefined) return known;
     if (typeof name === 'string')
       throw new DeviceError(`cpu: ${kernel} calls '${name}', which the WebAssembly module lacks`);
-    const bytes = name.bytes(this.#shared);
+    const bytes = name.bytes(this.#shared, this.#relaxed);
     this.#library.add(bytes, this.createBuffer(FunctionLibrary.bytesFor(bytes)).address);
     const index = this.#functions.push(...this.#library.learn()) - 1;
     this.#functionIndices.set(name, index);

@@ -1,7 +1,7 @@
 /**
  * Expressions as WebAssembly SIMD: a module of one function is put together byte by byte when a kernel is first prepared, so
- * that a user's elementwise kernel is as quick as ours. Only operations that IEEE 754 rounds alike everywhere are used, no
- * fused multiply-add: the same bits in every engine.
+ * that a user's elementwise kernel is as quick as ours. Without relaxed SIMD only operations that IEEE 754 rounds alike everywhere are
+ * used: the same bits in every engine. With it a product that is only added to is added in the same instruction.
  */
 import { Expression, type FunctionName, inOrder } from '../expression.js';
 import type { GeneratedFunction } from '../kernel.js';
@@ -13,21 +13,22 @@ const call = (name: FunctionName, ...inputs: readonly (Expression | number)[]): 
 const polynomial = (x: Expression, [first, ...rest]: readonly number[]): Expression =>
   rest.reduce((sum, coefficient) => sum.multiply(x).add(coefficient), Expression.of(first));
 
+/** As the sigmoid's −|x|: what is left out then would never be taken. */
+const isNeverPositive = ({ function: name, inputs: [x] }: Expression): boolean =>
+  name === 'negate' && (x.function === 'abs' || (x.function === 'multiply' && x.inputs[0] === x.inputs[1]));
+
 // The same approximations as in math.wgsl.ts, where their errors and sources are stated; without fused operations they
 // are a rounding less exact.
 const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => Expression>>> = {
   exp(x) {
-    const n = call('round', call('atMostOrNan', call('atLeastOrNan', x, -104), 89).multiply(Math.LOG2E));
+    const n = call('round', x.multiply(Math.LOG2E));
     const r = x.subtract(n.multiply(0.693145752)).subtract(n.multiply(1.42860677e-6));
     const p = polynomial(r, [1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5]);
-    const half = n.multiply(0.5).floor();
+    const mantissa = r.add(p.multiply(r.square())).add(1);
     const scale = (power: Expression) => call('powerOfTwo', power);
-    const y = p
-      .multiply(r.square())
-      .add(r)
-      .add(1)
-      .multiply(scale(half))
-      .multiply(scale(n.subtract(half)));
+    if (isNeverPositive(x)) return x.below(-87.33654).select(0, mantissa.multiply(scale(n)));
+    const half = n.multiply(0.5).floor(); // n reaches 128, which has no float of its own
+    const y = mantissa.multiply(scale(half)).multiply(scale(n.subtract(half)));
     return x.above(88.72283).select(Infinity, x.below(-87.33654).select(0, y));
   },
   expm1(x) {
@@ -74,23 +75,16 @@ const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => E
     );
     const half = t.multiply(0.5).multiply(e);
     const near = x.below(0).select(Expression.of(0.5).subtract(half), half.add(0.5));
-    const y = Expression.of(1).divide(q.maximum(1));
-    const middle = polynomial(
-      y,
+    // ½·e^{t²}·erfc(t) = u·P(u), u = 1/(t + 3/2): a fit over t ≥ 1 by weighted least squares, within 1.1e-8 relative, for math.wgsl.ts' two.
+    const u = Expression.of(1).divide(t.add(1.5));
+    const scaled = polynomial(
+      u,
       [
-        2.326819970068386e-2, -1.387039388740657e-1, 3.687424674597105e-1, -5.824733027278666e-1, 6.210004621745983e-1,
-        -4.944515323274145e-1, 3.404879937665872e-1, -2.741127028184656e-1, 5.638259427386472e-1,
+        -2.4891593274308272, 5.595825953800829, -4.206642823680863, 0.5836698124752003, 0.18131549551117646,
+        0.5067265553864388, 0.4224515484241768, 0.28211022564040755,
       ],
-    );
-    const far = polynomial(
-      y,
-      [
-        -10.47766399936249, 12.97719955372516, -7.495518717768503, 2.92101901921078, -1.0152652792027,
-        0.4218463358204948, -0.2820767439740514, 0.5641895067754075,
-      ],
-    );
-    const power = q.minimum(104).negate().exp();
-    const tail = power.multiply(0.5).divide(t.maximum(1)).multiply(t.below(2).select(middle, far));
+    ).multiply(u);
+    const tail = q.negate().exp().multiply(scaled);
     return t.below(1).select(near, x.below(0).select(tail, Expression.of(1).subtract(tail)));
   },
 };
@@ -149,8 +143,8 @@ const instructions: Readonly<Partial<Record<FunctionName, readonly number[]>>> =
   equals: vector(65),
   below: vector(67),
   atMost: vector(69),
-  atMostOrNan: vector(234),
-  atLeastOrNan: vector(235),
+  multiplyAdd: vector(261),
+  negateMultiplyAdd: vector(262),
   // The last bits of n + 1.5·2^23 are n; << 23 brings them to the exponent's place, whose zero is that of 1.
   powerOfTwo: [splat(1.5 * 2 ** 23), vector(228), integer(23), vector(171), splat(1), vector(174)].flat(),
 };
@@ -194,6 +188,26 @@ function approximated(outputs: readonly Expression[]): Expression[] {
   return outputs.map(visit);
 }
 
+/** The expressions with products that are used once, in a sum or difference, in one instruction with it: a · b + c or c − a · b. */
+function withFusedProducts(outputs: readonly Expression[]): Expression[] {
+  const { nodes, indexOf } = inOrder(outputs);
+  const uses = nodes.map(() => 0);
+  for (const input of [...nodes.flatMap(({ inputs }) => inputs), ...outputs]) uses[indexOf(input)]++;
+  const isFree = (node: Expression): boolean => node.function === 'multiply' && uses[indexOf(node)] === 1;
+  const done: Expression[] = [];
+  const of = (node: Expression): Expression => done[indexOf(node)];
+  const product = (name: FunctionName, { inputs: [a, b] }: Expression, c: Expression): Expression =>
+    call(name, of(a), of(b), of(c));
+  for (const node of nodes) {
+    const [a, b] = node.inputs;
+    if (node.function === 'add' && isFree(a)) done.push(product('multiplyAdd', a, b));
+    else if (node.function === 'add' && isFree(b)) done.push(product('multiplyAdd', b, a));
+    else if (node.function === 'subtract' && isFree(b)) done.push(product('negateMultiplyAdd', b, a));
+    else done.push(node.inputs.length > 0 ? call(node.function as FunctionName, ...node.inputs.map(of)) : node);
+  }
+  return outputs.map(of);
+}
+
 /**
  * The function of (part, addresses of all operands, count, chunk, bytes of a row): output k of the element at i is written to operand `targets[k]`. Operands of
  * kind `channel` are rows of whole fours that repeat; a part then begins with a row.
@@ -203,12 +217,13 @@ export function generateFunction(
   outputs: readonly Expression[],
   targets: readonly number[],
 ): GeneratedFunction {
-  const expressions = approximated(outputs);
-  const made = new Map<boolean, Uint8Array>();
+  const exact = approximated(outputs);
+  const made = new Map<string, Uint8Array>();
   return {
-    bytes(shared) {
-      const bytes = made.get(shared) ?? moduleOf(operands, expressions, targets, shared);
-      made.set(shared, bytes);
+    bytes(shared, relaxed) {
+      const key = `${shared} ${relaxed}`;
+      const bytes = made.get(key) ?? moduleOf(operands, relaxed ? withFusedProducts(exact) : exact, targets, shared);
+      made.set(key, bytes);
       return bytes;
     },
   };
