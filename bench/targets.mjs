@@ -80,9 +80,7 @@ const networkTargets = Object.entries(networkBatches).flatMap(([name, batch]) =>
 const curve = (of) => ({
   text: `one 3×3 convolution and its gradients, best / worst GFLOP/s over ${of}`,
   value: (cells) => {
-    const rates = cells
-      .filter(({ measure, one }) => measure === 'curves' && one.curve === of)
-      .map(({ median }) => median);
+    const rates = cells.filter(({ measure }) => measure === `curve ${of}`).map(({ median }) => median);
     return rates.length > 0 ? Math.max(...rates) / Math.min(...rates) : NaN;
   },
   ...{ least: 3.33, aim: 1.67 },

@@ -27,18 +27,22 @@ const kernels = ['conv2d', 'conv2dInputGradient', 'conv2dWeightGradient'];
 
 export const curvesMeasure = {
   id: 'curves',
-  tables: [{ id: 'curves', title: 'One 3×3 convolution with its gradients, GFLOP/s', ours }],
+  tables: curveNames.map((curve) => ({
+    id: `curve ${curve}`,
+    title: `One 3×3 convolution, GFLOP/s by ${curve}`,
+    ours,
+  })),
   async run(context, device, save) {
     const opened = await openDevice(device, device === 'cpu' ? { threads: context.threads } : {});
     for (const [curve, points] of Object.entries(curves)) {
       for (const point of points) {
         const { size, channels, batch } = point;
-        const text = `${curve}: ${size}×${size}, ${channels} channels, batch ${batch}`;
-        context.progress(`curves ${text}`);
+        const text = `${size}×${size}×${channels}, ${batch}`;
+        context.progress(`curves: ${curve}, ${text}`);
         const rates = [];
         while (rates.length < (context.quick ? 2 : 5)) rates.push(await rateOf(opened, point));
         if (rates.includes(null)) continue;
-        const cell = { measure: 'curves', one: { curve, text }, peer: ours[device], disturbed: 0 };
+        const cell = { measure: `curve ${curve}`, one: { text }, peer: ours[device], disturbed: 0 };
         await save([{ ...cell, median: median(rates), samples: rates }]);
       }
     }
