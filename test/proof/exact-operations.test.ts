@@ -119,7 +119,7 @@ describe('WebAssembly', () => {
     expect(generated.size).toBeGreaterThan(20);
     for (const each of generated) {
       for (const shared of [true, false]) {
-        const binary = each.bytes(shared);
+        const binary = each.bytes(shared, false);
         expect(instructionCounts(binary).size).toBeGreaterThan(10);
         expect(inexactInstructions(binary)).toEqual([]);
       }
