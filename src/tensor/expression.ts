@@ -44,8 +44,7 @@ type Compute = (...numbers: number[]) => number;
  * With these, expressions approximate functions in float32 from bits; they are for the approximations only, and have no WGSL.
  * `multiplyAdd` and `negateMultiplyAdd` are a · b + c and c − a · b with one rounding.
  */
-export type BitFunction =
-  'round' | 'powerOfTwo' | 'exponentOf' | 'mantissaOf' | 'multiplyAdd' | 'negateMultiplyAdd';
+export type BitFunction = 'round' | 'powerOfTwo' | 'exponentOf' | 'mantissaOf' | 'multiplyAdd' | 'negateMultiplyAdd';
 export type FunctionName = keyof typeof functions | BitFunction;
 
 /** An operand, a number, or a function of other expressions. NaN passes through all of them but comparisons. */
