@@ -3,12 +3,13 @@ import { UsageError } from '../../src/errors.js';
 import {
   basePreparation,
   encodeModel,
-  judgeSet,
+  judgeRun,
   keepFeatures,
   onlyClass,
   openBase,
   openRun,
   openSplits,
+  pictureManifest,
   trainOnBase,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
@@ -66,7 +67,8 @@ export async function trainOnBaseCommand(
     const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
+    const audit = await noteFindings(training, validation, directory, cache, options.exif);
+    const sets = { training, [splits.mayChoose ? 'validation' : 'test']: validation };
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (options.alertClass === undefined) noteAlertClass(training.classNames);
@@ -108,7 +110,7 @@ export async function trainOnBaseCommand(
         layout: splits.layout,
         training: describeSet(training),
         validation: validation && describeSet(validation),
-        audited,
+        audited: audit.sets,
       },
       alert: info.alert,
       base: { name: base.name, hash: base.hash, layers: base.featureLayers },
@@ -117,10 +119,12 @@ export async function trainOnBaseCommand(
       preprocessing: { ...info.preprocessing, size: picture.size },
       architecture: model.config(),
     });
+    await run.writePictures(await pictureManifest(sets));
+    await run.writeAudit(audit);
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
-    model.compile({ device });
     const judged = validation ?? training;
-    const evaluation = await judgeSet({ model, info, device, name: run.directory }, judged, { batchSize: 16 });
+    const evaluations = Object.values(await judgeRun(run, device, sets, { batchSize: 16 }));
+    const evaluation = evaluations[evaluations.length - 1];
     const unknown = evaluation.unknown ?? 0;
     output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...evaluation });
     output.say();
