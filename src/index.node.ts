@@ -23,7 +23,7 @@ export {
   type AuditedList,
   type AuditFoldersOptions,
 } from './data/audit/audit-folders.node.js';
-export { groupsOf, listLabelled, openSplits, type SplitOptions } from './data/sources/splits.node.js';
+export { groupsOf, holdBack, listLabelled, openSplits, type SplitOptions } from './data/sources/splits.node.js';
 export { loadDataset, type LoadDatasetOptions, type LoadOptions } from './data/store/load-dataset.node.js';
 export {
   loadPictures,
@@ -57,6 +57,7 @@ export {
   type ClassifyPathsOptions,
   type FileClassification,
 } from './classifier/classifier.node.js';
+export { learnUnknown, tellsUnknown } from './classifier/base/tell-unknown.node.js';
 export { bundledBases, keepFeatures, openBase } from './classifier/base/open-base.node.js';
 export {
   modelFileOf,
@@ -71,21 +72,5 @@ export {
 export { bestEpoch, CHOSEN_BY, type EpochRecord } from './classifier/epoch-record.js';
 export { optimizerNames } from './classifier/recipe.js';
 export { classWeightsFor, unevenClasses, type ClassWeight } from './classifier/class-weights.js';
-export {
-  changedPictures,
-  pictureManifest,
-  picturesOfModel,
-  type PicturesOfRun,
-  type PictureUse,
-} from './classifier/picture-manifest.node.js';
-export {
-  leaveOutSeen,
-  picturesFor,
-  type JudgingPictures,
-  type JudgingPurpose,
-  type UnseenPictures,
-} from './classifier/judging-pictures.node.js';
-export { judgeRun, predictionsTable } from './classifier/run-predictions.node.js';
-export { csvLine } from './classifier/csv.js';
-export { openParts, type PartName } from './data/sources/parts.node.js';
+export { changedPictures, pictureManifest } from './classifier/picture-manifest.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';

@@ -233,14 +233,20 @@ export {
 export { figuresOf, type AlarmFigures, type ClassFigures, type Figures } from './classifier/alarm-figures.js';
 export {
   evaluateClassifier,
+  judgePredictions,
   judgeSet,
   onlyClass,
   type Evaluation,
   type EvaluationOptions,
-  type JudgedSet,
 } from './classifier/evaluation.js';
-export { evidenceOf, isNoEvidence, type Evidence, type JudgedPictures, type Mistake } from './classifier/evidence.js';
-export { pixelHashes } from './classifier/pixel-hash.js';
+export {
+  evidenceOf,
+  isNoEvidence,
+  pixelHashes,
+  type Evidence,
+  type JudgedPictures,
+  type Mistake,
+} from './classifier/evidence.js';
 export { KNOWN_SECTIONS, temperatureOf, withCalibration, withDecision, withThreshold } from './classifier/tuning.js';
 export { clopperPearson, mcNemar, type Interval, type McNemar } from './classifier/figures/binomial.js';
 export {
@@ -290,12 +296,25 @@ export {
 } from './classifier/figures/threshold.js';
 export { fitTemperature, withTemperature, type Calibration } from './classifier/figures/temperature.js';
 export { onBase, type Base } from './classifier/base/features.js';
+export { type ComputeFeatures, type ExtractOptions, type KeepFeatures } from './classifier/base/extract.js';
 export {
   basePreparation,
+  planOnBase,
+  solveHead,
   trainOnBase,
-  type KeepFeatures,
+  type BasePlanOptions,
+  type HeadOptions,
+  type OnBase,
   type OnBaseOptions,
 } from './classifier/base/train-on-base.js';
+export {
+  checkFineTuning,
+  FINE_TUNING,
+  freezeAllBut,
+  planFrom,
+  type FineTune,
+  type FromOptions,
+} from './classifier/warm-start.js';
 export { buildNetwork, checkMemory, networks, type NetworkName } from './classifier/networks.js';
 export {
   preparationOf,

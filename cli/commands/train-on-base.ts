@@ -1,15 +1,13 @@
 /** `beltnet train --base`: a trained network's features and a head on them, in seconds. */
-import { UsageError } from '../../src/errors.js';
 import {
   basePreparation,
   encodeModel,
-  judgeRun,
+  judgePredictions,
   keepFeatures,
   onlyClass,
   openBase,
   openRun,
   openSplits,
-  pictureManifest,
   trainOnBase,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
@@ -23,31 +21,18 @@ import {
 } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { stopInOrder } from '../terminal/interrupt.js';
-import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
+import { count, note, noteLeftovers, Output, quoted } from '../terminal/output.js';
+import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
 import type { TrainOptions } from './train.js';
 
-/** What belongs to training a whole network, and has no meaning for a head on a base. */
-const OF_NETWORKS = [
-  ...['size', 'resize', 'rescale', 'normalize', 'epochs', 'stepsPerEpoch', 'validationSteps', 'lr', 'optimizer'],
-  ...['weightDecay', 'labelSmoothing', 'classWeight', 'earlyStopping', 'checkpointSeconds', 'profileKernels'],
-  ...['rotation', 'widthShift', 'heightShift', 'shear', 'zoom', 'horizontalFlip', 'verticalFlip', 'brightness'],
-  ...['channelShift', 'fillMode', 'fillValue', 'profile'],
-] as const;
-
 /** @param given names of the flags that were given */
 export async function trainOnBaseCommand(
   directory: string,
-  options: TrainOptions & { readonly base: string },
+  options: TrainOptions,
   given: readonly string[],
 ): Promise<number> {
-  const superfluous = OF_NETWORKS.find((name) => given.includes(name));
-  if (superfluous !== undefined)
-    throw new UsageError(
-      `--base: expected no --${superfluous.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}, which is for networks that are ` +
-        'trained as a whole; leave it out (--base-size sets the size of the pictures)',
-    );
   const { split, groupBy, seed } = options;
   const output = new Output(options);
   const splits = await openSplits(directory, {
@@ -55,7 +40,7 @@ export async function trainOnBaseCommand(
     ...(split !== undefined && { split }),
     ...(groupBy && { groupBy }),
   });
-  const base = await openBase(options.base, options.baseLayer === undefined ? undefined : [options.baseLayer]);
+  const base = await openBase(options.base ?? '', options.baseLayer === undefined ? undefined : [options.baseLayer]);
   const settings = {
     ...{ size: options.baseSize, region: options.roi, exif: options.exif, alertClass: options.alertClass, seed },
     ...(given.includes('batch') && { batchSize: options.batch }),
@@ -67,8 +52,7 @@ export async function trainOnBaseCommand(
     const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const audit = await noteFindings(training, validation, directory, cache, options.exif);
-    const sets = { training, [splits.mayChoose ? 'validation' : 'test']: validation };
+    const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (options.alertClass === undefined) noteAlertClass(training.classNames);
@@ -79,28 +63,20 @@ export async function trainOnBaseCommand(
     output.say(`Run: ${run.directory}`);
 
     const start = performance.now();
+    const judged = validation ?? training;
+    const trainAndJudge = async (signal: AbortSignal) => {
+      const keeping = { ...(cache && { keep: keepFeatures(cache, base) }), ...untilStopped(signal) };
+      const trained = await trainOnBase(base, training, device, { ...settings, ...keeping });
+      return { ...trained, evaluation: judgePredictions(await trained.predict(judged), judged, trained.info) };
+    };
     const { result, stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', (signal) =>
-      trainOnBase(base, training, device, {
-        ...settings,
-        ...(cache && { keep: keepFeatures(cache, base) }),
-        onProgress: (done, total) => {
-          signal.throwIfAborted();
-          showProgress(() => `Features ${done}/${total}`);
-        },
-        pause: async () => {
-          await new Promise((resolve) => setImmediate(resolve));
-          signal.throwIfAborted();
-        },
-      }).catch((error: unknown) => {
-        if (signal.aborted) return null;
-        throw error;
-      }),
+      unlessStopped(signal, trainAndJudge(signal)),
     );
     if (result === null) {
       note(`beltnet: stopped; no model was written yet (${run.directory})`);
       return stopCode ?? 130;
     }
-    const { model, info } = result;
+    const { model, info, evaluation } = result;
     const seconds = (performance.now() - start) / 1000;
     await run.writeConfig({
       ...versions(),
@@ -110,7 +86,7 @@ export async function trainOnBaseCommand(
         layout: splits.layout,
         training: describeSet(training),
         validation: validation && describeSet(validation),
-        audited: audit.sets,
+        audited,
       },
       alert: info.alert,
       base: { name: base.name, hash: base.hash, layers: base.featureLayers },
@@ -119,14 +95,10 @@ export async function trainOnBaseCommand(
       preprocessing: { ...info.preprocessing, size: picture.size },
       architecture: model.config(),
     });
-    await run.writePictures(await pictureManifest(sets));
-    await run.writeAudit(audit);
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
-    const judged = validation ?? training;
-    const evaluations = Object.values(await judgeRun(run, device, sets, { batchSize: 16 }));
-    const evaluation = evaluations[evaluations.length - 1];
-    const unknown = evaluation.unknown ?? 0;
-    output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...evaluation });
+    const { judged: _, ...figures } = evaluation;
+    const { unknown = 0 } = figures;
+    output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures });
     output.say();
     const what = validation ? 'validation' : 'training';
     output.say(`Trained in ${seconds.toFixed(1)} s on the features of ${count(training.labels.length, 'picture')}`);

@@ -4,23 +4,28 @@ import { DataError, UsageError } from '../../src/errors.js';
 import {
   bestEpoch,
   changedPictures,
+  checkFineTuning,
   checkMemory,
   CHOSEN_BY,
   classWeightsFor,
-  judgeRun,
+  FINE_TUNING,
+  holdBack,
+  judgeSet,
+  learnUnknown,
   modelFileOf,
   onlyClass,
   openRun,
   openSplits,
   optimizerNames,
   pictureManifest,
-  planTraining,
   readPictures,
   reopenRun,
   trainingFlows,
+  tellsUnknown,
   trainRun,
   unevenClasses,
   type ClassWeight,
+  type FineTune,
   type Run,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
@@ -55,6 +60,7 @@ import {
   anyText,
   classWeight,
   factor,
+  fineTune,
   folder,
   folderName,
   numberWhere,
@@ -64,6 +70,7 @@ import {
 } from '../terminal/options.js';
 import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
 import { checkDevice, isFinished, resumeOptions, type Resumed } from '../terminal/resume.js';
+import { checkedStart, startOf, unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
 
@@ -115,6 +122,17 @@ const flags = {
   ),
   baseLayer: flag('<name>', "layer of the base whose means are the features (default: the base's own choice)", anyText),
   baseSize: flag('<WxH>', "size of the pictures for the base (default: the base's own)", pictureSize),
+  from: flag(
+    '<model>',
+    "begin with a model's weights, its size and preparation of pictures (a file, or a run); classes may be added",
+    anyText,
+  ),
+  fineTune: flag<FineTune | undefined>(
+    '<n|all>',
+    'of --base or --from: train the last n layers and the head on, with --lr 3e-5 and batch normalization frozen, and keep the best on held-back pictures',
+    fineTune,
+  ),
+  force: toggle('fine-tune on fewer than 100 pictures of a class, too'),
   alertClass: flag('<name>', 'class that raises the alert (default: the second by name)', anyText),
   ...deviceFlags,
   workers: workersFlag,
@@ -160,20 +178,24 @@ export const command = defineCommand({
     'beltnet train belt --epochs 10 --horizontal-flip --alert-class gap',
     'beltnet train pictures --base darknet-tiny --split 0.2',
     'beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first',
+    'beltnet train pictures --base darknet-tiny --fine-tune 3',
     'beltnet train --resume runs/first',
   ],
-  run: async ([directory], options, given) => {
+  run: async ([directory], asked, given) => {
+    const options = checkedStart(asked, given);
     const resumed = await resumeOptions(directory, options, given);
-    if (resumed?.options.base !== undefined) return resumeOnBase(resumed.run);
+    if (resumed && isFrozen(resumed.options)) return resumeOnBase(resumed.run);
     if (resumed) return train(resumed.directory, resumed.options, resumed);
     if (directory === undefined)
       throw new UsageError('train: expects the folder of the pictures, or --resume RUN to go on with a run');
-    const { base } = options;
-    if (base === undefined) return train(directory, options, null);
+    if (!isFrozen(options)) return train(directory, options, null);
     const { trainOnBaseCommand } = await import('./train-on-base.js');
-    return trainOnBaseCommand(directory, { ...options, base }, given);
+    return trainOnBaseCommand(directory, options, given);
   },
 });
+
+/** A head on a base that stays as it is: no step is made. */
+const isFrozen = ({ base, fineTune: layers }: TrainOptions): boolean => base !== undefined && layers === undefined;
 
 /** A head on a base is made in one go: such a run is done, or there is nothing to go on from. */
 function resumeOnBase(run: string): number {
@@ -186,27 +208,31 @@ function resumeOnBase(run: string): number {
 
 export type TrainOptions = Options<typeof flags>;
 
+/** Whether a run that has made its last step has learned what tells unknown pictures, too. */
+const isComplete = async ({ run, config }: Resumed<TrainOptions>): Promise<boolean> =>
+  (config['unlikeLayer'] ?? null) === null || tellsUnknown(modelFileOf(run));
+
 /**
  * @param resumed the run to go on with; null for a new one
  * @returns the exit code
  */
 async function train(directory: string, options: TrainOptions, resumed: Resumed<TrainOptions> | null): Promise<number> {
-  const { size, batch: batchSize, epochs, split, groupBy, profile, seed } = options;
+  const { batch: batchSize, epochs, split, groupBy, profile, seed } = options;
   const output = new Output(options);
   const augmentation = augmentationOf(options);
-  if (resumed && isFinished(resumed, epochs)) {
+  if (resumed && isFinished(resumed, epochs) && (await isComplete(resumed))) {
     const { run, checkpoint } = resumed;
-    output.emit({ event: 'end', run, epochs: checkpoint?.epochs.length ?? 0, interrupted: false, finished: true });
-    output.say(`${run} is finished, after ${count(checkpoint?.epochs.length ?? 0, 'epoch')}`);
+    const done = checkpoint?.state.position.epoch ?? 0;
+    output.emit({ event: 'end', run, epochs: done, interrupted: false, finished: true });
+    output.say(`${run} is finished, after ${count(done, 'epoch')}`);
     return 0;
   }
 
   // What there is to train on, before anything is decoded
-  const splits = await openSplits(directory, {
-    seed,
-    ...(split !== undefined && { split }),
-    ...(groupBy && { groupBy }),
-  });
+  const grouping = { seed, ...(groupBy && { groupBy }) };
+  const divided = await openSplits(directory, { ...grouping, ...(split !== undefined && { split }) });
+  const isFineTuned = options.fineTune !== undefined;
+  const splits = isFineTuned ? await holdBack(divided, FINE_TUNING.holdBack, grouping) : divided;
   if (options.validationSteps !== undefined && !splits.validation) {
     throw new UsageError(
       `--validation-steps: ${directory} has no validation pictures; --split 0.2 keeps some for that`,
@@ -217,13 +243,15 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       `--early-stopping: ${directory} has no pictures that may choose; --split 0.2 of the training pictures or a folder val/ are such`,
     );
   const { classNames } = splits.training;
-  const plan = planTraining(classNames, {
-    ...{ size, seed, alertClass: options.alertClass },
-    ...{ interpolation: options.resize, rescale: options.rescale, region: options.roi, exif: options.exif },
-    ...{ augmentation, normalize: options.normalize, learningRate: options.lr, optimizer: options.optimizer },
+  const recipe = {
+    ...{ size: options.size, interpolation: options.resize, rescale: options.rescale, normalize: options.normalize },
+    ...{ augmentation, learningRate: options.lr, optimizer: options.optimizer },
     ...{ weightDecay: options.weightDecay, labelSmoothing: options.labelSmoothing },
-  });
+  };
+  const start = await startOf(options, classNames, recipe, resumed?.config ?? null);
+  const { plan } = start;
   const { model } = plan;
+  const { size } = plan.preparation.picture;
   const { optimizer, loss } = plan.recipe;
   return withDevice(options, async (device, facts) => {
     checkMemory(model, device.memoryBudget);
@@ -240,11 +268,11 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     const loading = { ...plan.preparation.picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const audit = await noteFindings(training, validation, directory, cache, options.exif);
+    const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
+    if (isFineTuned && !options.force) checkFineTuning(training);
     const flows = await trainingFlows(plan, training, validation, batchSize);
     const { info } = flows;
-    const sets = { training, [splits.mayChoose ? 'validation' : 'test']: validation };
-    const manifest = await pictureManifest(sets);
+    const manifest = pictureManifest({ training, validation });
     const changed = checkpoint && changedPictures((await readPictures(run.directory)) ?? '', manifest);
     if (changed)
       throw new DataError(
@@ -255,8 +283,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     const described = {
       data: {
         ...{ directory, layout: splits.layout },
-        ...{ training: describeSet(training), validation: validation && describeSet(validation) },
-        audited: audit.sets,
+        ...{ training: describeSet(training), validation: validation && describeSet(validation), audited },
         mayChoose: splits.mayChoose,
       },
       classes: flows.training.classIndices,
@@ -266,13 +293,14 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     };
     const write = async (): Promise<void> => {
       await run.writePictures(manifest);
-      await run.writeAudit(audit);
       await run.writeConfig(config);
     };
     const config = {
       ...versions(),
       started: new Date().toISOString(),
       ...described,
+      ...start.config,
+      unlikeLayer: plan.unlikeLayer,
       options: {
         ...{ ...options, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
         ...{ horizontalFlip: augmentation.horizontalFlip, verticalFlip: augmentation.verticalFlip },
@@ -299,7 +327,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
-    if (training.labels.length < FEW_PICTURES)
+    if (!start.isTrained && training.labels.length < FEW_PICTURES)
       note(
         'note: with so few pictures a head on a trained network is mostly far better, in seconds: --base darknet-tiny',
       );
@@ -313,18 +341,24 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       );
     }
     output.say(`Device: ${describeDevice(facts)}`);
-    output.say(`Network: ${size.width}x${size.height} pictures, ${count(model.countParameters(), 'parameter')}`);
+    output.say(
+      `Network: ${size.width}x${size.height} pictures, ${count(model.countParameters(), 'parameter')}` +
+        (isFineTuned ? `, of which ${model.countParameters({ trainable: true })} are trained` : ''),
+    );
     output.say(`Run: ${run.directory}`);
     output.say();
 
     // Train
     let lastEpoch = model.epoch;
     const progress = new ProgressLine(epochs);
-    const fit = (signal: AbortSignal) =>
-      trainRun(
+    const fit = async (signal: AbortSignal) => {
+      if (!checkpoint && !(await unlessStopped(signal, start.begin(training, device, cache, signal))))
+        return { epochs: [], stoppedEarly: false };
+      const trained = await trainRun(
         { run, model, device, flows, validation },
         {
           ...{ epochs, batchSize, signal, resumed: checkpoint, mayChoose: splits.mayChoose },
+          startsTrained: start.isTrained,
           stepsPerEpoch: options.stepsPerEpoch,
           validationSteps: options.validationSteps,
           earlyStopping: options.earlyStopping,
@@ -338,9 +372,17 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
           },
         },
       );
+      if (plan.unlikeLayer !== null && (trained.stoppedEarly || lastEpoch >= epochs))
+        await unlessStopped(
+          signal,
+          learnUnknown(run.path('best'), plan.unlikeLayer, training, device, { seed, ...untilStopped(signal) }),
+        );
+      return trained;
+    };
     if (checkpoint)
       output.say(`Resumed: after ${count(model.epoch, 'epoch')} and ${checkpoint.state.position.step} steps`);
-    output.say(`Epoch ${model.epoch + 1}/${epochs}`);
+    if (start.isTrained && !checkpoint) output.say('As it begins');
+    else if (model.epoch < epochs) output.say(`Epoch ${model.epoch + 1}/${epochs}`);
     const { result, stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', fit).catch(
       (error: unknown) => {
         note(`note: ${whatIsKept(run, lastEpoch)}`);
@@ -349,7 +391,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     );
 
     const interrupted = lastEpoch < epochs && !result.stoppedEarly; // a signal that comes while the last epoch is written changes nothing
-    const modelPath = lastEpoch > 0 ? run.path('best') : null;
+    const modelPath = existsSync(run.path('best')) ? run.path('best') : null;
     const best = bestEpoch(result.epochs, splits.mayChoose);
     const end = {
       event: 'end',
@@ -365,9 +407,10 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       return stopCode ?? 130;
     }
     if (result.stoppedEarly) output.say(`Stopped: no better epoch in ${options.earlyStopping}`);
-    if (splits.mayChoose && best) output.say(`Best: epoch ${best.epoch}, by ${CHOSEN_BY}`);
-    const judged = Object.values(await judgeRun(run, device, sets, { batchSize }));
-    const only = onlyClass(judged[judged.length - 1]);
+    if (splits.mayChoose && best)
+      output.say(`Best: ${best.epoch === 0 ? 'as it began' : `epoch ${best.epoch}`}, by ${CHOSEN_BY}`);
+    const judged = validation ?? training;
+    const only = onlyClass(await judgeSet({ model, info, device, name: run.directory }, judged, { batchSize }));
     output.emit({ ...end, predictsOnly: only });
     if (options.profileKernels) {
       const profiled = await model.profile(flows.training);
@@ -381,7 +424,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
     if (only !== null) {
       note(
-        `warning: the model takes every picture of ${(validation ?? training).name} for '${only}', so it has learned nothing that tells the classes ` +
+        `warning: the model takes every picture of ${judged.name} for '${only}', so it has learned nothing that tells the classes ` +
           'apart; train longer, with another --lr, with --class-weight balanced, or on more pictures of the other classes',
       );
     }
@@ -391,7 +434,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
 }
 
 function whatIsKept(run: Run, epoch: number): string {
-  return epoch === 0
+  return epoch === 0 && !existsSync(run.path('last'))
     ? `no model was written yet (${run.directory})`
     : `${run.path('last')} is the model after epoch ${epoch}`;
 }

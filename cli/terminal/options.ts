@@ -1,6 +1,6 @@
 /** From the words of a command line to values. Every refusal names the option, what was expected and what was received. */
 import { UsageError } from '../../src/errors.js';
-import type { ClassWeight } from '../../src/index.node.js';
+import type { ClassWeight, FineTune } from '../../src/index.node.js';
 
 /** Turns the text after an option into its value. */
 export type Parser<Value> = (text: string) => Value;
@@ -222,3 +222,9 @@ export function shearNote({ value, unit }: Angle, profile: Profile): string | nu
     `if radians were meant, write --shear ${value}rad (${meant} degrees)`
   );
 }
+
+/** How many of the last layers are trained on. */
+export const fineTune =
+  (option: string): Parser<FineTune> =>
+  (text) =>
+    text === 'all' ? text : wholeNumber(option, 0)(text);

@@ -15,8 +15,10 @@ interface Network {
 }
 
 /** One sigmoid unit for two classes, a softmax over more. */
-const classifierHead = (classes: number): Dense =>
-  classes === 2 ? new Dense(1, { activation: 'sigmoid' }) : new Dense(classes, { activation: 'softmax' });
+export const classifierHead = (classes: number, options: { name?: string; useBias?: boolean } = {}): Dense =>
+  classes === 2
+    ? new Dense(1, { ...options, activation: 'sigmoid' })
+    : new Dense(classes, { ...options, activation: 'softmax' });
 
 export const networks = {
   /** The network of the Keras program that beltnet replaces: two convolutions with pooling, a hidden layer. */

@@ -1,9 +1,9 @@
 /** What a model says about batches of pictures, before anybody judges: probabilities, and how unlike its training they are. */
 import type { Batches } from '../nn/training/batches.js';
 import { input } from '../nn/input.js';
-import type { SymbolicTensor } from '../nn/layers/layer.js';
 import { Concatenate } from '../nn/layers/merging.js';
 import { Model } from '../nn/model.js';
+import { applyNodes, takeWeights } from '../nn/reuse.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import type { Device } from '../tensor/device.js';
 import { unlikeOf, type UnlikeOfLayer } from './base/unlike-section.js';
@@ -63,14 +63,10 @@ export class Predictor {
 /** A model that gives its scores and behind them the values of one of its layers: both in one pass. */
 async function withValue(model: Model, layer: string): Promise<Model> {
   const inputs = input({ shape: model.inputShape });
-  const values: SymbolicTensor[] = [inputs];
-  let wanted = inputs;
-  for (const { layer: each, inputs: given } of model.nodes) {
-    values.push(each.apply(given.map((from) => values[from])));
-    if (each.name === layer) wanted = values[values.length - 1];
-  }
+  const values = applyNodes(model.nodes, inputs);
+  const wanted = values[model.nodes.findLastIndex((node) => node.layer.name === layer) + 1];
   const outputs = new Concatenate().apply([values[values.length - 1], wanted]);
   const both = new Model({ inputs, outputs, seed: model.seed });
-  both.setWeights(await model.getWeights());
+  await takeWeights(both, model);
   return both;
 }

@@ -20,6 +20,8 @@ export interface RunTrainingOptions {
   readonly batchSize: number;
   /** Whether the validation pictures choose the best epoch; see `bestEpoch`. */
   readonly mayChoose: boolean;
+  /** Whether the model as it begins is a trained one: it is judged as epoch 0 then, and may stay the best. Default false. */
+  readonly startsTrained?: boolean;
   /** Epochs without a better one after which the training ends. Default: it does not. */
   readonly earlyStopping?: number | undefined;
   /** Seconds between checkpoints. Default: so many that they take at most 2 % of the time, and at least 10 within an epoch. */
@@ -83,9 +85,12 @@ export async function trainRun(
       if (event.step < event.steps && isDue(10_000)) await save();
     }
     if (event.type !== 'epoch') return undefined;
-    isSaved = false;
     const { type: _, model: __, ...log } = event;
-    const record = { ...log, ...(validation && (await judged(validation))) };
+    await add({ ...log, ...(validation && (await judged(validation))) });
+    return progress.stoppedEarly ? 'stop' : undefined;
+  };
+  const add = async (record: EpochRecord): Promise<void> => {
+    isSaved = false;
     epochs.push(record);
     const best = bestEpoch(epochs, mayChoose);
     const isBest = best === record;
@@ -96,7 +101,6 @@ export async function trainRun(
     await run.addEpoch(record);
     if (isDue(0)) await save();
     await options.onEpoch?.(record, progress.stoppedEarly || record.epoch === options.epochs);
-    return progress.stoppedEarly ? 'stop' : undefined;
   };
   const placed = { model, info, device: model.training.device, name: run.directory };
   const judged = async (pictures: Dataset): Promise<Pick<EpochRecord, 'balancedAccuracy' | 'missedAlerts'>> => {
@@ -105,6 +109,29 @@ export async function trainRun(
     return { balancedAccuracy: balancedAccuracy(matrix), missedAlerts: alert.missed };
   };
 
+  const judgeStart = async (): Promise<void> => {
+    const start = performance.now();
+    const { loss, accuracy } = await model.evaluate(flows.training, { ...(signal && { signal }) });
+    const valued = flows.validation && (await model.evaluate(flows.validation, { ...(signal && { signal }) }));
+    const figures = validation && (await judged(validation));
+    await add({
+      epoch: 0,
+      seconds: (performance.now() - start) / 1000,
+      learningRate: 0,
+      loss,
+      accuracy,
+      ...figures,
+      ...(valued && { valLoss: valued.loss, valAccuracy: valued.accuracy }),
+    });
+  };
+  if (options.startsTrained && epochs.length === 0) {
+    try {
+      await judgeStart();
+    } catch (error) {
+      if (signal?.aborted && error === signal.reason) return progress;
+      throw error;
+    }
+  }
   await model.fit(flows.training, {
     epochs: options.epochs,
     initialEpoch: model.epoch,

@@ -34,6 +34,8 @@ export interface TrainingPlan {
   readonly info: ModelInfo;
   readonly preparation: PicturePreparation;
   readonly seed: number;
+  /** The layer by whose values unknown pictures are told; null where they are not. */
+  readonly unlikeLayer: string | null;
 }
 
 /** @throws UsageError for pictures too small for the network, or an alert's class that is none of the classes */
@@ -50,6 +52,7 @@ export function planTraining(classNames: readonly string[], options: TrainingOpt
     info,
     preparation: preparationOf(info, size),
     seed,
+    unlikeLayer: null,
   };
 }
 
@@ -68,12 +71,14 @@ export async function trainingFlows(
   batchSize: number,
 ): Promise<TrainingFlows> {
   const { rescale } = preparation.values;
-  const generator = imageDataGenerator({ ...recipe.augmentation, ...recipe.normalization, rescale });
+  const { augmentation } = recipe;
+  const generator = imageDataGenerator({ ...augmentation, ...recipe.normalization, rescale });
   await generator.fit(training);
-  const preprocessing = preprocessingOf({ ...info.preprocessing, normalization: generator.normalization });
+  const normalization = info.preprocessing.normalization ?? generator.normalization; // a trained model has its own
+  const preprocessing = preprocessingOf({ ...info.preprocessing, normalization });
   const { values } = preparationOf({ preprocessing }, preparation.picture.size);
   return {
-    training: generator.flow(training, { batchSize, seed }),
+    training: new DataFlow(training, { batchSize, seed, augmentation, ...values }),
     validation: validation && new DataFlow(validation, { batchSize, seed, ...values }),
     info: { ...info, preprocessing },
   };

@@ -5,11 +5,11 @@
 import { ModelFileError, UsageError } from '../../errors.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import { Concatenate } from '../../nn/layers/merging.js';
-import { Dense } from '../../nn/layers/core.js';
 import { GlobalAveragePooling2D } from '../../nn/layers/pooling.js';
 import { Model } from '../../nn/model.js';
 import { input } from '../../nn/input.js';
-import type { SymbolicTensor } from '../../nn/layers/layer.js';
+import { applyNodes, takeWeights } from '../../nn/reuse.js';
+import { classifierHead } from '../networks.js';
 
 /** The section of a model file that makes it a base. */
 export const BASE_SECTION = 'base';
@@ -41,7 +41,7 @@ export function featureLayersOf({ sections = {} }: ModelInfo, model: Model, name
  *
  * @param size of the pictures; by default the base's own
  * @param classes 0: the features are the model's output; 2: one sigmoid unit on them; more: softmax over so many
- * @returns a model of its own with the base's weights; those of the head are initial ones
+ * @returns a model of the base's layers with weights of its own, the base's at first; those of the head are initial ones
  */
 export async function onBase(
   { model: base, featureLayers }: Base,
@@ -49,32 +49,23 @@ export async function onBase(
 ): Promise<Model> {
   const [height, width, channels] = base.inputShape;
   const inputs = input({ shape: [size?.height ?? height, size?.width ?? width, channels] });
-  const values: SymbolicTensor[] = [inputs];
-  const taps = new Map<string, SymbolicTensor>();
-  for (const { layer, inputs: given } of base.nodes) {
-    if (taps.size === new Set(featureLayers).size) break;
-    const value = layer.apply(given.map((from) => values[from]));
-    values.push(value);
-    if (featureLayers.includes(layer.name)) taps.set(layer.name, value);
-  }
+  const places = featureLayers.map((name) => base.nodes.findLastIndex(({ layer }) => layer.name === name));
+  const values = applyNodes(base.nodes.slice(0, Math.max(...places) + 1), inputs);
   const means = featureLayers.map((name, index) => {
-    const value = taps.get(name);
+    const value = places[index] < 0 ? undefined : values[places[index] + 1];
     if (value?.shape.length !== 3)
       throw new UsageError(`base: expects feature layers that give maps [H,W,C], got '${name}'`);
-    return new GlobalAveragePooling2D({ name: `base_mean_${index}` }).apply(value);
+    return new GlobalAveragePooling2D({ name: `${MEAN}${index}` }).apply(value);
   });
   const features = means.length === 1 ? means[0] : new Concatenate({ name: FEATURES }).apply(means);
-  const ending = (): Dense =>
-    classes === 2
-      ? new Dense(1, { name: HEAD, activation: 'sigmoid' })
-      : new Dense(classes, { name: HEAD, activation: 'softmax' });
-  const model = new Model({ inputs, outputs: classes === 0 ? features : ending().apply(features), seed });
-  const weights = await base.getWeights();
-  const own = await model.getWeights();
-  model.setWeights(Object.fromEntries(Object.entries(own).map(([name, value]) => [name, weights[name] ?? value])));
+  const outputs = classes === 0 ? features : classifierHead(classes, { name: HEAD }).apply(features);
+  const model = new Model({ inputs, outputs, seed });
+  await takeWeights(model, base);
   return model;
 }
 
 /** Names of the layers that are put on a base. */
 export const FEATURES = 'base_features';
+/** With a number behind it, one for each feature layer. */
+export const MEAN = 'base_mean_';
 export const HEAD = 'base_head';

@@ -1,6 +1,6 @@
 /** The head on a base's features: standardised, logistic regression, and both in one dense layer. */
 import { UsageError } from '../../errors.js';
-import { square } from '../../tensor/exact-math.js';
+import { exp, square } from '../../tensor/exact-math.js';
 import { fitLogisticRegression, type LogisticRegressionOptions } from './logistic-regression.js';
 
 /** Mean and deviation of each feature over the samples, in float64; a feature that never changes has deviation 1. */
@@ -56,4 +56,26 @@ export async function fitHead(
     return scaled;
   });
   return { kernel: Float32Array.from(kernel), bias: Float32Array.from(bias), columns };
+}
+
+/** What the dense layer and its activation give: of one column the sigmoid [N], else the softmax [N, columns]. */
+export function scoresOf(features: Float32Array, { kernel, bias, columns }: Head): Float32Array {
+  const width = kernel.length / columns;
+  const scores = new Float32Array((features.length / width) * columns);
+  for (let row = 0; row < scores.length / columns; row++) {
+    const logits = Float64Array.from(bias);
+    for (let j = 0; j < width; j++)
+      for (let k = 0; k < columns; k++) logits[k] += features[row * width + j] * kernel[j * columns + k];
+    const own = scores.subarray(row * columns, (row + 1) * columns);
+    if (columns === 1) own[0] = 1 / (1 + exp(-logits[0]));
+    else own.set(softmax(logits));
+  }
+  return scores;
+}
+
+function softmax(logits: Float64Array): Float64Array {
+  const largest = logits.reduce((most, each) => Math.max(most, each), -Infinity);
+  const powers = logits.map((each) => exp(each - largest));
+  const sum = powers.reduce((all, each) => all + each, 0);
+  return powers.map((each) => each / sum);
 }

@@ -9,7 +9,7 @@ import type { PictureCache } from '../../data/store/cache.node.js';
 import { loadModel } from '../../formats/beltnet/model.node.js';
 import { weightsHash } from '../../formats/beltnet/model.js';
 import { BASE_SECTION, featureLayersOf, type Base } from './features.js';
-import type { ComputeFeatures, KeepFeatures } from './train-on-base.js';
+import type { ComputeFeatures, KeepFeatures } from './extract.js';
 
 /** Bases of the package; bases/README.md says where they come from. */
 export const bundledBases = ['darknet-tiny'] as const;

@@ -2,44 +2,42 @@
  * Training on a base: its features of all pictures, a head on them, and how unlike them a picture may be. Seconds on a CPU, and
  * a hundred pictures are enough where the classes differ in what pictures in general differ in. docs/base.md has the figures.
  */
-import { DataFlow } from '../../data/batches.js';
-import { subset, type Dataset } from '../../data/dataset.js';
+import type { Dataset } from '../../data/dataset.js';
 import type { Size } from '../../data/pictures/resize.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { Model } from '../../nn/model.js';
 import type { Device } from '../../tensor/device.js';
 import { preparationOf, preprocessingOf, type PreprocessingOptions } from '../preparation.js';
-import { DEFAULT_THRESHOLD } from '../training.js';
-import { alertClassOf } from '../verdict.js';
-import { HEAD, onBase, type Base } from './features.js';
-import { fitHead } from './head.js';
+import { recipeOf, type RecipeOptions } from '../recipe.js';
+import { DEFAULT_THRESHOLD, type TrainingPlan } from '../training.js';
+import { alertClassOf, classProbabilities, type Prediction } from '../verdict.js';
+import { computeFeatures, type ExtractOptions } from './extract.js';
+import { HEAD, MEAN, onBase, type Base } from './features.js';
+import { fitHead, scoresOf, type Head } from './head.js';
 import { unlikeSection } from './unlike-section.js';
-import { fitUnlike } from './unlike.js';
+import { fitUnlike, unlikeness } from './unlike.js';
 
-/** Features of the pictures at these places of a set, [places, width]. */
-export type ComputeFeatures = (places: Uint32Array) => Promise<Float32Array>;
-
-/** What keeps features from run to run: gives those of all pictures of the set, and asks for what it lacks. */
-export type KeepFeatures = (dataset: Dataset, width: number, compute: ComputeFeatures) => Promise<Float32Array>;
-
-export interface OnBaseOptions extends Pick<PreprocessingOptions, 'region' | 'exif'> {
+export interface BasePlanOptions extends RecipeOptions, Pick<PreprocessingOptions, 'region' | 'exif'> {
   /** Of the prepared pictures. Default: what the base was trained on. */
   readonly size?: Size | undefined;
-  /** Inverse strength of the head's L2 penalty. Default 0.1. */
-  readonly C?: number | undefined;
-  /** Share of pictures like the training's that are to count as known. Default 0.99. */
-  readonly coverage?: number | undefined;
   readonly seed?: number | undefined;
   readonly alertClass?: string | undefined;
-  /** Pictures a step. Default 16. */
-  readonly batchSize?: number | undefined;
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  readonly keep?: KeepFeatures | undefined;
+}
+
+export interface HeadOptions extends ExtractOptions {
+  /** Inverse strength of the head's L2 penalty. Default 0.1. */
+  readonly C?: number | undefined;
+  /** Called now and then, for a turn of the event loop. */
   readonly pause?: (() => Promise<void>) | undefined;
 }
 
+export interface OnBaseOptions extends BasePlanOptions, HeadOptions {
+  /** Share of pictures like the training's that are to count as known. Default 0.99. */
+  readonly coverage?: number | undefined;
+}
+
 /** How pictures are prepared for a base. */
-export function basePreparation(base: Base, { size, region, exif }: OnBaseOptions) {
+export function basePreparation(base: Base, { size, region, exif }: BasePlanOptions) {
   const [height, width] = base.model.inputShape;
   const { interpolation, rescale } = base.preprocessing;
   const preprocessing = preprocessingOf({ interpolation, rescale, region, exif });
@@ -47,8 +45,76 @@ export function basePreparation(base: Base, { size, region, exif }: OnBaseOption
 }
 
 /**
+ * A training whose network is a base and a head, which has initial weights: `solveHead` is to come.
+ * @throws UsageError for an alert's class that is none of the classes
+ */
+export async function planOnBase(
+  base: Base,
+  classNames: readonly string[],
+  options: BasePlanOptions = {},
+): Promise<TrainingPlan> {
+  const { seed = 0 } = options;
+  const { preprocessing, picture, values } = basePreparation(base, options);
+  const model = await onBase(base, { classes: classNames.length, size: picture.size, seed });
+  model.trainable = true;
+  return {
+    model,
+    recipe: recipeOf(classNames.length, options),
+    info: {
+      classNames,
+      preprocessing,
+      alert: { className: alertClassOf(classNames, options.alertClass), threshold: DEFAULT_THRESHOLD },
+      sections: { provenance: { value: { base: base.name, hash: base.hash } } },
+    },
+    preparation: { picture, values },
+    seed,
+    unlikeLayer: `${MEAN}${tellingLayer(base)}`,
+  };
+}
+
+/**
+ * Puts the head into the plan's model that separates the training's features best.
+ *
+ * @param training prepared as the plan says
+ * @returns the features [N, width], and the head
+ * @throws UsageError when a class has no picture
+ */
+export async function solveHead(
+  base: Base,
+  { model, preparation }: TrainingPlan,
+  training: Dataset,
+  device: Device,
+  options: HeadOptions = {},
+): Promise<{ features: Float32Array; head: Head }> {
+  const { C, pause } = options;
+  const features = await computeFeatures(base, training, preparation, device, options);
+  const regression = { ...(C !== undefined && { C }), ...(pause && { pause }) };
+  const head = await fitHead(features, training.labels, training.classNames.length, regression);
+  const { kernel, bias, columns } = head;
+  model.setWeights({
+    ...(await model.getWeights()),
+    [`${HEAD}.kernel`]: { shape: [kernel.length / columns, columns], data: kernel },
+    [`${HEAD}.bias`]: { shape: [columns], data: bias },
+  });
+  return { features, head };
+}
+
+/**
+ * Which of the feature layers tells unknown pictures by its means: the last but one. Deeper ones are more of what the base was trained on:
+ * with darknet-tiny's last, 76 % of pictures of steel were told on synthetic belts, with this one 99.7 % (docs/base.md).
+ */
+const tellingLayer = ({ featureLayers }: Base): number => Math.max(0, featureLayers.length - 2);
+
+export interface OnBase {
+  /** Base and head as one model, not compiled. */
+  readonly model: Model;
+  readonly info: ModelInfo;
+  /** What that model says about pictures, prepared as the training's: from their features, without a pass through the network. */
+  readonly predict: (dataset: Dataset) => Promise<Prediction[]>;
+}
+
+/**
  * @param training prepared as `basePreparation` says
- * @returns base and head as one model, not compiled, and what its file says
  * @throws UsageError when a class has no picture, or for an alert's class that is none of the classes
  */
 export async function trainOnBase(
@@ -56,54 +122,41 @@ export async function trainOnBase(
   training: Dataset,
   device: Device,
   options: OnBaseOptions = {},
-): Promise<{ model: Model; info: ModelInfo }> {
-  const { seed = 0, batchSize = 16, C, coverage, onProgress, pause } = options;
-  const { preprocessing, picture, values } = basePreparation(base, options);
-  const { classNames, labels } = training;
-  const alert = { className: alertClassOf(classNames, options.alertClass), threshold: DEFAULT_THRESHOLD };
-  const extractor = await onBase(base, { classes: 0, size: picture.size, seed });
-  extractor.compile({ device, loss: 'meanSquaredError' });
-  const width = extractor.units;
-  const compute: ComputeFeatures = async (places) => {
-    const chosen = places.length === labels.length ? training : subset(training, places);
-    let done = 0;
-    return extractor.predict(new DataFlow(chosen, { batchSize, shuffle: false, ...values }), {
-      onScores: (indices) => onProgress?.((done += indices.length), places.length),
-    });
-  };
-  let features: Float32Array;
-  try {
-    features = options.keep
-      ? await options.keep(training, width, compute)
-      : await compute(Uint32Array.from({ length: labels.length }, (_, index) => index));
-  } finally {
-    extractor.destroy();
-  }
-
-  const regression = { ...(C !== undefined && { C }), ...(pause && { pause }) };
-  const { kernel, bias, columns } = await fitHead(features, labels, classNames.length, regression);
-  const model = await onBase(base, { classes: classNames.length, size: picture.size, seed });
-  model.setWeights({
-    ...(await model.getWeights()),
-    [`${HEAD}.kernel`]: { shape: [width, columns], data: kernel },
-    [`${HEAD}.bias`]: { shape: [columns], data: bias },
-  });
-
-  const deepest = base.featureLayers.length - 1;
-  const layer = `base_mean_${deepest}`;
-  const own = model.nodes.find((node) => node.layer.name === layer)?.shape[0] ?? width;
-  const last = Float32Array.from({ length: labels.length * own }, (_, at) => {
-    const [row, feature] = [Math.floor(at / own), at % own];
-    return features[row * width + (width - own) + feature];
-  });
-  const unlike = await fitUnlike(last, labels, classNames.length, {
+): Promise<OnBase> {
+  const { seed = 0, coverage, pause } = options;
+  const plan = await planOnBase(base, training.classNames, options);
+  const { features, head } = await solveHead(base, plan, training, device, options);
+  const width = features.length / training.labels.length;
+  const layer = `${MEAN}${tellingLayer(base)}`;
+  const sizes = base.featureLayers.map((_, n) => widthOf(plan.model, `${MEAN}${n}`));
+  const first = sizes.slice(0, tellingLayer(base)).reduce((sum, size) => sum + size, 0);
+  const telling = (rows: Float32Array): Float32Array => columnsOf(rows, width, first, sizes[tellingLayer(base)]);
+  const unlike = await fitUnlike(telling(features), training.labels, training.classNames.length, {
     seed,
     ...(coverage !== undefined && { coverage }),
     ...(pause && { pause }),
   });
-  const sections = {
-    unlike: unlikeSection(unlike, layer),
-    provenance: { value: { base: base.name, hash: base.hash } },
+  const sections = { ...plan.info.sections, unlike: unlikeSection(unlike, layer) };
+  const predict = async (dataset: Dataset): Promise<Prediction[]> => {
+    const theirs = await computeFeatures(base, dataset, plan.preparation, device, options);
+    const probabilities = classProbabilities(scoresOf(theirs, head), head.columns);
+    const own = telling(theirs);
+    const size = own.length / probabilities.length;
+    return probabilities.map((each, n) => ({
+      probabilities: each,
+      unlike: unlikeness(unlike, own.subarray(n * size, (n + 1) * size)),
+    }));
   };
-  return { model, info: { classNames, preprocessing, alert, sections } };
+  return { model: plan.model, info: { ...plan.info, sections }, predict };
+}
+
+const widthOf = (model: Model, layer: string): number =>
+  model.nodes.find((node) => node.layer.name === layer)?.shape[0] ?? 0;
+
+/** Some columns of rows of `width` numbers. */
+function columnsOf(rows: Float32Array, width: number, first: number, count: number): Float32Array {
+  const columns = new Float32Array((rows.length / width) * count);
+  for (let row = 0; row < rows.length / width; row++)
+    columns.set(rows.subarray(row * width + first, row * width + first + count), row * count);
+  return columns;
 }

@@ -3,8 +3,8 @@
  * for all classes (Lee et al., arXiv:1807.03888), shrunk as Ledoit and Wolf do ("A well-conditioned estimator for large-dimensional
  * covariance matrices", 2004), as a multiple of a threshold. Beyond 1 a picture is unknown: the model was not trained on such.
  */
-import { square } from '../../tensor/exact-math.js';
 import { Random, RandomStream } from '../../tensor/random.js';
+import { square } from '../../tensor/exact-math.js';
 import { moments, standardised } from './head.js';
 
 export interface Unlike {
@@ -20,8 +20,8 @@ export interface UnlikeOptions {
   /** Share of pictures like the training's that are to count as known. Default 0.99. */
   readonly coverage?: number;
   /**
-   * Factor on the distance that covers so many: pictures of another day are a little further off than those of training. Default 1.5,
-   * with which no draw of eight on two sets had more than 1.5 % of false unknowns (without, up to 5 %).
+   * Factor on the distance that covers so many: pictures of another day are a little further off than those of training. Default 1.3;
+   * docs/base.md has what other factors give.
    */
   readonly margin?: number;
   readonly seed?: number;
@@ -41,35 +41,34 @@ export async function fitUnlike(
   features: Float32Array,
   labels: ArrayLike<number>,
   classes: number,
-  { coverage = 0.99, margin = 1.5, seed = 0, pause }: UnlikeOptions = {},
+  { coverage = 0.99, margin = 1.3, seed = 0, pause }: UnlikeOptions = {},
 ): Promise<Unlike> {
   const samples = labels.length;
-  const width = features.length / samples;
-  const rows = (indices: readonly number[]): Float32Array => {
-    const chosen = new Float32Array(indices.length * width);
-    for (const [to, from] of indices.entries())
-      chosen.set(features.subarray(from * width, (from + 1) * width), to * width);
-    return chosen;
-  };
-  // Distances of pictures from which nothing was learned: each fold judged by what the others give.
   const folds = divide(labels, classes, seed);
+  const scale = moments(features, samples);
+  const set: Rows = { x: standardised(features, scale), labels, width: scale.mean.length, classes };
+  const sums = Array.from({ length: FOLDS }, (_, fold) => sumsOf(set, (i) => folds[i] === fold));
+  const all = sums.reduce((one, other) => addSums(one, other));
+  // Distances of pictures from which nothing was learned: each fold judged by what the others give.
   const distances = new Float64Array(samples);
-  for (let fold = 0; fold < FOLDS; fold++) {
-    const [own, others] = [true, false].map((inside) =>
-      folds.flatMap((each, index) => ((each === fold) === inside ? [index] : [])),
-    );
-    if (own.length === 0) continue;
-    const fitted = estimate(
-      rows(others),
-      others.map((index) => labels[index]),
-      classes,
-    );
-    for (const index of own)
-      distances[index] = distanceTo(fitted, features.subarray(index * width, (index + 1) * width));
+  for (const [fold, own] of sums.entries()) {
+    if (own.counts.every((count) => count === 0)) continue;
+    const fitted = estimate(set, addSums(all, own, -1), (i) => folds[i] !== fold);
+    measure(set, fitted, (i) => folds[i] === fold, distances);
     await pause?.();
   }
   const threshold = margin * quantile(distances, coverage);
-  return { ...estimate(features, labels, classes), threshold };
+  const { means, deviation, lower } = estimate(set, all, () => true);
+  const { width } = set;
+  const place = (value: number, j: number): number => value * scale.deviation[j] + scale.mean[j];
+  return {
+    means: Float32Array.from(means, (value, at) => place(value, at % width)),
+    factor: inverse(
+      lower,
+      deviation.map((value, j) => value * scale.deviation[j]),
+    ),
+    threshold,
+  };
 }
 
 /** 1: at the threshold; more: unlike what the model was trained on. @param features [width] */
@@ -94,63 +93,91 @@ function quantile(values: Float64Array, share: number): number {
   return sorted[below] + (place - below) * ((sorted[below + 1] ?? sorted[below]) - sorted[below]);
 }
 
-/** Class means, and the inverse root of the shrunk covariance about them. */
-function estimate(features: Float32Array, labels: ArrayLike<number>, classes: number): Omit<Unlike, 'threshold'> {
-  const samples = labels.length;
-  const scale = moments(features, samples);
-  const width = scale.mean.length;
-  const x = standardised(features, scale);
-  const centres = new Float64Array(classes * width);
-  const counts = new Uint32Array(classes);
-  for (let i = 0; i < samples; i++) counts[labels[i]]++;
-  for (let i = 0; i < samples; i++)
-    for (let j = 0; j < width; j++) centres[labels[i] * width + j] += x[i * width + j] / counts[labels[i]];
-  for (let i = 0; i < samples; i++) for (let j = 0; j < width; j++) x[i * width + j] -= centres[labels[i] * width + j];
+/** Standardised features [samples, width]. */
+interface Rows {
+  readonly x: Float64Array;
+  readonly labels: ArrayLike<number>;
+  readonly width: number;
+  readonly classes: number;
+}
 
-  const lower = cholesky(ledoitWolf(x, samples), width);
-  // L⁻¹ by forward substitution, and the standardisation in it: it takes bare features.
-  const factor = new Float32Array(width * width);
-  const solved = new Float64Array(width);
-  for (let column = 0; column < width; column++) {
-    for (let row = column; row < width; row++) {
-      let value = row === column ? 1 : 0;
-      for (let k = column; k < row; k++) value -= lower[row * width + k] * solved[k];
-      solved[row] = value / lower[row * width + row];
-      factor[row * width + column] = solved[row] / scale.deviation[column];
+/** Sums over some of the rows, which may be added and taken away: Σ x by class, and the lower triangle of Σ x·xᵀ. */
+interface Sums {
+  readonly counts: Float64Array;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
+}
+
+type Choice = (row: number) => boolean;
+
+function sumsOf({ x, labels, width, classes }: Rows, chosen: Choice): Sums {
+  const counts = new Float64Array(classes);
+  const first = new Float64Array(classes * width);
+  const second = new Float64Array(width * width);
+  for (let i = 0; i < labels.length; i++) {
+    if (!chosen(i)) continue;
+    counts[labels[i]]++;
+    const row = x.subarray(i * width, (i + 1) * width);
+    for (let j = 0; j < width; j++) {
+      const value = row[j];
+      first[labels[i] * width + j] += value;
+      for (let k = 0, at = j * width; k <= j; k++) second[at + k] += value * row[k];
     }
   }
-  const means = Float32Array.from(
-    centres,
-    (centre, at) => centre * scale.deviation[at % width] + scale.mean[at % width],
-  );
-  return { means, factor };
+  return { counts, first, second };
+}
+
+const addSums = (a: Sums, b: Sums, sign: 1 | -1 = 1): Sums => {
+  const add = (one: Float64Array, other: Float64Array): Float64Array =>
+    one.map((value, at) => value + sign * other[at]);
+  return { counts: add(a.counts, b.counts), first: add(a.first, b.first), second: add(a.second, b.second) };
+};
+
+interface Estimate {
+  /** [classes, width] */
+  readonly means: Float64Array;
+  /** Of each feature, [width]. */
+  readonly deviation: Float64Array;
+  /** L with L·Lᵀ the shrunk covariance of features divided by their deviations, [width, width]. */
+  readonly lower: Float64Array;
 }
 
 /**
- * The covariance of centred rows x [samples, width], drawn towards a multiple of the identity by Ledoit and Wolf's share.
- * @returns its lower triangle, in [width, width]
+ * Class means, and the root of the covariance about them, drawn towards a multiple of the identity by Ledoit and Wolf's share.
+ * @param chosen the rows of which the sums are
  */
-function ledoitWolf(x: Float64Array, samples: number): Float64Array {
-  const width = x.length / samples;
-  const covariance = new Float64Array(width * width); // Σᵢ xᵢ·xᵢᵀ, at first
-  let fourth = 0; // Σᵢ ‖xᵢ‖⁴
-  for (let i = 0; i < samples; i++) {
-    const row = x.subarray(i * width, (i + 1) * width);
-    let squares = 0;
-    for (let j = 0; j < width; j++) {
-      squares += square(row[j]);
-      for (let k = 0; k <= j; k++) covariance[j * width + k] += row[j] * row[k];
-    }
-    fourth += square(squares);
+function estimate(rows: Rows, { counts, first, second }: Sums, chosen: Choice): Estimate {
+  const { x, labels, width } = rows;
+  const samples = counts.reduce((sum, count) => sum + count, 0);
+  const means = first.map((sum, at) => sum / (counts[Math.floor(at / width)] || 1));
+  const deviation = new Float64Array(width);
+  for (let j = 0; j < width; j++) {
+    let mean = 0;
+    for (let c = 0; c < counts.length; c++) mean += first[c * width + j] / samples;
+    const variance = second[j * width + j] / samples - square(mean);
+    deviation[j] = variance > SMALLEST_VARIANCE ? Math.sqrt(variance) : 1;
+  }
+  const covariance = second.slice();
+  for (let c = 0; c < counts.length; c++) {
+    const mean = means.subarray(c * width, (c + 1) * width);
+    for (let j = 0; j < width; j++)
+      for (let k = 0, at = j * width; k <= j; k++) covariance[at + k] -= counts[c] * mean[j] * mean[k];
   }
   let trace = 0;
   let squared = 0; // Frobenius norm²: what is below the diagonal counts twice
   for (let j = 0; j < width; j++) {
     for (let k = 0; k <= j; k++) {
-      const value = (covariance[j * width + k] /= samples);
+      const value = (covariance[j * width + k] /= samples * deviation[j] * deviation[k]);
       squared += (j === k ? 1 : 2) * square(value);
     }
     trace += covariance[j * width + j];
+  }
+  let fourth = 0; // Σᵢ ‖xᵢ‖⁴ of the centred rows
+  for (let i = 0; i < labels.length; i++) {
+    if (!chosen(i)) continue;
+    let squares = 0;
+    for (let j = 0; j < width; j++) squares += square((x[i * width + j] - means[labels[i] * width + j]) / deviation[j]);
+    fourth += square(squares);
   }
   const mean = trace / width;
   const spread = Math.max(squared / width - square(mean), 0);
@@ -160,7 +187,51 @@ function ledoitWolf(x: Float64Array, samples: number): Float64Array {
     for (let k = 0; k <= j; k++) covariance[j * width + k] *= 1 - share;
     covariance[j * width + j] += Math.max(share * mean, SMALLEST_VARIANCE);
   }
-  return covariance;
+  return { means, deviation, lower: cholesky(covariance, width) };
+}
+
+/** The distances of the chosen rows to their nearest class. */
+function measure({ x, width, classes }: Rows, fitted: Estimate, chosen: Choice, distances: Float64Array): void {
+  const { means, deviation, lower } = fitted;
+  const projected = (row: Float64Array): Float64Array =>
+    solve(
+      lower,
+      row.map((value, j) => value / deviation[j]),
+    );
+  const centres = Array.from({ length: classes }, (_, c) => projected(means.subarray(c * width, (c + 1) * width)));
+  for (let i = 0; i < distances.length; i++) {
+    if (!chosen(i)) continue;
+    const point = projected(x.subarray(i * width, (i + 1) * width));
+    const squares = centres.map((centre) => point.reduce((sum, value, j) => sum + square(value - centre[j]), 0));
+    distances[i] = Math.sqrt(Math.min(...squares));
+  }
+}
+
+/** y with L·y = b, in place of b. */
+function solve(lower: Float64Array, b: Float64Array): Float64Array {
+  const width = b.length;
+  for (let row = 0; row < width; row++) {
+    let value = b[row];
+    for (let k = 0, at = row * width; k < row; k++) value -= lower[at + k] * b[k];
+    b[row] = value / lower[row * width + row];
+  }
+  return b;
+}
+
+/** L⁻¹ with its columns divided by the deviations: it takes bare features. */
+function inverse(lower: Float64Array, deviation: Float64Array): Float32Array {
+  const width = deviation.length;
+  const factor = new Float32Array(width * width);
+  const solved = new Float64Array(width);
+  for (let column = 0; column < width; column++) {
+    for (let row = column; row < width; row++) {
+      let value = row === column ? 1 : 0;
+      for (let k = column, at = row * width; k < row; k++) value -= lower[at + k] * solved[k];
+      solved[row] = value / lower[row * width + row];
+      factor[row * width + column] = solved[row] / deviation[column];
+    }
+  }
+  return factor;
 }
 
 /** L with L·Lᵀ = A, in place of A's lower triangle [width, width]. Source: Golub, Van Loan, "Matrix Computations", 4.2. */

@@ -62,6 +62,19 @@ export async function openSplits(given: string, options: SplitOptions = {}): Pro
   return divide(training, split, options);
 }
 
+/**
+ * The same training pictures, a part of which is held back to choose by, in place of validation pictures that may choose nothing.
+ * @param fraction stratified, or by groups as in `openSplits`
+ */
+export async function holdBack(
+  splits: Splits,
+  fraction: number,
+  options: Omit<SplitOptions, 'split'> = {},
+): Promise<Splits> {
+  if (splits.mayChoose) return splits;
+  return divide(splits.training, fraction, options);
+}
+
 /** All labelled pictures in one place: class folders, or the training part of a manifest or practice set. */
 export async function listLabelled(given: string): Promise<FileList> {
   const path = withSlashes(given);
