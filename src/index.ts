@@ -148,7 +148,7 @@ export {
   type KeepBestOptions,
   type Monitor,
 } from './nn/training/callbacks.js';
-export type { EvaluateOptions } from './nn/training/evaluate.js';
+export type { EvaluateOptions, OnScores, PredictOptions } from './nn/training/evaluate.js';
 export type {
   EpochLog,
   History,

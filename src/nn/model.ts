@@ -11,7 +11,7 @@ import { SymbolicTensor, type Layer } from './layers/layer.js';
 import type { Loss } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedWeights } from './parameters.js';
 import type { Batches } from './training/batches.js';
-import { evaluateBatches, predictBatches, type EvaluateOptions, type OnScores } from './training/evaluate.js';
+import { evaluateBatches, predictBatches, type EvaluateOptions, type PredictOptions } from './training/evaluate.js';
 import type { History } from './training/events.js';
 import type { SetMetrics } from './training/figures.js';
 import { fitBatches, fitOptionNames, profileBatches, type FitOptions } from './training/fit.js';
@@ -335,8 +335,9 @@ export class Model {
    */
   async evaluate(batches: Batches, options: EvaluateOptions = {}): Promise<SetMetrics> {
     const compiled = this.#require('evaluate');
-    checkNames('evaluate', options, { steps: true, signal: true });
+    checkNames('evaluate', options, { steps: true, signal: true, tune: true });
     checkPictures('evaluate', batches, this.#expected);
+    if (options.tune) compiled.training.check('evaluate'); // a choice would change the training's bits
     return evaluateBatches(compiled, batches, options);
   }
 
@@ -344,13 +345,14 @@ export class Model {
    * What the model gives for every picture, in the order of the set (not of its batches): the probability of class 1 [N],
    * or of each class [N,K], row by row.
    * Several callers may do so at once, and during a training.
-   * @param options.onScores takes each step's scores as soon as they are there
+   * @throws UsageError for `tune` during a training
    */
-  async predict(batches: Batches, options: { onScores?: OnScores } = {}): Promise<Float32Array> {
+  async predict(batches: Batches, options: PredictOptions = {}): Promise<Float32Array> {
     const compiled = this.#require('predict');
-    checkNames('predict', options, { onScores: true });
+    checkNames('predict', options, { onScores: true, tune: true });
     checkPictures('predict', batches, this.#expected);
-    return predictBatches(compiled, batches, this.units, options.onScores);
+    if (options.tune) compiled.training.check('predict'); // a choice would change the training's bits
+    return predictBatches(compiled, batches, this.units, options);
   }
 
   /**

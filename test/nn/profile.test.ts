@@ -22,7 +22,8 @@ const dataset = {
   files: Array.from({ length: 2 * BATCH }, (_, i) => String(i)),
   skipped: [],
 };
-const flow = () => imageDataGenerator({ rescale: 1 / 255 }).flow(dataset, { batchSize: BATCH, shuffle: false });
+const flow = (batchSize = BATCH) =>
+  imageDataGenerator({ rescale: 1 / 255 }).flow(dataset, { batchSize, shuffle: false });
 
 function network(device: Device): Sequential {
   const model = new Sequential(
@@ -75,6 +76,39 @@ describe('fit and the choice of kernels', () => {
     const again = await trained({ kernelChoices: first.choices });
     expect(again.choices).toEqual(first.choices);
     expect(again.weights).toEqual(first.weights);
+  });
+
+  test('evaluating and predicting steps are tuned where that is asked for, and not in the midst of a training', async () => {
+    const device = await WebGpuDevice.open(await getAdapter(), { autotune: true });
+    const model = network(device);
+    const kernels = (): string[] => [...device.kernelChoices.keys()].map((key) => key.split(' ')[0]);
+    const plain = await model.predict(flow());
+    expect(kernels()).toEqual([]);
+    const tuned = await model.predict(flow(), { tune: true });
+    const chosen = kernels();
+    expect(chosen.some((name) => name.startsWith('conv2d'))).toBe(true);
+    expect(chosen.filter((name) => name.endsWith('Gradient'))).toEqual([]); // the forward pass alone
+    for (const [i, score] of plain.entries()) expect(tuned[i]).toBeCloseTo(score, 5);
+    await model.evaluate(flow(), { tune: true });
+    expect(kernels()).toEqual(chosen); // the same kernels on the same shapes: the choices stand
+
+    await expect(
+      model.fit(flow(), {
+        callbacks: [async ({ type }) => void (type === 'epoch' && (await model.predict(flow(), { tune: true })))],
+      }),
+    ).rejects.toThrow(/predict: expects a model that is not busy, got one in fit\(\)/);
+    device.destroy();
+  });
+
+  test('fit tunes the steps over validation pictures too', async () => {
+    const device = await WebGpuDevice.open(await getAdapter(), { autotune: true });
+    const validationData = flow(3);
+    await network(device).fit(flow(), { validationData });
+    const shapes = [...device.kernelChoices.keys()]
+      .filter((key) => key.startsWith('conv2d'))
+      .map((key) => key.split(' ')[1]);
+    expect(shapes.some((shape) => shape.startsWith('[3,'))).toBe(true);
+    device.destroy();
   });
 
   test('software adapters, which try nothing, have no choices', async () => {

@@ -13,6 +13,19 @@ export interface EvaluateOptions {
   /** Steps to run; past one pass over the data they go on into the next. Default: one pass. */
   steps?: number;
   signal?: AbortSignal;
+  /** As for `predict`. */
+  tune?: boolean;
+}
+
+export interface PredictOptions {
+  /** Takes each step's scores as soon as they are there. */
+  onScores?: OnScores;
+  /**
+   * First tries the forms of the heavy kernels, on devices that do so (hardware GPUs), and takes the quickest for all steps of this
+   * batch size, now and later: pays for passes that are long or come again and again. Scores may then differ in their last bits
+   * from those of other batch sizes; `device.kernelChoices` has the choice. Default false.
+   */
+  tune?: boolean;
 }
 
 /** What of a compiled model the passes need. */
@@ -22,6 +35,9 @@ export interface PassOwner {
   /** Whose steps the table of figures serves. */
   readonly figures: Exclusive;
 }
+
+/** Samples of a pass's full batches. */
+export const largestBatch = ({ batchSize, sampleCount }: Batches): number => Math.min(batchSize, sampleCount);
 
 /** @throws UsageError unless all are integers of at least 1 */
 export function checkCounts(method: string, counts: Readonly<Record<string, number | undefined>>): void {
@@ -75,6 +91,7 @@ export async function evaluateBatches(
   return figures.run('evaluate', async () => {
     const source = await PictureSource.open(device, batches);
     try {
+      if (options.tune) await steps.tune('evaluate', source, largestBatch(batches));
       const how = { ...options, round: 0, what: 'loss', where: 'while evaluating' };
       const metrics = await measure(steps, source, batches, how);
       if (!metrics) throw options.signal?.reason ?? new UsageError('evaluate: stopped before the end');
@@ -96,12 +113,13 @@ export async function predictBatches(
   { device, steps }: PassOwner,
   batches: Batches,
   units: number,
-  onScores?: OnScores,
+  { onScores, tune = false }: PredictOptions,
 ): Promise<Float32Array> {
   const result = new Float32Array(batches.sampleCount * units);
   const source = await PictureSource.open(device, batches);
   const turn = turns();
   try {
+    if (tune) await steps.tune('predict', source, largestBatch(batches));
     for (let step = 0; step < batches.stepsPerPass; step++) {
       await turn();
       const indices = await source.load(step);

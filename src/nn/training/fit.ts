@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
-import { checkCounts, checkFinite, measure, type PassOwner } from './evaluate.js';
+import { checkCounts, checkFinite, largestBatch, measure, type PassOwner } from './evaluate.js';
 import type { EpochLog, History, Progress, TrainedModel, TrainingCallback, TrainingEvent } from './events.js';
 import type { Exclusive } from './exclusive.js';
 import { RunningMean } from './figures.js';
@@ -100,7 +100,9 @@ export async function fitBatches(
   const source = await PictureSource.open(device, batches);
   const validation = validationData && (await PictureSource.open(device, validationData));
   try {
-    await steps.tune(source, Math.min(batches.batchSize, batches.sampleCount));
+    await steps.tune('gradients', source, largestBatch(batches));
+    // Before the first step too: a choice in the midst of a training would change its bits from there on.
+    if (validation && validationData) await steps.tune('evaluate', validation, largestBatch(validationData));
     await tell({ type: 'start', initialEpoch: counters.epoch, epochs: lastEpoch, steps: stepsPerEpoch });
     while (counters.epoch < lastEpoch && !isStopped()) {
       const start = performance.now();
@@ -240,7 +242,7 @@ export async function profileBatches({ device, steps, counters }: FitOwner, batc
   const source = await PictureSource.open(device, batches);
   try {
     const { length } = await source.load(0);
-    await steps.tune(source, length);
+    await steps.tune('gradients', source, length);
     return await steps.profile(source, length, ++counters.updates);
   } finally {
     steps.forget(source);

@@ -194,11 +194,15 @@ export class Steps {
   /** Probabilities of the loaded batch, [n, units]. */
   async predict(source: BatchSource, count: number): Promise<Float32Array> {
     while (this.#inTurns) await this.#inTurns;
-    let scores = this.#scores.get(count);
-    if (!scores) this.#scores.set(count, (scores = zeros(this.#device, [count, this.#options.units])));
     const running = this.#run(this.#recordingOf('predict', source, count));
     if (running) await running;
-    return scores.read();
+    return this.#scoresOf(count).read();
+  }
+
+  #scoresOf(count: number): Tensor {
+    let scores = this.#scores.get(count);
+    if (!scores) this.#scores.set(count, (scores = zeros(this.#device, [count, this.#options.units])));
+    return scores;
   }
 
   /** Figures of the last steps, oldest first: of at most METRIC_ROWS. */
@@ -229,9 +233,9 @@ export class Steps {
     return (this.#sums ??= emptyTensor(this.#device, gradients.shape));
   }
 
-  /** Has the device choose between variants of the training step's kernels, before its first run. */
-  async tune(source: BatchSource, count: number): Promise<void> {
-    const step = this.#joined(['gradients', 'update'], source, count);
+  /** Has the device choose between variants of a step's kernels, before its first run. */
+  async tune(kind: StepKind, source: BatchSource, count: number): Promise<void> {
+    const step = this.#joined(kind === 'gradients' ? [kind, 'update'] : [kind], source, count);
     if (await this.#device.tune(step)) this.forgetRecordings();
   }
 
@@ -266,6 +270,7 @@ export class Steps {
     if (!recording) {
       if (kind === 'gradients' && !this.#shares.has(count))
         this.#shares.set(count, tensor(this.#device, new Float32Array(count).fill(1 / count)));
+      if (kind === 'predict') this.#scoresOf(count);
       recording = this.#device.record(this.#pool, () => this.#queue(kind, source, count));
       recordings.set(key, recording);
     }
@@ -300,7 +305,7 @@ export class Steps {
     const step = this.#step;
     if (kind === 'predict') {
       const probabilities = noGrad(() => forward(x, { logits: false, training: false, step }));
-      launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scores.get(count)]);
+      launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scoresOf(count)]);
       return;
     }
     const training = kind === 'gradients';
