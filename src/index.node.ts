@@ -72,5 +72,21 @@ export {
 export { bestEpoch, CHOSEN_BY, type EpochRecord } from './classifier/epoch-record.js';
 export { optimizerNames } from './classifier/recipe.js';
 export { classWeightsFor, unevenClasses, type ClassWeight } from './classifier/class-weights.js';
-export { changedPictures, pictureManifest } from './classifier/picture-manifest.node.js';
+export {
+  changedPictures,
+  pictureManifest,
+  picturesOfModel,
+  type PicturesOfRun,
+  type PictureUse,
+} from './classifier/picture-manifest.node.js';
+export {
+  leaveOutSeen,
+  picturesFor,
+  type JudgingPictures,
+  type JudgingPurpose,
+  type UnseenPictures,
+} from './classifier/judging-pictures.node.js';
+export { judgeRun, predictionsTable } from './classifier/run-predictions.node.js';
+export { csvLine } from './classifier/csv.js';
+export { openParts, type PartName } from './data/sources/parts.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';

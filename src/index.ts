@@ -238,15 +238,10 @@ export {
   onlyClass,
   type Evaluation,
   type EvaluationOptions,
+  type JudgedSet,
 } from './classifier/evaluation.js';
-export {
-  evidenceOf,
-  isNoEvidence,
-  pixelHashes,
-  type Evidence,
-  type JudgedPictures,
-  type Mistake,
-} from './classifier/evidence.js';
+export { evidenceOf, isNoEvidence, type Evidence, type JudgedPictures, type Mistake } from './classifier/evidence.js';
+export { pixelHashes } from './classifier/pixel-hash.js';
 export { KNOWN_SECTIONS, temperatureOf, withCalibration, withDecision, withThreshold } from './classifier/tuning.js';
 export { clopperPearson, mcNemar, type Interval, type McNemar } from './classifier/figures/binomial.js';
 export {

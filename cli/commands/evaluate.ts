@@ -17,11 +17,11 @@ import { noteSkipped } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { figure } from '../terminal/epoch-log.js';
 import { inWords } from '../terminal/intervals.js';
-import { judgeFolder, judgingFlags, judgingOperands, type JudgedFolder } from '../terminal/judging.js';
+import { judgeFolder, judgingFlags, judgingOperands, warnOfSeen, type JudgedFolder } from '../terminal/judging.js';
 import { count, note, Output, table } from '../terminal/output.js';
 
 export const command = defineCommand({
-  operands: judgingOperands,
+  operands: judgingOperands('the test pictures are taken, else those for validation'),
   flags: {
     ...judgingFlags,
     threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
@@ -31,21 +31,26 @@ export const command = defineCommand({
     json: toggle('one JSON object on stdout'),
   },
   notes:
+    'Of class folders that are not divided, pictures that trained the model are left out where its run tells. --calibrate takes the pictures\n' +
+    'for validation, never those of a test unless --part test insists; the model file says so then.\n' +
     'Intervals are of 95 %. Copies of a picture count once in them, and so do pictures of one group (--group-by).\n' +
     'The exit code is 7 when a picture has no verdict, since its scores are NaN.',
-  examples: ['beltnet evaluate runs/first/best.safetensors belt/test_set'],
+  examples: ['beltnet evaluate runs/first belt', 'beltnet evaluate runs/first belt --calibrate'],
   async run(operands, options) {
     const { split, seed, difficulty } = options;
     const output = new Output(options);
     return withDevice(options, async (device, facts) => {
-      const judged = await judgeFolder(operands, options, device, output, options.threshold);
-      const { classifier, dataset, evaluation, files, data } = judged;
+      const { threshold } = options;
+      const purpose = options.calibrate ? 'choose' : 'judge';
+      const judged = await judgeFolder(operands, options, { purpose, device, output, threshold });
+      const { classifier, dataset, evaluation, part, inTraining, data } = judged;
       const { info, name } = classifier;
       const calibration = options.calibrate ? await calibrate(judged) : null;
 
       const { pictures, loss, accuracy, classes, alert, unjudged, unknown, evidence } = evaluation;
       output.emit({
-        ...{ model: name, data: files.name, ...(split !== undefined && { split, seed }), difficulty },
+        ...{ model: name, data: dataset.name, part, ...(split !== undefined && { split, seed }), difficulty },
+        ...(inTraining !== null && { inTraining }),
         ...{ pictures, ...(loss !== null && { loss }), accuracy, classes, alert, evidence },
         ...(calibration && { calibration }),
         ...(unjudged.length > 0 && { unjudged: unjudged.map(({ file, error }) => ({ file, error: error.message })) }),
@@ -69,6 +74,7 @@ export const command = defineCommand({
       if (only !== null) note(`warning: the model takes every picture for '${only}'`);
       if (evidence && isNoEvidence(evidence))
         note(`warning: ${count(evidence.distinctPictures, 'distinct picture')}: this accuracy is not evidence`);
+      warnOfSeen(judged, 'these figures are not evidence');
       noteSkipped([dataset]);
       return unjudged.length > 0 ? unjudged[0].error.exitCode : 0;
     });
@@ -76,7 +82,7 @@ export const command = defineCommand({
 });
 
 /** Writes the model file anew, with the temperature. */
-async function calibrate({ classifier, evaluation, data }: JudgedFolder): Promise<Calibration> {
+async function calibrate({ classifier, evaluation, part, data }: JudgedFolder): Promise<Calibration> {
   const { labels, verdicts } = evaluation.judged;
   if (labels.length === 0) throw new DataError(`--calibrate: expected pictures with a verdict, got none in ${data}`);
   const rows = verdicts.map(({ probabilities }) => classifier.info.classNames.map((each) => probabilities[each]));
@@ -86,7 +92,7 @@ async function calibrate({ classifier, evaluation, data }: JudgedFolder): Promis
     name,
     name,
     (info) => {
-      const tuned = withCalibration(info, labels, rows, data);
+      const tuned = withCalibration(info, labels, rows, { data, part });
       calibration = tuned.calibration;
       return tuned.info;
     },

@@ -1,5 +1,5 @@
 /** `beltnet predict`: what a model makes of pictures. One result a picture, sorted by path; bad files are named, never dropped. */
-import { loadClassifier, type FileClassification } from '../../src/index.node.js';
+import { csvLine, loadClassifier, type FileClassification } from '../../src/index.node.js';
 import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { batchFlag, deviceFlags, probability, workersFlag } from '../terminal/common-flags.js';
 import { withDevice } from '../terminal/device.js';
@@ -67,7 +67,7 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
   }
   if (csv) {
     process.stdout.write(`${['file', 'class', 'probability', 'alert', 'error', 'unlike', 'unknown'].join(',')}\n`);
-    return { print: (result) => void process.stdout.write(csvLine(result)), end: () => {} };
+    return { print: (result) => void process.stdout.write(csvRow(result)), end: () => {} };
   }
   const rows = [['file', 'class', 'probability', 'alert', '']];
   const errors: string[] = [];
@@ -87,20 +87,10 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
   };
 }
 
-function csvLine(result: FileClassification): string {
+function csvRow(result: FileClassification): string {
   const cells =
     'error' in result
       ? [result.file, '', '', '', result.error.message, '', '']
       : [result.file, result.class, result.probability, result.alert, '', result.unlike ?? '', result.unknown ?? ''];
-  return `${cells.map((cell) => csvCell(String(cell))).join(',')}\n`;
-}
-
-/**
- * RFC 4180: what would break the line apart goes in quotes, quotes are doubled. Names may hold anything: control characters are
- * written as on the terminal, and what a spreadsheet would take for a formula begins with an apostrophe. JSON has them as they are.
- */
-function csvCell(text: string): string {
-  const plain = printable(text);
-  const safe = /^[=+\-@]/.test(plain) ? `'${plain}` : plain;
-  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return csvLine(cells.map((cell) => (typeof cell === 'string' ? printable(cell) : cell)));
 }

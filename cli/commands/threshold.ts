@@ -15,14 +15,14 @@ import { above0, positive, probability } from '../terminal/common-flags.js';
 import { noteSkipped } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { inWords } from '../terminal/intervals.js';
-import { judgeFolder, judgingFlags, judgingOperands } from '../terminal/judging.js';
+import { judgeFolder, judgingFlags, judgingOperands, warnOfSeen } from '../terminal/judging.js';
 import { refuseExisting } from '../terminal/new-file.js';
 import { filePath, numberWhere } from '../terminal/options.js';
 import { count, note, Output, table } from '../terminal/output.js';
 import { plot } from '../terminal/plot.js';
 
 export const command = defineCommand({
-  operands: judgingOperands,
+  operands: judgingOperands('the pictures for validation are taken'),
   flags: {
     costMiss: flag('<cost>', 'what a missed alert costs, in any unit', above0),
     costFalse: flag('<cost>', 'what a false alarm costs, in the same', above0),
@@ -42,18 +42,20 @@ export const command = defineCommand({
     json: toggle('one JSON object on stdout'),
   },
   notes:
-    'Take pictures that neither trained the model nor will judge it. By cost, by false alarms of a shift, or by misses: one of the three.\n' +
+    'Taken are pictures that neither trained the model nor will judge it: val/, or what the run kept from its training; those of a test only\n' +
+    'where --part test insists, and the model file says so then. By cost, by false alarms of a shift, or by misses: one of the three.\n' +
     'All figures but those that are counted are what is to be expected of pictures that are yet to come; intervals are of 95 %.',
   examples: [
-    'beltnet threshold runs/first belt/validation_set --cost-miss 50 --cost-false 1 --prevalence 0.001',
-    'beltnet threshold runs/first belt/validation_set --false-per-shift 2 --pictures-per-shift 28800 --write',
+    'beltnet threshold runs/first belt --cost-miss 50 --cost-false 1 --prevalence 0.001',
+    'beltnet threshold runs/first belt --false-per-shift 2 --pictures-per-shift 28800 --write',
   ],
   async run(operands, options) {
     const criterion = criterionOf(options);
     if (options.output !== undefined) refuseExisting('--output', options.output);
     const output = new Output(options);
     return withDevice(options, async (device, facts) => {
-      const { classifier, dataset, evaluation, files, data } = await judgeFolder(operands, options, device, output);
+      const judged = await judgeFolder(operands, options, { purpose: 'choose', device, output });
+      const { classifier, dataset, evaluation, part, inTraining, data } = judged;
       const { info, name } = classifier;
       const { labels, verdicts, pixels, groups } = evaluation.judged;
       const { className, threshold: before } = info.alert;
@@ -66,11 +68,12 @@ export const command = defineCommand({
       );
       const target = options.output ?? (options.write ? name : null);
       if (target !== null)
-        await changeModelFile(name, target, (given) => withDecision(given, criterion, choice, data), {
+        await changeModelFile(name, target, (given) => withDecision(given, criterion, choice, { data, part }), {
           knownSections: KNOWN_SECTIONS,
         });
       output.emit({
-        ...{ model: name, data: files.name, class: className, criterion, reason: reasonOf(criterion) },
+        ...{ model: name, data: dataset.name, part, class: className, criterion, reason: reasonOf(criterion) },
+        ...(inTraining !== null && { inTraining }),
         ...{ before, ...choice, written: target, skipped: dataset.skipped, device: facts },
       });
       for (const line of [
@@ -85,6 +88,7 @@ export const command = defineCommand({
       ])
         output.say(line);
       for (const { error } of evaluation.unjudged) note(`beltnet: ${error.message}`);
+      warnOfSeen(judged, 'a threshold that is chosen on them is not to be trusted');
       for (const sentence of choice.cannotKnow) note(`cannot know: ${sentence}`);
       noteSkipped([dataset]);
       return evaluation.unjudged.length > 0 ? evaluation.unjudged[0].error.exitCode : 0;

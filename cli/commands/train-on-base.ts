@@ -3,11 +3,13 @@ import {
   basePreparation,
   encodeModel,
   judgePredictions,
+  judgeRun,
   keepFeatures,
   onlyClass,
   openBase,
   openRun,
   openSplits,
+  pictureManifest,
   trainOnBase,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
@@ -52,7 +54,8 @@ export async function trainOnBaseCommand(
     const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
+    const audit = await noteFindings(training, validation, directory, cache, options.exif);
+    const sets = { training, [splits.mayChoose ? 'validation' : 'test']: validation };
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (options.alertClass === undefined) noteAlertClass(training.classNames);
@@ -86,7 +89,7 @@ export async function trainOnBaseCommand(
         layout: splits.layout,
         training: describeSet(training),
         validation: validation && describeSet(validation),
-        audited,
+        audited: audit.sets,
       },
       alert: info.alert,
       base: { name: base.name, hash: base.hash, layers: base.featureLayers },
@@ -95,8 +98,11 @@ export async function trainOnBaseCommand(
       preprocessing: { ...info.preprocessing, size: picture.size },
       architecture: model.config(),
     });
+    await run.writePictures(await pictureManifest(sets));
+    await run.writeAudit(audit);
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
     const { judged: _, ...figures } = evaluation;
+    await judgeRun(run, device, sets, { batchSize: 16 });
     const { unknown = 0 } = figures;
     output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures });
     output.say();

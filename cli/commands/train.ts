@@ -8,9 +8,9 @@ import {
   checkMemory,
   CHOSEN_BY,
   classWeightsFor,
+  judgeRun,
   FINE_TUNING,
   holdBack,
-  judgeSet,
   learnUnknown,
   modelFileOf,
   onlyClass,
@@ -268,11 +268,12 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     const loading = { ...plan.preparation.picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const { sets: audited } = await noteFindings(training, validation, directory, cache, options.exif);
+    const audit = await noteFindings(training, validation, directory, cache, options.exif);
     if (isFineTuned && !options.force) checkFineTuning(training);
     const flows = await trainingFlows(plan, training, validation, batchSize);
     const { info } = flows;
-    const manifest = pictureManifest({ training, validation });
+    const sets = { training, [splits.mayChoose ? 'validation' : 'test']: validation };
+    const manifest = await pictureManifest(sets);
     const changed = checkpoint && changedPictures((await readPictures(run.directory)) ?? '', manifest);
     if (changed)
       throw new DataError(
@@ -283,7 +284,8 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     const described = {
       data: {
         ...{ directory, layout: splits.layout },
-        ...{ training: describeSet(training), validation: validation && describeSet(validation), audited },
+        ...{ training: describeSet(training), validation: validation && describeSet(validation) },
+        audited: audit.sets,
         mayChoose: splits.mayChoose,
       },
       classes: flows.training.classIndices,
@@ -293,6 +295,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     };
     const write = async (): Promise<void> => {
       await run.writePictures(manifest);
+      await run.writeAudit(audit);
       await run.writeConfig(config);
     };
     const config = {
@@ -409,8 +412,8 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     if (result.stoppedEarly) output.say(`Stopped: no better epoch in ${options.earlyStopping}`);
     if (splits.mayChoose && best)
       output.say(`Best: ${best.epoch === 0 ? 'as it began' : `epoch ${best.epoch}`}, by ${CHOSEN_BY}`);
-    const judged = validation ?? training;
-    const only = onlyClass(await judgeSet({ model, info, device, name: run.directory }, judged, { batchSize }));
+    const judged = Object.values(await judgeRun(run, device, sets, { batchSize }));
+    const only = onlyClass(judged[judged.length - 1]);
     output.emit({ ...end, predictsOnly: only });
     if (options.profileKernels) {
       const profiled = await model.profile(flows.training);
@@ -424,7 +427,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
     if (only !== null) {
       note(
-        `warning: the model takes every picture of ${judged.name} for '${only}', so it has learned nothing that tells the classes ` +
+        `warning: the model takes every picture of ${(validation ?? training).name} for '${only}', so it has learned nothing that tells the classes ` +
           'apart; train longer, with another --lr, with --class-weight balanced, or on more pictures of the other classes',
       );
     }

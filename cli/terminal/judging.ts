@@ -1,18 +1,25 @@
 /** What commands that measure a model on labelled pictures share: from a folder to what the model says of its pictures. */
-import { DataError } from '../../src/errors.js';
+import { DataError, UsageError } from '../../src/errors.js';
 import {
   evaluateClassifier,
   groupsOf,
+  leaveOutSeen,
   loadClassifier,
   openSplits,
+  picturesFor,
+  picturesOfModel,
   type Dataset,
   type Device,
   type Evaluation,
   type FileList,
+  type JudgingPictures,
+  type JudgingPurpose,
   type ModelInfo,
   type NodeClassifier,
+  type PartName,
+  type PicturesOfRun,
 } from '../../src/index.node.js';
-import type { Options } from './command.js';
+import { flag, type Options } from './command.js';
 import {
   batchFlag,
   cacheFlags,
@@ -24,14 +31,20 @@ import {
   workersFlag,
 } from './common-flags.js';
 import { loadAndReport, openCache } from './data.js';
-import type { Output } from './output.js';
+import { oneOf } from './options.js';
+import { count, note, type Output } from './output.js';
 
-export const judgingOperands = {
+export const judgingOperands = (taken: string) => ({
   '<model>': 'model.safetensors, or the folder of a run',
-  '<dir>': 'folder with the class folders; of a divided data set its validation or test pictures are taken',
-};
+  '<dir>': `a divided data set, of which ${taken}; class folders; a manifest; or a practice set`,
+});
+
+const partNames = ['test', 'validation', 'training'] as const satisfies readonly PartName[];
 
 export const judgingFlags = {
+  part: flag('<name>', 'take this part of the data set, whatever it was meant for', (name) => oneOf(name, partNames), {
+    choices: partNames,
+  }),
   ...splitFlags('only the part that train --split keeps for validation'),
   difficulty: difficultyFlag,
   seed: seedFlag('of that split, and of the defects that --difficulty draws'),
@@ -44,9 +57,11 @@ export const judgingFlags = {
 
 export interface JudgedFolder {
   readonly classifier: NodeClassifier;
-  readonly files: FileList;
   readonly dataset: Dataset;
   readonly evaluation: Evaluation;
+  readonly part: PartName;
+  /** How many of the pictures trained the model; null where nobody knows. */
+  readonly inTraining: number | null;
   /** The pictures in words. */
   readonly data: string;
 }
@@ -55,34 +70,73 @@ export interface JudgedFolder {
 export async function judgeFolder(
   [model, directory]: readonly string[],
   options: Options<typeof judgingFlags>,
-  device: Device,
-  output: Output,
-  threshold?: number,
+  { purpose, device, output, threshold }: JudgingContext,
 ): Promise<JudgedFolder> {
-  const { split, groupBy, seed, difficulty, batch: batchSize } = options;
+  const { groupBy, seed, difficulty, batch: batchSize } = options;
   const classifier = await loadClassifier(model, { device, ...(threshold !== undefined && { threshold }) });
   const { info, name, preparation } = classifier;
-  const { training, validation } = await openSplits(directory, {
-    seed,
-    ...(split !== undefined && { split }),
-    ...(split !== undefined && groupBy && { groupBy }),
-  });
-  const files = validation ?? training;
+  const record = await picturesOfModel(name);
+  const chosen = await choosePictures(directory, options, purpose, record);
+  const { files, part } = chosen;
   checkClasses(files, info, name);
   const cache = openCache(options, [directory]);
   const loading = { ...preparation.picture, onBad: options.onBad, workers: options.workers, cache };
   const groups = await groupsOf(files, groupBy);
   const groupOf = groups && new Map(files.files.map(({ path }, index) => [path, groups[index]]));
-  const dataset = await loadAndReport(files, loading, output);
+  const loaded = await loadAndReport(files, loading, output);
+  const { dataset, pixels, inTraining, leftOut } = await leaveOutSeen(loaded, chosen, record);
+  if (leftOut > 0)
+    note(
+      `note: ${count(leftOut, 'picture')} of ${files.name} trained the model and ${leftOut === 1 ? 'is' : 'are'} left out`,
+    );
   const evaluation = await evaluateClassifier(classifier, dataset, {
-    batchSize,
-    seed,
-    difficulty,
+    ...{ batchSize, seed, difficulty, pixels },
     groups: groupOf ? dataset.files.map((file) => groupOf.get(file) ?? file) : undefined,
   });
-  const taken = split === undefined ? '' : ` (the ${split} that --split and --seed ${seed} keep for validation)`;
-  const data = `${files.name}${taken}${difficulty > 0 ? `, difficulty ${difficulty}` : ''}`;
-  return { classifier, files, dataset, evaluation, data };
+  const data = inWords(chosen, options, leftOut, inTraining ?? 0);
+  return { classifier, dataset, evaluation, part, inTraining, data };
+}
+
+interface JudgingContext {
+  readonly purpose: JudgingPurpose;
+  readonly device: Device;
+  readonly output: Output;
+  readonly threshold?: number | undefined;
+}
+
+async function choosePictures(
+  directory: string,
+  { part, split, groupBy, seed }: Options<typeof judgingFlags>,
+  purpose: JudgingPurpose,
+  record: PicturesOfRun | null,
+): Promise<JudgingPictures> {
+  if (split === undefined) return picturesFor(purpose, directory, { insisted: part, record });
+  if (part !== undefined) throw new UsageError('--part: expected no --split beside it, which is a part already');
+  const { validation } = await openSplits(directory, { seed, split, ...(groupBy && { groupBy }) });
+  return { files: validation as FileList, part: 'validation', isInsisted: false, purpose };
+}
+
+/** "belt/test_set (the pictures of a test)" */
+function inWords(
+  { files, part, purpose }: JudgingPictures,
+  { split, seed, difficulty }: Options<typeof judgingFlags>,
+  leftOut: number,
+  inTraining: number,
+): string {
+  const what = [
+    ...(split === undefined ? [] : [`the ${split} that --split and --seed ${seed} keep for validation`]),
+    ...(leftOut > 0 ? ['those that did not train the model'] : []),
+    ...(purpose === 'choose' && part === 'test' ? ['pictures of a test, which judge the model no longer'] : []),
+    ...(purpose === 'choose' && inTraining > 0 ? [`${inTraining} of them trained the model`] : []),
+    ...(difficulty > 0 ? [`difficulty ${difficulty}`] : []),
+  ];
+  return `${files.name}${what.length > 0 ? ` (${what.join('; ')})` : ''}`;
+}
+
+/** Says so where pictures trained the model that they are to judge. */
+export function warnOfSeen({ inTraining, dataset }: JudgedFolder, what: string): void {
+  if (inTraining === null || inTraining === 0) return;
+  note(`warning: ${inTraining} of ${count(dataset.labels.length, 'picture')} were in training: ${what}`);
 }
 
 function checkClasses(files: FileList, { classNames }: ModelInfo, path: string): void {

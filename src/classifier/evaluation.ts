@@ -5,7 +5,8 @@ import type { Dataset } from '../data/dataset.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { figuresOf, type Figures } from './alarm-figures.js';
 import type { Classifier } from './classifier.js';
-import { evidenceOf, pixelHashes, type Evidence, type JudgedPictures } from './evidence.js';
+import { evidenceOf, type Evidence, type JudgedPictures } from './evidence.js';
+import { pixelHashes } from './pixel-hash.js';
 import { preparationOf } from './preparation.js';
 import { Predictor } from './predictor.js';
 import { judge, type Prediction, type Verdict } from './verdict.js';
@@ -19,6 +20,8 @@ export interface EvaluationOptions {
   readonly seed?: number;
   /** What each picture belongs to, for the intervals; by default copies of a picture are one group. */
   readonly groups?: readonly string[] | undefined;
+  /** Equal for copies of a picture, [N]; by default computed. */
+  readonly pixels?: readonly number[] | undefined;
 }
 
 /** A compiled model, and where it is. */
@@ -30,7 +33,7 @@ export interface Evaluation extends Figures {
   /** Mean loss; null when a picture has no verdict, since the mean is no number then. */
   readonly loss: number | null;
   /** Pictures whose scores are no numbers. */
-  readonly unjudged: readonly { readonly file: string; readonly error: NotANumberError }[];
+  readonly unjudged: readonly { readonly file: string; readonly label: string; readonly error: NotANumberError }[];
   /** Null when no picture has a verdict. */
   readonly evidence: Evidence | null;
   /** Whose pictures these are, and what was said of each. */
@@ -47,8 +50,7 @@ export async function evaluateClassifier(
 ): Promise<Evaluation> {
   const { judged, ...figures } = await judgeSet({ model, info, device, name }, dataset, options);
   const loss = figures.unjudged.length === 0 ? (await model.evaluate(flowOver(dataset, info, options))).loss : null;
-  const hashes = await pixelHashes(dataset);
-  const { groups } = options;
+  const { groups, pixels: hashes = await pixelHashes(dataset) } = options;
   const pictures = {
     ...judged,
     pixels: judged.indices.map((n) => hashes[n]),
@@ -65,7 +67,8 @@ function flowOver(dataset: Dataset, info: ModelInfo, options: EvaluationOptions)
   return new DataFlow(dataset, { batchSize, shuffle: false, seed, difficulty, ...values });
 }
 
-type JudgedSet = Omit<Evaluation, 'loss' | 'evidence' | 'judged'> & {
+/** Verdicts on a set, and what they amount to. */
+export type JudgedSet = Omit<Evaluation, 'loss' | 'evidence' | 'judged'> & {
   readonly judged: Pick<JudgedPictures, 'labels' | 'verdicts' | 'files'> & {
     /** Of the pictures with a verdict, in the set. */
     readonly indices: readonly number[];
@@ -92,7 +95,7 @@ export function judgePredictions(
   const verdicts: Verdict[] = [];
   const labels: number[] = [];
   const indices: number[] = [];
-  const unjudged: { file: string; error: NotANumberError }[] = [];
+  const unjudged: { file: string; label: string; error: NotANumberError }[] = [];
   for (const [n, prediction] of predictions.entries()) {
     try {
       verdicts.push(judge(prediction, info, dataset.files[n]));
@@ -100,7 +103,7 @@ export function judgePredictions(
       indices.push(n);
     } catch (error) {
       if (!(error instanceof NotANumberError)) throw error;
-      unjudged.push({ file: dataset.files[n], error });
+      unjudged.push({ file: dataset.files[n], label: info.classNames[dataset.labels[n]], error });
     }
   }
   const judged = { labels, verdicts, indices, files: indices.map((n) => dataset.files[n]) };

@@ -1,5 +1,4 @@
 /** What the figures of an evaluation are worth: how sure they are, what guessing would reach, and which pictures were wrong. */
-import { eachPicture, type Dataset } from '../data/dataset.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { balancedAccuracy, confusionMatrix, majorityAccuracy } from './figures/confusion.js';
 import { averagePrecision, rocAuc } from './figures/curves.js';
@@ -124,23 +123,3 @@ export function evidenceOf(
 
 /** Whether so few different pictures say nothing about others. */
 export const isNoEvidence = ({ distinctPictures }: Evidence): boolean => distinctPictures < FEWEST_GROUPS;
-
-/** A number for each picture, equal for equal pixels, [N]: 53 bits, by which two of a million differ in 99.99 % of sets. */
-export async function pixelHashes(dataset: Dataset): Promise<number[]> {
-  const hashes: number[] = [];
-  for await (const picture of eachPicture(dataset)) hashes.push(hash53(picture));
-  return hashes;
-}
-
-/** Two multiplicative hashes side by side, mixed at the end as in MurmurHash3. */
-function hash53(bytes: Uint8Array): number {
-  let [a, b] = [0xdeadbeef, 0x41c6ce57];
-  for (const byte of bytes) {
-    a = Math.imul(a ^ byte, 2654435761);
-    b = Math.imul(b ^ byte, 1597334677);
-  }
-  const mix = (x: number, y: number): number =>
-    Math.imul(x ^ (x >>> 16), 2246822507) ^ Math.imul(y ^ (y >>> 13), 3266489909);
-  const [low, high] = [mix(a, b), mix(b, a)];
-  return 2 ** 32 * (high & 0x1fffff) + (low >>> 0);
-}

@@ -1,6 +1,7 @@
 /**
- * A run's folder: what was asked for (config.json, pictures.jsonl), how it went (results.csv for people, events.jsonl for programs), the
- * models of its best and of its last epoch, and where the training stands, from which it can be gone on with.
+ * A run's folder: what was asked for (config.json, pictures.jsonl, audit.json), how it went (results.csv for people, events.jsonl for
+ * programs), the models of its best and of its last epoch, what the best says of its pictures (predictions.csv), and where the training
+ * stands, from which it can be gone on with.
  */
 import { existsSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -40,6 +41,8 @@ const names = {
   events: 'events.jsonl',
   kernels: 'kernels.json',
   pictures: 'pictures.jsonl',
+  audit: 'audit.json',
+  predictions: 'predictions.csv',
 } as const;
 
 /** The model of runs before there was a best one. */
@@ -91,6 +94,16 @@ export class Run {
   /** One line for each picture, by which it is told whether a training goes on with the same. */
   async writePictures(manifest: string): Promise<void> {
     await writeFileAtomically(this.path('pictures'), manifest);
+  }
+
+  /** What was found in the pictures before the training. */
+  async writeAudit(report: object): Promise<void> {
+    await writeFileAtomically(this.path('audit'), `${JSON.stringify(report, null, 2)}\n`);
+  }
+
+  /** What the best model says of the run's own pictures: a table, see `predictionsTable`. */
+  async writePredictions(table: string): Promise<void> {
+    await writeFileAtomically(this.path('predictions'), table);
   }
 
   /** Which WGSL variants of kernels were chosen, where the device has a choice: `--kernels` takes the file for the same bits. */
@@ -165,6 +178,9 @@ export async function readConfig(directory: string): Promise<Record<string, unkn
     throw new UsageError(`${path}: expected the config.json of a run, got ${(error as Error).message}`);
   }
 }
+
+/** Whether a folder is that of a run. */
+export const isRun = (directory: string): boolean => existsSync(join(directory, names.config));
 
 /** A run's pictures.jsonl; null where there is none. */
 export async function readPictures(directory: string): Promise<string | null> {

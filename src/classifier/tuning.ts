@@ -10,6 +10,14 @@ import { reasonOf, type ThresholdChoice, type ThresholdCriterion } from './figur
 /** Required sections of model files that classifiers know. */
 export const KNOWN_SECTIONS: readonly string[] = ['calibration'];
 
+/** On which pictures something was chosen. */
+export interface TuningPictures {
+  /** What they are called. */
+  readonly data: string;
+  /** What they were meant for: those of a test judge no longer what was chosen on them. */
+  readonly part: 'test' | 'validation' | 'training';
+}
+
 /** Of the model's probabilities; 1 where they are as the network says them. @throws ModelFileError for a section that says none */
 export function temperatureOf({ sections = {} }: Pick<ModelInfo, 'sections'>, name = 'model'): number {
   if (sections['calibration'] === undefined) return 1;
@@ -29,16 +37,16 @@ export function withThreshold(info: ModelInfo, threshold: number): ModelInfo {
 
 /**
  * The info with a chosen threshold, and why it is what it is.
- * @param data what the pictures are called on which it was chosen
+ * @param pictures on which it was chosen
  */
 export function withDecision(
   info: ModelInfo,
   criterion: ThresholdCriterion,
   { threshold, interval, expected, counted, cannotKnow }: ThresholdChoice,
-  data: string,
+  pictures: TuningPictures,
 ): ModelInfo {
   const reason = reasonOf(criterion);
-  const value = { threshold, reason, criterion, data, interval, expected, counted, cannotKnow };
+  const value = { threshold, reason, criterion, ...pictures, interval, expected, counted, cannotKnow };
   return { ...withThreshold(info, threshold), sections: { ...info.sections, decision: { value } } };
 }
 
@@ -53,11 +61,11 @@ export function withCalibration(
   info: ModelInfo,
   labels: ArrayLike<number>,
   probabilities: readonly ArrayLike<number>[],
-  data: string,
+  pictures: TuningPictures,
 ): { readonly info: ModelInfo; readonly calibration: Calibration } {
   const calibration = fitTemperature(labels, probabilities);
   const { decision: _, ...others } = info.sections ?? {}; // it was about other probabilities
-  const value = { ...calibration, temperature: calibration.temperature * temperatureOf(info), data };
+  const value = { ...calibration, temperature: calibration.temperature * temperatureOf(info), ...pictures };
   const { threshold } = info.alert;
   const [moved] = withTemperature([threshold, 1 - threshold], calibration.temperature);
   const isInside = threshold > 0 && threshold < 1 && info.classNames.length === 2;

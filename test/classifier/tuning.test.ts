@@ -29,6 +29,8 @@ const rows = labels.map((label, n) => {
   return [1 - p, p];
 });
 
+const pictures = { data: 'belt/val', part: 'validation' } as const;
+
 describe('a threshold', () => {
   const criterion = { costMiss: 50, costFalse: 1 };
   const choice = chooseThreshold(
@@ -41,7 +43,7 @@ describe('a threshold', () => {
   test('is written with its reason; weights, and sections of others, stay to the byte', async () => {
     const given = { ...info, sections: { provenance: { value: { from: 'here' } } } };
     const bytes = await encodeModel(tinyModel(), given);
-    const changed = changeInfo(bytes, 'x', (before) => withDecision(before, criterion, choice, 'belt/val'));
+    const changed = changeInfo(bytes, 'x', (before) => withDecision(before, criterion, choice, pictures));
     const found = decodeModel(changed, 'x').info;
     expect(found.alert).toEqual({ className: 'gap', threshold: choice.threshold });
     expect(found.sections?.['provenance']).toEqual(given.sections.provenance);
@@ -79,7 +81,7 @@ describe('a temperature', () => {
     { ...info, alert: { className: 'gap', threshold: 0.2 } },
     labels,
     rows,
-    'belt/val',
+    pictures,
   );
 
   test('divides the log odds of every verdict; the alarm stays as it was', () => {
@@ -100,7 +102,7 @@ describe('a temperature', () => {
       decided,
       labels,
       verdicts.map(({ probabilities }) => [probabilities['gap'], probabilities['ok']]),
-      'belt/val',
+      pictures,
     );
     expect(again.calibration.temperature).toBeCloseTo(1, 6);
     expect(temperatureOf(again.info)).toBeCloseTo(calibration.temperature, 6);

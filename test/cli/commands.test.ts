@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesOf, overflowing } from '../classifier/tiny-model.js';
 import { noteDevice } from '../support/devices.js';
-import { beltnet, beltnetWorks, noisyPng, runFiles, writeClasses, writeFiles } from './run-beltnet.js';
+import { beltnet, beltnetWorks, finishedRunFiles, noisyPng, writeClasses, writeFiles } from './run-beltnet.js';
 
 let cwd: string;
 const small = ['--size', '32x32', '--batch', '6', '--device', 'cpu'];
@@ -49,7 +49,7 @@ describe('train', () => {
     expect(stderr).toContain('--shear 0.2rad');
     expect(stderr).not.toContain('\u001b');
 
-    expect(readdirSync(join(cwd, 'runs/second')).toSorted()).toEqual(runFiles);
+    expect(readdirSync(join(cwd, 'runs/second')).toSorted()).toEqual(finishedRunFiles);
     const results = readFileSync(join(cwd, 'runs/second/results.csv'), 'utf8').split('\n');
     expect(results[0]).toBe(
       'epoch,loss,accuracy,valLoss,valAccuracy,seconds,balancedAccuracy,missedAlerts,learningRate',

@@ -12,8 +12,9 @@ export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.me
 const cache = mkdtempSync(join(tmpdir(), 'beltnet-test-cache-'));
 process.once('exit', () => rmSync(cache, { recursive: true, force: true }));
 
-/** The files of a run that has trained for two epochs or more. */
+/** The files of a run that has trained for two epochs or more, and was stopped … */
 export const runFiles = [
+  'audit.json',
   'best.safetensors',
   'config.json',
   'events.jsonl',
@@ -23,6 +24,8 @@ export const runFiles = [
   'previous.state.safetensors',
   'results.csv',
 ];
+/** … or came to its end. */
+export const finishedRunFiles = [...runFiles, 'predictions.csv'].toSorted();
 export const modelsOf = runFiles.filter((name) => !name.includes('state'));
 
 export interface Finished {

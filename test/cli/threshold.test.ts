@@ -59,7 +59,11 @@ describe('threshold', () => {
     expect(readFileSync(join(cwd, 'in-place.safetensors'))).toEqual(readFileSync(join(cwd, 'new.safetensors')));
     const { alert, sections } = infoOf('new.safetensors');
     expect(alert).toEqual({ className: 'gap', threshold: chosen['threshold'] });
-    expect(sections?.['decision']?.value).toMatchObject({ data: 'val', cannotKnow: chosen['cannotKnow'] });
+    expect(sections?.['decision']?.value).toMatchObject({
+      data: 'val',
+      part: 'validation',
+      cannotKnow: chosen['cannotKnow'],
+    });
     expect(await json('evaluate', 'new.safetensors', 'val')).toMatchObject({
       alert: { threshold: chosen['threshold'] },
     });

@@ -80,6 +80,7 @@ describe('a full disk', () => {
     const { code, stderr, kept } = onDisk(modelBytes * 0.5, args);
     expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringContaining('no model was written yet') });
     expect(readdirSync(join(kept, 'run')).toSorted()).toEqual([
+      'audit.json',
       'config.json',
       'events.jsonl',
       'pictures.jsonl',
@@ -112,7 +113,7 @@ test.each([
 ])('a read-only disk: %s ends with code 8, one line and no change', (_, args) => {
   const { code, stderr, kept } = onDisk(modelBytes * 7, args, { readOnly: true });
   expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringMatching(/read-only/) });
-  expect(allFiles(kept).toSorted()).toEqual([...run, 'last.state.safetensors'].toSorted());
+  expect(allFiles(kept).toSorted()).toEqual([...run, 'last.state.safetensors', 'predictions.csv'].toSorted());
 });
 
 describe('links', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Random, RandomStream } from '../../src/tensor/random.js';
-import { beltnet, beltnetWorks, runFiles, startBeltnet, writeClasses } from '../cli/run-beltnet.js';
+import { beltnet, beltnetWorks, finishedRunFiles, startBeltnet, writeClasses } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
 import { killTraining, momentOf } from './kills.js';
 
@@ -33,7 +33,7 @@ test('a training that is killed over an empty run begins again under the same na
   await finished;
   await beltnetWorks(['train', ...options, '--epochs', '1'], { cwd });
   expect(readdirSync(join(cwd, 'runs/empty')).toSorted()).toEqual(
-    runFiles.filter((name) => name !== 'previous.state.safetensors'),
+    finishedRunFiles.filter((name) => name !== 'previous.state.safetensors'),
   );
 });
 

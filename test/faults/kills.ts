@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { loadModel } from '../../src/formats/beltnet/model.node.js';
 import type { Random } from '../../src/tensor/random.js';
-import { beltnet, runFiles, startBeltnet } from '../cli/run-beltnet.js';
+import { beltnet, finishedRunFiles, startBeltnet } from '../cli/run-beltnet.js';
 
 const options = ['--device', 'cpu', '--size', '16x16', '--alert-class', 'dark'];
 
@@ -58,7 +58,7 @@ export async function killTraining(cwd: string, name: string, { epoch, milliseco
   expect(after.filter((file) => file.startsWith('.'))).toEqual([]);
   if (finishedFiles.length === 0) {
     expect(again).toMatchObject({ code: 0 });
-    expect(after.toSorted()).toEqual(runFiles.filter((file) => file !== 'previous.state.safetensors'));
+    expect(after.toSorted()).toEqual(finishedRunFiles.filter((file) => file !== 'previous.state.safetensors'));
     return 'nothing';
   }
   expect(again).toMatchObject({ code: 8, stderr: expect.stringContaining('a run is never overwritten') });

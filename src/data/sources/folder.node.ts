@@ -52,9 +52,13 @@ const otherPictureExtensions = new Set(
 );
 
 const trainingFolders = ['training_set', 'train'];
-/** Where several are there, the first: pictures kept for a last test should not steer the training. */
 const testFolders = ['test_set', 'test'];
-const validationFolders = ['val', 'validation', ...testFolders];
+const choosingFolders = ['val', 'validation'];
+/** Where several are there, the first: pictures kept for a last test should not steer the training. */
+const validationFolders = [...choosingFolders, ...testFolders];
+
+/** The parts of a data set, and the names of their folders. */
+export const partFolders = { training: trainingFolders, validation: choosingFolders, test: testFolders } as const;
 
 /** Labels are kept as bytes. */
 export const MOST_CLASSES = 256;

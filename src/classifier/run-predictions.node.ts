@@ -1,0 +1,56 @@
+/** What a run's best model says of the run's own pictures, picture by picture: a table that stays with the run. */
+import type { Dataset } from '../data/dataset.js';
+import type { Device } from '../tensor/device.js';
+import type { ModelInfo } from '../formats/beltnet/info.js';
+import { placeModel } from './classifier.js';
+import { openModelFile } from './classifier.node.js';
+import { csvLine } from './csv.js';
+import { judgeSet, type JudgedSet } from './evaluation.js';
+import type { PictureUse } from './picture-manifest.node.js';
+import type { Run } from './run.node.js';
+
+type SetsOfRun = Readonly<Partial<Record<PictureUse, Dataset | null>>>;
+
+/**
+ * Judges the run's pictures by its best model and writes predictions.csv.
+ *
+ * @returns what became of each set that is there
+ */
+export async function judgeRun(
+  run: Run,
+  device: Device,
+  sets: SetsOfRun,
+  { batchSize = 32 }: { readonly batchSize?: number } = {},
+): Promise<Partial<Record<PictureUse, JudgedSet>>> {
+  const placed = await placeModel(await openModelFile(run.directory), { device, batchSize }, () =>
+    Promise.resolve(device),
+  );
+  try {
+    const judged: Partial<Record<PictureUse, JudgedSet>> = {};
+    for (const [use, dataset] of Object.entries(sets))
+      if (dataset) judged[use as PictureUse] = await judgeSet(placed, dataset, { batchSize });
+    await run.writePredictions(predictionsTable(judged, placed.info));
+    return judged;
+  } finally {
+    placed.predictor.destroy();
+    placed.model.destroy();
+  }
+}
+
+/** `file,label,split,class,alert,unlike,unknown`, and the probability of each class; of a picture without a verdict the first three. */
+export function predictionsTable(
+  sets: Readonly<Partial<Record<PictureUse, JudgedSet>>>,
+  { classNames }: Pick<ModelInfo, 'classNames'>,
+): string {
+  const columns = ['file', 'label', 'split', 'class', 'alert', 'unlike', 'unknown'];
+  let table = csvLine([...columns, ...classNames.map((name) => `p(${name})`)]);
+  for (const [use, { judged, unjudged }] of Object.entries(sets)) {
+    for (const [n, { class: taken, alert, unlike = '', unknown = '', probabilities }] of judged.verdicts.entries()) {
+      const values = classNames.map((name) => probabilities[name]);
+      table += csvLine([judged.files[n], classNames[judged.labels[n]], use, taken, alert, unlike, unknown, ...values]);
+    }
+    for (const { file, label } of unjudged)
+      table += csvLine([file, label, use, '', '', '', '', ...classNames.map(() => '')]);
+  }
+  return table;
+}
