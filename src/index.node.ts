@@ -1,5 +1,6 @@
 /** beltnet for Node: everything of index.ts, with Dawn as the GPU, and with folders, files and worker threads. */
 import type { Finding } from './data/audit/report.js';
+import type { NetworkBuilder } from './classifier/networks.js';
 import type { ImportedKeras } from './formats/keras/keras.js';
 
 export * from './index.js';
@@ -58,6 +59,10 @@ export {
   type FileClassification,
 } from './classifier/classifier.node.js';
 export { learnUnknown, tellsUnknown } from './classifier/base/tell-unknown.node.js';
+/** A network to train, from a file of Keras' JSON. @throws ModelFileError */
+export async function loadNetwork(path: string): Promise<NetworkBuilder> {
+  return (await import('./classifier/network-file.node.js')).loadNetwork(path); // with the library that checks JSON
+}
 export { bundledBases, keepFeatures, openBase } from './classifier/base/open-base.node.js';
 export {
   modelFileOf,

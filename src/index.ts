@@ -310,7 +310,7 @@ export {
   type FineTune,
   type FromOptions,
 } from './classifier/warm-start.js';
-export { buildNetwork, checkMemory, networks, type NetworkName } from './classifier/networks.js';
+export { buildNetwork, checkMemory, networks, type NetworkBuilder, type NetworkName } from './classifier/networks.js';
 export {
   preparationOf,
   preprocessingOf,

@@ -115,6 +115,11 @@ const flags = {
     positive,
   ),
   seed: seedFlag('decides initial weights, order, augmentation and split'),
+  network: flag(
+    '<name>',
+    "the network to train from scratch: mission (default), small, medium, or a file of Keras' JSON (a model, or a list of layers)",
+    anyText,
+  ),
   base: flag(
     '<name>',
     'start from a trained network (darknet-tiny, or a model file) and train a head on its features',

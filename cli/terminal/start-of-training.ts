@@ -2,12 +2,15 @@
  * Where a training begins: with initial weights (`--network`), with those of a model (`--from`), or on a base with a head that is
  * solved first (`--base`); and which of its layers are trained then (`--fine-tune`).
  */
+import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../../src/errors.js';
 import {
   FINE_TUNING,
   freezeAllBut,
   keepFeatures,
   KNOWN_SECTIONS,
+  loadNetwork,
+  networks,
   openBase,
   openModelFile,
   planFrom,
@@ -19,6 +22,8 @@ import {
   type Dataset,
   type Device,
   type FineTune,
+  type Model,
+  type NetworkName,
   type PictureCache,
   type TrainingOptions,
   type TrainingPlan,
@@ -28,6 +33,7 @@ import { showProgress } from './output.js';
 
 /** What of `train`'s options this file looks at. */
 export interface StartOptions {
+  readonly network: string | undefined;
   readonly base: string | undefined;
   readonly baseLayer: string | undefined;
   readonly baseSize: PictureSize | undefined;
@@ -132,7 +138,8 @@ export async function startOf(
   const pictures = { region, exif };
   if (options.base !== undefined) return startOnBase(options, classNames, { ...common, ...pictures }, before);
   if (options.from === undefined) {
-    const plan = planTraining(classNames, { ...common, ...pictures });
+    const plan = planTraining(classNames, { ...common, ...pictures, ...(await networkFor(options.network)) });
+    checkArchitecture(before, plan.model);
     return { plan, config: {}, isTrained: false, begin: () => Promise.resolve(true) };
   }
   const named = await openModelFile(options.from, { knownSections: KNOWN_SECTIONS });
@@ -141,6 +148,17 @@ export async function startOf(
   const plan = await planFrom(named, classNames, common);
   if (fineTune !== undefined) freezeAllBut(plan.model, fineTune);
   return { plan, config: { from }, isTrained: true, begin: () => Promise.resolve(true) };
+}
+
+/** A name of those that are known, or a file. */
+async function networkFor(network: string | undefined): Promise<Pick<TrainingOptions, 'network'>> {
+  if (network === undefined) return {};
+  if (Object.hasOwn(networks, network)) return { network: network as NetworkName };
+  if (!network.endsWith('.json'))
+    throw new UsageError(
+      `--network: expects ${Object.keys(networks).join(', ')}, or a file FILE.json, got '${network}'`,
+    );
+  return { network: await loadNetwork(network) };
 }
 
 async function startOnBase(
@@ -185,6 +203,14 @@ export async function unlessStopped<Result>(signal: AbortSignal, work: Promise<R
     if (signal.aborted) return null;
     throw error;
   }
+}
+
+/** @throws UsageError where a run began with another network: the file that says it has changed */
+function checkArchitecture(before: Readonly<Record<string, unknown>> | null, model: Model): void {
+  if (before === null || isDeepStrictEqual(before['architecture'], JSON.parse(JSON.stringify(model.config())))) return;
+  throw new UsageError(
+    '--network: the run was begun with another network than it is now; train anew under another name',
+  );
 }
 
 /** @throws UsageError where a run began with other weights */

@@ -8,7 +8,7 @@ import { imageDataGenerator } from '../data/image-data-generator.js';
 import type { Size } from '../data/pictures/resize.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import type { Model } from '../nn/model.js';
-import { buildNetwork, type NetworkName } from './networks.js';
+import { buildNetwork, type NetworkBuilder, type NetworkName } from './networks.js';
 import { preparationOf, preprocessingOf, type PicturePreparation, type PreprocessingOptions } from './preparation.js';
 import { recipeOf, type Recipe, type RecipeOptions } from './recipe.js';
 import { alertClassOf } from './verdict.js';
@@ -17,8 +17,8 @@ import { alertClassOf } from './verdict.js';
 export const DEFAULT_THRESHOLD = 0.5;
 
 export interface TrainingOptions extends RecipeOptions, Omit<PreprocessingOptions, 'normalization'> {
-  /** Default `mission`. */
-  readonly network?: NetworkName;
+  /** By name, or what builds one. Default `mission`. */
+  readonly network?: NetworkName | NetworkBuilder;
   readonly size: Size;
   /** Decides initial weights, order and augmentation. Default 0. */
   readonly seed?: number;
@@ -47,7 +47,10 @@ export function planTraining(classNames: readonly string[], options: TrainingOpt
     alert: { className: alertClassOf(classNames, options.alertClass), threshold: DEFAULT_THRESHOLD },
   };
   return {
-    model: buildNetwork(network, size, classNames.length, seed),
+    model:
+      typeof network === 'function'
+        ? network(size, classNames.length, seed)
+        : buildNetwork(network, size, classNames.length, seed),
     recipe: recipeOf(classNames.length, options),
     info,
     preparation: preparationOf(info, size),
