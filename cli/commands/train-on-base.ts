@@ -3,14 +3,16 @@ import {
   basePreparation,
   encodeModel,
   judgePredictions,
-  judgeRun,
   keepFeatures,
   onlyClass,
   openBase,
   openRun,
   openSplits,
   pictureManifest,
+  predictionsTable,
   trainOnBase,
+  type JudgedSet,
+  type PictureUse,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
 import {
@@ -67,10 +69,15 @@ export async function trainOnBaseCommand(
 
     const start = performance.now();
     const judged = validation ?? training;
+    const judgedUse: PictureUse = validation ? (splits.mayChoose ? 'validation' : 'test') : 'training';
     const trainAndJudge = async (signal: AbortSignal) => {
       const keeping = { ...(cache && { keep: keepFeatures(cache, base) }), ...untilStopped(signal) };
       const trained = await trainOnBase(base, training, device, { ...settings, ...keeping });
-      return { ...trained, evaluation: judgePredictions(await trained.predict(judged), judged, trained.info) };
+      const judgedSets: Partial<Record<PictureUse, JudgedSet>> = {};
+      for (const [use, dataset] of Object.entries(sets))
+        if (dataset)
+          judgedSets[use as PictureUse] = judgePredictions(await trained.predict(dataset), dataset, trained.info);
+      return { ...trained, judgedSets };
     };
     const { result, stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', (signal) =>
       unlessStopped(signal, trainAndJudge(signal)),
@@ -79,7 +86,8 @@ export async function trainOnBaseCommand(
       note(`beltnet: stopped; no model was written yet (${run.directory})`);
       return stopCode ?? 130;
     }
-    const { model, info, evaluation } = result;
+    const { model, info, judgedSets } = result;
+    const evaluation = judgedSets[judgedUse] as JudgedSet;
     const seconds = (performance.now() - start) / 1000;
     await run.writeConfig({
       ...versions(),
@@ -102,7 +110,7 @@ export async function trainOnBaseCommand(
     await run.writeAudit(audit);
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
     const { judged: _, ...figures } = evaluation;
-    await judgeRun(run, device, sets, { batchSize: 16 });
+    await run.writePredictions(predictionsTable(judgedSets, info));
     const { unknown = 0 } = figures;
     output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures });
     output.say();

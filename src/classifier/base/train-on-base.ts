@@ -138,7 +138,8 @@ export async function trainOnBase(
   });
   const sections = { ...plan.info.sections, unlike: unlikeSection(unlike, layer) };
   const predict = async (dataset: Dataset): Promise<Prediction[]> => {
-    const theirs = await computeFeatures(base, dataset, plan.preparation, device, options);
+    const isTraining = dataset === training;
+    const theirs = isTraining ? features : await computeFeatures(base, dataset, plan.preparation, device, options);
     const probabilities = classProbabilities(scoresOf(theirs, head), head.columns);
     const own = telling(theirs);
     const size = own.length / probabilities.length;

@@ -246,19 +246,29 @@ function cholesky(a: Float64Array, width: number): Float64Array {
   return a;
 }
 
-/** The smallest Mahalanobis distance to a class. */
-function distanceTo({ means, factor }: Omit<Unlike, 'threshold'>, features: Float32Array): number {
-  const width = features.length;
-  let least = Infinity;
-  for (let first = 0; first < means.length; first += width) {
-    let squares = 0;
-    for (let row = 0; row < width; row++) {
-      let sum = 0;
-      for (let column = 0; column <= row; column++)
-        sum += factor[row * width + column] * (features[column] - means[first + column]);
-      squares += square(sum);
-    }
-    least = Math.min(least, squares);
+/** The smallest Mahalanobis distance to a class: the factor is linear, so that it is applied to picture and means one by one. */
+function distanceTo(unlike: Unlike, features: Float32Array): number {
+  let centres = centresOf.get(unlike);
+  if (!centres) {
+    const { means } = unlike;
+    const width = features.length;
+    centres = Array.from({ length: means.length / width }, (_, c) =>
+      underFactor(unlike, means.subarray(c * width, (c + 1) * width)),
+    );
+    centresOf.set(unlike, centres);
   }
-  return Math.sqrt(least);
+  const point = underFactor(unlike, features);
+  const squares = centres.map((centre) => point.reduce((sum, value, j) => sum + square(value - centre[j]), 0));
+  return Math.sqrt(Math.min(...squares));
+}
+
+/** The class means under the factor. */
+const centresOf = new WeakMap<Unlike, Float64Array[]>();
+
+function underFactor({ factor }: Unlike, x: Float32Array): Float64Array {
+  const width = x.length;
+  const y = new Float64Array(width);
+  for (let row = 0; row < width; row++)
+    for (let column = 0, at = row * width; column <= row; column++) y[row] += factor[at + column] * x[column];
+  return y;
 }
