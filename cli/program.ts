@@ -20,6 +20,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     () => import('./commands/threshold.js'),
   ],
   predict: ['Classify pictures. Results are sorted by path.', () => import('./commands/predict.js')],
+  explain: [
+    'Show where in a picture that comes from what a model says of it: heat maps.',
+    () => import('./commands/explain.js'),
+  ],
   preview: [
     'Show how augmentation changes pictures: a contact sheet, each row an original and seven versions.',
     () => import('./commands/preview.js'),

@@ -1,6 +1,7 @@
 /** beltnet for Node: everything of index.ts, with Dawn as the GPU, and with folders, files and worker threads. */
 import type { Finding } from './data/audit/report.js';
 import type { NetworkBuilder } from './classifier/networks.js';
+import type { AuditedList } from './data/audit/audit-folders.node.js';
 import type { ImportedKeras } from './formats/keras/keras.js';
 
 export * from './index.js';
@@ -46,9 +47,12 @@ export { appendLine, createRunDirectory, readWholeFile, type FileKind, writeFile
 export { encodePng } from './data/pictures/encode-png.node.js';
 
 /** The contact sheet of findings as a PNG; null when none of them has pictures to show. */
-export async function auditSheet(findings: readonly Finding[]): Promise<Uint8Array | null> {
+export async function auditSheet(
+  findings: readonly Finding[],
+  lists: readonly AuditedList[],
+): Promise<Uint8Array | null> {
   const sheet = await import('./data/audit/audit-sheet.node.js'); // with the decoders
-  return sheet.auditSheet(findings);
+  return sheet.auditSheet(findings, lists);
 }
 
 export {
@@ -63,6 +67,7 @@ export { learnUnknown, tellsUnknown } from './classifier/base/tell-unknown.node.
 export async function loadNetwork(path: string): Promise<NetworkBuilder> {
   return (await import('./classifier/network-file.node.js')).loadNetwork(path); // with the library that checks JSON
 }
+export { explainPaths, type ExplainPathsOptions, type Explanation } from './classifier/explain/explain-files.node.js';
 export { bundledBases, keepFeatures, openBase } from './classifier/base/open-base.node.js';
 export {
   modelFileOf,

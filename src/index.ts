@@ -190,7 +190,14 @@ export { pictureFormat, type KnownFormat } from './data/pictures/format.js';
 export type { Picture } from './data/pictures/picture.js';
 export { audit, type AuditOptions } from './data/audit/audit.js';
 export type { AuditedPicture, AuditedSet, AuditReport, Finding, FindingKind, SetSummary } from './data/audit/report.js';
-export { contactSheet, type SheetRow } from './data/audit/contact-sheet.js';
+export {
+  contactSheet,
+  type MarkColour,
+  type Sheet,
+  type SheetCell,
+  type SheetGroup,
+  type SheetOptions,
+} from './data/audit/contact-sheet.js';
 export type { PictureFacts } from './data/audit/picture-facts.js';
 export type { Pictures, PictureStore } from './data/store/picture-store.js';
 export {
@@ -203,7 +210,7 @@ export {
   type Region,
   type Size,
 } from './data/pictures/resize.js';
-export { beltPicture } from './data/belt/synthetic.js';
+export { beltGap, beltPicture } from './data/belt/synthetic.js';
 
 export { exportKeras, importKeras, type ImportedKeras, type KerasFile } from './formats/keras/keras.js';
 export type { ModelInfo } from './formats/beltnet/info.js';
@@ -311,6 +318,9 @@ export {
   type FromOptions,
 } from './classifier/warm-start.js';
 export { buildNetwork, checkMemory, networks, type NetworkBuilder, type NetworkName } from './classifier/networks.js';
+export { explainedLayers, gradCam, hottest } from './classifier/explain/grad-cam.js';
+export { agreement, explainPictures, occlusion, type ExplainOptions } from './classifier/explain/explain.js';
+export { overlay, scaled, smoothed, stretched, type HeatMap } from './classifier/explain/heat-map.js';
 export {
   preparationOf,
   preprocessingOf,

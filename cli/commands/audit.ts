@@ -48,7 +48,8 @@ export const command = defineCommand({
     const { strict, near, sheet: place } = options;
     const output = new Output(options);
     if (place !== undefined) refuseExisting('--sheet', place);
-    const report = await auditSets(await listSets(directories), {
+    const lists = await listSets(directories);
+    const report = await auditSets(lists, {
       ...PREPARATION,
       ...(options.workers !== undefined && { workers: options.workers }),
       near,
@@ -57,12 +58,12 @@ export const command = defineCommand({
       onProgress: (done, total) => showProgress(() => `Looking at pictures ${done}/${total}`),
     });
     const { findings } = report;
-    const sheet = place === undefined ? null : await auditSheet(findings);
+    const sheet = place === undefined ? null : await auditSheet(findings, lists);
     if (sheet && place !== undefined) await writeFileAtomically(place, sheet);
     const isBad = findings.some(({ severity }) => severity !== 'note');
     output.emit({ ...report, sheet: sheet ? place : null });
     print(report, output);
-    if (sheet) output.say(`Contact sheet: ${place} (rows are numbered like the findings)`);
+    if (sheet) output.say(`Contact sheet: ${place} (numbered like the findings)`);
     else if (place !== undefined) output.say('No contact sheet: no finding has pictures to show.');
     else if (findings.some(({ groups }) => groups.length > 0)) output.say('To see the pictures: --sheet audit.png');
     return strict && isBad ? FINDINGS : 0;

@@ -1,4 +1,5 @@
 /** `beltnet preview`: how augmentation changes pictures, as a contact sheet. */
+import { basename } from 'node:path';
 import { DataError, UsageError } from '../../src/errors.js';
 import {
   chooseDevice,
@@ -23,7 +24,8 @@ import { count, note, Output } from '../terminal/output.js';
 
 /** Versions of each picture beside the original. */
 const VERSIONS = 7;
-const CELL = 128;
+const CELL = 160;
+const ORIGINAL = { text: 'as it is', colour: 'plain' } as const;
 
 const flags = {
   ...pictureFlags,
@@ -38,13 +40,13 @@ export const command = defineCommand({
   operands: { '<dir>': 'a divided data set, class folders, any folder of pictures, a manifest or a practice set' },
   flags,
   examples: ['beltnet preview belt --shear 12deg --zoom 0.2 --horizontal-flip'],
-  async run([directory], options) {
+  async run([directory], options, given) {
     const { size, difficulty, seed, roi } = options;
     const place = newFile('--out', options.out ?? true, 'preview', [directory]);
     if (place === null) throw new UsageError('--out: expected a file outside of the pictures, got none');
     const unusual = shearNote(options.shear, options.profile);
     if (unusual) note(`note: ${unusual}`);
-    const pictures = await somePictures(directory, options);
+    const { pictures, names } = await somePictures(directory, options);
     // One batch of all pictures a pass; the passes differ in what is drawn.
     const bytes = new Uint8Array(Buffer.concat(pictures.map(({ data }) => data)));
     const set = { name: directory, pictures: bytes, pictureShape: [size.height, size.width, 3] as const };
@@ -64,11 +66,11 @@ export const command = defineCommand({
         Math.min(Math.max(Math.round(value), 0), 255),
       ),
     });
-    const rows = pictures.map((picture, index) => ({
-      number: index + 1,
-      pictures: [picture, ...versions.map((values) => version(values, index))],
+    const groups = pictures.map((picture, index) => ({
+      original: picture,
+      others: versions.map((values) => version(values, index)),
     }));
-    const isChanged = rows.some(({ pictures: [original, ...others] }) =>
+    const isChanged = groups.some(({ original, others }) =>
       others.some(({ data }) => data.some((value, at) => value !== original.data[at])),
     );
     if (!isChanged) {
@@ -76,7 +78,20 @@ export const command = defineCommand({
         'note: nothing changes these pictures; ask for something, as --rotation 10 --zoom 0.2 --horizontal-flip, or --difficulty 0.5',
       );
     }
-    await writeFileAtomically(place, encodePng(contactSheet(rows, CELL)));
+    const sheet = contactSheet(
+      {
+        title: `Augmentation of ${directory}`,
+        notes: [`${size.width}x${size.height}, ${inWords(options, given)}, seed ${seed}`],
+        groups: groups.map(({ original, others }, index) => ({
+          cells: [
+            { picture: original, caption: [basename(names[index].path), names[index].className], mark: ORIGINAL },
+            ...others.map((picture, pass) => ({ picture, caption: [`version ${pass + 1}`] })),
+          ],
+        })),
+      },
+      { cell: CELL },
+    );
+    await writeFileAtomically(place, encodePng(sheet));
     const region = roi ? `, of the region ${roi.x},${roi.y},${roi.width},${roi.height}` : '';
     new Output().say(
       `${place}: ${count(pictures.length, 'picture')}${region}, each as it is and ${isChanged ? `in ${VERSIONS} augmented versions` : `${VERSIONS} times more`}`,
@@ -85,8 +100,28 @@ export const command = defineCommand({
   },
 });
 
+/** What was asked for, as on the command line. */
+function inWords(options: Options<typeof flags>, given: readonly (keyof typeof flags)[]): string {
+  const asked = given.filter((name) => name in augmentationFlags || name === 'difficulty' || name === 'roi');
+  const value = (name: keyof typeof flags): string => {
+    const one: unknown = options[name];
+    if (one === true) return '';
+    const parts = (typeof one === 'object' && one !== null ? Object.values(one) : [one]) as (number | string | null)[];
+    const short = (part: number | string | null) =>
+      typeof part === 'number' ? Number(part.toPrecision(4)) : (part ?? '');
+    return ` ${parts.map(short).join(' ')}`.trimEnd();
+  };
+  const words = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return asked.length === 0 ? 'nothing asked for' : asked.map((name) => words(name) + value(name)).join(', ');
+}
+
+interface NamedPictures {
+  readonly pictures: readonly Picture[];
+  readonly names: readonly { readonly path: string; readonly className: string }[];
+}
+
 /** The first of each class in turn, prepared as for a training. */
-async function somePictures(directory: string, options: Options<typeof flags>): Promise<Picture[]> {
+async function somePictures(directory: string, options: Options<typeof flags>): Promise<NamedPictures> {
   const [list] = await listSets([directory]);
   const byClass = list.classNames.map((_, label) => list.files.filter((file) => file.label === label));
   const classes = byClass.length > 0 ? byClass : [list.files];
@@ -96,14 +131,19 @@ async function somePictures(directory: string, options: Options<typeof flags>): 
   const { resize: interpolation, roi: region, exif, size } = options;
   const preparation = preparationOf({ preprocessing: preprocessingOf({ interpolation, region, exif }) }, size).picture;
   const { array } = list;
-  if (array) return chosen.map(({ row = 0 }) => prepare(array.picture(row), preparation));
+  const named = ({ path, label }: (typeof chosen)[number]) => ({ path, className: list.classNames[label] ?? '' });
+  if (array)
+    return {
+      pictures: chosen.map(({ row = 0 }) => prepare(array.picture(row), preparation)),
+      names: chosen.map(named),
+    };
   const loaded = await loadPictures(
     chosen.map(({ path }) => path),
     preparation,
   );
   for (const one of loaded) if ('error' in one) note(`skipped: ${one.error}`);
   const byFile = new Map(loaded.map((one) => [one.file, 'picture' in one ? [one.picture] : []]));
-  const good = chosen.flatMap(({ path }) => byFile.get(path) ?? []);
+  const good = chosen.filter(({ path }) => (byFile.get(path) ?? []).length > 0);
   if (good.length === 0) throw new DataError(`${directory}: not one of the first pictures can be used`);
-  return good;
+  return { pictures: good.flatMap(({ path }) => byFile.get(path) ?? []), names: good.map(named) };
 }

@@ -76,7 +76,7 @@ export function compileGraph(
   const bound = optimizer.bind(arena.values, arena.gradients);
   const tensors = graph.nodes.map(({ layer }) => arena.ofLayer(layer.name));
   const steps = new Steps(device, {
-    forward: (x, options) => graph.run(x, tensors, { ...options, seed: seed() })[0],
+    forward: (x, options) => graph.run(new Map([[0, x]]), tensors, { ...options, seed: seed() })[0],
     units: sizeOf(graph.outputShape),
     loss,
     optimizer: bound,

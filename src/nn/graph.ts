@@ -188,37 +188,39 @@ export class Graph {
   }
 
   /**
-   * Runs the layers: x [N, …inputShape] → the values asked for, each [N, …]. What is asked for is not fused with the
+   * Runs the layers: given values → the values asked for, each [N, …]. What is asked for or given is not fused with the
    * layers that follow; what none of them needs is not computed.
    *
+   * @param given by their numbers: 0, the model's input, and any others
    * @param tensors the layers' parameters, by node
    * @param wanted numbers of the values; by default the last
    */
   run(
-    x: Tensor,
+    given: ReadonlyMap<number, Tensor>,
     tensors: readonly Readonly<Record<string, Tensor>>[],
     { logits, training, step, seed }: ForwardOptions & { seed: number },
     wanted: readonly number[] = [this.#nodes.length],
   ): Tensor[] {
-    const values: Tensor[] = [x];
+    const values: Tensor[] = [];
+    for (const [value, tensor] of given) values[value] = tensor;
     const last = this.#nodes.length - 1;
-    const needed = this.#neededFor(wanted);
+    const needed = this.#neededFor(wanted, given);
     const done = new Set<number>(); // together with an earlier one
     for (const [index, { layer, inputs }] of this.#nodes.entries()) {
-      if (done.has(index) || !needed.has(index + 1)) continue;
-      const given = inputs.map((value) => values[value]);
-      const chain = this.#followers(index, needed, wanted, logits);
+      if (done.has(index) || !needed.has(index + 1) || given.has(index + 1)) continue;
+      const taken = inputs.map((value) => values[value]);
+      const chain = this.#followers(index, needed, [...wanted, ...given.keys()], logits);
       const followers = chain.map((at) => ({ layer: this.#nodes[at].layer, parameters: tensors[at] }));
-      const fused = followers.length > 0 && layer.callFused(given, tensors[index], followers, training);
+      const fused = followers.length > 0 && layer.callFused(taken, tensors[index], followers, training);
       if (fused) {
-        const taken = chain.slice(0, fused.taken);
-        for (const at of taken) done.add(at);
-        values[taken.at(-1)! + 1] = fused.value;
+        const together = chain.slice(0, fused.taken);
+        for (const at of together) done.add(at);
+        values[together.at(-1)! + 1] = fused.value;
         continue;
       }
       const activation = index === last && logits ? 'linear' : layer.activation;
       const random = { seed, layer: index, step };
-      values[index + 1] = layer.call(given, tensors[index], { activation, training, random });
+      values[index + 1] = layer.call(taken, tensors[index], { activation, training, random });
     }
     return wanted.map((value) => values[value]);
   }
@@ -240,10 +242,10 @@ export class Graph {
     return chain;
   }
 
-  #neededFor(wanted: readonly number[]): ReadonlySet<number> {
+  #neededFor(wanted: readonly number[], given: ReadonlyMap<number, Tensor>): ReadonlySet<number> {
     const needed = new Set(wanted);
     for (let value = this.#nodes.length; value > 0; value--)
-      if (needed.has(value)) for (const input of this.#nodes[value - 1].inputs) needed.add(input);
+      if (needed.has(value) && !given.has(value)) for (const input of this.#nodes[value - 1].inputs) needed.add(input);
     return needed;
   }
 }

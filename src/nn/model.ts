@@ -4,7 +4,7 @@ import type { Optimizer } from '../optim/optimizer.js';
 import type { Device } from '../tensor/device.js';
 import { checkNames } from '../options.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
-import { tensor, type Tensor } from '../tensor/tensor.js';
+import { tensor, viewOf, type Tensor } from '../tensor/tensor.js';
 import { classesOf, compileGraph, settingsOf, type Compiled, type CompileOptions } from './compile.js';
 import { Graph, summaryOf, type ModelConfig, type ModelNode } from './graph.js';
 import { SymbolicTensor, type Layer } from './layers/layer.js';
@@ -26,9 +26,13 @@ export interface CallOptions {
   /** Batch statistics and dropout, by the mask of step `step`. */
   training?: boolean;
   step?: number;
+  /** Values of layers by their names, [n, …]: they are taken as they are, and what only they would need is not computed. */
+  given?: Readonly<Record<string, Tensor>>;
+  /** Takes the parameters for constants, so that gradients go to `x` and to what is `given`, and nothing of a training changes. */
+  constantParameters?: boolean;
 }
 
-const callOptionNames = { logits: true, training: true, step: true };
+const callOptionNames = { logits: true, training: true, step: true, given: true, constantParameters: true };
 
 export class Model {
   protected readonly graph: Graph;
@@ -263,7 +267,7 @@ export class Model {
   #run(
     method: string,
     x: Tensor,
-    { logits = false, training = false, step = 0 }: CallOptions,
+    { logits = false, training = false, step = 0, given = {}, constantParameters = false }: CallOptions,
     wanted?: readonly number[],
   ): Tensor[] {
     const { tensors } = this.#require(method);
@@ -272,8 +276,20 @@ export class Model {
         `${method}: the model expects [N,${this.inputShape.join(',')}], got ${formatShape(x.shape)}`,
       );
     }
+    const taken = new Map([[0, x]]);
+    for (const [name, value] of Object.entries(given)) {
+      const place = this.graph.valueOf(name);
+      const { shape } = this.nodes[place - 1];
+      if (!sameShape(value.shape, [x.shape[0], ...shape]))
+        throw new ShapeError(
+          `${method}: '${name}' gives [${x.shape[0]},${shape.join(',')}], got ${formatShape(value.shape)} for it`,
+        );
+      taken.set(place, value);
+    }
     const options = { logits, training, step: tensor(x.device, Uint32Array.of(step)), seed: this.seed };
-    return this.graph.run(x, tensors, options, wanted);
+    const constants = (of: Record<string, Tensor>): Record<string, Tensor> =>
+      Object.fromEntries(Object.entries(of).map(([name, value]) => [name, viewOf(value, value.shape)]));
+    return this.graph.run(taken, constantParameters ? tensors.map(constants) : tensors, options, wanted);
   }
 
   // --- training

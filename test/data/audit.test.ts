@@ -265,6 +265,6 @@ test.runIf(process.platform !== 'win32')('the contact sheet does not wait for a 
   const folder = temporaryFolder({});
   execFileSync('mkfifo', [`${folder}/pipe.jpg`]);
   expect(
-    auditSheet([{ groups: [[`${folder}/pipe.jpg`]] } as unknown as Parameters<typeof auditSheet>[0][number]]),
+    auditSheet([{ groups: [[`${folder}/pipe.jpg`]] } as unknown as Parameters<typeof auditSheet>[0][number]], []),
   ).toBeNull();
 });

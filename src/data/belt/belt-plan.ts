@@ -189,18 +189,24 @@ function reachAlongBelt({
   return along + across + corner;
 }
 
-/** The longest stretch of the picture in which no lane holds anything. */
-function longestEmptyStretch(portions: readonly Portion[], aspect: number): number {
+/** The longest stretch of the picture in which no lane holds anything, in picture heights. */
+export function emptyStretch(portions: readonly Portion[], aspect: number): { start: number; end: number } {
   const byStart = portions
     .map((portion) => ({ start: portion.x - reachAlongBelt(portion), end: portion.x + reachAlongBelt(portion) }))
     .toSorted((a, b) => a.start - b.start);
-  let longest = 0;
+  let longest = { start: 0, end: 0 };
   let filledTo = 0;
-  for (const { start, end } of byStart) {
-    longest = Math.max(longest, Math.min(start, aspect) - filledTo);
+  for (const { start, end } of [...byStart, { start: aspect, end: aspect }]) {
+    const empty = { start: filledTo, end: Math.min(start, aspect) };
+    if (empty.end - empty.start > longest.end - longest.start) longest = empty;
     filledTo = Math.max(filledTo, end);
   }
-  return Math.max(longest, aspect - filledTo);
+  return longest;
+}
+
+function longestEmptyStretch(portions: readonly Portion[], aspect: number): number {
+  const { start, end } = emptyStretch(portions, aspect);
+  return end - start;
 }
 
 function planLight(random: Random, aspect: number): Light {

@@ -8,7 +8,7 @@
 import { UsageError } from '../../errors.js';
 import { takePicture } from './belt-camera.js';
 import { paintSurfaces } from './belt-paint.js';
-import { planBelt } from './belt-plan.js';
+import { emptyStretch, planBelt } from './belt-plan.js';
 import type { BeltPictureOptions } from './belt-scene.js';
 import type { Picture } from '../pictures/picture.js';
 
@@ -25,6 +25,13 @@ export function beltPicture(options: BeltPictureOptions): Picture {
   checkBeltSize(options.width, options.height);
   const scene = planBelt(options);
   return takePicture(paintSurfaces(scene, options.width, options.height), scene);
+}
+
+/** Where such a picture's longest empty stretch is, as parts of its width: of a `gap` picture, its gap. */
+export function beltGap(options: BeltPictureOptions): { start: number; end: number } {
+  const { portions, aspect } = planBelt(options);
+  const { start, end } = emptyStretch(portions, aspect);
+  return { start: start / aspect, end: end / aspect };
 }
 
 /** @throws UsageError for a size that `beltPicture` cannot make */
