@@ -31,6 +31,7 @@ const allowed = {
       'src/tensor/tensor',
     ],
   ],
+  'src/serve': ['src/classifier'],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],
 };

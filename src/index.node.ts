@@ -100,3 +100,5 @@ export { judgeRun, predictionsTable } from './classifier/run-predictions.node.js
 export { csvLine } from './classifier/csv.js';
 export { openParts, type PartName } from './data/sources/parts.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';
+export { serve, type Asked, type Route, type Served, type ServeOptions } from './serve/server.node.js';
+export { Refused, type Answer } from './serve/answers.js';
