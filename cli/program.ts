@@ -64,8 +64,8 @@ export async function createProgram(given: readonly string[], finish: (exitCode:
       'after',
       '\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n' +
         'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
-        '6 device lost or out of memory, 7 NaN or infinite, 8 disk or output, 11 findings (audit --strict), 12 a check failed,\n' +
-        '129 terminal closed (SIGHUP), 130 Ctrl-C, 143 terminated (SIGTERM)\n',
+        '6 device lost or out of memory, 7 NaN or infinite, 8 disk or output, 10 an alert (predict --exit-code), 11 findings (audit --strict),\n' +
+        '12 a check failed, 129 terminal closed (SIGHUP), 130 Ctrl-C, 143 terminated (SIGTERM)\n',
     );
   for (const [name, [description, load]] of Object.entries(commands)) {
     const command = program.command(name).description(description);

@@ -1,33 +1,54 @@
 /** `beltnet predict`: what a model makes of pictures. One result a picture, sorted by path; bad files are named, never dropped. */
+import { UsageError } from '../../src/errors.js';
 import { csvLine, loadClassifier, type FileClassification } from '../../src/index.node.js';
 import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { batchFlag, deviceFlags, probability, workersFlag } from '../terminal/common-flags.js';
 import { withDevice } from '../terminal/device.js';
-import { note, Output, printable, showProgress, table } from '../terminal/output.js';
+import { filePath } from '../terminal/options.js';
+import { count, note, Output, printable, showProgress, table } from '../terminal/output.js';
+import { readPaths, readStandardInput } from '../terminal/standard-input.js';
+
+/** Under --exit-code, when an alert is raised or a picture is unknown: more than 7 (no verdict) and 3 (pictures that cannot be used). */
+const ALERT = 10;
 
 export const command = defineCommand({
   operands: {
     '<model>': 'model.safetensors, or the folder of a run',
-    '<paths...>': 'pictures, folders (with all pictures in them), patterns with *, manifests and practice sets',
+    '[paths...]':
+      'pictures, folders (with all pictures in them), patterns with *, manifests and practice sets; or - for one picture on standard input',
   },
   flags: {
+    filesFrom: flag('<file>', 'also the paths in this file, one a line; - for standard input', filePath),
     batch: batchFlag,
     ...deviceFlags,
     workers: workersFlag,
     threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
+    exitCode: toggle('exit code 10 when an alert is raised or a picture is unknown'),
     json: toggle(
-      'one JSON object a picture: file, class, probability, probabilities, alert, unlike, unknown; or file, error',
+      'one JSON object a picture: file, class, probability, probabilities, alert, unlike, unknown, inTraining; or file, error',
       { conflicts: 'csv' },
     ),
-    csv: toggle('comma-separated: file, class, probability, alert, error, unlike, unknown'),
+    csv: toggle('comma-separated: file, class, probability, alert, error, unlike, unknown, inTraining'),
   },
   notes:
     "A model that was trained on a base tells pictures that are unlike the training's: they are unknown, and the verdict on them is a guess.\n" +
+    'Pictures that trained the model are marked where its run tells: what is said of them is no evidence.\n' +
     'A picture that cannot be used is named with the reason, the others are classified; the exit code is 3 then, or 7 when a\n' +
-    'picture has no verdict since its scores are NaN.',
-  examples: ['beltnet predict runs/first/best.safetensors new/ "more/*.jpg" --json'],
-  async run([model, ...paths], options) {
-    const { json, csv, workers: threads, batch: batchSize, threshold } = options;
+    'picture has no verdict since its scores are NaN; under --exit-code 10 outranks both.',
+  examples: [
+    'beltnet predict runs/first new/ "more/*.jpg" --json',
+    'camera | beltnet predict runs/first - --exit-code',
+    'find new -name "*.jpg" -print0 | beltnet predict runs/first --files-from - --csv',
+  ],
+  async run([model, ...given], options) {
+    const { json, csv, workers: threads, batch: batchSize, threshold, filesFrom } = options;
+    const isOne = given.includes('-');
+    if (isOne && (given.length > 1 || filesFrom !== undefined))
+      throw new UsageError('-: expected nothing beside the picture on standard input, got other paths');
+    if (given.length === 0 && filesFrom === undefined)
+      throw new UsageError('predict: expected pictures, or --files-from with their paths, got none');
+    const paths = filesFrom === undefined ? given : [...given, ...(await readPaths(filesFrom))];
+    const bytes = isOne ? await readStandardInput('picture') : null;
     let exitCode = 0;
     await withDevice(options, async (device) => {
       const classifier = await loadClassifier(model, {
@@ -36,17 +57,21 @@ export const command = defineCommand({
         ...(threshold !== undefined && { threshold }),
       });
       const printer = printerFor(options);
-      let done = 0;
-      await classifier.classifyPaths(paths, {
-        ...(threads !== undefined && { workers: threads }),
-        onResult(result, total) {
-          if ('error' in result) exitCode = Math.max(exitCode, result.error.exitCode); // 7, no verdict, is worse than 3
-          printer.print(result);
-          done++;
-          if (!json && !csv) showProgress(() => `Predicting ${done}/${total}`);
-        },
-      });
+      let [done, trained] = [0, 0];
+      const take = (result: FileClassification, total: number): void => {
+        if ('error' in result) exitCode = Math.max(exitCode, result.error.exitCode);
+        else if (options.exitCode && (result.alert || result.unknown)) exitCode = ALERT;
+        printer.print(result);
+        done++;
+        if (result.inTraining) trained++;
+        if (!json && !csv) showProgress(() => `Predicting ${done}/${total}`);
+      };
+      if (bytes) take(await classifier.classifyBytes(bytes, 'standard input'), 1);
+      else
+        await classifier.classifyPaths(paths, { ...(threads !== undefined && { workers: threads }), onResult: take });
       printer.end();
+      if (trained > 0)
+        note(`warning: ${trained} of ${count(done, 'picture')} were in training: what is said of them is not evidence`);
     });
     return exitCode;
   },
@@ -66,10 +91,11 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
     return { print, end: () => {} };
   }
   if (csv) {
-    process.stdout.write(`${['file', 'class', 'probability', 'alert', 'error', 'unlike', 'unknown'].join(',')}\n`);
+    const columns = ['file', 'class', 'probability', 'alert', 'error', 'unlike', 'unknown', 'inTraining'];
+    process.stdout.write(csvLine(columns));
     return { print: (result) => void process.stdout.write(csvRow(result)), end: () => {} };
   }
-  const rows = [['file', 'class', 'probability', 'alert', '']];
+  const rows = [['file', 'class', 'probability', 'alert', '', '']];
   const errors: string[] = [];
   return {
     print(one) {
@@ -77,7 +103,8 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
       else {
         if (one.unlike !== undefined) rows[0][4] = 'unlike'; // a column for models that can tell
         const unlike = one.unlike === undefined ? '' : `${one.unlike.toFixed(2)}${one.unknown ? ' UNKNOWN' : ''}`;
-        rows.push([one.file, one.class, one.probability.toFixed(4), one.alert ? 'ALERT' : '-', unlike].map(printable));
+        const verdict = [one.file, one.class, one.probability.toFixed(4), one.alert ? 'ALERT' : '-'];
+        rows.push([...verdict, unlike, one.inTraining ? 'in training' : ''].map(printable));
       }
     },
     end() {
@@ -90,7 +117,10 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
 function csvRow(result: FileClassification): string {
   const cells =
     'error' in result
-      ? [result.file, '', '', '', result.error.message, '', '']
-      : [result.file, result.class, result.probability, result.alert, '', result.unlike ?? '', result.unknown ?? ''];
+      ? [result.file, '', '', '', result.error.message, '', '', '']
+      : [
+          ...[result.file, result.class, result.probability, result.alert, ''],
+          ...[result.unlike ?? '', result.unknown ?? '', result.inTraining ?? ''],
+        ];
   return csvLine(cells.map((cell) => (typeof cell === 'string' ? printable(cell) : cell)));
 }

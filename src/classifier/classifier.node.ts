@@ -2,17 +2,31 @@
 import { BeltnetError, DataError, UsageError } from '../errors.js';
 import { decode } from '../data/pictures/decode.node.js';
 import { readPictureBytes } from '../data/pictures/read-picture.node.js';
+import type { PictureStore } from '../data/store/picture-store.js';
 import { streamPictures } from '../data/store/stream-pictures.node.js';
 import { loadModel } from '../formats/beltnet/model.node.js';
 import { decodeModel, type DecodeOptions } from '../formats/beltnet/model.js';
 import { openDevice } from '../tensor/open-device.node.js';
-import { Classifier, placeModel, settled, type NamedModel, type OpenClassifierOptions } from './classifier.js';
+import {
+  Classifier,
+  placeModel,
+  settled,
+  type NamedModel,
+  type OpenClassifierOptions,
+  type PlacedModel,
+} from './classifier.js';
+import { picturesOfModel, type PicturesOfRun } from './picture-manifest.node.js';
+import { pixelHash } from './pixel-hash.js';
 import { modelFileOf } from './run.node.js';
 import { KNOWN_SECTIONS } from './tuning.js';
 import { judge, type Classification, type Prediction, type Verdict } from './verdict.js';
 
 /** A verdict on a picture file, or why there is none. */
-export type FileClassification = Classification & { readonly file: string };
+export type FileClassification = Classification & {
+  readonly file: string;
+  /** Where the model's run tells: whether it was trained on this picture, so that the verdict says nothing of others. */
+  readonly inTraining?: boolean;
+};
 
 export interface ClassifyPathsOptions {
   /** Default: the classifier's. */
@@ -25,6 +39,15 @@ export interface ClassifyPathsOptions {
 
 /** A classifier that reads files, too. Paths are taken by methods of their own: `classify` opens no file. */
 export class NodeClassifier extends Classifier {
+  readonly #file: string | null;
+  #record: Promise<PicturesOfRun | null> | null = null;
+
+  /** @param file of the model, where it came from one */
+  constructor(placed: PlacedModel, batchSize: number, file: string | null) {
+    super(placed, batchSize, decode);
+    this.#file = file;
+  }
+
   /** As `classify`, of picture files. */
   classifyFile(given: string): Promise<Verdict>;
   classifyFile(given: readonly string[]): Promise<Classification[]>;
@@ -52,17 +75,47 @@ export class NodeClassifier extends Classifier {
       ...this.preparation.picture,
       ...(workers !== undefined && { workers }),
     });
+    const record = await this.#picturesOfRun();
+    const trained = new Set<number>();
+    const look = (index: number, picture: Uint8Array): void => {
+      if (record?.get(pixelHash(picture)) === 'training') trained.add(index);
+    };
     try {
-      await this.predict(stream.pictures, {
+      const { width, height } = this.preparation.picture.size;
+      await this.predict(record ? watched(stream.pictures, width * height * 3, look) : stream.pictures, {
         ...(batchSize !== undefined && { batchSize }),
         onEach: (index, prediction) => {
           const file = stream.files[index];
-          onResult({ file, ...this.#judgeFile(file, stream.errorOf(index), prediction) }, stream.files.length);
+          const result = this.#judgeFile(file, stream.errorOf(index), prediction);
+          const isTold = record !== null && !('error' in result);
+          onResult({ file, ...result, ...(isTold && { inTraining: trained.has(index) }) }, stream.files.length);
         },
       });
     } finally {
       await stream.close();
     }
+  }
+
+  /** As `classifyPaths`, of the bytes of one picture file. @param file what it is called */
+  async classifyBytes(bytes: Uint8Array, file: string): Promise<FileClassification> {
+    this.checkUsable();
+    const record = await this.#picturesOfRun();
+    let picture: Uint8Array;
+    try {
+      picture = this.prepare(bytes, file);
+    } catch (error) {
+      if (error instanceof DataError) return { file, error };
+      throw error;
+    }
+    const result = await settled(this.classifyPrepared(picture, file));
+    const isTold = record !== null && !('error' in result);
+    return { file, ...result, ...(isTold && { inTraining: record.get(pixelHash(picture)) === 'training' }) };
+  }
+
+  /** What the model's run did with which pictures. */
+  #picturesOfRun(): Promise<PicturesOfRun | null> {
+    this.#record ??= this.#file === null ? Promise.resolve(null) : picturesOfModel(this.#file);
+    return this.#record;
   }
 
   #judgeFile(file: string, problem: string | null, prediction: Prediction): Classification {
@@ -74,6 +127,22 @@ export class NodeClassifier extends Classifier {
       throw error;
     }
   }
+}
+
+/** The pictures, each of which is looked at when it is read. @param length bytes of one */
+function watched(
+  pictures: PictureStore,
+  length: number,
+  look: (index: number, picture: Uint8Array) => void,
+): PictureStore {
+  return {
+    count: pictures.count,
+    forwardOnly: pictures.forwardOnly,
+    async read(indices, target) {
+      await pictures.read(indices, target);
+      for (const [n, index] of indices.entries()) look(index, target.subarray(n * length, (n + 1) * length));
+    },
+  };
 }
 
 /** A model of a file, or of the folder of a run, with its name. @throws ModelFileError */
@@ -91,15 +160,16 @@ export async function openModelFile(given: string, options: DecodeOptions = {}):
  * const { class: name, probability, alert } = await classifier.classifyFile('picture.jpg');
  */
 export async function loadClassifier(given: string, options: OpenClassifierOptions = {}): Promise<NodeClassifier> {
-  return place(await openModelFile(given, { knownSections: KNOWN_SECTIONS }), options);
+  const named = await openModelFile(given, { knownSections: KNOWN_SECTIONS });
+  return place(named, options, named.name);
 }
 
 /** A classifier from the bytes of a model file. */
 export async function openClassifier(bytes: Uint8Array, options: OpenClassifierOptions = {}): Promise<NodeClassifier> {
   const { name = 'model' } = options;
-  return place({ name, ...decodeModel(bytes, name, { knownSections: KNOWN_SECTIONS }) }, options);
+  return place({ name, ...decodeModel(bytes, name, { knownSections: KNOWN_SECTIONS }) }, options, null);
 }
 
-async function place(named: NamedModel, options: OpenClassifierOptions): Promise<NodeClassifier> {
-  return new NodeClassifier(await placeModel(named, options, openDevice), options.batchSize ?? 32, decode);
+async function place(named: NamedModel, options: OpenClassifierOptions, file: string | null): Promise<NodeClassifier> {
+  return new NodeClassifier(await placeModel(named, options, openDevice), options.batchSize ?? 32, file);
 }

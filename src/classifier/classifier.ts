@@ -122,7 +122,11 @@ export class Classifier {
   /** @param name what messages call the picture */
   protected async classifyNamed(given: PictureInput, name: string): Promise<Verdict> {
     this.checkUsable();
-    const picture = this.#prepare(given, name);
+    return this.classifyPrepared(this.prepare(given, name), name);
+  }
+
+  /** @param picture as `prepare` gives it */
+  protected classifyPrepared(picture: Uint8Array, name: string): Promise<Verdict> {
     // Pictures of all callers wait in one row and go to the device together.
     return new Promise((resolve, reject) => {
       this.#waiting.push({ name, picture, resolve, reject });
@@ -131,7 +135,7 @@ export class Classifier {
   }
 
   /** Decodes, cuts and resizes: [height, width, 3] of the model. */
-  #prepare(given: PictureInput, name: string): Uint8Array {
+  protected prepare(given: PictureInput, name: string): Uint8Array {
     const isFile = given instanceof Uint8Array || given instanceof ArrayBuffer;
     const { exif = false } = this.preparation.picture;
     const picture = isFile ? this.#decode(new Uint8Array(given), name, { exif }) : rgbOf(given, name);

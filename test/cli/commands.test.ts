@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bytesOf, overflowing } from '../classifier/tiny-model.js';
 import { noteDevice } from '../support/devices.js';
-import { beltnet, beltnetWorks, finishedRunFiles, noisyPng, writeClasses, writeFiles } from './run-beltnet.js';
+import {
+  beltnet,
+  beltnetWorks,
+  finishedRunFiles,
+  noisyPng,
+  startBeltnet,
+  writeClasses,
+  writeFiles,
+  type Finished,
+} from './run-beltnet.js';
 
 let cwd: string;
 const small = ['--size', '32x32', '--batch', '6', '--device', 'cpu'];
@@ -211,7 +220,8 @@ describe('predict', () => {
     expect(header).toMatch(/^file +class +probability +alert$/);
     expect(rows).toHaveLength(8);
     expect(rows.map((row) => row.split(' ')[0])).toEqual(rows.map((row) => row.split(' ')[0]).toSorted());
-    for (const row of rows) expect(row).toMatch(/^\S+\.png +(bright +0\.\d{4} +-|dark +0\.\d{4} +ALERT)$/);
+    // These pictures are copies of those for training.
+    for (const row of rows) expect(row).toMatch(/^\S+\.png +(bright +0\.\d{4} +-|dark +0\.\d{4} +ALERT) +in training$/);
   });
 
   test('--json: full precision, and bad files between the good ones', async () => {
@@ -237,7 +247,7 @@ describe('predict', () => {
         probability: number;
         alert: boolean;
       };
-      expect(Object.keys(line)).toEqual(['file', 'class', 'probability', 'probabilities', 'alert']);
+      expect(Object.keys(line)).toEqual(['file', 'class', 'probability', 'probabilities', 'alert', 'inTraining']);
       expect(Math.fround(probabilities.dark)).toBe(probabilities.dark);
       expect(probabilities.bright).toBe(1 - probabilities.dark);
       expect(predicted).toBe(probabilities.dark > 0.5 ? 'dark' : 'bright');
@@ -253,13 +263,36 @@ describe('predict', () => {
       beltnet(['predict', 'runs/first', 'odd', '--device', 'cpu'], { cwd }),
     ]);
     const [header, good, bad] = csv.stdout.split('\n');
-    expect(header).toBe('file,class,probability,alert,error,unlike,unknown');
-    expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),,,$/);
+    expect(header).toBe('file,class,probability,alert,error,unlike,unknown,inTraining');
+    expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),,,,(true|false)$/);
     expect(bad).toMatch(/^odd\/bad\.png,,,,"?odd\/bad\.png: /);
     expect(csv.code).toBe(3);
     expect(text.code).toBe(3);
     expect(text.stdout).toContain('odd/a, "b".png');
     expect(text.stderr).toMatch(/^beltnet: odd\/bad\.png: .*\n$/);
+  });
+
+  test('of standard input: one picture, or paths; --exit-code: 10 for an alert, which outranks a bad picture', async () => {
+    writeFiles(join(cwd, 'in'), { 'new.png': noisyPng('dark', 77), 'bad.png': 'x' });
+    const run = (input: string | Uint8Array, ...args: string[]): Promise<Finished> => {
+      const { child, finished } = startBeltnet(['predict', 'runs/first', ...args, '--device', 'cpu'], { cwd });
+      child.stdin?.end(input);
+      return finished;
+    };
+    const [one, some, refused] = await Promise.all([
+      run(noisyPng('dark', 77), '-', '--json', '--exit-code'),
+      run('in/new.png\0in/bad.png\0belt/training_set/dark/001.png\0', '--files-from', '-', '--csv', '--exit-code'),
+      run('', '-', 'in'),
+    ]);
+    expect(one.code).toBe(10);
+    expect(jsonLines(one.stdout)).toEqual([
+      expect.objectContaining({ file: 'standard input', alert: true, inTraining: false }),
+    ]);
+    expect(some.code).toBe(10);
+    expect(some.stdout).toMatch(/^belt\/training_set\/dark\/001\.png,dark,.*,true$/m);
+    expect(some.stdout).toMatch(/^in\/new\.png,dark,.*,false$/m);
+    expect(some.stderr).toBe('warning: 1 of 3 pictures were in training: what is said of them is not evidence\n');
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('expected nothing beside the picture')]);
   });
 
   test('the same model on webgpu and on the cpu: within 1e-4', async () => {
@@ -286,7 +319,7 @@ describe('scores that are no numbers', () => {
     });
     const run = (command: string, folder: string, ...args: string[]) =>
       beltnet([command, 'broken.safetensors', folder, '--device', 'cpu', ...args], { cwd });
-    const json = await run('predict', 'see', '--json');
+    const json = await run('predict', 'see', '--json', '--exit-code');
     expect(json.code).toBe(7);
     expect(jsonLines(json.stdout)).toEqual([
       {
