@@ -19,6 +19,11 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Choose from which probability on the alert is raised: by costs, false alarms of a shift, or misses.',
     () => import('./commands/threshold.js'),
   ],
+  runs: ['List runs with their figures, the best first.', () => import('./commands/runs.js')],
+  compare: [
+    'Runs side by side, whether they differ by more than chance, and in which options.',
+    () => import('./commands/compare.js'),
+  ],
   predict: ['Classify pictures. Results are sorted by path.', () => import('./commands/predict.js')],
   explain: [
     'Show where in a picture that comes from what a model says of it: heat maps.',

@@ -20,7 +20,7 @@ const allowed = {
     ...['valibot', 'jsfive', 'h5wasm', '@noble/hashes'],
   ],
   'src/classifier': [
-    ...['src/formats', 'src/nn', 'src/optim', 'src/data'],
+    ...['src/formats', 'src/nn', 'src/optim', 'src/data', 'papaparse'],
     ...[
       'src/tensor/autograd',
       'src/tensor/device',

@@ -97,6 +97,21 @@ export {
   type UnseenPictures,
 } from './classifier/judging-pictures.node.js';
 export { judgeRun, predictionsTable } from './classifier/run-predictions.node.js';
+export {
+  figuresOfRows,
+  readPredictions,
+  type PredictionRow,
+  type RunFigures,
+} from './classifier/run-predictions-file.node.js';
+export {
+  compareRuns,
+  listRuns,
+  summarizeRun,
+  type ComparedRun,
+  type RunComparison,
+  type RunState,
+  type RunSummary,
+} from './classifier/run-list.node.js';
 export { csvLine } from './classifier/csv.js';
 export { openParts, type PartName } from './data/sources/parts.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';

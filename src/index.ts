@@ -249,6 +249,7 @@ export {
 } from './classifier/evaluation.js';
 export { evidenceOf, isNoEvidence, type Evidence, type JudgedPictures, type Mistake } from './classifier/evidence.js';
 export { pixelHashes } from './classifier/pixel-hash.js';
+export { foldTemperature } from './classifier/fold-temperature.js';
 export { KNOWN_SECTIONS, temperatureOf, withCalibration, withDecision, withThreshold } from './classifier/tuning.js';
 export { clopperPearson, mcNemar, type Interval, type McNemar } from './classifier/figures/binomial.js';
 export {

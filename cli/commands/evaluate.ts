@@ -84,6 +84,7 @@ export const command = defineCommand({
 /** Writes the model file anew, with the temperature. */
 async function calibrate({ classifier, evaluation, part, data }: JudgedFolder): Promise<Calibration> {
   const { labels, verdicts } = evaluation.judged;
+  const { evidence } = evaluation;
   if (labels.length === 0) throw new DataError(`--calibrate: expected pictures with a verdict, got none in ${data}`);
   const rows = verdicts.map(({ probabilities }) => classifier.info.classNames.map((each) => probabilities[each]));
   let calibration: Calibration | null = null;
@@ -92,7 +93,11 @@ async function calibrate({ classifier, evaluation, part, data }: JudgedFolder): 
     name,
     name,
     (info) => {
-      const tuned = withCalibration(info, labels, rows, { data, part });
+      const tuned = withCalibration(info, labels, rows, {
+        data,
+        part,
+        ...(evidence && { distinctPictures: evidence.distinctPictures }),
+      });
       calibration = tuned.calibration;
       return tuned.info;
     },
@@ -125,10 +130,11 @@ function evaluationLines(evaluation: Evaluation, names: readonly string[]): stri
     '',
     'By the most probable class:',
     ...table([
-      ['class', 'correct', 'of', 'precision', 'recall', 'F1'],
+      ['class', 'correct', 'of', 'precision', 'recall', 'F1', 'ROC-AUC', 'avg. precision'],
       ...Object.entries(classes).map(([name, { correct, pictures: of, precision, recall, f1 }]) => [
         ...[name, correct, of],
         ...[precision, recall, f1].map((value) => value.toFixed(4)),
+        ...[evidence?.areas[name].rocAuc, evidence?.areas[name].averagePrecision].map((value) => area(value ?? null)),
       ]),
     ]),
     '',

@@ -4,6 +4,8 @@ import { UsageError } from '../../src/errors.js';
 import {
   encodeOnnx,
   exportKeras,
+  foldTemperature,
+  KNOWN_SECTIONS,
   encodeTorchSafetensors,
   openModelFile,
   writeFileAtomically,
@@ -44,7 +46,8 @@ export const command = defineCommand({
     if (options.withPreprocessing && format !== 'onnx')
       throw new UsageError(`--with-preprocessing: expected --format onnx, got ${format}, which holds weights only`);
     refuseExisting('--output', output);
-    const { model, info } = await openModelFile(given);
+    const { model, info: calibrated, name } = await openModelFile(given, { knownSections: KNOWN_SECTIONS });
+    const info = await foldTemperature(model, calibrated, name); // other runtimes know no temperature
     const bytes = await encoders[format](model, info, options);
     await writeFileAtomically(output, bytes);
     new Output().say(`${output}: ${format}, ${exportFormats[format].writes}; ${count(bytes.length, 'byte')}`);

@@ -71,7 +71,9 @@ export const command = defineCommand({
         await classifier.classifyPaths(paths, { ...(threads !== undefined && { workers: threads }), onResult: take });
       printer.end();
       if (trained > 0)
-        note(`warning: ${trained} of ${count(done, 'picture')} were in training: what is said of them is not evidence`);
+        note(
+          `warning: ${trained} of ${count(done, 'picture')} ${trained === 1 ? 'was' : 'were'} in training: what is said of them is not evidence`,
+        );
     });
     return exitCode;
   },

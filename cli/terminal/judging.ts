@@ -136,7 +136,9 @@ function inWords(
 /** Says so where pictures trained the model that they are to judge. */
 export function warnOfSeen({ inTraining, dataset }: JudgedFolder, what: string): void {
   if (inTraining === null || inTraining === 0) return;
-  note(`warning: ${inTraining} of ${count(dataset.labels.length, 'picture')} were in training: ${what}`);
+  note(
+    `warning: ${inTraining} of ${count(dataset.labels.length, 'picture')} ${inTraining === 1 ? 'was' : 'were'} in training: ${what}`,
+  );
 }
 
 function checkClasses(files: FileList, { classNames }: ModelInfo, path: string): void {

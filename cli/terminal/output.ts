@@ -86,6 +86,30 @@ export function table(rows: readonly (readonly (string | number)[])[], rightFrom
   return rows.map((row) => row.map(pad).join('  ').trimEnd());
 }
 
+/** Where standard output is no terminal. */
+const COLUMNS = 120;
+const FEWEST_COLUMNS = 40;
+
+/** Columns of the terminal that results go to. */
+export const outputColumns = (): number => Math.max(FEWEST_COLUMNS, process.stdout.columns || COLUMNS);
+
+/**
+ * A table that fits the terminal: columns are left out from the right, and where two are too wide already, the first is cut at its
+ * front, where names are alike.
+ * @param rows columns by their worth
+ */
+export function tableWithin(columns: number, rows: readonly (readonly (string | number)[])[]): string[] {
+  for (let taken = rows[0].length; ; taken--) {
+    const lines = table(rows.map((row) => row.slice(0, taken)));
+    const excess = Math.max(...lines.map((line) => line.length)) - columns;
+    if (excess <= 0) return lines;
+    if (taken > 2) continue;
+    const width = Math.max(...rows.map(([first]) => String(first).length)) - excess;
+    const cut = (text: string): string => (text.length > width ? `…${text.slice(text.length - width + 1)}` : text);
+    return table(rows.map(([first, ...others]) => [cut(String(first)), ...others.slice(0, taken - 1)]));
+  }
+}
+
 /** "1 picture", "2 pictures". */
 export function count(amount: number, noun: string): string {
   const digits = String(amount).replace(/\B(?=(\d{3})+$)/g, ','); // toLocaleString takes 12 ms the first time

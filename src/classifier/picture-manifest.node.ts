@@ -85,3 +85,9 @@ export async function picturesOfModel(modelFile: string): Promise<PicturesOfRun 
     if (pixels !== undefined && uses.get(pixels) !== 'training') uses.set(pixels, set); // a copy of a training picture is one
   return uses.size > 0 ? uses : null;
 }
+
+/** By their names the digests of the files of a run's pictures; none of a run that kept no record. */
+export async function pictureDigests(run: string): Promise<ReadonlyMap<string, string>> {
+  const lines = linesOf((await readPictures(run)) ?? '', join(run, 'pictures.jsonl'));
+  return new Map(lines.map(({ file, sha256 }) => [file, sha256]));
+}

@@ -2,8 +2,9 @@
  * What is set in a model file after its training: the threshold and its reason (section `decision`), and the temperature of its
  * probabilities (section `calibration`, which is required: who does not know it would read other probabilities).
  */
-import { ModelFileError, UsageError } from '../errors.js';
+import { DataError, ModelFileError, UsageError } from '../errors.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
+import { FEWEST_GROUPS } from './figures/intervals.js';
 import { fitTemperature, withTemperature, type Calibration } from './figures/temperature.js';
 import { reasonOf, type ThresholdChoice, type ThresholdCriterion } from './figures/threshold.js';
 
@@ -16,6 +17,8 @@ export interface TuningPictures {
   readonly data: string;
   /** What they were meant for: those of a test judge no longer what was chosen on them. */
   readonly part: 'test' | 'validation' | 'training';
+  /** How many of them differ in what the model sees of them; default: all. */
+  readonly distinctPictures?: number;
 }
 
 /** Of the model's probabilities; 1 where they are as the network says them. @throws ModelFileError for a section that says none */
@@ -55,7 +58,7 @@ export function withDecision(
  * of two classes stays what it is: its threshold moves along.
  *
  * @param probabilities of the verdicts, [N][classes]: those of a temperature that is already there
- * @throws DataError when there is no temperature to be fitted
+ * @throws DataError when there is no temperature to be fitted, or too few pictures for that
  */
 export function withCalibration(
   info: ModelInfo,
@@ -63,6 +66,12 @@ export function withCalibration(
   probabilities: readonly ArrayLike<number>[],
   pictures: TuningPictures,
 ): { readonly info: ModelInfo; readonly calibration: Calibration } {
+  const { distinctPictures = labels.length } = pictures;
+  if (distinctPictures < FEWEST_GROUPS)
+    throw new DataError(
+      `temperature: expects ${FEWEST_GROUPS} pictures or more that differ, got ${distinctPictures}: so few say nothing of how sure is too ` +
+        'sure; take more',
+    );
   const calibration = fitTemperature(labels, probabilities);
   const { decision: _, ...others } = info.sections ?? {}; // it was about other probabilities
   const value = { ...calibration, temperature: calibration.temperature * temperatureOf(info), ...pictures };

@@ -3,13 +3,20 @@ import {
   changeInfo,
   chooseThreshold,
   classProbabilities,
+  Conv2D,
+  DataFlow,
   decodeModel,
   encodeModel,
+  foldTemperature,
+  GlobalAveragePooling2D,
   judge,
   KNOWN_SECTIONS,
   ModelFileError,
   openClassifier,
   readSafetensors,
+  ReferenceDevice,
+  Sequential,
+  Softmax,
   temperatureOf,
   UsageError,
   withCalibration,
@@ -20,7 +27,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { noisyPng } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
-import { info, tinyModel } from './tiny-model.js';
+import { info, SIDE, tinyModel } from './tiny-model.js';
 
 const logit = (p: number): number => Math.log(p / (1 - p));
 const labels = Array.from({ length: 80 }, (_, n) => n % 2);
@@ -131,4 +138,50 @@ describe('a temperature', () => {
       "belt: expected in its section 'calibration' a temperature above 0",
     );
   });
+
+  test.each([1, 3])('is folded into the weights for other runtimes: %i units', async (units) => {
+    const device = new ReferenceDevice();
+    const set = { name: 'noise', pictureShape: [SIDE, SIDE, 3] as const, pictures: noise(8 * SIDE * SIDE * 3) };
+    const logitsOf = async (model: Sequential): Promise<number[][]> => {
+      model.compile({ device });
+      const scores = await model.predict(new DataFlow(set, { shuffle: false, rescale: 1 / 255 }));
+      model.destroy();
+      return classProbabilities(scores, units).map((row) => row.slice(1).map((p) => Math.log(p / row[0])));
+    };
+    const folded = tinyModel(units);
+    const given = { ...calibrated, sections: { ...calibrated.sections, provenance: { value: 1 } } };
+    expect(await foldTemperature(folded, given)).toEqual({ ...given, sections: { provenance: { value: 1 } } });
+    const [before, after] = [await logitsOf(tinyModel(units)), await logitsOf(folded)];
+    for (const [n, row] of before.entries())
+      for (const [k, value] of row.entries()) expect(after[n][k]).toBeCloseTo(value / calibration.temperature, 5);
+  });
+
+  test('is folded through an activation of its own and pooling; where nothing can take it the model is refused', async () => {
+    const layers = [new Conv2D(2, 3, { inputShape: [SIDE, SIDE, 3] }), new GlobalAveragePooling2D(), new Softmax()];
+    const model = new Sequential(layers, { seed: 1 });
+    const before = await model.getWeights();
+    await foldTemperature(model, calibrated);
+    const after = await model.getWeights();
+    for (const [weight, { data }] of Object.entries(before))
+      expect([...after[weight].data]).toEqual([...data].map((value) => Math.fround(value / calibration.temperature)));
+    const bounded = new Sequential([
+      new Conv2D(2, 3, { inputShape: [SIDE, SIDE, 3], activation: 'relu' }),
+      new GlobalAveragePooling2D(),
+      new Softmax(),
+    ]);
+    await expect(foldTemperature(bounded, calibrated)).rejects.toThrow(
+      'expected logits of a dense layer or a convolution',
+    );
+  });
+
+  test('takes twenty pictures that differ', () => {
+    expect(() => withCalibration(info, labels, rows, { ...pictures, distinctPictures: 19 })).toThrow(
+      'expects 20 pictures or more that differ, got 19',
+    );
+  });
 });
+
+function noise(length: number): Uint8Array {
+  let state = 1;
+  return Uint8Array.from({ length }, () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) >>> 24);
+}

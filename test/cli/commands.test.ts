@@ -291,7 +291,7 @@ describe('predict', () => {
     expect(some.code).toBe(10);
     expect(some.stdout).toMatch(/^belt\/training_set\/dark\/001\.png,dark,.*,true$/m);
     expect(some.stdout).toMatch(/^in\/new\.png,dark,.*,false$/m);
-    expect(some.stderr).toBe('warning: 1 of 3 pictures were in training: what is said of them is not evidence\n');
+    expect(some.stderr).toBe('warning: 1 of 3 pictures was in training: what is said of them is not evidence\n');
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('expected nothing beside the picture')]);
   });
 

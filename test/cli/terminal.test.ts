@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { profileLines } from '../../cli/terminal/kernel-profile.js';
 import { epochLine, figure, ProgressLine } from '../../cli/terminal/epoch-log.js';
-import { note, printable, quoted, showProgress, table } from '../../cli/terminal/output.js';
+import { tableWithin, note, printable, quoted, showProgress, table } from '../../cli/terminal/output.js';
 
 describe("Keras' log", () => {
   test('figures: four decimals, or an exponent of two digits from 1e-3 down', () => {
@@ -99,5 +99,19 @@ describe('the terminal', () => {
   test('arguments can be pasted into a shell', () => {
     expect(quoted('runs/1/model.safetensors')).toBe('runs/1/model.safetensors');
     expect(quoted("it's a $belt")).toBe(process.platform === 'win32' ? `"it's a $belt"` : `'it'\\''s a $belt'`);
+  });
+});
+
+describe('a table', () => {
+  const rows = [
+    ['run', 'state', 'balanced', 'started'],
+    ['experiments/of-this-year/first', 'finished', '0.9876', '2026-01-02 03:04'],
+  ];
+
+  test.each([40, 60, 80, 120])('fits %i columns, its first columns longest', (columns) => {
+    const lines = tableWithin(columns, rows);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+    expect(lines[1]).toContain('first');
+    expect(lines[1].includes('2026')).toBe(columns >= 80);
   });
 });
