@@ -7,16 +7,15 @@ import { temperatureOf } from './tuning.js';
 
 /** What multiplies its output by a factor when its input is: f(s · x) = s · f(x) for s > 0. */
 const homogeneous = new Set([
-  ...[
-    'Dropout',
-    'Flatten',
-    'Reshape',
-    'MaxPooling2D',
-    'AveragePooling2D',
-    'GlobalAveragePooling2D',
-    'GlobalMaxPooling2D',
-  ],
-  ...['Activation', 'Softmax'], // the last layer's; others are told by their activation
+  'Dropout',
+  'Flatten',
+  'Reshape',
+  'MaxPooling2D',
+  'AveragePooling2D',
+  'GlobalAveragePooling2D',
+  'GlobalMaxPooling2D',
+  'Activation', // the last layer's; others are told by their activation
+  'Softmax',
 ]);
 
 /**

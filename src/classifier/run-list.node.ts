@@ -56,7 +56,9 @@ export async function summarizeRun(run: string): Promise<RunSummary> {
       run,
       state: stateOf(run, epochs, ofEpochs),
       started: textOr(config['started']),
-      ...{ epochs, ofEpochs, data: textOr(part(config, 'data')['directory']) },
+      epochs,
+      ofEpochs,
+      data: textOr(part(config, 'data')['directory']),
       alertClass: textOr(alertOf(config).className),
       figures: rows && figuresOfRows(judgingRows(rows), alertOf(config)),
     };

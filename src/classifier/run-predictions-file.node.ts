@@ -27,7 +27,8 @@ export async function readPredictions(run: string): Promise<PredictionRow[] | nu
   const bytes = await readWholeFile(path, { what: 'the predictions of a run', mostBytes: 2 ** 31, refuse });
   const { parse } = (await import('papaparse')).default; // with those who read such tables
   const { data, meta } = parse<Record<string, string>>(Buffer.from(bytes).toString('utf8'), {
-    ...{ header: true, skipEmptyLines: true },
+    header: true,
+    skipEmptyLines: true,
   });
   const columns = meta.fields ?? [];
   const missing = ['file', 'label', 'split', 'class', 'alert'].find((name) => !columns.includes(name));
@@ -35,7 +36,10 @@ export async function readPredictions(run: string): Promise<PredictionRow[] | nu
     throw new UsageError(`${path}: expected the predictions of a run, got a table without the column '${missing}'`);
   const classNames = columns.flatMap((name) => /^p\((.*)\)$/s.exec(name)?.[1] ?? []);
   return data.map((row) => ({
-    ...{ file: row['file'], label: row['label'], split: row['split'] as PictureUse, class: row['class'] },
+    file: row['file'],
+    label: row['label'],
+    split: row['split'] as PictureUse,
+    class: row['class'],
     alert: row['alert'] === 'true',
     probabilities: Object.fromEntries(classNames.map((name) => [name, Number(row[`p(${name})`] || Number.NaN)])),
   }));

@@ -257,7 +257,7 @@ describe('predict', () => {
   });
 
   test('--csv: quoted where it must be; in text the bad file goes to stderr', async () => {
-    writeFiles(join(cwd, 'odd'), { 'a, "b".png': noisyPng('dark', 5), 'bad.png': 'x' });
+    writeFiles(join(cwd, 'odd'), { 'a, "b".png': noisyPng('dark', 555), 'bad.png': 'x' });
     const [csv, text] = await Promise.all([
       beltnet(['predict', 'runs/first', 'odd', '--csv', '--device', 'cpu'], { cwd }),
       beltnet(['predict', 'runs/first', 'odd', '--device', 'cpu'], { cwd }),
