@@ -17,7 +17,7 @@ export {
 
 export { decode } from './data/pictures/decode.node.js';
 export { readPictureBytes } from './data/pictures/read-picture.node.js';
-export { listClassFolders, resolveSplits, type FileList, type Splits } from './data/sources/folder.node.js';
+export { listClassFolders, type FileList } from './data/sources/folder.node.js';
 export {
   auditDatasets,
   auditSets,
@@ -25,7 +25,15 @@ export {
   type AuditedList,
   type AuditFoldersOptions,
 } from './data/audit/audit-folders.node.js';
-export { groupsOf, holdBack, listLabelled, openSplits, type SplitOptions } from './data/sources/splits.node.js';
+export {
+  FEWEST_TO_HOLD_BACK,
+  groupsOf,
+  HOLD_BACK,
+  listLabelled,
+  openSplits,
+  type SplitOptions,
+  type Splits,
+} from './data/sources/splits.node.js';
 export { loadDataset, type LoadDatasetOptions, type LoadOptions } from './data/store/load-dataset.node.js';
 export {
   loadPictures,

@@ -237,7 +237,13 @@ export {
   type PictureInput,
   type RgbaPicture,
 } from './classifier/classifier.js';
-export { figuresOf, type AlarmFigures, type ClassFigures, type Figures } from './classifier/alarm-figures.js';
+export {
+  figuresOf,
+  neverPredicted,
+  type AlarmFigures,
+  type ClassFigures,
+  type Figures,
+} from './classifier/alarm-figures.js';
 export {
   evaluateClassifier,
   judgePredictions,

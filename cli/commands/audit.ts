@@ -114,12 +114,12 @@ const told: ReadonlySet<FindingKind> = new Set([
 /** The short form, before a training. */
 export async function noteFindings(
   training: Dataset,
-  validation: Dataset | null,
+  others: readonly Dataset[],
   directory: string,
   cache: PictureCache | null,
   exif: boolean,
 ): Promise<AuditReport> {
-  const report = await auditDatasets(training, validation, cache, exif);
+  const report = await auditDatasets(training, others, cache, exif);
   const findings = report.findings.filter(({ kind }) => told.has(kind));
   for (const { message } of findings.slice(0, MOST_NOTES)) note(`audit: ${message}`);
   const rest = findings.length - MOST_NOTES;

@@ -55,9 +55,10 @@ export async function trainOnBaseCommand(
     const cache = openCache(options, [directory]);
     const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
-    const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const audit = await noteFindings(training, validation, directory, cache, options.exif);
-    const sets = { training, [splits.mayChoose ? 'validation' : 'test']: validation };
+    const judging = splits.validation ?? splits.test; // a head's recipe is fixed: nothing is chosen
+    const validation = judging && (await loadAndReport(judging, loading, output));
+    const audit = await noteFindings(training, validation ? [validation] : [], directory, cache, options.exif);
+    const sets = { training, [splits.validation ? 'validation' : 'test']: validation };
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
     if (options.alertClass === undefined) noteAlertClass(training.classNames);
@@ -69,7 +70,7 @@ export async function trainOnBaseCommand(
 
     const start = performance.now();
     const judged = validation ?? training;
-    const judgedUse: PictureUse = validation ? (splits.mayChoose ? 'validation' : 'test') : 'training';
+    const judgedUse: PictureUse = validation ? (splits.validation ? 'validation' : 'test') : 'training';
     const trainAndJudge = async (signal: AbortSignal) => {
       const keeping = { ...(cache && { keep: keepFeatures(cache, base) }), ...untilStopped(signal) };
       const trained = await trainOnBase(base, training, device, { ...settings, ...keeping });
@@ -114,7 +115,7 @@ export async function trainOnBaseCommand(
     const { unknown = 0 } = figures;
     output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures });
     output.say();
-    const what = validation ? 'validation' : 'training';
+    const what = splits.validation ? 'validation' : splits.test ? 'test' : 'training';
     output.say(`Trained in ${seconds.toFixed(1)} s on the features of ${count(training.labels.length, 'picture')}`);
     output.say(
       `Accuracy on the ${what} pictures: ${evaluation.accuracy.toFixed(4)}; ${unknown} of ${judged.labels.length} unlike the training's (unknown)`,

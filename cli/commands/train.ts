@@ -8,12 +8,12 @@ import {
   checkMemory,
   CHOSEN_BY,
   classWeightsFor,
+  FEWEST_TO_HOLD_BACK,
+  HOLD_BACK,
   judgeRun,
-  FINE_TUNING,
-  holdBack,
   learnUnknown,
   modelFileOf,
-  onlyClass,
+  neverPredicted,
   openRun,
   openSplits,
   optimizerNames,
@@ -85,7 +85,15 @@ const flags = {
     default: 1 / 255,
     written: '1/255',
   }),
-  ...splitFlags('part of the pictures kept for validation, where there is no folder of such'),
+  ...splitFlags('part of the pictures kept for validation, where the data is not divided'),
+  holdBack: flag(
+    '<fraction>',
+    `part of the training pictures that chooses the best epoch, where there is neither val/ nor --split; 0 for none (default: ${HOLD_BACK} where each class has ${FEWEST_TO_HOLD_BACK})`,
+    part,
+  ),
+  validateOnTest: toggle(
+    'have the pictures of test/ or test_set/ choose: what evaluate says of them is no evidence then',
+  ),
   batch: batchFlag,
   epochs: flag('<n>', 'epochs to train', positive, { default: 25 }),
   stepsPerEpoch: flag('<n>', 'steps an epoch (default: one pass over the pictures)', positive),
@@ -109,11 +117,7 @@ const flags = {
     classWeight,
     { default: 'none', written: 'none' },
   ),
-  earlyStopping: flag(
-    '<epochs>',
-    'end after so many epochs without a better one on val/ or what --split keeps',
-    positive,
-  ),
+  earlyStopping: flag('<epochs>', 'end after so many epochs without a better one on the validation pictures', positive),
   seed: seedFlag('decides initial weights, order, augmentation and split'),
   network: flag(
     '<name>',
@@ -177,8 +181,9 @@ export const command = defineCommand({
   },
   flags,
   notes:
-    'Writes after each epoch RUN/last.safetensors, RUN/best.safetensors (by balanced accuracy, then loss, on val/ or what --split keeps;\n' +
-    'pictures for a test choose nothing: then it is the last), RUN/results.csv, RUN/events.jsonl; and RUN/config.json.',
+    'Writes after each epoch RUN/last.safetensors, RUN/best.safetensors (by balanced accuracy, then loss, on the validation pictures: val/,\n' +
+    'or what --split or --hold-back keeps; without any it is the last), RUN/results.csv, RUN/events.jsonl; and RUN/config.json.\n' +
+    'Pictures of test/ or test_set/ are for evaluate: they are only looked at for copies of training pictures.',
   examples: [
     'beltnet train belt --epochs 10 --horizontal-flip --alert-class gap',
     'beltnet train pictures --base darknet-tiny --split 0.2',
@@ -222,7 +227,7 @@ const isComplete = async ({ run, config }: Resumed<TrainOptions>): Promise<boole
  * @returns the exit code
  */
 async function train(directory: string, options: TrainOptions, resumed: Resumed<TrainOptions> | null): Promise<number> {
-  const { batch: batchSize, epochs, split, groupBy, profile, seed } = options;
+  const { batch: batchSize, epochs, split, groupBy, profile, seed, validateOnTest } = options;
   const output = new Output(options);
   const augmentation = augmentationOf(options);
   if (resumed && isFinished(resumed, epochs) && (await isComplete(resumed))) {
@@ -234,18 +239,19 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
   }
 
   // What there is to train on, before anything is decoded
-  const grouping = { seed, ...(groupBy && { groupBy }) };
-  const divided = await openSplits(directory, { ...grouping, ...(split !== undefined && { split }) });
   const isFineTuned = options.fineTune !== undefined;
-  const splits = isFineTuned ? await holdBack(divided, FINE_TUNING.holdBack, grouping) : divided;
+  const splits = await openSplits(directory, {
+    ...{ seed, split, groupBy, validateOnTest },
+    holdBack: options.holdBack ?? (split !== undefined ? 0 : isFineTuned ? HOLD_BACK : 'auto'),
+  });
   if (options.validationSteps !== undefined && !splits.validation) {
     throw new UsageError(
-      `--validation-steps: ${directory} has no validation pictures; --split 0.2 keeps some for that`,
+      `--validation-steps: ${directory} has no validation pictures; --hold-back 0.15 keeps some for that`,
     );
   }
-  if (options.earlyStopping !== undefined && !splits.mayChoose)
+  if (options.earlyStopping !== undefined && !splits.validation)
     throw new UsageError(
-      `--early-stopping: ${directory} has no pictures that may choose; --split 0.2 of the training pictures or a folder val/ are such`,
+      `--early-stopping: ${directory} has no pictures that may choose; --hold-back 0.15 of the training pictures or a folder val/ are such`,
     );
   const { classNames } = splits.training;
   const recipe = {
@@ -273,11 +279,13 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     const loading = { ...plan.preparation.picture, onBad: options.onBad, workers: options.workers, cache };
     const training = await loadAndReport(splits.training, loading, output);
     const validation = splits.validation && (await loadAndReport(splits.validation, loading, output));
-    const audit = await noteFindings(training, validation, directory, cache, options.exif);
+    const test = splits.test && (await loadAndReport(splits.test, loading, output)); // for copies of training pictures
+    const others = [validation, test].filter((set) => set !== null);
+    const audit = await noteFindings(training, others, directory, cache, options.exif);
     if (isFineTuned && !options.force) checkFineTuning(training);
     const flows = await trainingFlows(plan, training, validation, batchSize);
     const { info } = flows;
-    const sets = { training, [splits.mayChoose ? 'validation' : 'test']: validation };
+    const sets = { training, validation };
     const manifest = await pictureManifest(sets);
     const changed = checkpoint && changedPictures((await readPictures(run.directory)) ?? '', manifest);
     if (changed)
@@ -290,8 +298,11 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       data: {
         ...{ directory, layout: splits.layout },
         ...{ training: describeSet(training), validation: validation && describeSet(validation) },
-        audited: audit.sets,
-        mayChoose: splits.mayChoose,
+        ...{ test: test && describeSet(test), audited: audit.sets },
+      },
+      chosen: validation && {
+        what: ['best epoch', ...(options.earlyStopping === undefined ? [] : ['last epoch'])],
+        ...{ by: CHOSEN_BY, on: splits.validationFrom, pictures: validation.labels.length },
       },
       classes: flows.training.classIndices,
       alert: info.alert,
@@ -312,6 +323,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       options: {
         ...{ ...options, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
         ...{ horizontalFlip: augmentation.horizontalFlip, verticalFlip: augmentation.verticalFlip },
+        ...(split === undefined && { holdBack: splits.holdBack }),
         shear: {
           ...{ ...options.shear, range: shearRange(options.shear, profile) },
           rangeUnit: profile === 'keras-2' ? 'deg' : 'rad',
@@ -334,7 +346,14 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     output.emit({ event: 'start', run: run.directory, ...described });
     output.say(`Classes: ${describeClasses(training)}`);
     output.say(`Data: ${splits.layout}: ${describeParts(training, validation)}`);
-    if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
+    if (!validation)
+      note(
+        'note: no pictures choose the best epoch, so it is the last; --hold-back 0.15 keeps some of the training pictures for that',
+      );
+    if (validateOnTest)
+      note(
+        `warning: ${splits.validation?.name} chooses the best epoch, so that it can no longer judge the model: keep others for that`,
+      );
     if (!start.isTrained && training.labels.length < FEW_PICTURES)
       note(
         'note: with so few pictures a head on a trained network is mostly far better, in seconds: --base darknet-tiny',
@@ -358,14 +377,15 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
 
     // Train
     let lastEpoch = model.epoch;
-    const progress = new ProgressLine(epochs);
+    const steps = options.stepsPerEpoch ?? flows.training.stepsPerPass;
+    const progress = new ProgressLine(epochs, model.epoch + (checkpoint?.state.position.step ?? 0) / steps);
     const fit = async (signal: AbortSignal) => {
       if (!checkpoint && !(await unlessStopped(signal, start.begin(training, device, cache, signal))))
         return { epochs: [], stoppedEarly: false };
       const trained = await trainRun(
         { run, model, device, flows, validation },
         {
-          ...{ epochs, batchSize, signal, resumed: checkpoint, mayChoose: splits.mayChoose },
+          ...{ epochs, signal, resumed: checkpoint },
           startsTrained: start.isTrained,
           stepsPerEpoch: options.stepsPerEpoch,
           validationSteps: options.validationSteps,
@@ -400,7 +420,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
 
     const interrupted = lastEpoch < epochs && !result.stoppedEarly; // a signal that comes while the last epoch is written changes nothing
     const modelPath = existsSync(run.path('best')) ? run.path('best') : null;
-    const best = bestEpoch(result.epochs, splits.mayChoose);
+    const best = bestEpoch(result.epochs);
     const end = {
       event: 'end',
       run: run.directory,
@@ -415,11 +435,11 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       return stopCode ?? 130;
     }
     if (result.stoppedEarly) output.say(`Stopped: no better epoch in ${options.earlyStopping}`);
-    if (splits.mayChoose && best)
+    if (validation && best)
       output.say(`Best: ${best.epoch === 0 ? 'as it began' : `epoch ${best.epoch}`}, by ${CHOSEN_BY}`);
-    const judged = Object.values(await judgeRun(run, device, sets, { batchSize }));
-    const only = onlyClass(judged[judged.length - 1]);
-    output.emit({ ...end, predictsOnly: only });
+    const judged = await judgeRun(run, device, sets, { batchSize });
+    const never = neverPredicted((judged.validation ?? judged.training)?.classes ?? {});
+    output.emit({ ...end, neverPredicted: never });
     if (options.profileKernels) {
       const profiled = await model.profile(flows.training);
       const pictures = Math.min(batchSize, flows.training.sampleCount);
@@ -429,13 +449,9 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     }
     const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
     const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;
-    sayWhatNext(output, run, validation ? quoted(directory) + sameSplit : 'FOLDER');
-    if (only !== null) {
-      note(
-        `warning: the model takes every picture of ${(validation ?? training).name} for '${only}', so it has learned nothing that tells the classes ` +
-          'apart; train longer, with another --lr, with --class-weight balanced, or on more pictures of the other classes',
-      );
-    }
+    const hasOwn = splits.test !== null || splits.validationFrom !== 'held back';
+    sayWhatNext(output, run, validation && hasOwn ? quoted(directory) + sameSplit : 'FOLDER');
+    if (never.length > 0) noteNeverPredicted(never, classNames, (validation ?? training).name, options.classWeight);
     noteSkipped(validation ? [training, validation] : [training]);
     return 0;
   });
@@ -445,6 +461,23 @@ function whatIsKept(run: Run, epoch: number): string {
   return epoch === 0 && !existsSync(run.path('last'))
     ? `no model was written yet (${run.directory})`
     : `${run.path('last')} is the model after epoch ${epoch}`;
+}
+
+/** What comes of classes that are rare, or of a training that has not begun to learn. */
+function noteNeverPredicted(
+  never: readonly string[],
+  classNames: readonly string[],
+  data: string,
+  weight: ClassWeight,
+): void {
+  const found = classNames.filter((name) => !never.includes(name));
+  const weigh = weight === 'none' ? ', with --class-weight balanced' : '';
+  note(
+    (found.length === 1
+      ? `warning: the model takes every picture of ${data} for '${found[0]}', so it has learned nothing that tells the classes apart`
+      : `warning: the model takes no picture of ${data} for ${never.map((name) => `'${name}'`).join(' or ')}, though there are some`) +
+      `; train longer, with another --lr${weigh}, or on more pictures of ${never.length === 1 ? 'that class' : 'those classes'}`,
+  );
 }
 
 /** @param data what to evaluate on, as arguments of the command */

@@ -1,5 +1,5 @@
 /** Training in lines: Keras' two for each epoch, and one that moves. */
-import type { EpochLog, Progress } from '../../src/index.node.js';
+import type { EpochRecord, Progress } from '../../src/index.node.js';
 
 /** A figure as Keras' log has it: 0.0812, and 8.1200e-04 from 1e-3 down. */
 export function figure(value: number): string {
@@ -7,12 +7,23 @@ export function figure(value: number): string {
   return value.toExponential(4).replace(/e([+-])(\d)$/, 'e$10$2');
 }
 
-/** The second of Keras' lines: ` - 23s - loss: 0.1437 - acc: 0.9400 - val_loss: 0.4083 - val_acc: 0.5000` */
-export function epochLine({ seconds, loss, accuracy, valLoss, valAccuracy }: EpochLog): string {
+/**
+ * The second of Keras' lines, and behind it how many pictures of the alert's class raise none:
+ * ` - 23s - loss: 0.1437 - acc: 0.9400 - val_loss: 0.4083 - val_acc: 0.5000 - missed: 2/24`
+ */
+export function epochLine({
+  seconds,
+  loss,
+  accuracy,
+  valLoss,
+  valAccuracy,
+  ...figures
+}: Omit<EpochRecord, 'learningRate'>): string {
   const parts = [`${seconds.toFixed(0)}s`, `loss: ${figure(loss)}`, `acc: ${figure(accuracy)}`];
-  if (valLoss !== undefined && valAccuracy !== undefined) {
+  if (valLoss !== undefined && valAccuracy !== undefined)
     parts.push(`val_loss: ${figure(valLoss)}`, `val_acc: ${figure(valAccuracy)}`);
-  }
+  const { missedAlerts, alertPictures } = figures;
+  if (missedAlerts !== undefined) parts.push(`missed: ${missedAlerts}/${alertPictures}`);
   return ` - ${parts.join(' - ')}`;
 }
 
@@ -22,21 +33,34 @@ const SHORTEST_BAR = 5;
 /** The line for the terminal; it knows when training began, so that its ETA counts all epochs and their validation. */
 export class ProgressLine {
   readonly #epochs: number;
+  readonly #before: number;
   readonly #start = performance.now();
 
-  constructor(epochs: number) {
+  /** @param before epochs that an earlier process trained */
+  constructor(epochs: number, before = 0) {
     this.#epochs = epochs;
+    this.#before = before;
   }
 
-  /** ` 37/100 [=======>.......] - loss: 0.1437 - acc: 0.9400 - 512 pictures/s - ETA 1m 20s` */
+  /**
+   * ` 37/100 [=======>.......] - loss: 0.1437 - acc: 0.9400 - 512 pictures/s - ETA 1m 20s`. Where that does not fit, the bar, then the
+   * speed, then the accuracy are left out: 40 columns hold the rest.
+   */
   text({ epoch, step, steps, loss, accuracy, picturesPerSecond }: Progress, columns: number): string {
-    const done = (epoch - 1 + step / steps) / this.#epochs;
+    const done = epoch - 1 + step / steps;
     const elapsed = (performance.now() - this.#start) / 1000;
     const stepsDone = ` ${String(step).padStart(String(steps).length)}/${steps}`;
     const speed = `${picturesPerSecond.toFixed(picturesPerSecond < 10 ? 1 : 0)} pictures/s`;
-    const rest = `loss: ${figure(loss)} - acc: ${figure(accuracy)} - ${speed} - ETA ${duration((elapsed * (1 - done)) / done)}`;
+    const eta = `ETA ${duration((elapsed * (this.#epochs - done)) / (done - this.#before))}`;
+    const all = [`loss: ${figure(loss)}`, `acc: ${figure(accuracy)}`, speed, eta];
+    const fits = [all, [all[0], all[1], eta], [all[0], eta], [eta]]
+      .map((parts) => parts.join(' - '))
+      .find((rest) => stepsDone.length + 3 + rest.length <= columns);
+    const rest = fits ?? eta;
     const room = Math.min(LONGEST_BAR, columns - stepsDone.length - rest.length - ' [] - '.length);
-    return room < SHORTEST_BAR ? `${stepsDone} - ${rest}` : `${stepsDone} ${bar(step / steps, room)} - ${rest}`;
+    return rest.length < all.join(' - ').length || room < SHORTEST_BAR
+      ? `${stepsDone} - ${rest}`
+      : `${stepsDone} ${bar(step / steps, room)} - ${rest}`;
   }
 }
 

@@ -37,7 +37,7 @@ const free = new Set([
 ]);
 
 /** Options that config.json has although they may not have been given. */
-const derived = new Set(['stepsPerEpoch', 'validationSteps']);
+const derived = new Set(['stepsPerEpoch', 'validationSteps', 'holdBack']);
 
 /**
  * The options with which a run goes on: its own, and of the command line those that change nothing in its weights.

@@ -44,6 +44,12 @@ export interface Figures {
   readonly alert: AlarmFigures;
 }
 
+/** The classes that no picture was taken for although there are some of theirs. */
+export const neverPredicted = (classes: Figures['classes']): string[] =>
+  Object.entries(classes).flatMap(([name, { pictures }]) =>
+    pictures > 0 && Object.values(classes).every(({ takenFor }) => takenFor[name] === 0) ? [name] : [],
+  );
+
 /** @param labels class index of each verdict's picture */
 export function figuresOf(labels: readonly number[], verdicts: readonly Verdict[], info: ModelInfo): Figures {
   const { classNames, alert } = info;

@@ -6,11 +6,14 @@ export interface EpochRecord extends EpochLog {
   readonly learningRate: number;
   /** Of the validation pictures: the mean of the classes' recalls, from 0 to 1 … */
   readonly balancedAccuracy?: number;
-  /** … and those of the alert's class that raise no alert. */
+  /** … how well the probability of the alert's class tells its pictures from the others … */
+  readonly rocAuc?: number;
+  /** … and how many are of the alert's class, and how many of those raise no alert. */
+  readonly alertPictures?: number;
   readonly missedAlerts?: number;
 }
 
-/** What `mayChoose` validation pictures choose by, as texts say it. */
+/** What validation pictures choose by, as texts say it. */
 export const CHOSEN_BY = 'balanced accuracy, then loss, on the validation pictures';
 
 /** The larger balanced accuracy, then the smaller loss, then the earlier epoch. */
@@ -19,11 +22,8 @@ function isBetter(one: EpochRecord, than: EpochRecord): boolean {
   return accuracy > best || (accuracy === best && (one.valLoss ?? one.loss) < (than.valLoss ?? than.loss));
 }
 
-/**
- * The best epoch of some, by the validation pictures; the last where those may not choose, because they are kept for a test, or where
- * there are none.
- */
-export const bestEpoch = (epochs: readonly EpochRecord[], mayChoose: boolean): EpochRecord | undefined =>
-  mayChoose
-    ? epochs.reduce<EpochRecord | undefined>((best, one) => (best && !isBetter(one, best) ? best : one), undefined)
-    : epochs.at(-1);
+/** The best epoch of some, by the validation pictures; the last where there are none. */
+export const bestEpoch = (epochs: readonly EpochRecord[]): EpochRecord | undefined =>
+  epochs.at(-1)?.balancedAccuracy === undefined
+    ? epochs.at(-1)
+    : epochs.reduce((best, one) => (isBetter(one, best) ? one : best));

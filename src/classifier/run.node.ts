@@ -59,6 +59,8 @@ const columns = [
   'balancedAccuracy',
   'missedAlerts',
   'learningRate',
+  'rocAuc',
+  'alertPictures',
 ] as const satisfies readonly (keyof EpochRecord)[];
 
 const row = (record: EpochRecord): string =>

@@ -6,20 +6,15 @@ import type { Progress, TrainingCallback } from '../nn/training/events.js';
 import type { Model } from '../nn/model.js';
 import type { Device } from '../tensor/device.js';
 import { bestEpoch, type EpochRecord } from './epoch-record.js';
-import { judgeSet } from './evaluation.js';
-import { balancedAccuracy } from './figures/confusion.js';
 import type { Checkpoint, Run } from './run.node.js';
 import type { TrainingFlows } from './training.js';
+import { ValidationFigures } from './validation-figures.js';
 
 export interface RunTrainingOptions {
   /** The last one. */
   readonly epochs: number;
   readonly stepsPerEpoch?: number | undefined;
   readonly validationSteps?: number | undefined;
-  /** Pictures a step. */
-  readonly batchSize: number;
-  /** Whether the validation pictures choose the best epoch; see `bestEpoch`. */
-  readonly mayChoose: boolean;
   /** Whether the model as it begins is a trained one: it is judged as epoch 0 then, and may stay the best. Default false. */
   readonly startsTrained?: boolean;
   /** Epochs without a better one after which the training ends. Default: it does not. */
@@ -56,12 +51,14 @@ export async function trainRun(
   { run, model, device, flows, validation }: RunTraining,
   options: RunTrainingOptions,
 ): Promise<Pick<Checkpoint, 'epochs' | 'stoppedEarly'>> {
-  const { batchSize, mayChoose, resumed, signal } = options;
+  const { resumed, signal } = options;
   const { info } = flows;
   const epochs: EpochRecord[] = [...(resumed?.epochs ?? [])];
   const progress = { epochs, stoppedEarly: resumed?.stoppedEarly ?? false };
   await run.writeEpochs(epochs); // those after the checkpoint are trained again
 
+  const judged = validation && new ValidationFigures(validation, info);
+  const onScores = judged && ((indices: Uint32Array, scores: Float32Array) => judged.add(indices, scores));
   let kernelChoices = 0;
   let isSaved = true;
   let savedAt = performance.now();
@@ -86,13 +83,13 @@ export async function trainRun(
     }
     if (event.type !== 'epoch') return undefined;
     const { type: _, model: __, ...log } = event;
-    await add({ ...log, ...(validation && (await judged(validation))) });
+    await add({ ...log, ...judged?.take() });
     return progress.stoppedEarly ? 'stop' : undefined;
   };
   const add = async (record: EpochRecord): Promise<void> => {
     isSaved = false;
     epochs.push(record);
-    const best = bestEpoch(epochs, mayChoose);
+    const best = bestEpoch(epochs);
     const isBest = best === record;
     const { earlyStopping = Infinity } = options;
     progress.stoppedEarly = best !== undefined && record.epoch - best.epoch >= earlyStopping;
@@ -102,25 +99,20 @@ export async function trainRun(
     if (isDue(0)) await save();
     await options.onEpoch?.(record, progress.stoppedEarly || record.epoch === options.epochs);
   };
-  const placed = { model, info, device: model.training.device, name: run.directory };
-  const judged = async (pictures: Dataset): Promise<Pick<EpochRecord, 'balancedAccuracy' | 'missedAlerts'>> => {
-    const { classes, alert } = await judgeSet(placed, pictures, { batchSize });
-    const matrix = Object.values(classes).map(({ takenFor }) => Object.values(takenFor));
-    return { balancedAccuracy: balancedAccuracy(matrix), missedAlerts: alert.missed };
-  };
 
   const judgeStart = async (): Promise<void> => {
     const start = performance.now();
-    const { loss, accuracy } = await model.evaluate(flows.training, { ...(signal && { signal }) });
-    const valued = flows.validation && (await model.evaluate(flows.validation, { ...(signal && { signal }) }));
-    const figures = validation && (await judged(validation));
+    const passing = { ...(signal && { signal }) };
+    const scoring = { ...(onScores && { onScores }) };
+    const { loss, accuracy } = await model.evaluate(flows.training, passing);
+    const valued = flows.validation && (await model.evaluate(flows.validation, { ...passing, ...scoring }));
     await add({
       epoch: 0,
       seconds: (performance.now() - start) / 1000,
       learningRate: 0,
       loss,
       accuracy,
-      ...figures,
+      ...judged?.take(),
       ...(valued && { valLoss: valued.loss, valAccuracy: valued.accuracy }),
     });
   };
@@ -139,6 +131,7 @@ export async function trainRun(
     ...(signal && { signal }),
     ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
     ...(flows.validation && { validationData: flows.validation }),
+    ...(onScores && { onValidationScores: onScores }),
     ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
   });
   if (!isSaved) await save();

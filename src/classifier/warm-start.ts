@@ -25,7 +25,7 @@ import { alertClassOf } from './verdict.js';
 export type FineTune = number | 'all';
 
 /** What fine-tuning takes unless it is told otherwise. */
-export const FINE_TUNING = { learningRate: 3e-5, epochs: 10, holdBack: 0.15, fewestOfClass: 100 } as const;
+export const FINE_TUNING = { learningRate: 3e-5, epochs: 10, fewestOfClass: 100 } as const;
 
 /**
  * Leaves only the head and the last layers with weights before it to be trained. Batch normalization is frozen throughout, statistics,

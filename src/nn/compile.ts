@@ -1,4 +1,5 @@
 /** Compiling: what is given, resolved and checked, and what a graph of layers becomes on a device. */
+import { activate } from './activations.js';
 import { UsageError } from '../errors.js';
 import { received } from '../expect.js';
 import { add } from '../kernels/elementwise/arithmetic.js';
@@ -77,6 +78,7 @@ export function compileGraph(
   const tensors = graph.nodes.map(({ layer }) => arena.ofLayer(layer.name));
   const steps = new Steps(device, {
     forward: (x, options) => graph.run(new Map([[0, x]]), tensors, { ...options, seed: seed() })[0],
+    finish: (scores) => activate(scores, graph.layers[graph.layers.length - 1].activation),
     units: sizeOf(graph.outputShape),
     loss,
     optimizer: bound,

@@ -351,7 +351,7 @@ export class Model {
    */
   async evaluate(batches: Batches, options: EvaluateOptions = {}): Promise<SetMetrics> {
     const compiled = this.#require('evaluate');
-    checkNames('evaluate', options, { steps: true, signal: true, tune: true });
+    checkNames('evaluate', options, { steps: true, signal: true, onScores: true, tune: true });
     checkPictures('evaluate', batches, this.#expected);
     if (options.tune) compiled.training.check('evaluate'); // a choice would change the training's bits
     return evaluateBatches(compiled, batches, options);

@@ -42,15 +42,30 @@ afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
 describe('train', () => {
   test("prints what it found and Keras' two lines an epoch, and writes the run", async () => {
-    const options = [...small, '--epochs', '2', '--name', 'second', '--shear', '0.2', '--zoom', '0.2'];
+    const options = [
+      ...small,
+      '--epochs',
+      '2',
+      '--name',
+      'second',
+      '--shear',
+      '0.2',
+      '--zoom',
+      '0.2',
+      '--hold-back',
+      '0.25',
+    ];
     const { code, stdout, stderr } = await beltnet(['train', 'belt', ...options], { cwd });
     expect({ code, stderr }).toMatchObject({ code: 0 });
-    expect(stdout).toContain('Found 16 images belonging to 2 classes.\nFound 8 images belonging to 2 classes.\n');
-    expect(stdout).toContain('bright = 0 (8 pictures), dark = 1 (8 pictures)');
+    expect(stdout).toContain(
+      'Found 12 images belonging to 2 classes.\nFound 4 images belonging to 2 classes.\nFound 8 images belonging to 2 classes.\n',
+    );
+    expect(stdout).toContain('bright = 0 (6 pictures), dark = 1 (6 pictures)');
+    expect(stdout).toContain('0.25 of it held back for validation, belt/test_set left for evaluate');
     expect(stdout).toContain('Device: cpu');
     expect(stdout).toContain('157,857 parameters');
     expect(stdout).toMatch(
-      /Epoch 1\/2\n - \d+s - loss: \S+ - acc: \S+ - val_loss: \S+ - val_acc: \S+\nEpoch 2\/2\n - \d+s - loss: .*\n/,
+      /Epoch 1\/2\n - \d+s - loss: \S+ - acc: \S+ - val_loss: \S+ - val_acc: \S+ - missed: \d\/2\nEpoch 2\/2\n - \d+s - loss: .*\n/,
     );
     expect(stdout).toMatch(/beltnet evaluate \S+best\.safetensors belt\n.*beltnet predict \S+best\.safetensors/);
     expect(stderr).toContain("'dark' raises the alert");
@@ -61,22 +76,25 @@ describe('train', () => {
     expect(readdirSync(join(cwd, 'runs/second')).toSorted()).toEqual(finishedRunFiles);
     const results = readFileSync(join(cwd, 'runs/second/results.csv'), 'utf8').split('\n');
     expect(results[0]).toBe(
-      'epoch,loss,accuracy,valLoss,valAccuracy,seconds,balancedAccuracy,missedAlerts,learningRate',
+      'epoch,loss,accuracy,valLoss,valAccuracy,seconds,balancedAccuracy,missedAlerts,learningRate,rocAuc,alertPictures',
     );
-    expect(results.slice(1).map((row) => row.split(',').length)).toEqual([9, 9, 1]);
+    expect(results.slice(1).map((row) => row.split(',').length)).toEqual([11, 11, 1]);
     const config = JSON.parse(readFileSync(join(cwd, 'runs/second/config.json'), 'utf8')) as unknown;
     expect(config).toMatchObject({
       ...{ beltnet: expect.any(String), node: process.version, parameters: 157857, classes: { bright: 0, dark: 1 } },
       data: {
         directory: 'belt',
-        training: { pictures: 16, classes: { bright: 8, dark: 8 } },
-        validation: { pictures: 8 },
+        training: { pictures: 12, classes: { bright: 6, dark: 6 } },
+        validation: { pictures: 4 },
+        test: { pictures: 8 },
       },
+      chosen: { what: ['best epoch'], on: 'held back', pictures: 4 },
       options: {
         batch: 6,
         epochs: 2,
-        stepsPerEpoch: 3,
-        validationSteps: 2,
+        stepsPerEpoch: 2,
+        validationSteps: 1,
+        holdBack: 0.25,
         seed: 0,
         zoom: [0.8, 1.2],
         horizontalFlip: false,
@@ -104,7 +122,8 @@ describe('train', () => {
         ...{ event: 'epoch', epoch: index + 1, seconds: expect.any(Number) },
         ...{ loss: expect.any(Number), accuracy: expect.any(Number) },
         ...{ valLoss: expect.any(Number), valAccuracy: expect.any(Number), learningRate: expect.closeTo(0.001) },
-        ...{ balancedAccuracy: expect.any(Number), missedAlerts: expect.any(Number) },
+        ...{ balancedAccuracy: expect.any(Number), missedAlerts: expect.any(Number), alertPictures: 2 },
+        rocAuc: expect.any(Number),
       });
     }
     expect(end).toMatchObject({ event: 'end', epochs: 2, interrupted: false, model: expect.stringContaining('json') });
@@ -113,6 +132,18 @@ describe('train', () => {
       loss: { form: 'keras3' },
       augmentation: { profile: 'keras-2.1.2', shearRange: expect.closeTo(0.20944, 5) },
     });
+  });
+
+  test('--validate-on-test: all train, the test chooses, and the run says so', async () => {
+    const options = [...small, '--epochs', '1', '--name', 'insisted', '--validate-on-test', '--early-stopping', '3'];
+    const { code, stderr } = await beltnet(['train', 'belt', ...options], { cwd });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining('it can no longer judge the model') });
+    expect(JSON.parse(readFileSync(join(cwd, 'runs/insisted/config.json'), 'utf8'))).toMatchObject({
+      data: { training: { pictures: 16 }, validation: { pictures: 8 }, test: null },
+      chosen: { what: ['best epoch', 'last epoch'], on: 'test', pictures: 8 },
+    });
+    const rows = readFileSync(join(cwd, 'runs/insisted/predictions.csv'), 'utf8').trimEnd().split('\n');
+    expect(rows.filter((row) => row.split(',')[2] === 'validation')).toHaveLength(8);
   });
 
   test('--profile-kernels: the time of a step, kernel by kernel, and the model as without', async () => {

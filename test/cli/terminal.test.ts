@@ -26,6 +26,9 @@ describe("Keras' log", () => {
     expect(epochLine({ ...log, valLoss: 0.4083, valAccuracy: 0.5 })).toBe(
       ' - 23s - loss: 0.1437 - acc: 0.9400 - val_loss: 0.4083 - val_acc: 0.5000',
     );
+    expect(epochLine({ ...log, valLoss: 0.4083, valAccuracy: 0.5, missedAlerts: 2, alertPictures: 24 })).toMatch(
+      / - val_acc: 0\.5000 - missed: 2\/24$/,
+    );
     expect(epochLine(log)).toBe(' - 23s - loss: 0.1437 - acc: 0.9400');
   });
 
@@ -36,6 +39,8 @@ describe("Keras' log", () => {
     expect(new ProgressLine(2).text({ ...progress, step: 100 }, 200)).toContain(`[${'='.repeat(30)}]`);
     expect(new ProgressLine(2).text(progress, 79).length).toBeLessThanOrEqual(79);
     expect(new ProgressLine(2).text(progress, 60)).not.toContain('[');
+    expect(new ProgressLine(2).text(progress, 39)).toBe('  50/100 - loss: 0.5000 - ETA 0s');
+    expect(new ProgressLine(2).text(progress, 20)).toBe('  50/100 - ETA 0s');
   });
 });
 

@@ -40,10 +40,10 @@ describe('MNIST and its kin', () => {
 
   test('are a training and a test set, with labels as classes', async () => {
     const folder = temporaryFolder(files);
-    const { training, validation } = await openSplits(folder);
+    const { training, test: last } = await openSplits(folder);
     expect(training.classNames).toEqual(['0', '7']);
     expect(training.files.map(({ label }) => label)).toEqual([1, 0, 1]);
-    expect(validation?.files.map(({ path, label }) => [path, label])).toEqual([
+    expect(last?.files.map(({ path, label }) => [path, label])).toEqual([
       [`${folder}/t10k-images-idx3-ubyte.gz#0`, 0],
       [`${folder}/t10k-images-idx3-ubyte.gz#1`, 1],
     ]);
@@ -98,10 +98,10 @@ describe('CIFAR', () => {
       'test_batch.bin': bytes(0, ...planes(70, 80, 90), 1, ...range(3072)),
       'batches.meta.txt': 'airplane\nautomobile\n\n',
     });
-    const { training, validation } = await openSplits(folder);
+    const { training, test: last } = await openSplits(folder);
     expect(training.classNames).toEqual(['airplane', 'automobile']);
     expect(training.files.map(({ label }) => label)).toEqual([1, 0, 1]);
-    expect(validation?.files).toHaveLength(2);
+    expect(last?.files).toHaveLength(2);
     const pixel = (row: number, at: number) =>
       Array.from(training.array!.picture(row).data.subarray(at * 3, at * 3 + 3));
     expect([pixel(0, 0), pixel(1, 1023), pixel(2, 7)]).toEqual([

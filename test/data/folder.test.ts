@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { findPictures, listClassFolders, resolveSplits } from '../../src/data/sources/folder.node.js';
-import { DataError, UsageError } from '../../src/errors.js';
+import { findPictures, listClassFolders } from '../../src/data/sources/folder.node.js';
+import { DataError } from '../../src/errors.js';
 import { temporaryFolder } from './make-pictures.js';
 
 /** Listing looks at names only, so the files may be empty. */
@@ -115,68 +115,5 @@ describe('listClassFolders', () => {
       /missing: expected a folder .* it does not exist; check/,
     );
     expect(() => listClassFolders(`${folder}/file.png`)).toThrow(/received a file; give the folder that holds/);
-    expect(() => resolveSplits(`${folder}/missing`)).toThrow(DataError);
-  });
-});
-
-describe('resolveSplits', () => {
-  test.each([
-    ['training_set', 'test_set'],
-    ['train', 'test'],
-    ['train', 'val'],
-    ['train', 'validation'],
-    ['Train', 'Test'],
-  ])('%s + %s', (training, validation) => {
-    const folder = folderOf(...[training, validation].flatMap((part) => [`${part}/a/1.png`, `${part}/b/1.png`]));
-    const splits = resolveSplits(folder);
-    expect(
-      relative(
-        folder,
-        splits.training.files.map(({ path }) => path),
-      )[0],
-    ).toBe(`${training}/a/1.png`);
-    expect(relative(folder, splits.validation?.files.map(({ path }) => path) ?? [])[0]).toBe(`${validation}/a/1.png`);
-    expect(splits.layout).toBe(`training on ${folder}/${training}, validating on ${folder}/${validation}`);
-    expect(() => resolveSplits(folder, { split: 0.2 })).toThrow(UsageError);
-    expect(() => resolveSplits(folder, { split: 0.2 })).toThrow(/nothing to split; leave the split out/);
-  });
-
-  test('of val and test, val steers the training', () => {
-    const folder = folderOf(...['train', 'test', 'val'].flatMap((part) => [`${part}/a/1.png`, `${part}/b/1.png`]));
-    expect(resolveSplits(folder).validation?.name).toBe(`${folder}/val`);
-  });
-
-  test('one folder of classes, with and without a split', () => {
-    const names = Array.from({ length: 10 }, (_, index) => index);
-    const folder = folderOf(
-      ...names.flatMap((index) => [`a/${index}.png`, `b/${index}.png`, `b/x${index}.png`]),
-      'a/x.gif',
-    );
-    const whole = resolveSplits(folder);
-    expect(whole.training.files.length).toBe(30);
-    expect(whole.validation).toBeNull();
-
-    const { training, validation, layout } = resolveSplits(folder, { split: 0.2, seed: 5 });
-    expect(validation?.files.map(({ label }) => label)).toEqual([0, 0, 1, 1, 1, 1]);
-    const paths = [...training.files, ...(validation?.files ?? [])].map(({ path }) => path);
-    expect(paths.toSorted()).toEqual(whole.training.files.map(({ path }) => path));
-    expect(layout).toBe(`${folder}, 0.2 of it for validation`);
-    expect([training.files.length, validation?.files.length]).toEqual([24, 6]);
-    expect([training.skipped.length, validation?.skipped.length]).toEqual([1, 0]);
-    expect(resolveSplits(folder, { split: 0.2, seed: 5 })).toEqual(resolveSplits(folder, { split: 0.2, seed: 5 }));
-    expect(resolveSplits(folder, { split: 0.2, seed: 6 })).not.toEqual(resolveSplits(folder, { split: 0.2, seed: 5 }));
-    expect(() => resolveSplits(folder, { split: 1.5 })).toThrow(UsageError);
-  });
-
-  test('a training folder alone can be split', () => {
-    const folder = folderOf('train/a/1.png', 'train/a/2.png', 'train/b/1.png', 'train/b/2.png');
-    expect(resolveSplits(folder).validation).toBeNull();
-    expect(resolveSplits(folder, { split: 0.5 }).validation?.files.length).toBe(2);
-  });
-
-  test('refuses classes that differ', () => {
-    const folder = folderOf('train/ok/1.png', 'train/gap/1.png', 'test/ok/1.png', 'test/Gap/1.png');
-    expect(() => resolveSplits(folder)).toThrow(DataError);
-    expect(() => resolveSplits(folder)).toThrow(/test: expected the classes of .*train \(gap, ok\), received Gap, ok/);
   });
 });

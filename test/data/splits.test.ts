@@ -18,9 +18,10 @@ describe('a manifest', () => {
         'c/../b/5.png ,ok,val',
         ',,',
         '/elsewhere/4.png,ok,test',
+        '/elsewhere/5.png,gap,test',
       ).replaceAll('\n', '\r\n'),
     });
-    const { training, validation } = await openSplits(`${folder}/set.csv`);
+    const { training, validation, test: last, layout } = await openSplits(`${folder}/set.csv`);
     expect(training.classNames).toEqual(['gap', 'ok']);
     expect(training.files).toEqual([
       { path: `${folder}/a,b/"2".png`, label: 1 },
@@ -30,7 +31,8 @@ describe('a manifest', () => {
       { path: `${folder}/b/3.png`, label: 0 },
       { path: `${folder}/b/5.png`, label: 1 },
     ]);
-    expect(training.notes).toEqual([expect.stringContaining('its test pictures are left for a last test (1)')]);
+    expect(last?.files).toHaveLength(2);
+    expect(layout).toMatch(/^training on .*, validating on .*, .* left for evaluate$/);
   });
 
   test('.jsonl: the same, and numbers as labels', async () => {
@@ -95,6 +97,113 @@ describe('a manifest', () => {
     });
     await expect(openSplits(`${folder}/a.jsonl`)).rejects.toThrow(/line 1: expected an object/);
     await expect(openSplits(`${folder}/b.csv`)).rejects.toThrow(/at most 256 classes, received 300/);
+  });
+});
+
+describe('what chooses', () => {
+  const names = (part: string, count: number) => Array.from({ length: count }, (_, index) => `${part}/${index}.png`);
+  const folderOf = (...paths: string[]) => temporaryFolder(Object.fromEntries(paths.map((path) => [path, ''])));
+  const paths = (list: { files: readonly { path: string }[] } | null) => list?.files.map(({ path }) => path) ?? [];
+
+  test.each([
+    ['training_set', 'test_set', 'test'],
+    ['train', 'test', 'test'],
+    ['train', 'val', 'validation'],
+    ['train', 'validation', 'validation'],
+    ['Train', 'Test', 'test'],
+  ] as const)('of %s + %s', async (training, other, role) => {
+    const folder = folderOf(...[training, other].flatMap((part) => [`${part}/a/1.png`, `${part}/b/1.png`]));
+    const parts = await openSplits(folder);
+    expect(paths(parts.training)[0]).toBe(`${folder}/${training}/a/1.png`);
+    expect(paths(parts[role])[0]).toBe(`${folder}/${other}/a/1.png`);
+    expect(parts[role === 'test' ? 'validation' : 'test']).toBeNull();
+  });
+
+  test('a training folder alone, classes that differ, folders that are none', async () => {
+    const alone = folderOf('train/a/1.png', 'train/b/1.png');
+    expect(await openSplits(alone)).toMatchObject({
+      training: { name: `${alone}/train` },
+      validation: null,
+      test: null,
+    });
+    const other = openSplits(folderOf('train/ok/1.png', 'train/gap/1.png', 'test/ok/1.png', 'test/Gap/1.png'));
+    await expect(other).rejects.toThrow(DataError);
+    await expect(other).rejects.toThrow(/test: expected the classes of .*train \(gap, ok\), received Gap, ok/);
+    await expect(openSplits(`${alone}/missing`)).rejects.toThrow(DataError);
+    await expect(openSplits(folderOf('val/a/1.png', 'val/b/1.png', 'test/a/1.png', 'test/b/1.png'))).rejects.toThrow(
+      /give one of them/,
+    );
+  });
+
+  test('a split: of class folders, stratified, the same for a seed; not of what is divided already', async () => {
+    const folder = folderOf(...names('a', 10), ...names('b', 20), 'a/x.gif');
+    const { training, validation, layout, ...rest } = await openSplits(folder, { split: 0.2, seed: 5 });
+    expect(validation?.files.map(({ label }) => label)).toEqual([0, 0, 1, 1, 1, 1]);
+    expect([...paths(training), ...paths(validation)].toSorted()).toEqual(paths((await openSplits(folder)).training));
+    expect(layout).toBe(`${folder}, 0.2 of it for validation`);
+    expect(rest).toEqual({ test: null, validationFrom: 'split', holdBack: 0 });
+    expect([training.skipped.length, validation?.skipped.length]).toEqual([1, 0]);
+    expect(paths((await openSplits(folder, { split: 0.2, seed: 5 })).validation)).toEqual(paths(validation));
+    expect(paths((await openSplits(folder, { split: 0.2, seed: 6 })).validation)).not.toEqual(paths(validation));
+    await expect(openSplits(folder, { split: 1.5 })).rejects.toThrow(UsageError);
+    await expect(openSplits(folder, { split: 0.2, holdBack: 0.1 })).rejects.toThrow(/leave one out/);
+    for (const other of ['val', 'test']) {
+      const divided = folderOf('train/a/1.png', 'train/b/1.png', `${other}/a/1.png`, `${other}/b/1.png`);
+      await expect(openSplits(divided, { split: 0.2 })).rejects.toThrow(/nothing to split; leave the split out/);
+    }
+  });
+
+  test('held back: of the training alone, where there is no val/, and enough of each class; the test stays apart', async () => {
+    const train = [...names('train/a', 20), ...names('train/b', 40)];
+    const last = [...names('test/a', 3), ...names('test/b', 3)];
+    const folder = folderOf(...train, ...last);
+    const held = await openSplits(folder, { holdBack: 'auto' });
+    expect(held).toMatchObject({ validationFrom: 'held back', holdBack: 0.15, test: { name: `${folder}/test` } });
+    expect(held.validation?.files.map(({ label }) => label)).toEqual([0, 0, 0, 1, 1, 1, 1, 1, 1]);
+    expect([...paths(held.training), ...paths(held.validation)].toSorted()).toEqual(
+      train.map((path) => `${folder}/${path}`).toSorted(),
+    );
+    expect(held.layout).toBe(
+      `training on ${folder}/train, 0.15 of it held back for validation, ${folder}/test left for evaluate`,
+    );
+    expect(await openSplits(folder)).toMatchObject({ validation: null, validationFrom: null, holdBack: 0 });
+
+    const few = folderOf(...train.slice(1), ...last);
+    expect(await openSplits(few, { holdBack: 'auto' })).toMatchObject({ validation: null, holdBack: 0 });
+    expect((await openSplits(few, { holdBack: 0.5 })).validation?.files).toHaveLength(30);
+
+    const own = folderOf(...train, 'val/a/1.png', 'val/b/1.png', ...last);
+    const { training, validation, validationFrom } = await openSplits(own, { holdBack: 'auto' });
+    expect([training.files.length, validation?.files.length, validationFrom]).toEqual([60, 2, 'the data']);
+  });
+
+  test('who insists has the test choose; nothing is left to judge then', async () => {
+    const folder = folderOf(
+      ...names('train/a', 20),
+      ...names('train/b', 20),
+      ...names('test/a', 3),
+      ...names('test/b', 3),
+    );
+    const insisted = await openSplits(folder, { holdBack: 'auto', validateOnTest: true });
+    expect(insisted).toMatchObject({ validationFrom: 'test', test: null, validation: { name: `${folder}/test` } });
+    expect(insisted.training.files).toHaveLength(40);
+    await expect(openSplits(`${folder}/train`, { validateOnTest: true })).rejects.toThrow(
+      /expects pictures for a test/,
+    );
+  });
+
+  test('groups are kept together, and where they cannot be parted nothing is held back by itself', async () => {
+    const table = (groups: number) =>
+      rows(
+        'path,label,group',
+        ...Array.from({ length: 60 }, (_, i) => `${i}.png,${i % 2 ? 'ok' : 'gap'},shift${i % groups}`),
+      );
+    const folder = temporaryFolder({ 'many.csv': table(15), 'one.csv': table(1) });
+    const { training, validation } = await openSplits(`${folder}/many.csv`, { holdBack: 'auto' });
+    const shifts = (files: readonly { group?: string }[]) => new Set(files.map(({ group }) => group));
+    expect([...shifts(training.files)].filter((shift) => shifts(validation!.files).has(shift))).toEqual([]);
+    expect(await openSplits(`${folder}/one.csv`, { holdBack: 'auto' })).toMatchObject({ validation: null });
+    await expect(openSplits(`${folder}/one.csv`, { holdBack: 0.2 })).rejects.toThrow(DataError);
   });
 });
 

@@ -48,7 +48,7 @@ export async function killTraining(cwd: string, name: string, { epoch, milliseco
   // What was said was done: a model is there, whole, and each epoch has its figures.
   expect(figures.length).toBeGreaterThanOrEqual(epochsSaid);
   for (const [index, line] of figures.entries())
-    expect(line).toMatch(new RegExp(`^${index + 1},[\\d.e-]+,[\\d.]+,,,[\\d.]+,,,[\\d.]+$`));
+    expect(line).toMatch(new RegExp(`^${index + 1},[\\d.e-]+,[\\d.]+,,,[\\d.]+,,,[\\d.]+,,$`));
   if (epochsSaid > 0) expect(finishedFiles).toContain('last.safetensors');
   if (finishedFiles.includes('last.safetensors')) await loadModel(join(folder, 'last.safetensors'));
   if (finishedFiles.includes('config.json')) JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'));

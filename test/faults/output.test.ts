@@ -7,7 +7,7 @@ import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { beltnetWorks, program, runFiles, startBeltnet, writeClasses, writeFiles } from '../cli/run-beltnet.js';
+import { beltnetWorks, program, finishedRunFiles, startBeltnet, writeClasses, writeFiles } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
 
 const cpu = ['--device', 'cpu'];
@@ -93,7 +93,7 @@ test('a training whose reader goes away keeps the model of its last epoch', asyn
   const epoch = Number(/is the model after epoch (\d+)\n$/.exec(stderr)?.[1]);
   expect(epoch).toBeGreaterThanOrEqual(2);
   expect(readFileSync(join(cwd, 'runs/head/results.csv'), 'utf8').trimEnd().split('\n')).toHaveLength(epoch + 1);
-  expect(readdirSync(join(cwd, 'runs/head')).toSorted()).toEqual(runFiles);
+  expect(readdirSync(join(cwd, 'runs/head')).toSorted()).toEqual(finishedRunFiles);
   await beltnetWorks(['predict', 'runs/head', 'belt', ...cpu], { cwd });
 });
 

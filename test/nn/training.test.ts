@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DataFlow } from '../../src/data/batches.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { NotANumberError } from '../../src/errors.js';
-import type { EpochLog } from '../../src/nn/training/events.js';
+import type { EpochLog, History } from '../../src/nn/training/events.js';
 import { Conv2D } from '../../src/nn/layers/convolution.js';
 import { Dense, Flatten } from '../../src/nn/layers/core.js';
 import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
@@ -51,6 +51,26 @@ describe.each(['webgpu', 'cpu'] as const)('training on %s', (kind) => {
     expect(logs[11].valAccuracy).toBeGreaterThan(0.95);
     expect(logs[11].loss).toBeLessThan(logs[0].loss);
     model.destroy();
+  });
+
+  test('the scores of the validation are those that predict gives, and figures are the same without', async () => {
+    const model = network().compile({ device });
+    const validationData = new DataFlow(halves(20), { batchSize: 8, rescale: 1 / 255 });
+    const scores = new Float32Array(20);
+    const said: Float32Array[] = [];
+    const heard = await model.fit(flow(), {
+      epochs: 2,
+      validationData,
+      onValidationScores: (indices, values) => indices.forEach((sample, n) => (scores[sample] = values[n])),
+      callbacks: [(event) => void (event.type === 'epoch' && said.push(scores.slice()))],
+    });
+    expect(said).toHaveLength(2);
+    expect(said[0]).not.toEqual(said[1]);
+    expect(said[1]).toEqual(await model.predict(validationData));
+    const other = network().compile({ device });
+    const figures = ({ epochs }: History) => epochs.map((log) => ({ ...log, seconds: 0 }));
+    expect(figures(await other.fit(flow(), { epochs: 2, validationData }))).toEqual(figures(heard));
+    for (const each of [model, other]) each.destroy();
   });
 
   test('same seed, same device: bit-equal weights; another seed: others', async () => {

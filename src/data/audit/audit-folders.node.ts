@@ -143,19 +143,22 @@ const AUDIT_VERSION = 3;
 /**
  * The audit of loaded sets, as it is made before a training: nothing is read again, and with a cache nothing computed twice.
  *
+ * @param others what is to choose or to judge: none of it should be among the training's
  * @param exif whether the pictures were turned as their EXIF says, by which a remembered report is found
  */
 export async function auditDatasets(
   training: Dataset,
-  validation: Dataset | null,
+  others: readonly Dataset[],
   cache: PictureCache | null = null,
   exif = false,
 ): Promise<AuditReport> {
-  const datasets = [training, ...(validation ? [validation] : [])];
+  const datasets = [training, ...others];
   const total = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
   const make = (): Promise<AuditReport> =>
     audit(
-      datasets.map((dataset, index) => auditedSet(dataset, index, training.name === validation?.name)),
+      datasets.map((dataset, index) =>
+        auditedSet(dataset, index, datasets.filter(({ name }) => name === dataset.name).length > 1),
+      ),
       total > MOST_FOR_NEAR ? { near: null } : {},
     );
   if (!cache) return make();

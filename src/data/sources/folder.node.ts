@@ -4,10 +4,10 @@
  */
 import { type Dirent, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
-import { DataError, UsageError } from '../../errors.js';
+import { DataError } from '../../errors.js';
 import { ExhaustedError, inWords, kindOf, lackOf, missingAdvice } from '../../files.node.js';
 import { HOW_TO_CONVERT } from '../pictures/format.js';
-import { type SkippedFile, split as splitIndices } from '../dataset.js';
+import type { SkippedFile } from '../dataset.js';
 import type { PictureArray } from './picture-array.js';
 
 /** A picture file and the index of its class. */
@@ -37,15 +37,6 @@ export interface FileList {
   readonly array?: PictureArray;
 }
 
-/** Training and validation files, and in words where they come from. */
-export interface Splits {
-  readonly training: FileList;
-  readonly validation: FileList | null;
-  /** Whether those may choose between models; pictures for a last test only judge. */
-  readonly mayChoose: boolean;
-  readonly layout: string;
-}
-
 const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.bmp']);
 const otherPictureExtensions = new Set(
   '.gif .webp .tif .tiff .heic .heif .avif .jxl .jp2 .ppm .pgm .tga .psd'.split(' '),
@@ -54,8 +45,6 @@ const otherPictureExtensions = new Set(
 const trainingFolders = ['training_set', 'train'];
 const testFolders = ['test_set', 'test'];
 const choosingFolders = ['val', 'validation'];
-/** Where several are there, the first: pictures kept for a last test should not steer the training. */
-const validationFolders = [...choosingFolders, ...testFolders];
 
 /** The parts of a data set, and the names of their folders. */
 export const partFolders = { training: trainingFolders, validation: choosingFolders, test: testFolders } as const;
@@ -148,7 +137,7 @@ export function listClassFolders(given: string): FileList {
 }
 
 function checkClassFolders(directory: string, classNames: readonly string[]): void {
-  const known = [...trainingFolders, ...validationFolders];
+  const known = Object.values(partFolders).flat();
   if (classNames.length > 0 && classNames.every((name) => known.includes(name.toLowerCase()))) {
     throw new DataError(
       `${directory}: expected a folder per class, received ${classNames.join(', ')}, which hold the classes of ` +
@@ -164,62 +153,11 @@ function checkClassFolders(directory: string, classNames: readonly string[]): vo
   }
 }
 
-/**
- * Finds training and validation pictures in one of these layouts: `training_set/` or `train/` beside `val/`,
- * `validation/`, `test_set/` or `test/`; or the class folders themselves, of which `split` goes to validation.
- *
- * @param options split: the fraction for validation, stratified and drawn from `seed` (default 0)
- * @throws DataError for a layout that cannot be used, or classes that differ between training and validation;
- *   UsageError for a fraction out of range, or one where nothing is to split
- */
-export function resolveSplits(given: string, options: { split?: number; seed?: number } = {}): Splits {
-  const directory = withSlashes(given);
-  const { split, seed = 0 } = options;
-  const folders = subfolders(directory);
-  const find = (wanted: readonly string[]) =>
-    wanted.map((name) => folders.find((folder) => folder.toLowerCase() === name)).find((name) => name !== undefined);
-  const trainingFolder = find(trainingFolders);
-  const validationFolder = find(validationFolders);
-  const trainingDirectory = trainingFolder === undefined ? directory : `${directory}/${trainingFolder}`;
-
-  if (trainingFolder !== undefined && validationFolder !== undefined) {
-    if (split !== undefined) {
-      throw new UsageError(
-        `${directory}: has its own validation folder ${validationFolder}/, so there is nothing to split; ` +
-          `leave the split out, or give ${trainingDirectory} to split that`,
-      );
-    }
-    const training = listClassFolders(trainingDirectory);
-    const validation = listClassFolders(`${directory}/${validationFolder}`);
-    checkSameClasses(training, validation);
-    const layout = `training on ${training.name}, validating on ${validation.name}`;
-    const mayChoose = !testFolders.includes(validationFolder.toLowerCase());
-    return { training, validation, mayChoose, layout };
-  }
-  const all = listClassFolders(trainingDirectory);
-  if (split === undefined)
-    return { training: all, validation: null, mayChoose: false, layout: `training on ${all.name}, no validation` };
-  const parts = splitIndices({ labels: all.files.map((file) => file.label), classNames: all.classNames }, split, seed);
-  const training = { ...all, files: parts.training.map((index) => all.files[index]) };
-  // What was skipped is reported once, with the training files.
-  const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
-  const layout = `${all.name}, ${split} of it for validation`;
-  return { training, validation, mayChoose: true, layout };
-}
-
-function checkSameClasses(training: FileList, validation: FileList): void {
-  if (training.classNames.join('/') === validation.classNames.join('/')) return;
-  throw new DataError(
-    `${validation.name}: expected the classes of ${training.name} (${training.classNames.join(', ')}), ` +
-      `received ${validation.classNames.join(', ')}; give the class folders the same names`,
-  );
-}
-
 /** What a folder's name says of the pictures in it. */
 export function roleOf(name: string): 'training' | 'validation' | 'pictures' {
   const known = basename(name).toLowerCase();
   if (trainingFolders.includes(known)) return 'training';
-  return validationFolders.includes(known) ? 'validation' : 'pictures';
+  return [...choosingFolders, ...testFolders].includes(known) ? 'validation' : 'pictures';
 }
 
 /** Names of the folders in a folder, sorted. @throws DataError when it cannot be read, or is none */

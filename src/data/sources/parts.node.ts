@@ -18,7 +18,7 @@ export interface Parts {
 const allNames = Object.keys(partFolders) as PartName[];
 
 /**
- * Class folders, undivided or in `train/`, `val/` and `test/` (see `resolveSplits`); a manifest; or a practice set.
+ * Class folders, undivided or in `train/`, `val/` and `test/` ; a manifest; or a practice set.
  *
  * @throws DataError for what cannot be used
  */

@@ -1,100 +1,146 @@
-/** From what a user gives as data (class folders, a manifest, a practice set) to training and validation pictures. */
+/** From what a user gives as data (class folders, a manifest, a practice set) to pictures that train, that choose, and that judge. */
 import { DataError, UsageError } from '../../errors.js';
-import { listArraySet, openArraySet } from './array-files.node.js';
-import { splitByGroup, split as splitEvenly } from '../dataset.js';
-import {
-  type FileList,
-  listClassFolders,
-  MOST_CLASSES,
-  resolveSplits,
-  type Splits,
-  withSlashes,
-} from './folder.node.js';
-import { isManifest, readManifest } from './manifest.node.js';
+import { openArraySet } from './array-files.node.js';
+import { classCounts, splitByGroup, split as splitEvenly } from '../dataset.js';
+import { type FileList, fileKind, listClassFolders, MOST_CLASSES, withSlashes } from './folder.node.js';
+import { isManifest } from './manifest.node.js';
+import { openParts, type PartName } from './parts.node.js';
 import { turns } from '../../turns.js';
 
 export interface SplitOptions {
   /** Fraction for validation, stratified; only where the data is not divided already. */
-  readonly split?: number;
+  readonly split?: number | undefined;
+  /**
+   * Fraction of the training pictures, stratified, that are the validation where there are no others for that; 'auto' is `HOLD_BACK`, of
+   * sets of which that leaves enough to choose by. Default 0.
+   */
+  readonly holdBack?: number | 'auto' | undefined;
+  /** The pictures for a last test are the validation: they choose, and are no evidence any more. */
+  readonly validateOnTest?: boolean | undefined;
   /** Default 0. */
   readonly seed?: number;
   /**
    * A regular expression on each picture's path (with '/' between folders); pictures for which its first group (or the whole
-   * match) is equal stay together in the split. Default: the manifest's column 'group', where there is one.
+   * match) is equal stay together. Default: the manifest's column 'group', where there is one.
    */
-  readonly groupBy?: RegExp;
+  readonly groupBy?: RegExp | undefined;
 }
 
+export interface Splits {
+  readonly training: FileList;
+  /** They choose between models (the best epoch, when to stop), and are no judges of what they chose. */
+  readonly validation: FileList | null;
+  /** For a last test: they judge, and choose nothing. */
+  readonly test: FileList | null;
+  /** Where the validation comes from; null where there is none. */
+  readonly validationFrom: 'the data' | 'split' | 'held back' | 'test' | null;
+  /** Part of the training pictures that was held back. */
+  readonly holdBack: number;
+  /** All of it in words. */
+  readonly layout: string;
+}
+
+/** Part of the training pictures that is held back by default … */
+export const HOLD_BACK = 0.15;
+/** … where each class has so many pictures: fewer than three of one class held back choose by chance. */
+export const FEWEST_TO_HOLD_BACK = 20;
+
 /**
- * Training and validation pictures of class folders (see `resolveSplits`), a manifest, or a practice set.
+ * Pictures of class folders, undivided or in parts, of a manifest, or of a practice set: see `openParts`.
  *
  * @throws DataError for data that cannot be used; UsageError for a split or groups where nothing is to split
  */
 export async function openSplits(given: string, options: SplitOptions = {}): Promise<Splits> {
   const path = withSlashes(given);
-  const { split, groupBy } = options;
-  if (groupBy && split === undefined) {
+  const { split, groupBy, holdBack = 0, validateOnTest = false } = options;
+  if (groupBy && split === undefined && holdBack === 0)
     throw new UsageError('group-by: says what must stay together in a split, and there is none; add --split 0.2');
+  const parts = await partsOf(path);
+  const { training, validation, test } = parts;
+  const own = validation ?? test;
+  if (split !== undefined && own) {
+    const kind = validation ? 'validation' : 'test';
+    throw new UsageError(
+      `${path}: has its own ${kind} pictures (${own.name}), so there is nothing to split; leave the split out, ` +
+        `or give ${training.name} to split that`,
+    );
   }
-  const divided = await openDivided(path);
-  if (!divided) {
-    const folders = resolveSplits(path, groupBy || split === undefined ? {} : options);
-    if (split === undefined || !groupBy) return folders;
-    if (folders.validation) return resolveSplits(path, options); // says that there is nothing to split
-    return divide(folders.training, split, options);
+  if (split !== undefined && typeof holdBack === 'number' && holdBack > 0)
+    throw new UsageError('hold-back: says how many of the training pictures choose, as the split does; leave one out');
+  const left = test ? `, ${test.name} left for evaluate` : '';
+  if (split !== undefined) {
+    const { groups, ...divided } = await divide(training, split, options);
+    const layout = `${training.name}, ${split} of it for validation${groups}`;
+    return { ...divided, test: null, validationFrom: 'split', holdBack: 0, layout };
   }
-  const { training, validation, mayChoose } = divided;
+  if (validateOnTest) {
+    if (!test)
+      throw new UsageError(`validate-on-test: expects pictures for a test, and ${path} has none; leave it out`);
+    const layout = `training on ${training.name}, validating on ${test.name}`;
+    return { training, validation: test, test: null, validationFrom: 'test', holdBack: 0, layout };
+  }
   if (validation) {
-    if (split !== undefined) {
-      throw new UsageError(
-        `${path}: has its own validation pictures, so there is nothing to split; leave the split out`,
-      );
-    }
-    return {
-      training,
-      validation,
-      mayChoose,
-      layout: `training on ${training.name}, validating on ${validation.name}`,
-    };
+    const layout = `training on ${training.name}, validating on ${validation.name}${left}`;
+    return { ...parts, validationFrom: 'the data', holdBack: 0, layout };
   }
-  if (split === undefined)
-    return { training, validation: null, mayChoose, layout: `training on ${training.name}, no validation` };
-  return divide(training, split, options);
+  const held = await holdBackSome(training, options);
+  if (held) {
+    const layout = `training on ${training.name}, ${held.fraction} of it held back for validation${held.groups}${left}`;
+    const { training: rest, validation: some } = held;
+    return { training: rest, validation: some, test, validationFrom: 'held back', holdBack: held.fraction, layout };
+  }
+  if (groupBy)
+    throw new UsageError(
+      'group-by: says what must stay together in a split, and there are too few pictures to hold some back by themselves; ' +
+        'add --split 0.2',
+    );
+  const layout = `training on ${training.name}, no validation${left}`;
+  return { ...parts, validationFrom: null, holdBack: 0, layout };
 }
 
-/**
- * The same training pictures, a part of which is held back to choose by, in place of validation pictures that may choose nothing.
- * @param fraction stratified, or by groups as in `openSplits`
- */
-export async function holdBack(
-  splits: Splits,
-  fraction: number,
-  options: Omit<SplitOptions, 'split'> = {},
-): Promise<Splits> {
-  if (splits.mayChoose) return splits;
-  return divide(splits.training, fraction, options);
-}
-
-/** All labelled pictures in one place: class folders, or the training part of a manifest or practice set. */
+/** All labelled pictures in one place: class folders, or the training part of a divided set. */
 export async function listLabelled(given: string): Promise<FileList> {
+  return isManifest(given) || (await openArraySet(withSlashes(given)))
+    ? (await partsOf(given)).training
+    : listClassFolders(given);
+}
+
+/** @throws DataError for classes that differ, or have no pictures */
+async function partsOf(given: string): Promise<Pick<Splits, 'training' | 'validation' | 'test'>> {
   const path = withSlashes(given);
-  const divided = await openDivided(path);
-  return divided ? divided.training : listClassFolders(path);
+  const { isDivided, names, list } = await openParts(path);
+  const part = (name: PartName): FileList | null => (names.includes(name) ? list(name) : null);
+  const [training, validation, test] = [part('training'), part('validation'), part('test')];
+  if (!training) {
+    if (isFolder(path) && isDivided) listClassFolders(path); // says which of its folders to give
+    const only = (validation ?? test) as FileList;
+    checkClasses(only, '');
+    const note = `${path}: has no training pictures; its pictures for validation or test are taken (${only.files.length})`;
+    return { training: isManifest(path) ? { ...only, notes: [note] } : only, validation: null, test: null };
+  }
+  checkClasses(training, validation || test ? ' for training' : '');
+  for (const [other, purpose] of [
+    [validation, ' for validation'],
+    [test, ' for a test'],
+  ] as const) {
+    if (!other) continue;
+    checkSameClasses(training, other);
+    checkClasses(other, purpose);
+  }
+  return { training, validation, test };
 }
 
-type Divided = Omit<Splits, 'layout'>;
+const isFolder = (path: string): boolean => fileKind(path) === 'folder';
 
-async function openDivided(path: string): Promise<Divided | null> {
-  const divided = isManifest(path) ? await fromManifest(path) : await fromArrays(path);
-  if (!divided) return null;
-  const { training, validation } = divided;
-  checkLabels(training, validation ? ' for training' : '');
-  if (validation) checkLabels(validation, ' for validation');
-  return divided;
+function checkSameClasses(training: FileList, other: FileList): void {
+  if (training.classNames.join('/') === other.classNames.join('/')) return;
+  throw new DataError(
+    `${other.name}: expected the classes of ${training.name} (${training.classNames.join(', ')}), ` +
+      `received ${other.classNames.join(', ')}; give the class folders the same names`,
+  );
 }
 
-/** Folders are checked where they are listed. */
-function checkLabels({ name, classNames, files }: FileList, purpose: string): void {
+function checkClasses({ name, classNames, files }: FileList, purpose: string): void {
   if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
     const received = `${classNames.length}: ${classNames.slice(0, 5).join(', ')}`;
     throw new DataError(`${name}: expected 2 to ${MOST_CLASSES} classes, received ${received}; look at its labels`);
@@ -105,49 +151,40 @@ function checkLabels({ name, classNames, files }: FileList, purpose: string): vo
   throw new DataError(`${name}: expected pictures of every class${purpose}, received none of '${missing}'; add some`);
 }
 
-async function fromManifest(path: string): Promise<Divided> {
-  const { training, validation, test } = await readManifest(path);
-  const only = training ? null : (validation ?? test);
-  if (only) {
-    const note = `${path}: has no training pictures; its pictures for validation or test are taken (${only.files.length})`;
-    return { training: { ...only, notes: [note] }, validation: null, mayChoose: false };
-  }
-  return {
-    training: { ...(training as FileList), notes: leftNotes(path, validation, test) },
-    validation: validation ?? test,
-    mayChoose: validation !== null,
-  };
+interface DividedList {
+  readonly training: FileList;
+  readonly validation: FileList;
+  /** In words; empty without groups. */
+  readonly groups: string;
 }
 
-async function fromArrays(path: string): Promise<Divided | null> {
-  const set = await openArraySet(path);
-  if (!set) return null;
-  const { training, validation, test } = listArraySet(set);
-  if (training)
-    return {
-      training: { ...training, notes: leftNotes(path, validation, test) },
-      validation: validation ?? test,
-      mayChoose: validation !== null,
-    };
-  const only = validation ?? test;
-  return only && { training: only, validation: null, mayChoose: false };
-}
-
-/** Of validation and test pictures the former steer the training. */
-function leftNotes(path: string, validation: FileList | null, test: FileList | null): string[] {
-  return validation && test ? [`${path}: its test pictures are left for a last test (${test.files.length})`] : [];
-}
-
-async function divide(all: FileList, fraction: number, { seed = 0, groupBy }: SplitOptions): Promise<Splits> {
+async function divide(all: FileList, fraction: number, { seed = 0, groupBy }: SplitOptions): Promise<DividedList> {
   const groups = await groupsOf(all, groupBy);
   const data = { labels: all.files.map(({ label }) => label), classNames: all.classNames };
   const parts = groups ? splitByGroup({ ...data, groups }, fraction, seed) : splitEvenly(data, fraction, seed);
-  const training = { ...all, files: parts.training.map((index) => all.files[index]) };
-  // What was skipped is reported once, with the training files.
-  const validation = { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] };
-  const grouped = groups ? `, ${new Set(groups).size} groups kept together` : '';
-  const layout = `${all.name}, ${fraction} of it for validation${grouped}`;
-  return { training, validation, mayChoose: true, layout };
+  return {
+    training: { ...all, files: parts.training.map((index) => all.files[index]) },
+    // What was skipped is reported once, with the training files.
+    validation: { ...all, files: parts.validation.map((index) => all.files[index]), skipped: [], notes: [] },
+    groups: groups ? `, ${new Set(groups).size} groups kept together` : '',
+  };
+}
+
+async function holdBackSome(
+  all: FileList,
+  options: SplitOptions,
+): Promise<(DividedList & { readonly fraction: number }) | null> {
+  const { holdBack = 0 } = options;
+  if (holdBack === 0) return null;
+  if (holdBack !== 'auto') return { ...(await divide(all, holdBack, options)), fraction: holdBack };
+  const counts = classCounts({ labels: all.files.map(({ label }) => label), classNames: all.classNames });
+  if (Math.min(...counts) < FEWEST_TO_HOLD_BACK) return null;
+  try {
+    return { ...(await divide(all, HOLD_BACK, options)), fraction: HOLD_BACK };
+  } catch (error) {
+    if (error instanceof DataError && !options.groupBy) return null; // groups that cannot be parted, and nobody asked for it
+    throw error;
+  }
 }
 
 /** The group of each picture, or null where there are none. */

@@ -7,12 +7,14 @@ import type { Batches } from './batches.js';
 import { RunningMean, type SetMetrics } from './figures.js';
 import type { Exclusive } from './exclusive.js';
 import { runSteps, whenReady } from './run-steps.js';
-import type { BatchMetrics, Steps } from './steps.js';
+import type { BatchMetrics, Ran, Steps } from './steps.js';
 
 export interface EvaluateOptions {
   /** Steps to run; past one pass over the data they go on into the next. Default: one pass. */
   steps?: number;
   signal?: AbortSignal;
+  /** Takes what the model gives, step by step. */
+  onScores?: OnScores | undefined;
   /** As for `predict`. */
   tune?: boolean;
 }
@@ -59,26 +61,46 @@ export function checkFinite({ loss, notFinite, badParameters }: BatchMetrics, wh
     );
 }
 
-/** Means over `steps` steps; null when the signal came first. `round` counts earlier calls, so that each goes on where the last ended. */
+interface MeasureOptions extends EvaluateOptions {
+  /** Counts earlier calls, so that each goes on where the last ended. */
+  readonly round: number;
+  readonly what: string;
+  readonly where: string;
+}
+
+/** Means over `steps` steps; null when the signal came first. */
 export async function measure(
   steps: Steps,
   source: PictureSource,
   batches: Batches,
-  { round, where, what, ...options }: EvaluateOptions & { round: number; what: string; where: string },
+  { round, where, what, onScores, ...options }: MeasureOptions,
 ): Promise<SetMetrics | null> {
   const { steps: count = batches.stepsPerPass, signal } = options;
   const running = new RunningMean();
   const stopped = (): boolean => signal?.aborted ?? false;
+  let telling: Promise<void> = Promise.resolve();
+  const judge = (indices: Uint32Array): Ran => {
+    if (!onScores) return steps.evaluate(source, indices.length, stopped);
+    const tell = (): Promise<void> => {
+      const earlier = telling;
+      const scores = steps.scores(indices.length); // asked for before the next step writes over them
+      telling = earlier.then(async () => onScores(indices, await scores));
+      telling.catch(() => {}); // awaited one step later, it must not count as unhandled until then
+      return earlier;
+    };
+    const judging = steps.judge(source, indices.length, stopped);
+    return judging ? judging.then<boolean | void>((done) => (done === false ? false : tell())) : tell();
+  };
   const done = await runSteps(steps, {
     count,
     stopped,
-    run: (index) =>
-      whenReady(steps, source.load(round * count + index), ({ length }) => steps.evaluate(source, length, stopped)),
+    run: (index) => whenReady(steps, source.load(round * count + index), judge),
     onFigures(figures) {
       checkFinite(figures, what, where);
       running.add(figures);
     },
   });
+  await telling;
   return done < count ? null : running.metrics;
 }
 

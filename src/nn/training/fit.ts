@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
-import { checkCounts, checkFinite, largestBatch, measure, type PassOwner } from './evaluate.js';
+import { checkCounts, checkFinite, largestBatch, measure, type OnScores, type PassOwner } from './evaluate.js';
 import type { EpochLog, History, Progress, TrainedModel, TrainingCallback, TrainingEvent } from './events.js';
 import type { Exclusive } from './exclusive.js';
 import { RunningMean } from './figures.js';
@@ -29,6 +29,8 @@ export interface FitOptions {
   validationData?: Batches;
   /** Default: one pass over the validation data. */
   validationSteps?: number;
+  /** Takes what the model gives for the validation pictures in each epoch, step by step, before the epoch's event. */
+  onValidationScores?: OnScores;
   /** Told of every event, in this order, before `onProgress` and `onEpoch`; each is waited for. */
   callbacks?: readonly TrainingCallback[];
   /** Called after each step whose figures are known. */
@@ -47,6 +49,7 @@ export const fitOptionNames: Readonly<Record<keyof FitOptions, true>> = {
   accumulate: true,
   validationData: true,
   validationSteps: true,
+  onValidationScores: true,
   callbacks: true,
   onProgress: true,
   onEpoch: true,
@@ -176,6 +179,7 @@ export async function fitBatches(
             round: epoch - 1,
             what: 'validation loss',
             where,
+            onScores: options.onValidationScores,
             ...(validationSteps && { steps: validationSteps }),
             ...(options.signal && { signal: options.signal }),
           }),

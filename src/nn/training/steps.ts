@@ -5,6 +5,7 @@
  *   gradients:  batch → layers → loss → metrics row → gradients
  *   update:     gradients → optimizer
  *   evaluating: batch → layers → loss → metrics row
+ *   judging:    the same, and scores
  *   predicting: batch → layers → scores
  *
  * A training step is gradients and update, two recordings joined in one submit, unless something is to stand between.
@@ -47,6 +48,8 @@ export interface BatchMetrics {
 export interface StepsOptions {
   /** The layers as a function: x [n, …] → the last layer's values [n, units]. */
   readonly forward: (x: Tensor, options: ForwardOptions) => Tensor;
+  /** The last layer's activation: the loss' scores → probabilities. */
+  readonly finish: (scores: Tensor) => Tensor;
   readonly units: number;
   readonly loss: Loss;
   readonly optimizer: BoundOptimizer;
@@ -59,7 +62,7 @@ export interface StepsOptions {
   readonly stochastic: boolean;
 }
 
-export type StepKind = 'gradients' | 'evaluate' | 'predict';
+export type StepKind = 'gradients' | 'evaluate' | 'judge' | 'predict';
 
 /** Where a training step stands. */
 export interface TrainingStep {
@@ -92,7 +95,7 @@ export class Steps {
   readonly #row: Tensor;
   readonly #hostRow = new Uint32Array(1);
   readonly #step: Tensor;
-  /** Where predicting steps leave their scores, by batch size. */
+  /** Where judging and predicting steps leave their scores, by batch size. */
   readonly #scores = new Map<number, Tensor>();
   /** 1/n for each of n samples, by batch size: the gradient of the mean loss with respect to each sample's. */
   readonly #shares = new Map<number, Tensor>();
@@ -143,6 +146,16 @@ export class Steps {
 
   evaluate(source: BatchSource, count: number, stopped?: () => boolean): Ran {
     return this.#measured(['evaluate'], source, count, stopped);
+  }
+
+  /** An evaluating step after which `scores` has the probabilities. */
+  judge(source: BatchSource, count: number, stopped?: () => boolean): Ran {
+    return this.#measured(['judge'], source, count, stopped);
+  }
+
+  /** Probabilities that the last judging step of so many samples left, [n, units]. */
+  scores(count: number): Promise<Float32Array> {
+    return this.#scoresOf(count).read();
   }
 
   #measured(
@@ -196,7 +209,7 @@ export class Steps {
     while (this.#inTurns) await this.#inTurns;
     const running = this.#run(this.#recordingOf('predict', source, count));
     if (running) await running;
-    return this.#scoresOf(count).read();
+    return this.scores(count);
   }
 
   #scoresOf(count: number): Tensor {
@@ -270,7 +283,7 @@ export class Steps {
     if (!recording) {
       if (kind === 'gradients' && !this.#shares.has(count))
         this.#shares.set(count, tensor(this.#device, new Float32Array(count).fill(1 / count)));
-      if (kind === 'predict') this.#scoresOf(count);
+      if (kind === 'judge' || kind === 'predict') this.#scoresOf(count);
       recording = this.#device.record(this.#pool, () => this.#queue(kind, source, count));
       recordings.set(key, recording);
     }
@@ -300,7 +313,7 @@ export class Steps {
 
   /** The step itself, as an ordinary computation. */
   #queue(kind: StepKind, source: BatchSource, count: number): void {
-    const { forward, units, loss, classWeights: weights, penalty } = this.#options;
+    const { forward, finish, units, loss, classWeights: weights, penalty } = this.#options;
     const x = source.batch(count);
     const step = this.#step;
     if (kind === 'predict') {
@@ -324,6 +337,10 @@ export class Steps {
     launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
       this.#table,
     ]);
+    if (kind === 'judge') {
+      const probabilities = noGrad(() => (loss.onLogits ? finish(result.scores) : result.scores));
+      launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scores.get(count)]);
+    }
     if (training) backward(tape, result.loss, result.seed);
   }
 
