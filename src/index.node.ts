@@ -46,6 +46,7 @@ export { cacheDirectory, DEFAULT_CACHE_LIMIT, isWithin, markedCacheDirectory } f
 export { synthesize } from './data/belt/synthetic.node.js';
 export { csvLog } from './nn/training/callbacks.node.js';
 export { changeModelFile, loadModel, saveModel } from './formats/beltnet/model.node.js';
+export { loadOnnx } from './formats/onnx/onnx.node.js';
 /** A model of Keras 1 to 3 from its files. @throws ModelFileError naming the file and what was expected */
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
   return (await import('./formats/keras/keras.node.js')).loadKeras(...paths); // with the libraries that it needs

@@ -71,6 +71,7 @@ export { batchNorm, batchNormInference, type MovingStatistics } from './kernels/
 export { addBias } from './kernels/dense/bias.js';
 export { binaryCrossEntropy, binaryCrossEntropyWithLogits } from './kernels/loss/binary-cross-entropy.js';
 export { concat } from './kernels/move/concat.js';
+export { permute } from './kernels/move/permute.js';
 export { conv2d } from './kernels/conv2d/conv2d.js';
 export { dense } from './kernels/dense/dense.js';
 export { dropout } from './kernels/elementwise/dropout.js';
@@ -132,7 +133,7 @@ export type { ModelConfig, ModelNode } from './nn/graph.js';
 export { Model, type CallOptions } from './nn/model.js';
 export { Normalization, Rescaling } from './nn/layers/preprocessing.js';
 export { Activation, ELU, LeakyReLU, ReLU, Softmax } from './nn/layers/activation.js';
-export { Dropout, Reshape, Cropping2D, ZeroPadding2D } from './nn/layers/core.js';
+export { Dropout, Permute, Reshape, Cropping2D, ZeroPadding2D } from './nn/layers/core.js';
 export { Add, Concatenate, Multiply } from './nn/layers/merging.js';
 export { BatchNormalization } from './nn/layers/normalization.js';
 export { AveragePooling2D, GlobalAveragePooling2D, GlobalMaxPooling2D } from './nn/layers/pooling.js';
@@ -225,6 +226,12 @@ export {
 } from './formats/beltnet/model.js';
 export { decodeTrainingState, encodeTrainingState } from './formats/beltnet/training-state.js';
 export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
+export {
+  importOnnx,
+  supportedOperators,
+  type ImportedOnnx,
+  type ImportOnnxOptions,
+} from './formats/onnx/import-onnx.js';
 export type { Sha256 } from './formats/content-hash.js';
 export { readSafetensors, writeSafetensors, type SafeTensor, type TensorToWrite } from './formats/safetensors.js';
 export { encodeTorchSafetensors } from './formats/torch/torch.js';

@@ -57,6 +57,15 @@ def pad_same(x, size, strides, dilation=(1, 1), value=0.0):
     return F.pad(x, pads, value=value)
 
 
+def pad_pool(x, config, value=0):
+    if config["padding"] == "valid":
+        return x
+    if config["padding"] == "same":
+        return pad_same(x, config["poolSize"], config["strides"], value=value)
+    (top, bottom), (left, right) = config["padding"]
+    return F.pad(x, (left, right, top, bottom), value=value)
+
+
 class Convolution(nn.Conv2d):
     """Conv2D and DepthwiseConv2D."""
 
@@ -111,15 +120,14 @@ class Layer(nn.Module):
         config, x = self.config, inputs[0]
         kind = config["kind"]
         if kind == "MaxPooling2D":
-            if config["padding"] == "same":
-                x = pad_same(x, config["poolSize"], config["strides"], value=-torch.inf)
+            x = pad_pool(x, config, value=-torch.inf)
             return F.max_pool2d(x, config["poolSize"], config["strides"])
         if kind == "AveragePooling2D":
             if config["padding"] == "valid":
                 return F.avg_pool2d(x, config["poolSize"], config["strides"])
             # Padding is not counted: the mean of zeros and values, divided by the part that is no padding.
             sums, parts = (
-                F.avg_pool2d(pad_same(each, config["poolSize"], config["strides"]), config["poolSize"], config["strides"])
+                F.avg_pool2d(pad_pool(each, config), config["poolSize"], config["strides"])
                 for each in (x, torch.ones_like(x))
             )
             return sums / parts
@@ -129,12 +137,14 @@ class Layer(nn.Module):
             return x.amax(dim=(2, 3), keepdim=config.get("keepdims", False))
         if kind == "ZeroPadding2D":
             (top, bottom), (left, right) = config["padding"]
-            return F.pad(x, (left, right, top, bottom))
+            return F.pad(x, (left, right, top, bottom), value=config.get("value", 0))
         if kind == "Cropping2D":
             (top, bottom), (left, right) = config["cropping"]
             return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
         if kind == "Flatten":
             return x.flatten(1)  # channels first, as the next Dense layer's weights are
+        if kind == "Permute":
+            return x.movedim(1, -1).permute(0, *config["dims"]).movedim(-1, 1)
         if kind == "Reshape":
             # The elements are in the order of channels last.
             return x.movedim(1, -1).reshape(-1, *config["targetShape"]).movedim(-1, 1)

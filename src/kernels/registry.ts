@@ -28,6 +28,7 @@ import { binaryCrossEntropyEntry } from './loss/binary-cross-entropy.js';
 import { labelEntry } from './loss/labels.js';
 import { softmaxCrossEntropyEntry } from './loss/softmax-cross-entropy.js';
 import { concatEntry } from './move/concat.js';
+import { permuteEntry } from './move/permute.js';
 import { padEntry } from './move/pad.js';
 import { reshapeEntry } from './move/reshape.js';
 import { batchNormEntry } from './norm/samples.js';
@@ -84,6 +85,7 @@ const registry: readonly RegistryEntry[] = [
   dropoutEntry,
   reshapeEntry,
   concatEntry,
+  permuteEntry,
   padEntry,
   reduceEntry,
   broadcastEntry,

@@ -30,11 +30,20 @@ const withRegularizer = (options: Options): Options => {
   return { ...others, kernel_regularizer: l2 };
 };
 
+/** Of pools, whose padding Keras has by name only. */
+const ofPools = (layer: Layer): Options => {
+  const options = ofPictures(layer);
+  if (typeof options['padding'] === 'string') return options;
+  throw new UsageError(
+    `export: layer '${layer.name}' has a padding in numbers, which Keras' pools have not; export to onnx`,
+  );
+};
+
 /** Keras' options of each kind, whose class has the same name there. */
 const forms: { readonly [Kind in LayerKind]: (layer: LayerOf<Kind>) => Options } = {
   Activation: plain,
   Add: plain,
-  AveragePooling2D: ofPictures,
+  AveragePooling2D: ofPools,
   BatchNormalization(layer) {
     const { unbiased_variance: _, ...options } = plain(layer); // matters in training only
     return options;
@@ -50,14 +59,19 @@ const forms: { readonly [Kind in LayerKind]: (layer: LayerOf<Kind>) => Options }
   GlobalAveragePooling2D: ofPictures,
   GlobalMaxPooling2D: ofPictures,
   LeakyReLU: plain,
-  MaxPooling2D: ofPictures,
+  MaxPooling2D: ofPools,
   Multiply: plain,
   Normalization: () => ({ axis: -1, invert: false, mean: null, variance: null }),
+  Permute: plain,
   ReLU: plain,
   Rescaling: plain,
   Reshape: plain,
   Softmax: plain,
-  ZeroPadding2D: ofPictures,
+  ZeroPadding2D(layer) {
+    const { value, ...options } = ofPictures(layer);
+    if ((value ?? 0) === 0) return options;
+    throw new UsageError(`export: layer '${layer.name}' pads with ${String(value)}, Keras with 0 only; export to onnx`);
+  },
 };
 
 /** A layer as Keras serializes it. @throws UsageError for a layer that is not beltnet's own */

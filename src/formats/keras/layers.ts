@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import type { activationNames } from '../../nn/activations.js';
 import { Activation, ELU, LeakyReLU, ReLU, Softmax } from '../../nn/layers/activation.js';
 import { Conv2D, DepthwiseConv2D } from '../../nn/layers/convolution.js';
-import { Cropping2D, Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
+import { Cropping2D, Dense, Dropout, Flatten, Permute, Reshape, ZeroPadding2D } from '../../nn/layers/core.js';
 import type { Layer } from '../../nn/layers/layer.js';
 import { Add, Concatenate, Multiply } from '../../nn/layers/merging.js';
 import { BatchNormalization } from '../../nn/layers/normalization.js';
@@ -177,6 +177,10 @@ const conversions: { readonly [Kind in LayerKind]: Conversion } & Readonly<Recor
         { name },
       );
     },
+  ),
+  Permute: kind(
+    { dims: v.pipe(v.array(count, 'positive integers'), v.maxLength(8, 'at most 8 axes')) },
+    ({ name, dims }) => new Permute(dims, { name }),
   ),
   ZeroPadding2D: kind(
     { padding: v.optional(edges, 1) },

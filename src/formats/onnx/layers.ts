@@ -185,6 +185,9 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
     const parameters = [filled('scale', 1), filled('offset', 0), weight('mean'), weight('variance')];
     return add('BatchNormalization', [x.channelsFirst(), ...parameters], { epsilon: { float: NORMALIZATION_EPSILON } });
   },
+  Permute: ({ options }, { values: [x], add }) => ({
+    channelsLast: add('Transpose', [x.channelsLast()], { perm: [0, ...options.dims] }),
+  }),
   // min(ThresholdedRelu(x), maxValue) − negativeSlope · Relu(threshold − x)
   ReLU({ name, isPlain, options }, { graph, values: [value], add }) {
     const x = value.channelsFirst();
@@ -208,7 +211,9 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
   ZeroPadding2D({ name, options }, { graph, values: [x], add }) {
     const [[top, bottom], [left, right]] = options.padding;
     const pads = graph.integers(`${name}.pads`, [0, 0, top, left, 0, 0, bottom, right]);
-    return add('Pad', [x.channelsFirst(), pads]);
+    const value =
+      options.value === 0 ? [] : [graph.constant(`${name}.value`, [], () => Float32Array.of(options.value))];
+    return add('Pad', [x.channelsFirst(), pads, ...value]);
   },
 };
 

@@ -143,6 +143,9 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
   Normalization: {
     tensors: (_, weight) => ({ running_mean: weight('mean'), running_var: weight('variance') }),
   },
+  Permute: {
+    order: (node, [order]) => (order ? refuse(node, 'turns a flattened vector') : null),
+  },
   ReLU: inPlace,
   Rescaling: inPlace,
   Reshape: {

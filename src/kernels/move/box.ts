@@ -1,4 +1,4 @@
-/** Copying a box of one array to a place in another: what padding, cropping and concatenation are made of. */
+/** Copying a box of one array to a place in another: what padding, cropping, concatenation and exchanging axes are made of. */
 import { split } from '../../tensor/cpu/parts.js';
 import { dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import type { BufferView, Dispatch, Numbers, WasmCall } from '../../tensor/kernel.js';
@@ -8,11 +8,14 @@ import { sizeOf, type Shape } from '../../tensor/shape.js';
 export interface Corner {
   readonly shape: Shape;
   readonly start: readonly number[];
+  /** Distances in elements between neighbours along each axis; by default those of an array of this shape. */
+  readonly steps?: readonly number[];
 }
 
+export const stepsOf = (shape: Shape): number[] => shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+
 /** Distances in elements between neighbours along each axis, and the offset of the box. */
-function strides({ shape, start }: Corner): { steps: number[]; offset: number } {
-  const steps = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+function strides({ shape, start, steps = stepsOf(shape) }: Corner): { steps: readonly number[]; offset: number } {
   return { steps, offset: start.reduce((sum, at, axis) => sum + at * steps[axis], 0) };
 }
 
@@ -88,7 +91,8 @@ export function copyBoxCalls(from: number, source: Corner, to: number, target: C
       axes[axes.length - 1] = { length: outer.length * length, read: step, write: place };
     } else if (length > 1 || axis === size.length - 1) axes.push({ length, read: step, write: place });
   }
-  const run = axes.pop()?.length ?? 1;
+  const last = axes.at(-1);
+  const run = last?.read === 1 && last.write === 1 ? (axes.pop()?.length ?? 1) : 1;
   while (axes.length < COUNTED_AXES) axes.unshift({ length: 1, read: 0, write: 0 });
   const outer = axes.slice(0, -COUNTED_AXES);
   const [first, second, third] = axes.slice(-COUNTED_AXES);

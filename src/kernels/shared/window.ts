@@ -3,7 +3,8 @@ import { ShapeError } from '../../errors.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
 
 export type Pair = readonly [number, number];
-export type Padding = 'valid' | 'same';
+/** By name, or [top, bottom] and [left, right]. */
+export type Padding = 'valid' | 'same' | readonly [Pair, Pair];
 
 export interface WindowAttributes {
   /** Rows and columns of the window. */
@@ -23,7 +24,8 @@ export interface WindowGeometry {
 
 /**
  * 'valid' drops incomplete windows. 'same' gives ceil(input / stride) outputs; the odd row or column of padding comes
- * at the end, as in TensorFlow (tensorflow.org, tf.nn: "notes on padding").
+ * at the end, as in TensorFlow (tensorflow.org, tf.nn: "notes on padding"). In numbers, incomplete windows are dropped as well; each
+ * side is smaller than the window, so that every window sees a part of the picture.
  *
  * @param op names the operation in errors
  * @param x shape [N,H,W,C]
@@ -43,6 +45,14 @@ export function windowGeometry(
     const input = x[axis + 1];
     const reach = (size[axis] - 1) * dilation[axis] + 1;
     if (padding === 'valid') return { count: Math.floor((input - reach) / strides[axis]) + 1, before: 0 };
+    if (padding !== 'same') {
+      const [before, after] = padding[axis];
+      if (![before, after].every((side) => Number.isInteger(side) && side >= 0 && side < reach))
+        throw new ShapeError(
+          `${op}: padding expects integers from 0 to below the window's ${reach}, got ${formatShape(padding[axis])}`,
+        );
+      return { count: Math.floor((input + before + after - reach) / strides[axis]) + 1, before };
+    }
     const count = Math.ceil(input / strides[axis]);
     return { count, before: Math.floor(Math.max((count - 1) * strides[axis] + reach - input, 0) / 2) };
   };

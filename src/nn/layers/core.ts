@@ -3,6 +3,7 @@ import { ShapeError } from '../../errors.js';
 import { dense } from '../../kernels/dense/dense.js';
 import { dropout } from '../../kernels/elementwise/dropout.js';
 import { crop, pad } from '../../kernels/move/pad.js';
+import { permute } from '../../kernels/move/permute.js';
 import { flatten, reshape } from '../../kernels/move/reshape.js';
 import type { Pair } from '../../kernels/shared/window.js';
 import { added, count, flag, lengths, number, optional, pairOf, type Kind } from '../../options.js';
@@ -123,6 +124,35 @@ export class Reshape extends Layer<typeof reshapeSchema> {
   }
 }
 
+const permuteSchema = {
+  /** For each axis of the output the axis of the input, 1 being the first after the batch. */
+  dims: lengths,
+};
+
+/** [H,W,C] with its axes in another order. */
+export class Permute extends Layer<typeof permuteSchema> {
+  static readonly kind = 'Permute';
+  static readonly schema = permuteSchema;
+  static readonly leading = ['dims'];
+
+  constructor(dims: readonly number[], options: OptionsFor<typeof permuteSchema, 'dims'> = {}) {
+    super({ ...options, dims });
+  }
+
+  outputShape(input: Shape): Shape {
+    const { dims } = this.options;
+    if (dims.length !== input.length || dims.toSorted((a, b) => a - b).some((axis, at) => axis !== at + 1))
+      throw new ShapeError(
+        `${this.name || this.kind}: dims expects each of the axes 1 to ${input.length} once, got ${formatShape(dims)}`,
+      );
+    return dims.map((axis) => input[axis - 1]);
+  }
+
+  call([x]: readonly Tensor[]): Tensor {
+    return permute(x, [0, ...this.options.dims]);
+  }
+}
+
 /** A number for all sides, [rows, columns], or [[top, bottom], [left, right]], which is what it is kept as. */
 const sides: Kind<number | Pair | readonly [Pair, Pair], readonly [Pair, Pair]> = {
   expects: 'an integer from 0 to 4096, two of them, or [[top, bottom], [left, right]]',
@@ -139,6 +169,8 @@ const zeroPaddingSchema = {
     [1, 1],
     [1, 1],
   ] as const),
+  /** What is put there in place of 0. */
+  value: added(number(), 0),
 };
 
 const croppingSchema = {
@@ -148,7 +180,7 @@ const croppingSchema = {
   ] as const),
 };
 
-/** Zeros around [H,W,C]. */
+/** Zeros around [H,W,C], or another number. */
 export class ZeroPadding2D extends Layer<typeof zeroPaddingSchema> {
   static readonly kind = 'ZeroPadding2D';
   static readonly schema = zeroPaddingSchema;
@@ -160,7 +192,8 @@ export class ZeroPadding2D extends Layer<typeof zeroPaddingSchema> {
   }
 
   call([x]: readonly Tensor[]): Tensor {
-    return pad(x, [[0, 0], ...this.options.padding, [0, 0]]);
+    const { padding, value } = this.options;
+    return pad(x, [[0, 0], ...padding, [0, 0]], { value });
   }
 }
 

@@ -4,19 +4,31 @@ import { averagePool2d } from '../../kernels/pool/average-pool2d.js';
 import { maxPool2d } from '../../kernels/pool/max-pool2d.js';
 import { globalMaxPool2d } from '../../kernels/reduce/reduce-max.js';
 import { globalAveragePool2d } from '../../kernels/reduce/reduce.js';
-import { windowGeometry, type Pair } from '../../kernels/shared/window.js';
-import { added, flag, oneOf, optional, pairOf } from '../../options.js';
+import { windowGeometry, type Padding, type Pair } from '../../kernels/shared/window.js';
+import { added, flag, oneOf, optional, pairOf, type Kind } from '../../options.js';
 import type { Shape } from '../../tensor/shape.js';
 import type { Tensor } from '../../tensor/tensor.js';
 import { checkPicture, Layer } from './layer.js';
 
 export const paddingOption = oneOf(['valid', 'same']);
 
+/** By name as Keras, or in numbers as others: [[top, bottom], [left, right]]. */
+const poolPadding: Kind<Padding> = {
+  expects: `${paddingOption.expects}, or [[top, bottom], [left, right]]`,
+  read(given) {
+    if (!Array.isArray(given) || given.length !== 2) return paddingOption.read(given);
+    const [rows, columns] = (given as unknown[]).map((side) =>
+      Array.isArray(side) ? pairOf(0).read(side) : undefined,
+    );
+    return rows && columns && [rows, columns];
+  },
+};
+
 const poolingSchema = {
   poolSize: optional(pairOf(1), [2, 2]),
   /** By default the pool's size. */
   strides: optional(pairOf(1), ({ poolSize }: { poolSize: Pair }) => poolSize),
-  padding: optional(paddingOption, 'valid'),
+  padding: optional(poolPadding, 'valid'),
 };
 
 /** Windows of [H,W,C] → [OH,OW,C]. */

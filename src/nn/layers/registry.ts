@@ -4,7 +4,7 @@ import { nearestOf, preview } from '../../options.js';
 import type { Shape } from '../../tensor/shape.js';
 import { Activation, ELU, LeakyReLU, ReLU, Softmax } from './activation.js';
 import { Conv2D, DepthwiseConv2D } from './convolution.js';
-import { Cropping2D, Dense, Dropout, Flatten, Reshape, ZeroPadding2D } from './core.js';
+import { Cropping2D, Dense, Dropout, Flatten, Permute, Reshape, ZeroPadding2D } from './core.js';
 import { classOf, type Layer, type LayerClass, type LayerConfig } from './layer.js';
 import { Add, Concatenate, Multiply } from './merging.js';
 import { BatchNormalization } from './normalization.js';
@@ -31,6 +31,7 @@ const layerClasses = [
   MaxPooling2D,
   Multiply,
   Normalization,
+  Permute,
   ReLU,
   Rescaling,
   Reshape,
