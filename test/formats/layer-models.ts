@@ -21,6 +21,7 @@ import {
   Model,
   Multiply,
   Normalization,
+  Permute,
   Random,
   RandomStream,
   ReLU,
@@ -82,6 +83,12 @@ function shared(): Model {
   return new Model({ inputs: x, outputs: head().reduce((value, each) => each.apply(value), sum) });
 }
 
+/** Above, below, left and right, all different. */
+const sides = [
+  [1, 2],
+  [0, 1],
+] as const;
+
 export const layerModels: Readonly<Record<string, () => Model>> = {
   Conv2D: () => row(new Conv2D(5, [3, 2])),
   'Conv2D, same padding, even window, stride 2': () => row(new Conv2D(5, [4, 2], { padding: 'same', strides: 2 })),
@@ -127,6 +134,11 @@ export const layerModels: Readonly<Record<string, () => Model>> = {
         ],
       }),
     ),
+  'ZeroPadding2D with another number': () =>
+    row(new ZeroPadding2D({ padding: [2, 1], value: -0.75 }), new Conv2D(2, 3)),
+  'MaxPooling2D, padding in numbers': () => row(new MaxPooling2D({ poolSize: 3, strides: 2, padding: sides })),
+  'AveragePooling2D, padding in numbers': () => row(new AveragePooling2D({ poolSize: 3, strides: 2, padding: sides })),
+  Permute: () => row(new Permute([3, 1, 2]), new Conv2D(2, 3)),
   Reshape: () => row(new Reshape([4, 6, 7]), new Conv2D(2, 3)),
   'Reshape to rows': () => row(new Reshape([12, 14]), new BatchNormalization(), new Activation('softmax')),
   Add: () => joined(new Add()),

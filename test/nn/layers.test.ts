@@ -30,6 +30,7 @@ import {
   Normalization,
   ReLU,
   Rescaling,
+  Permute,
   Reshape,
   Sequential,
   Softmax,
@@ -71,6 +72,12 @@ function squeezed(): Model {
   return new Model({ inputs: x, outputs, seed: 5 });
 }
 
+/** Above, below, left and right, all different. */
+const sides = [
+  [1, 2],
+  [0, 1],
+] as const;
+
 const models: Record<string, () => Model> = {
   Conv2D: () => row(new Conv2D(3, [2, 1], { strides: [1, 2], padding: 'same', dilationRate: 1, useBias: false })),
   'Conv2D in groups': () => row(new Conv2D(6, 3, { groups: 2, activation: 'relu' }), new MaxPooling2D()),
@@ -96,6 +103,10 @@ const models: Record<string, () => Model> = {
   BatchNormalization: () => row(new BatchNormalization({ momentum: 0.8, unbiasedVariance: true })),
   'BatchNormalization without scale and center': () => row(new BatchNormalization({ scale: false, center: false })),
   ZeroPadding2D: () => row(new ZeroPadding2D({ padding: [[1, 0], 2] as unknown as [number, number] })),
+  'ZeroPadding2D with another number': () => row(new ZeroPadding2D({ padding: 1, value: 0.5 })),
+  'MaxPooling2D, padding in numbers': () => row(new MaxPooling2D({ poolSize: 3, strides: 2, padding: sides })),
+  'AveragePooling2D, padding in numbers': () => row(new AveragePooling2D({ poolSize: 3, strides: 2, padding: sides })),
+  Permute: () => row(new Permute([2, 3, 1])),
   Reshape: () => row(new Reshape([8, 8, 1])),
   Add: () => joined(new Add()),
   Multiply: () => joined(new Multiply()),
