@@ -155,6 +155,7 @@ export async function parsers(scratch) {
   const { readSafetensors, toFloat32 } = await built('src/formats/safetensors');
   const { importKeras } = await built('src/formats/keras/import-keras');
   const { loadKeras } = await built('src/formats/keras/keras.node');
+  const { importOnnx } = await built('src/formats/onnx/import-onnx');
   const { readKernelChoices } = await built('cli/terminal/device');
 
   const write = (name, bytes) => {
@@ -264,6 +265,11 @@ export async function parsers(scratch) {
       inputs: keras(/^keras2\.json$/),
       spoil: spoilText,
       read: (bytes, name) => importKeras([{ name, bytes }, weights]),
+    },
+    onnx: {
+      inputs: filesIn('test/fixtures/onnx', /\.onnx$/),
+      spoil: spoilBytes,
+      read: (bytes, name) => void importOnnx(bytes, { name }),
     },
     kernels: {
       inputs: [

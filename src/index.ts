@@ -226,6 +226,7 @@ export {
 } from './formats/beltnet/model.js';
 export { decodeTrainingState, encodeTrainingState } from './formats/beltnet/training-state.js';
 export { encodeOnnx, type OnnxOptions } from './formats/onnx/onnx.js';
+export { infoOf, withProbabilities } from './formats/onnx/import-classifier.js';
 export {
   importOnnx,
   supportedOperators,

@@ -1,11 +1,13 @@
-/** `beltnet import`: a model file of beltnet's from one of Keras, with what the latter does not say: classes and preprocessing. */
+/** `beltnet import`: a model file of beltnet's from one of Keras or ONNX, with what those do not say: classes and preprocessing. */
 import { ModelFileError, UsageError } from '../../src/errors.js';
 import {
   alertClassOf,
+  infoOf,
   loadKeras,
+  loadOnnx,
   preprocessingOf,
   saveModel,
-  type ImportedKeras,
+  withProbabilities,
   type Model,
   type ModelInfo,
   type Preprocessing,
@@ -14,7 +16,15 @@ import { noteAlertClass } from '../terminal/alert.js';
 import { defineCommand, toggle, flag, type Options } from '../terminal/command.js';
 import { pictureFlags, probability } from '../terminal/common-flags.js';
 import { refuseExisting } from '../terminal/new-file.js';
-import { anyText, classNames, factor, filePath } from '../terminal/options.js';
+import {
+  anyText,
+  channelNumbers,
+  classNames,
+  factor,
+  filePath,
+  pictureSize,
+  type PictureSize,
+} from '../terminal/options.js';
 import { note, Output, quoted } from '../terminal/output.js';
 
 const flags = {
@@ -28,26 +38,35 @@ const flags = {
     'factor on the pixel values 0 to 255 (default: 1/255; 1 when the model begins with Rescaling)',
     factor,
   ),
+  mean: flag('<r,g,b>', 'what is subtracted from the values then, by channel (with --std)', channelNumbers),
+  std: flag('<r,g,b>', '… and divides them; torchvision: 0.485,0.456,0.406 and 0.229,0.224,0.225', channelNumbers),
+  size: flag('<WxH>', 'ONNX: size of the pictures, where the file does not fix it', pictureSize),
   alertClass: flag('<name>', 'class that raises the alert (default: the second)', anyText),
   threshold: flag('<p>', 'probability of that class from which on the alert is raised', probability, { default: 0.5 }),
   json: toggle('one JSON object on stdout: model, inputShape, classes, preprocessing, alert, notes'),
 };
 
 export const command = defineCommand({
-  operands: { '<files...>': 'a .keras archive, a full model .h5, or model.json and its weights .h5' },
+  operands: { '<files...>': 'a .keras archive, a full model .h5, model.json and its weights .h5, or an .onnx file' },
   flags,
-  notes: 'Keras 1 to 3, Sequential models and graphs; docs/keras.md lists layers and options.',
+  notes:
+    'Keras 1 to 3, Sequential models and graphs: docs/keras.md lists layers and options. ONNX from operator set 7 on: docs/onnx.md lists operators.',
   examples: [
     'beltnet import model.json model.h5 -o model.safetensors --classes gap,ok --alert-class gap',
     'beltnet import classifier.keras -o model.safetensors --resize bilinear --rescale 1/255',
+    'beltnet import resnet18.onnx -o resnet18.safetensors --resize bilinear --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
   ],
   async run(paths, options) {
     const { output: out } = options;
     refuseExisting('--output', out);
-    const imported = await loadKeras(...paths);
-    const { model, notes, kerasVersion } = imported;
+    const { size } = options;
+    const isOnnx = paths.length === 1 && /\.onnx$/i.test(paths[0]);
+    if (size && !isOnnx)
+      throw new UsageError('--size: expected an ONNX file, whose pictures may have any size, got others');
+    const imported = isOnnx ? await fromOnnx(paths[0], size) : await fromKeras(paths);
+    const { model, notes, source } = imported;
     checkEnding(model, paths.join(', '));
-    const names = classesOf(model, options.classes);
+    const names = classesOf(model, options.classes ?? imported.classNames);
     const info: ModelInfo = {
       classNames: names,
       preprocessing: importedPreprocessing(imported, options),
@@ -56,8 +75,10 @@ export const command = defineCommand({
     await saveModel(out, model, info);
 
     for (const line of notes) note(`note: ${line}`);
-    if (!options.classes)
-      note(`note: Keras files have no names of classes, so they are ${names.join(', ')}; --classes names them`);
+    if (!options.classes && !imported.classNames)
+      note(
+        `note: ${isOnnx ? 'ONNX' : 'Keras'} files have no names of classes, so they are ${names.join(', ')}; --classes names them`,
+      );
     if (options.alertClass === undefined) noteAlertClass(names);
     const [height, width, channels] = model.inputShape;
     if (channels !== 3)
@@ -68,7 +89,7 @@ export const command = defineCommand({
     const { preprocessing, alert } = info;
     output.emit({
       model: out,
-      kerasVersion,
+      ...source,
       inputShape: model.inputShape,
       parameters: model.countParameters(),
       classes: names,
@@ -110,16 +131,50 @@ function classesOf({ units }: Model, given: readonly string[] | undefined): read
   throw new UsageError(`--classes: expected ${count} names, as many as the model tells apart, got ${given.length}`);
 }
 
+/** What a file of another library gives. */
+interface Foreign {
+  readonly model: Model;
+  readonly notes: readonly string[];
+  /** What the model does to pixels first, if it is a Rescaling layer: it is no part of `model`. */
+  readonly rescaling: { readonly scale: number; readonly offset: number } | null;
+  /** Of a file that beltnet wrote. */
+  readonly classNames?: readonly string[];
+  readonly preprocessing?: Preprocessing;
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+async function fromKeras(paths: readonly string[]): Promise<Foreign> {
+  const { kerasVersion, ...imported } = await loadKeras(...paths);
+  return { ...imported, source: { kerasVersion } };
+}
+
+async function fromOnnx(path: string, size: PictureSize | undefined): Promise<Foreign> {
+  const imported = await loadOnnx(path, size ? { size } : {});
+  const { model, note: added } = await withProbabilities(imported.model);
+  const notes = [...imported.notes, ...(added === null ? [] : [added])];
+  return { model, notes, rescaling: null, ...infoOf(imported), source: { opset: imported.opset } };
+}
+
 /** A Rescaling layer's factor joins the factor; its offset o becomes a mean of −o: (x·scale) − (−o), to the bit what Keras computes. */
-function importedPreprocessing({ rescaling, model }: ImportedKeras, options: Options<typeof flags>): Preprocessing {
+function importedPreprocessing(
+  { rescaling, model, preprocessing }: Foreign,
+  { mean, std, resize, roi, exif, ...options }: Options<typeof flags>,
+): Preprocessing {
+  if (!mean !== !std)
+    throw new UsageError(`--mean and --std: expected both or none, got ${mean ? '--mean' : '--std'} only`);
+  const isAsWritten = !mean && !resize && !roi && !exif && options.rescale === undefined;
+  if (preprocessing && isAsWritten) return preprocessing;
   const { scale, offset } = rescaling ?? { scale: 1, offset: 0 };
   const rescale = (options.rescale ?? (rescaling ? 1 : 1 / 255)) * scale;
   if (offset !== 0 && model.inputShape[2] !== 3)
     throw new ModelFileError(
       `the model begins with a Rescaling layer with an offset, which is supported for 3 channels, got [${model.inputShape.join(',')}]`,
     );
+  if (offset !== 0 && mean)
+    throw new UsageError('--mean: expected a model that does not subtract it itself, got one that does');
   return preprocessingOf({
-    ...{ interpolation: options.resize, rescale, region: options.roi, exif: options.exif },
+    ...{ interpolation: resize, rescale, region: roi, exif },
     ...(offset !== 0 && { normalization: { featurewiseMean: [-offset, -offset, -offset] } }),
+    ...(mean && std && { normalization: { featurewiseMean: mean, featurewiseStd: std } }),
   });
 }

@@ -96,6 +96,16 @@ export function factor(option: string): Parser<number> {
 }
 
 /** `X,Y,WIDTH,HEIGHT` in pixels. */
+/** Three numbers, of red, green and blue. */
+export function channelNumbers(option: string): Parser<readonly number[]> {
+  return (text) => {
+    const numbers = text.split(',').map(decimal);
+    return numbers.length === 3 && numbers.every(Number.isFinite)
+      ? numbers
+      : refuse(option, 'three numbers, of red, green and blue, such as 0.485,0.456,0.406', text);
+  };
+}
+
 export function region(option: string): Parser<PictureRegion> {
   return (text) => {
     const match = /^(\d+),(\d+),(\d+),(\d+)$/.exec(text);

@@ -25,6 +25,12 @@ export function preparationOf({ preprocessing }: Pick<ModelInfo, 'preprocessing'
   };
 }
 
+/** Of red, green and blue from 0 to 1: what networks of torchvision and many others take the pictures of ImageNet by. */
+export const IMAGENET: Normalization = {
+  featurewiseMean: [0.485, 0.456, 0.406],
+  featurewiseStd: [0.229, 0.224, 0.225],
+};
+
 export interface PreprocessingOptions {
   /** Default `nearest`, as in Keras. */
   readonly interpolation?: Interpolation | undefined;

@@ -26,7 +26,11 @@ export interface Base {
 }
 
 /** @throws ModelFileError when the file's section is not what a base needs */
-export function featureLayersOf({ sections = {} }: ModelInfo, model: Model, name: string): readonly string[] {
+export function featureLayersOf(
+  { sections = {} }: Pick<ModelInfo, 'sections'>,
+  model: Model,
+  name: string,
+): readonly string[] {
   const layers = (sections[BASE_SECTION]?.value as { features?: unknown } | undefined)?.features;
   const known = new Set(model.layers.map((layer) => layer.name));
   if (Array.isArray(layers) && layers.length > 0 && layers.every((layer) => known.has(layer as string)))

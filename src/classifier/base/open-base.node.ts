@@ -8,6 +8,10 @@ import { eachPicture, type Dataset } from '../../data/dataset.js';
 import type { PictureCache } from '../../data/store/cache.node.js';
 import { loadModel } from '../../formats/beltnet/model.node.js';
 import { weightsHash } from '../../formats/beltnet/model.js';
+import { loadOnnx } from '../../formats/onnx/onnx.node.js';
+import type { ModelInfo } from '../../formats/beltnet/info.js';
+import type { Model } from '../../nn/model.js';
+import { IMAGENET, preprocessingOf } from '../preparation.js';
 import { BASE_SECTION, featureLayersOf, type Base } from './features.js';
 import type { ComputeFeatures, KeepFeatures } from './extract.js';
 
@@ -18,7 +22,7 @@ export const bundledBases = ['darknet-tiny'] as const;
 const folder = new URL(import.meta.url.endsWith('.js') ? '../../../../bases/' : '../../../bases/', import.meta.url);
 
 /**
- * @param given a name of `bundledBases`, or a model file
+ * @param given a name of `bundledBases`, or a model file, beltnet's or an ONNX file
  * @param layers whose means are the features; by default those that the file names, else its last that gives a map
  * @throws UsageError for a name that is neither; ModelFileError for a file that is no model or has no such layers
  */
@@ -27,7 +31,9 @@ export async function openBase(given: string, layers?: readonly string[]): Promi
   const path = isBundled ? fileURLToPath(new URL(`${given}.safetensors`, folder)) : given;
   if (!isBundled && !existsSync(path))
     throw new UsageError(`base: expects ${bundledBases.join(', ')} or a model file, got '${given}', which is no file`);
-  const { model, info } = await loadModel(path, { knownSections: [BASE_SECTION] });
+  const { model, info }: Opened = /\.onnx$/i.test(path)
+    ? await onnxBase(path)
+    : await loadModel(path, { knownSections: [BASE_SECTION] });
   const named = info.sections?.[BASE_SECTION] !== undefined;
   const lastMap = model.nodes.findLast(({ shape }) => shape.length === 3)?.layer.name;
   const unknown = layers?.find((name) => !model.layers.some((layer) => layer.name === name));
@@ -38,6 +44,17 @@ export async function openBase(given: string, layers?: readonly string[]): Promi
   const featureLayers = layers ?? (named ? featureLayersOf(info, model, path) : [lastMap ?? '']);
   const { preprocessing } = info;
   return { name: given, model, featureLayers, preprocessing, hash: await weightsHash(model) };
+}
+
+interface Opened {
+  readonly model: Model;
+  readonly info: Pick<ModelInfo, 'preprocessing' | 'sections'>;
+}
+
+/** A network of another library. What it takes stands in no ONNX file: ImageNet's mean and deviation are what most were trained on. */
+async function onnxBase(path: string): Promise<Opened> {
+  const { model } = await loadOnnx(path);
+  return { model, info: { preprocessing: preprocessingOf({ interpolation: 'bilinear', normalization: IMAGENET }) } };
 }
 
 /** Of how features are computed: counted up whenever they change. */

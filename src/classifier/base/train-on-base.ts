@@ -39,8 +39,8 @@ export interface OnBaseOptions extends BasePlanOptions, HeadOptions {
 /** How pictures are prepared for a base. */
 export function basePreparation(base: Base, { size, region, exif }: BasePlanOptions) {
   const [height, width] = base.model.inputShape;
-  const { interpolation, rescale } = base.preprocessing;
-  const preprocessing = preprocessingOf({ interpolation, rescale, region, exif });
+  const { interpolation, rescale, normalization } = base.preprocessing;
+  const preprocessing = preprocessingOf({ interpolation, rescale, normalization, region, exif });
   return { preprocessing, ...preparationOf({ preprocessing }, size ?? { width, height }) };
 }
 

@@ -42,6 +42,8 @@ export interface ImportedOnnx {
   readonly layers: ReadonlyMap<string, string>;
   readonly notes: readonly string[];
   readonly metadata: ReadonlyMap<string, string>;
+  /** Version of the operators. */
+  readonly opset: number;
 }
 
 const MOST_LAYERS = 4096;
@@ -130,7 +132,7 @@ class Importer {
     for (const [name, given] of this.#given)
       if (isValue(given) && given.tensor.layer && used.has(given.tensor.layer.name))
         layers.set(name, given.tensor.layer.name);
-    return { model, channelsFirst, layers, notes: this.#notes, metadata };
+    return { model, channelsFirst, layers, notes: this.#notes, metadata, opset: this.#file.opset };
   }
 
   /** The one input that is no weight. */
@@ -200,7 +202,7 @@ class Importer {
       const windowed = ['Conv', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool', 'BatchNormalization'];
       if (users.some(({ operator }) => windowed.includes(operator))) return true;
       const [next] = users;
-      if (!next?.outputs[0]) break;
+      if (!next?.outputs[0] || ['Reshape', 'Flatten', 'MatMul', 'Gemm'].includes(next.operator)) break;
       [at] = next.outputs;
     }
     const isChannels = (length: number | null): boolean => length !== null && [1, 3, 4].includes(length);

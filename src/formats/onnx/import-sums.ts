@@ -173,9 +173,10 @@ function batchNormalization(node: NodeReader): Given {
     unbiasedVariance: true,
   });
   const isVector = value.axes.length === 2;
+  const channelsLast = [...value.axes.keys()].slice(2).concat(1);
   const { tensor, order } = isVector
     ? vectorOf(value, node.context)
-    : { tensor: arranged(node.value(0, 4), CHANNELS_LAST, node.context), order: null };
+    : { tensor: arranged(value, channelsLast, node.context), order: null };
   for (const [at, name] of ['gamma', 'beta', 'moving_mean', 'moving_variance'].entries()) {
     const given = parameters[at];
     const data = given.slice();
@@ -183,7 +184,7 @@ function batchNormalization(node: NodeReader): Given {
     node.weight(layer, name, [channels], data);
   }
   const made = node.apply(layer, tensor);
-  return isVector ? { ...value, tensor: made, axes: [0, 1] } : valueOf(made, CHANNELS_LAST);
+  return isVector ? { ...value, tensor: made, axes: [0, 1] } : valueOf(made, channelsLast);
 }
 
 export const sums: Readonly<Record<string, Operator>> = {

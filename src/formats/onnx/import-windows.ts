@@ -58,11 +58,7 @@ function paddingOf(node: NodeReader, window: Omit<Window, 'padding'>, picture: S
   const [top, left, bottom, right] = pads;
   const explicit = [along(0, [top, bottom]), along(1, [left, right])] as const;
   const ceil = node.number('ceil_mode', 0) !== 0;
-  return named(
-    window,
-    picture,
-    ceil ? [ceiled(window, explicit, picture, 0), ceiled(window, explicit, picture, 1)] : explicit,
-  );
+  return named(window, ceil ? [ceiled(window, explicit, picture, 0), ceiled(window, explicit, picture, 1)] : explicit);
 }
 
 /** The padding after with which an incomplete last window counts, unless it begins behind the picture and its padding before. */
@@ -80,20 +76,14 @@ function ceiled(
   return [before, Math.max(after, last * strides[axis] + reach - picture[axis] - before)];
 }
 
-/** Numbers by name, where a name gives windows at the same places. */
-function named(window: Omit<Window, 'padding'>, picture: Shape, explicit: readonly [Pair, Pair]): Padding {
-  const geometry = (padding: Padding): string =>
-    JSON.stringify(windowGeometry('window', [1, ...picture], { ...window, padding }));
-  const wanted = geometry(explicit);
-  const fits = (padding: Padding): boolean => {
-    try {
-      return geometry(padding) === wanted;
-    } catch {
-      return false; // no window fits without padding
-    }
-  };
-  const isWithout = explicit.every(([before]) => before === 0) && fits('valid');
-  return isWithout ? 'valid' : fits('same') ? 'same' : explicit;
+/** Numbers by name, where a name says the same for pictures of every size. */
+function named({ size, strides, dilation }: Omit<Window, 'padding'>, explicit: readonly [Pair, Pair]): Padding {
+  if (explicit.flat().every((side) => side === 0)) return 'valid';
+  const isSame = explicit.every(([before, after], axis) => {
+    const total = (size[axis] - 1) * dilation[axis];
+    return strides[axis] === 1 && before === Math.floor(total / 2) && before + after === total;
+  });
+  return isSame ? 'same' : explicit;
 }
 
 /** A frame of one value around a picture. */
