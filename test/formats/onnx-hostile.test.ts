@@ -6,17 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ModelFileError } from '../../src/errors.js';
 import { importOnnx } from '../../src/formats/onnx/import-onnx.js';
-import { float, integer, join as joinFields, message, text, type Fields } from '../../src/formats/onnx/protobuf.js';
+import { integer, join as joinFields, message, text, type Fields } from '../../src/formats/onnx/protobuf.js';
 import { loadOnnx } from '../../src/formats/onnx/onnx.node.js';
 import { importDamaged } from './onnx-mutations.js';
 
 // --- files in a few lines; field numbers of onnx.proto
 
-const attribute = (name: string, value: number | readonly number[] | { float: number } | Fields): Fields => {
-  if (typeof value === 'number') return message(5, [...text(1, name), ...integer(3, value)]);
-  if ('float' in value) return message(5, [...text(1, name), ...float(2, value.float)]);
-  const isList = value.every((one) => typeof one === 'number');
-  const fields = isList ? (value as readonly number[]).flatMap((each) => integer(8, each)) : (value as Fields);
+const attribute = (name: string, value: number | readonly number[]): Fields => {
+  const fields = typeof value === 'number' ? integer(3, value) : value.flatMap((each) => integer(8, each));
   return message(5, [...text(1, name), ...fields]);
 };
 const node = (operator: string, inputs: readonly string[], output: string, ...attributes: Fields[]): Fields =>

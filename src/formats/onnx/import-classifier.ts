@@ -35,7 +35,7 @@ export function infoOf({ metadata }: ImportedOnnx): Partial<Pick<ModelInfo, 'cla
   const isNames = Array.isArray(classes) && classes.every((name) => typeof name === 'string');
   const isObject = typeof preprocessing === 'object' && preprocessing !== null;
   return {
-    ...(isNames && { classNames: classes as string[] }),
+    ...(isNames && { classNames: classes }),
     ...(isObject && { preprocessing: preprocessing as ModelInfo['preprocessing'] }),
   };
 }

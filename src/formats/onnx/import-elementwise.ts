@@ -83,12 +83,12 @@ function errorFunction(node: NodeReader): Given {
 /** What a constant's shape, aligned at the last axes, says along each axis of a value. @throws where the value would grow */
 function alongValue({ shape }: Constant, lengths: readonly number[]): number[] {
   const missing = lengths.length - shape.length;
-  const aligned = lengths.map((_, axis) => (axis < missing ? 1 : shape[axis - missing]));
+  const along = lengths.map((_, axis) => (axis < missing ? 1 : shape[axis - missing]));
   const isLonger = missing < 0 && shape.slice(0, -missing).some((length) => length !== 1);
-  if (missing < 0) aligned.splice(0, aligned.length, ...shape.slice(-missing));
-  if (isLonger || aligned.some((length, axis) => length !== 1 && length !== lengths[axis]))
+  if (missing < 0) along.splice(0, along.length, ...shape.slice(-missing));
+  if (isLonger || along.some((length, axis) => length !== 1 && length !== lengths[axis]))
     throw new ModelFileError(`expected a constant that fits ${formatShape(lengths)}, got ${formatShape(shape)}`);
-  return aligned;
+  return along;
 }
 
 /** x · scale + offset by channel, as a batch normalization that is frozen: training leaves a constant of the graph alone. */
