@@ -1,5 +1,6 @@
 /** The graph of a model: which layers there are, what each takes, and the shapes of all values. It holds no numbers. */
 import { ShapeError, UsageError } from '../errors.js';
+import { isRecording } from '../tensor/autograd.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Layer, LayerConfig, SymbolicTensor } from './layers/layer.js';
@@ -201,14 +202,14 @@ export class Graph {
     { logits, training, step, seed }: ForwardOptions & { seed: number },
     wanted: readonly number[] = [this.#nodes.length],
   ): Tensor[] {
-    const values: Tensor[] = [];
+    const values: (Tensor | undefined)[] = [];
     for (const [value, tensor] of given) values[value] = tensor;
     const last = this.#nodes.length - 1;
     const needed = this.#neededFor(wanted, given);
     const done = new Set<number>(); // together with an earlier one
     for (const [index, { layer, inputs }] of this.#nodes.entries()) {
       if (done.has(index) || !needed.has(index + 1) || given.has(index + 1)) continue;
-      const taken = inputs.map((value) => values[value]);
+      const taken = inputs.map((value) => values[value]!);
       const chain = this.#followers(index, needed, [...wanted, ...given.keys()], logits);
       const followers = chain.map((at) => ({ layer: this.#nodes[at].layer, parameters: tensors[at] }));
       const fused = followers.length > 0 && layer.callFused(taken, tensors[index], followers, training);
@@ -216,13 +217,20 @@ export class Graph {
         const together = chain.slice(0, fused.taken);
         for (const at of together) done.add(at);
         values[together.at(-1)! + 1] = fused.value;
-        continue;
+      } else {
+        const activation = index === last && logits ? 'linear' : layer.activation;
+        const random = { seed, layer: index, step };
+        values[index + 1] = layer.call(taken, tensors[index], { activation, training, random });
       }
-      const activation = index === last && logits ? 'linear' : layer.activation;
-      const random = { seed, layer: index, step };
-      values[index + 1] = layer.call(taken, tensors[index], { activation, training, random });
+      if (isRecording()) continue; // gradients will need the values
+      for (const value of inputs) {
+        const isUsed = this.#nodes.some(
+          (node, user) => user > index && needed.has(user + 1) && node.inputs.includes(value),
+        );
+        if (!isUsed && !given.has(value) && !wanted.includes(value)) destroyOne(values, value);
+      }
     }
-    return wanted.map((value) => values[value]);
+    return wanted.map((value) => values[value]!);
   }
 
   /** The nodes behind one of which each alone takes what the one before it gives. */
@@ -248,6 +256,13 @@ export class Graph {
       if (needed.has(value) && !given.has(value)) for (const input of this.#nodes[value - 1].inputs) needed.add(input);
     return needed;
   }
+}
+
+/** Gives a value's memory back, unless a layer handed the same tensor on. */
+function destroyOne(values: (Tensor | undefined)[], value: number): void {
+  const tensor = values[value];
+  values[value] = undefined;
+  if (tensor && !values.includes(tensor)) tensor.destroy();
 }
 
 /** The layers with their output shapes and parameters, as Keras prints them. */

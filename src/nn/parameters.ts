@@ -5,7 +5,8 @@
  */
 import { ShapeError } from '../errors.js';
 import { expectObject } from '../expect.js';
-import { ALIGNMENT, type Device } from '../tensor/device.js';
+import type { Device } from '../tensor/device.js';
+import { ALIGNMENT } from '../tensor/memory-pool.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import { copyKernel } from '../tensor/elementwise.js';

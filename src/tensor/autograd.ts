@@ -80,6 +80,9 @@ export function noGrad<Result>(body: () => Result): Result {
   return withTape(null, body);
 }
 
+/** Whether what is computed now may be asked for its gradient. */
+export const isRecording = (): boolean => activeTape !== null;
+
 function withTape<Result>(tape: TapeRecord[] | null, body: () => Result): Result {
   const outer = activeTape;
   activeTape = tape;
@@ -115,6 +118,25 @@ export function formatTape(tape: readonly TapeRecord[]): string {
  *   supported
  */
 export function backward(tape: readonly TapeRecord[], output: Tensor, seed?: Tensor): Map<Tensor, Tensor> {
+  const gradients = walk(tape, output, seed, false);
+  for (const [input, gradient] of gradients) if (input.requiresGradient) madeByBackward.add(gradient);
+  return gradients;
+}
+
+/**
+ * As `backward`, for gradients that have a place: every value on the tape, and every other gradient, is destroyed as soon as nothing
+ * needs it, so that later launches work in its memory.
+ */
+export function backwardOnce(tape: readonly TapeRecord[], output: Tensor, seed?: Tensor): void {
+  walk(tape, output, seed, true);
+}
+
+function walk(
+  tape: readonly TapeRecord[],
+  output: Tensor,
+  seed: Tensor | undefined,
+  spends: boolean,
+): Map<Tensor, Tensor> {
   if (activeTape !== null) {
     throw new UsageError(
       'backward: called while a tape is recorded, which would need gradients of gradients (double backward is not supported); ' +
@@ -132,31 +154,59 @@ export function backward(tape: readonly TapeRecord[], output: Tensor, seed?: Ten
   const uses = new Map<Tensor, number>();
   for (const { inputs } of tape) for (const input of inputs) uses.set(input, (uses.get(input) ?? 0) + 1);
   const gradients = new Map<Tensor, Tensor>([[output, seed ?? launch(onesLikeKernel, [output], null)[0]]]);
+  const spend = spends ? spender(tape, gradients, seed) : null;
   return noGrad(() => {
     for (let index = tape.length - 1; index >= 0; index--) {
       const { op, inputs, outputs, attributes } = tape[index];
       const dy = gradients.get(outputs[0]);
-      if (!dy) continue; // not on a path to the output
-      const needs = inputs.map((input) => input.requiresGradient);
-      // A tensor that is used once gets its gradient written into its place; sums are copied there at the end.
-      const into = inputs.map((input) => (uses.get(input) === 1 ? input.gradient : null));
-      const results = op.backward!({ dy, inputs, outputs, attributes: attributes as never, needs, into });
-      inputs.forEach((input, position) => {
-        if (!needs[position]) return;
-        const gradient = results[position];
-        if (!gradient)
-          throw new UsageError(
-            `${op.name}: no gradient for input ${position}, which requires one; wrap the call in noGrad()`,
-          );
-        const earlier = gradients.get(input);
-        gradients.set(input, earlier ? launch(addKernel, [earlier, gradient], null)[0] : gradient);
-      });
+      if (dy) {
+        const needs = inputs.map((input) => input.requiresGradient);
+        // A tensor that is used once gets its gradient written into its place; sums are copied there at the end.
+        const into = inputs.map((input) => (uses.get(input) === 1 ? input.gradient : null));
+        const rule = () => op.backward!({ dy, inputs, outputs, attributes: attributes as never, needs, into });
+        const results = spends ? dy.device.scope(rule) : rule();
+        inputs.forEach((input, position) => {
+          if (!needs[position]) return;
+          const gradient = results[position];
+          if (!gradient)
+            throw new UsageError(
+              `${op.name}: no gradient for input ${position}, which requires one; wrap the call in noGrad()`,
+            );
+          const earlier = gradients.get(input);
+          gradients.set(input, earlier ? launch(addKernel, [earlier, gradient], null)[0] : gradient);
+          if (earlier) spend?.gradients(earlier, gradient);
+        });
+      } // else it is not on a path to the output
+      spend?.record(index);
     }
     for (const [input, gradient] of gradients) {
       if (input.gradient && input.gradient !== gradient)
         gradients.set(input, launch(copyKernel, [gradient], null, [input.gradient])[0]);
     }
-    for (const [input, gradient] of gradients) if (input.requiresGradient) madeByBackward.add(gradient);
     return gradients;
   });
+}
+
+/** What destroys values and gradients that nothing needs any more, while the tape is walked backwards. */
+function spender(tape: readonly TapeRecord[], gradients: Map<Tensor, Tensor>, seed: Tensor | undefined) {
+  const madeBy = new Map<Tensor, number>();
+  for (const [index, { outputs }] of tape.entries())
+    for (const output of outputs) if (!madeBy.has(output)) madeBy.set(output, index);
+  const destroyUnneeded = (...ended: readonly Tensor[]): void => {
+    const kept = new Set(gradients.values()); // a gradient may be that of several tensors
+    for (const gradient of ended) if (gradient !== seed && !kept.has(gradient)) gradient.destroy();
+  };
+  return {
+    gradients: destroyUnneeded,
+    /** The rules of all that took this record's values have run, and its own. */
+    record(index: number): void {
+      for (const output of tape[index].outputs) {
+        if (madeBy.get(output) !== index) continue;
+        const gradient = gradients.get(output);
+        gradients.delete(output);
+        if (gradient && output.gradient !== gradient) destroyUnneeded(gradient);
+        output.destroy();
+      }
+    },
+  };
 }

@@ -5,6 +5,7 @@
 import { choiceKey, type ChoiceSubject } from './webgpu/autotune.js';
 import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
 import { PIECE, turns } from '../turns.js';
+import { type MemoryPool, SizedPool } from './memory-pool.js';
 import type { BufferView, DeviceBuffer, KernelCall } from './kernel.js';
 
 /** A kernel bound to buffers, ready to run any number of times. */
@@ -33,9 +34,6 @@ export interface Storage {
   references: number;
 }
 
-/** Buffers that are free for reuse, by size in bytes. */
-export type MemoryPool = Map<number, DeviceBuffer[]>;
-
 /** Something that a scope can release. */
 export interface Scoped {
   destroy(): void;
@@ -46,18 +44,6 @@ export interface Recording {
   readonly launches: readonly Launch[];
   /** So many of its first launches may have turns of the event loop between them; all when absent. */
   readonly divisible?: number;
-}
-
-/** Buffer sizes are rounded up to this, so that sizes that nearly agree share a free list. Also WebGPU's view alignment. */
-export const ALIGNMENT = 256;
-
-export const alignUp = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
-
-/** Scratch memory comes in powers of two, so that launches which want nearly as much share it. */
-function scratchSize(bytes: number): number {
-  let size = ALIGNMENT;
-  while (size < bytes) size *= 2;
-  return size;
 }
 
 /** Launches that wait at most before they are submitted: keeps a long eager computation flowing. */
@@ -73,7 +59,7 @@ export abstract class Device {
   /** Which variant of a kernel to take, by `choiceKey`: given when the device was opened, or found by `tune`. */
   readonly kernelChoices = new Map<string, string>();
 
-  readonly #eagerPool: MemoryPool = new Map();
+  readonly #eagerPool: MemoryPool = this.createPool();
   /** Where memory comes from now: the eager pool, or a recording's while it is made. */
   #pool = this.#eagerPool;
   #scopes: Set<Scoped>[] = [];
@@ -91,6 +77,11 @@ export abstract class Device {
     this.memoryBudget = memoryBudget;
   }
 
+  /** A pool for the memory of recordings that never run at the same time. */
+  createPool(): MemoryPool {
+    return new SizedPool();
+  }
+
   protected abstract createBuffer(bytes: number): DeviceBuffer;
   protected abstract destroyBuffer(buffer: DeviceBuffer): void;
   protected abstract writeBuffer(view: BufferView, data: ArrayBufferView): void;
@@ -105,12 +96,11 @@ export abstract class Device {
 
   // --- memory
 
-  /** Memory of at least `bytes` bytes, its content undefined. */
-  allocate(bytes: number): Storage {
+  /** Memory of at least `bytes` bytes, its content undefined. @param scratch whether a launch wants it only while it runs */
+  allocate(bytes: number, scratch = false): Storage {
     this.check();
-    const size = alignUp(bytes);
-    const free = this.#pool.get(size)?.pop();
-    return { buffer: free ?? this.#create(size), pool: this.#pool, references: 1 };
+    const size = this.#pool.sizeFor(bytes, scratch);
+    return { buffer: this.#pool.take(size) ?? this.#create(size), pool: this.#pool, references: 1 };
   }
 
   #create(bytes: number): DeviceBuffer {
@@ -133,10 +123,7 @@ export abstract class Device {
 
   /** Gives a reference up; the last one returns the buffer to its pool. */
   release(storage: Storage): void {
-    if (--storage.references > 0) return;
-    const free = storage.pool.get(storage.buffer.bytes);
-    if (free) free.push(storage.buffer);
-    else storage.pool.set(storage.buffer.bytes, [storage.buffer]);
+    if (--storage.references === 0) storage.pool.give(storage.buffer);
   }
 
   /** Returns the memory of free buffers to the system; those of recorded steps are not free, even between runs. */
@@ -146,13 +133,10 @@ export abstract class Device {
   }
 
   #emptyPool(pool: MemoryPool): void {
-    for (const free of pool.values()) {
-      for (const buffer of free) {
-        this.statistics.bytesAllocated -= buffer.bytes;
-        this.destroyBuffer(buffer);
-      }
+    for (const buffer of pool.drain()) {
+      this.statistics.bytesAllocated -= buffer.bytes;
+      this.destroyBuffer(buffer);
     }
-    pool.clear();
   }
 
   /** Notes a new tensor in the innermost scope, which will destroy it. */
@@ -189,7 +173,7 @@ export abstract class Device {
     this.check();
     const scratch: Storage[] = [];
     const take = (bytes: number): BufferView => {
-      const storage = this.allocate(scratchSize(bytes));
+      const storage = this.allocate(bytes, true);
       scratch.push(storage);
       return { buffer: storage.buffer, offset: 0, bytes, dtype: 'float32' };
     };

@@ -126,7 +126,7 @@ describe('on a device that tries variants', () => {
       Float32Array.from({ length: 4096 }, (_, i) => i / 8),
     );
     const y = zeros(device, [4096]);
-    const recording = device.record(new Map(), () => launch(doubled, [x], null, [y]));
+    const recording = device.record(device.createPool(), () => launch(doubled, [x], null, [y]));
     expect(await device.tune(recording)).toBe(true);
     const [[subject, choice]] = device.kernelChoices;
     expect(subject).toBe('doubled [4096] null');

@@ -68,7 +68,7 @@ describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
   test('a recorded step replays on new inputs, in one submit, without new buffers', async () => {
     const x = tensor(device, [1, 2]);
     const y = zeros(device, [2]);
-    const pool = new Map();
+    const pool = device.createPool();
     const recording = device.record(pool, () => {
       launch(addKernel, [add(x, x), x], null, [y]);
     });
@@ -86,13 +86,13 @@ describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
   test('while recording, reading and writing are refused, and the device works on afterwards', async () => {
     const x = tensor(device, [1, 2]);
     let reading: Promise<unknown> = Promise.resolve();
-    device.record(new Map(), () => {
+    device.record(device.createPool(), () => {
       reading = x.read();
       reading.catch(() => {});
     });
     await expect(reading).rejects.toThrow('read: a tensor has no value while a step is recorded');
-    expect(() => device.record(new Map(), () => x.write(Float32Array.of(0, 0)))).toThrow('declare a step input');
-    expect(() => device.record(new Map(), () => device.record(new Map(), () => {}))).toThrow('recordings do not nest');
+    expect(() => device.record(device.createPool(), () => x.write(Float32Array.of(0, 0)))).toThrow('declare a step input');
+    expect(() => device.record(device.createPool(), () => device.record(device.createPool(), () => {}))).toThrow('recordings do not nest');
     expect([...(await add(x, x).read())]).toEqual([2, 4]);
   });
 
@@ -123,7 +123,7 @@ describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
     const small = kind === 'cpu' ? await CpuDevice.open(options) : await WebGpuDevice.open(await getAdapter(), options);
     const x = tensor(small, new Float32Array(20_000).fill(1));
     const y = zeros(small, [20_000]);
-    const pool = new Map();
+    const pool = device.createPool();
     const quadruple = () => void launch(addKernel, [add(x, x), add(x, x)], null, [y]);
     const first = small.record(pool, quadruple);
     emptyTensor(small, [150_000]).destroy(); // free, but allocated: the next recording needs its place

@@ -95,7 +95,7 @@ async function fastest(
   make: (scale: number) => { work: (x: Pair, y: Pair) => void; amount: number },
 ): Promise<number> {
   const [x, y] = [zeros(device, [values]), emptyTensor(device, [values])];
-  const pool = new Map();
+  const pool = device.createPool();
   try {
     let best = 0;
     for (let scale = 1, attempt = 0; attempt < ATTEMPTS;) {

@@ -22,8 +22,9 @@ import { countNotFinite } from '../../kernels/reduce/count-not-finite.js';
 import { mean } from '../../kernels/reduce/reduce.js';
 import { weightedSum } from '../../kernels/update/weighted-sum.js';
 import type { BoundOptimizer } from '../../optim/optimizer.js';
-import { backward, noGrad, record } from '../../tensor/autograd.js';
-import type { Device, MemoryPool, Recording } from '../../tensor/device.js';
+import { backwardOnce, noGrad, record } from '../../tensor/autograd.js';
+import type { Device, Recording } from '../../tensor/device.js';
+import type { MemoryPool } from '../../tensor/memory-pool.js';
 import { copyKernel } from '../../tensor/elementwise.js';
 import { emptyTensor, launch, tensor, viewOf, zeros, type Tensor } from '../../tensor/tensor.js';
 import { turnOfEventLoop } from '../../turns.js';
@@ -87,7 +88,7 @@ export class Steps {
   readonly #device: Device;
   readonly #options: StepsOptions;
   /** Recordings never run at the same time, so that they share their memory. */
-  readonly #pool: MemoryPool = new Map();
+  readonly #pool: MemoryPool;
   readonly #recordings = new Map<BatchSource, Map<string, Recording>>();
   /** The recordings that no source has a part in. */
   readonly #common = new Map<string, Recording>();
@@ -112,6 +113,7 @@ export class Steps {
 
   constructor(device: Device, options: StepsOptions) {
     this.#device = device;
+    this.#pool = device.createPool();
     this.#options = options;
     this.#table = zeros(device, [METRIC_ROWS, METRICS]);
     this.#row = tensor(device, new Uint32Array(1));
@@ -333,7 +335,7 @@ export class Steps {
         ? { scores, loss: add(mean(weighted), extra) }
         : { scores, loss: weighted, seed: this.#shares.get(count) };
     };
-    const { result, tape } = record(computeLoss);
+    const { result, tape } = training ? record(computeLoss) : { result: noGrad(computeLoss), tape: [] };
     launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
       this.#table,
     ]);
@@ -341,7 +343,7 @@ export class Steps {
       const probabilities = noGrad(() => (loss.onLogits ? finish(result.scores) : result.scores));
       launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scores.get(count)]);
     }
-    if (training) backward(tape, result.loss, result.seed);
+    if (training) backwardOnce(tape, result.loss, result.seed);
   }
 
   /** Forgets the recordings over a source that is about to be destroyed. Their memory serves later ones. */

@@ -4,14 +4,11 @@
  */
 import { DeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
 import { functionNames, startWebThread, ThreadTeam, type NumberedCall, type StartThread } from './cpu-threads.js';
-import { alignUp, Device, type DeviceDescription, type Launch } from '../device.js';
+import { alignUp, type RangeBuffer as CpuBuffer, RangePool } from '../memory-pool.js';
+import { Device, type DeviceDescription, type Launch } from '../device.js';
 import { FunctionLibrary, type WasmFunction } from './function-library.js';
-import type { BufferView, DeviceBuffer, GeneratedFunction, KernelCall, Numbers } from '../kernel.js';
+import type { BufferView, GeneratedFunction, KernelCall, Numbers } from '../kernel.js';
 import { wasmBinaries } from './wasm.generated.js';
-
-interface CpuBuffer extends DeviceBuffer {
-  readonly address: number;
-}
 
 /** A kernel as calls into the module, or as its twin, which only the opening thread can run. */
 type CpuLaunch = { readonly calls: readonly NumberedCall[] } | { readonly twin: () => void };
@@ -66,8 +63,8 @@ export class CpuDevice extends Device {
   readonly #startTeam: () => ThreadTeam | null;
   /** Started by the first recorded step: a few single operations are not worth it. */
   #team: ThreadTeam | null | undefined;
-  /** Ranges that were given back by `destroyBuffer`, by size; the heap itself only grows. */
-  readonly #freeRanges = new Map<number, number[]>();
+  /** What was given back by `destroyBuffer`; the heap itself only grows. */
+  readonly #free = new RangePool();
   #heapEnd = HEAP_START;
 
   private constructor(
@@ -114,9 +111,13 @@ export class CpuDevice extends Device {
     }
   }
 
+  override createPool(): RangePool {
+    return new RangePool();
+  }
+
   protected createBuffer(bytes: number): CpuBuffer {
-    const range = this.#freeRanges.get(bytes)?.pop();
-    if (range !== undefined) return { bytes, address: range };
+    const free = this.#free.take(bytes);
+    if (free) return free;
     const start = this.#heapEnd;
     const missing = Math.ceil((start + bytes + OVERREACH - this.#memory.buffer.byteLength) / PAGE);
     if (missing > 0) {
@@ -133,9 +134,7 @@ export class CpuDevice extends Device {
   }
 
   protected destroyBuffer(buffer: CpuBuffer): void {
-    const ranges = this.#freeRanges.get(buffer.bytes);
-    if (ranges) ranges.push(buffer.address);
-    else this.#freeRanges.set(buffer.bytes, [buffer.address]);
+    this.#free.give(buffer);
   }
 
   protected writeBuffer(view: BufferView, data: ArrayBufferView): void {
