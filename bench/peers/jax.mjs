@@ -1,26 +1,56 @@
 /** jax-js on its webgpu or wasm backend: the whole training step in one `jit`, channels first as its convolutions are. */
-import { channelsFirst, filtersFirst, rowsChannelsFirst } from './layouts.mjs';
 import { provideGpu } from './gpu.mjs';
-import { batchesOf, cycle, onlyMission, packageVersion, readProblem, serve, someScores, time } from './serve.mjs';
+import { oneUnit, run } from './graph.mjs';
+import { channelsFirst, filtersFirst, rowsChannelsFirst } from './layouts.mjs';
+import { batchesOf, cycle, packageVersion, readProblem, serve, someScores, time } from './serve.mjs';
 
 let jax, np, problem, initial, state, batches, next, trainStep, predict;
 
-/** x [n,C,H,W] → logits [n]. Every use of an array but the last takes a reference: `ref`. */
-function forward(p, x) {
-  const batch = x.shape[0];
-  const convolution = (input, kernel, bias) =>
-    jax.nn.relu(jax.lax.conv(input, kernel, [1, 1], 'VALID').add(bias.reshape([1, bias.shape[0], 1, 1])));
-  const pooled = (input) => jax.lax.reduceWindow(input, np.max, [2, 2], [2, 2]);
-  const first = pooled(convolution(x, p['conv2d.kernel'], p['conv2d.bias']));
-  const second = pooled(convolution(first, p['conv2d_1.kernel'], p['conv2d_1.bias']));
-  const flat = second.reshape([batch, -1]);
-  const hidden = jax.nn.relu(np.matmul(flat, p['dense.kernel']).add(p['dense.bias']));
-  return np.matmul(hidden, p['dense_1.kernel']).add(p['dense_1.bias']).reshape([batch]);
-}
+/** A value for one use: every use of an array but the last takes a reference. */
+const use = ({ value, isLastUse }) => (isLastUse ? value : value.ref);
+
+/** One number a channel, beside [n,C,H,W]. */
+const perChannel = (vector) => vector.reshape([1, vector.shape[0], 1, 1]);
+
+const activations = { linear: (x) => x, relu: (x) => jax.nn.relu(x) };
+
+/** The layers, on parameters `p`, each of which is used once. */
+const layersFor = (p, training) => ({
+  Conv2D({ name, strides, padding, useBias, activation }, [x]) {
+    const y = jax.lax.conv(use(x), p[`${name}.kernel`], strides, padding.toUpperCase());
+    return activations[activation](useBias ? y.add(perChannel(p[`${name}.bias`])) : y);
+  },
+  DepthwiseConv2D({ name, strides, padding }, [x]) {
+    const featureGroupCount = x.value.shape[1];
+    const kernel = p[`${name}.depthwise_kernel`];
+    return jax.lax.convGeneralDilated(use(x), kernel, strides, padding.toUpperCase(), { featureGroupCount });
+  },
+  BatchNormalization({ name, epsilon }, [given]) {
+    const x = use(given);
+    const [movingMean, movingVariance] = [p[`${name}.moving_mean`], p[`${name}.moving_variance`]];
+    const overBatch = (values) => np.mean(values, [0, 2, 3], { keepdims: true });
+    const mean = training ? overBatch(x.ref) : perChannel(movingMean);
+    const centred = x.sub(mean);
+    const variance = training ? overBatch(centred.ref.mul(centred.ref)) : perChannel(movingVariance);
+    if (training) for (const unused of [movingMean, movingVariance]) unused.dispose();
+    const scale = perChannel(p[`${name}.gamma`]).div(np.sqrt(variance.add(epsilon)));
+    return centred.mul(scale).add(perChannel(p[`${name}.beta`]));
+  },
+  MaxPooling2D: ({ poolSize, strides }, [x]) => jax.lax.reduceWindow(use(x), np.max, poolSize, strides),
+  ReLU: (_, [x]) => jax.nn.relu(use(x)),
+  Add: (_, [a, b]) => use(a).add(use(b)),
+  GlobalAveragePooling2D: (_, [x]) => np.mean(use(x), [2, 3]),
+  Flatten: (_, [x]) => use(x).reshape([x.value.shape[0], -1]),
+  Dense: ({ name, activation }, [x], isLast) =>
+    activations[isLast ? 'linear' : activation](np.matmul(use(x), p[`${name}.kernel`]).add(p[`${name}.bias`])),
+});
+
+/** x [n,C,H,W] → logits [n] */
+const forward = (p, x, training) => run(problem.architecture, layersFor(p, training), x).reshape([x.shape[0]]);
 
 /** Mean binary cross-entropy on logits: max(z, 0) − z·y + log(1 + e^−|z|). */
 function lossOf(p, x, y) {
-  const z = forward(p, x);
+  const z = forward(p, x, true);
   const tail = np.log(np.exp(np.abs(z.ref).neg()).add(1));
   return np.mean(jax.nn.relu(z.ref).sub(z.mul(y)).add(tail));
 }
@@ -45,6 +75,12 @@ function makeTrainStep({ beta1, beta2, epsilon }) {
     return [after, loss];
   });
 }
+
+/** A depthwise kernel [KH,KW,C,M] as one of C · M filters of one channel. */
+const oneInput = ({ shape: [height, width, channels, multiplier], data }) => ({
+  shape: [height, width, 1, channels * multiplier],
+  data,
+});
 
 let adam;
 let stepsDone = 0;
@@ -72,7 +108,7 @@ await serve({
   prepare({ directory, batch, adam: settings }) {
     adam = settings;
     problem = readProblem(directory);
-    onlyMission(problem);
+    oneUnit(problem);
     const { height, width, channels } = problem.network;
     batches?.forEach(({ x, y }) => [x, y].forEach((array) => array.dispose()));
     batches = batchesOf(problem, batch).map(({ x, y }) => ({
@@ -81,12 +117,14 @@ await serve({
     }));
     initial = Object.fromEntries(
       Object.entries(problem.weights).map(([name, weight]) => {
+        if (name.endsWith('.depthwise_kernel')) return [name, filtersFirst(oneInput(weight))];
         if (weight.shape.length === 4) return [name, filtersFirst(weight)];
-        return [name, name === 'dense.kernel' ? rowsChannelsFirst(weight, problem.network) : weight];
+        const flattened = problem.network.filters && name === 'dense.kernel';
+        return [name, flattened ? rowsChannelsFirst(weight, problem.network) : weight];
       }),
     );
     trainStep = makeTrainStep(adam);
-    predict = jax.jit((parameters, x) => jax.nn.sigmoid(forward(parameters, x)));
+    predict = jax.jit((parameters, x) => jax.nn.sigmoid(forward(parameters, x, false)));
   },
   restart() {
     if (state) jax.tree.dispose(state);

@@ -57,11 +57,6 @@ export function readProblem(directory) {
   return { ...problem, weights, pictures, labels: floats('labels.f32') };
 }
 
-/** For peers whose program builds the mission's network and no other. */
-export function onlyMission({ network: { name, filters } }) {
-  if (filters === undefined) throw new Unsupported(`not measured: its program has no network '${name}'`);
-}
-
 /** As frameworks rescale bytes: times the float32 next to 1/255. */
 const RESCALE = Math.fround(1 / 255);
 

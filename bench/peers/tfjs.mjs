@@ -1,6 +1,7 @@
 /** TensorFlow.js on its webgpu, wasm or cpu backend: core operations with fused convolutions, and its Adam. */
 import { provideGpu } from './gpu.mjs';
-import { batchesOf, cycle, onlyMission, readProblem, serve, someScores, time, Unsupported } from './serve.mjs';
+import { oneUnit, run } from './graph.mjs';
+import { batchesOf, cycle, readProblem, serve, someScores, time, Unsupported } from './serve.mjs';
 
 let tf, problem, adam, parameters, optimizer, batches, next;
 
@@ -15,25 +16,40 @@ const backends = {
   },
 };
 
-/** The layers, as users of the core API write them: x [n,H,W,C] → logits [n]. */
-function forward(x) {
-  const p = parameters;
-  const convolution = (input, name) =>
+/** The layers, as users of the core API write them; `training`: batch normalization by the batch's own mean and variance. */
+const layersFor = (training) => ({
+  Conv2D: ({ name, strides, padding, useBias, activation }, [{ value: x }]) =>
     tf.fused.conv2d({
-      ...{ x: input, filter: p[`${name}.kernel`], bias: p[`${name}.bias`] },
-      ...{ strides: 1, pad: 'valid', activation: 'relu' },
-    });
-  const pooled = (input) => tf.maxPool(input, 2, 2, 'valid');
-  const maps = pooled(convolution(pooled(convolution(x, 'conv2d')), 'conv2d_1'));
-  const flat = tf.reshape(maps, [x.shape[0], -1]);
-  const hidden = tf.fused.matMul({ a: flat, b: p['dense.kernel'], bias: p['dense.bias'], activation: 'relu' });
-  return tf.reshape(tf.fused.matMul({ a: hidden, b: p['dense_1.kernel'], bias: p['dense_1.bias'] }), [-1]);
-}
+      ...{ x, filter: parameters[`${name}.kernel`], strides, pad: padding, activation },
+      ...(useBias && { bias: parameters[`${name}.bias`] }),
+    }),
+  DepthwiseConv2D: ({ name, strides, padding }, [{ value }]) =>
+    tf.depthwiseConv2d(value, parameters[`${name}.depthwise_kernel`], strides, padding),
+  BatchNormalization({ name, epsilon }, [{ value }]) {
+    const { mean, variance } = training
+      ? tf.moments(value, [0, 1, 2])
+      : { mean: parameters[`${name}.moving_mean`], variance: parameters[`${name}.moving_variance`] };
+    return tf.batchNorm(value, mean, variance, parameters[`${name}.beta`], parameters[`${name}.gamma`], epsilon);
+  },
+  MaxPooling2D: ({ poolSize, strides, padding }, [{ value }]) => tf.maxPool(value, poolSize, strides, padding),
+  ReLU: (_, [{ value }]) => tf.relu(value),
+  Add: (_, [a, b]) => tf.add(a.value, b.value),
+  GlobalAveragePooling2D: (_, [{ value }]) => tf.mean(value, [1, 2]),
+  Flatten: (_, [{ value }]) => tf.reshape(value, [value.shape[0], -1]),
+  Dense: ({ name, activation }, [{ value }], isLast) =>
+    tf.fused.matMul({
+      ...{ a: value, b: parameters[`${name}.kernel`], bias: parameters[`${name}.bias`] },
+      activation: isLast ? 'linear' : activation,
+    }),
+});
+
+/** x [n,H,W,C] → logits [n] */
+const forward = (x, training) => tf.reshape(run(problem.architecture, layersFor(training), x), [-1]);
 
 function trainStep() {
   const { x, y } = next();
   try {
-    return optimizer.minimize(() => tf.losses.sigmoidCrossEntropy(y, forward(x)), true);
+    return optimizer.minimize(() => tf.losses.sigmoidCrossEntropy(y, forward(x, true)), true);
   } catch (error) {
     if (!/^Kernel .* not registered/.test(error.message)) throw error;
     throw new Unsupported(`cannot train: ${error.message}`);
@@ -53,7 +69,7 @@ await serve({
     tf.disposeVariables();
     batches?.forEach(({ x, y }) => tf.dispose([x, y]));
     problem = readProblem(directory);
-    onlyMission(problem);
+    oneUnit(problem);
     adam = settings;
     const { height, width, channels } = problem.network;
     batches = batchesOf(problem, batch).map(({ x, y }) => ({
@@ -61,7 +77,10 @@ await serve({
       y: tf.tensor1d(y),
     }));
     parameters = Object.fromEntries(
-      Object.entries(problem.weights).map(([name, { shape, data }]) => [name, tf.variable(tf.tensor(data, shape))]),
+      Object.entries(problem.weights).map(([name, { shape, data }]) => [
+        name,
+        tf.variable(tf.tensor(data, shape), !name.includes('.moving_')),
+      ]),
     );
   },
   restart() {
@@ -87,7 +106,7 @@ await serve({
   },
   async infer(times) {
     const { milliseconds, result } = await time(times, async () => {
-      const scores = tf.tidy(() => tf.sigmoid(forward(next().x)));
+      const scores = tf.tidy(() => tf.sigmoid(forward(next().x, false)));
       const values = await scores.data();
       scores.dispose();
       return values;
