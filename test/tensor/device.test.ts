@@ -91,8 +91,12 @@ describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
       reading.catch(() => {});
     });
     await expect(reading).rejects.toThrow('read: a tensor has no value while a step is recorded');
-    expect(() => device.record(device.createPool(), () => x.write(Float32Array.of(0, 0)))).toThrow('declare a step input');
-    expect(() => device.record(device.createPool(), () => device.record(device.createPool(), () => {}))).toThrow('recordings do not nest');
+    expect(() => device.record(device.createPool(), () => x.write(Float32Array.of(0, 0)))).toThrow(
+      'declare a step input',
+    );
+    expect(() => device.record(device.createPool(), () => device.record(device.createPool(), () => {}))).toThrow(
+      'recordings do not nest',
+    );
     expect([...(await add(x, x).read())]).toEqual([2, 4]);
   });
 
