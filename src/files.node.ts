@@ -2,6 +2,7 @@
  * Files on disk. Reading never waits for a pipe and never takes more memory than a file of its kind can need; writing never
  * leaves anything half written or overwritten: a file appears under its name only when it is complete and on the disk.
  */
+import { expectFunction, expectNumber, expectPath, expectText, objectWith } from './expect.js';
 import {
   closeSync,
   constants,
@@ -18,6 +19,8 @@ import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/
 import { basename, dirname, join } from 'node:path';
 import { DataError, DiskError } from './errors.js';
 import { clearLeftovers, describeOwner, lockFolder, lockHolder, temporaryName } from './lock.node.js';
+
+const expectKind = objectWith({ what: expectText, mostBytes: expectNumber, refuse: expectFunction });
 
 /** What a file is read as: how large such a file can be, and the error that refuses it. */
 export interface FileKind {
@@ -67,6 +70,8 @@ const FIRST_LENGTH = 65536;
  * @throws what `kind.refuse` makes, for whatever is no regular file, is too large or cannot be read; ExhaustedError
  */
 export async function readWholeFile(path: string, kind: FileKind): Promise<Uint8Array> {
+  expectPath(path, 'readWholeFile: path');
+  expectKind(kind, 'readWholeFile: kind');
   try {
     checkStatus(path, await stat(path), kind);
     const file = await open(path, READ_WITHOUT_WAITING);
@@ -88,6 +93,7 @@ export async function readWholeFile(path: string, kind: FileKind): Promise<Uint8
 
 /** The same, at once: for what a thread of its own reads, and for small files. @throws as `readWholeFile` */
 export function readWholeFileSync(path: string, kind: FileKind): Uint8Array {
+  expectPath(path, 'the path of a file');
   try {
     checkStatus(path, statSync(path), kind);
     const file = openSync(path, READ_WITHOUT_WAITING);
@@ -203,6 +209,9 @@ async function syncFolder(path: string): Promise<void> {
  * @throws DiskError naming the path, the reason and the way out; a file that was there stays as it was
  */
 export async function writeFileAtomically(path: string, data: Uint8Array | string, previous?: string): Promise<void> {
+  expectPath(path, 'writeFileAtomically: path');
+  if (!(data instanceof Uint8Array)) expectText(data, 'writeFileAtomically: data');
+  if (previous !== undefined) expectPath(previous, 'writeFileAtomically: previous');
   const folder = dirname(path);
   const temporary = join(folder, temporaryName(basename(path)));
   try {
@@ -246,6 +255,8 @@ export async function nameAlso(path: string, second: string): Promise<void> {
  * @throws DiskError
  */
 export async function appendLine(path: string, line: string): Promise<void> {
+  expectPath(path, 'appendLine: path');
+  expectText(line, 'appendLine: line');
   try {
     const file = await open(path, 'a');
     try {
@@ -287,6 +298,8 @@ export function makeFolders(path: string): void {
  * @throws DiskError when `name` is taken (a run is never overwritten) or the folder cannot be made
  */
 export async function createRunDirectory(parent: string, name?: string): Promise<string> {
+  expectPath(parent, 'createRunDirectory: parent');
+  if (name !== undefined) expectPath(name, 'createRunDirectory: name');
   let number = 1;
   try {
     makeFolders(parent);

@@ -110,7 +110,11 @@ export function preview(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number' || typeof value === 'bigint') return String(value);
   if (typeof value === 'string') return `'${value.slice(0, 80)}'`;
-  return (JSON.stringify(value) ?? typeof value).slice(0, 100);
+  try {
+    return (JSON.stringify(value) ?? typeof value).slice(0, 100);
+  } catch {
+    return typeof value; // what only programs give
+  }
 }
 
 /**

@@ -34,8 +34,19 @@ const info: beltnet.ModelInfo = {
   alert: { className: 'a', threshold: 0.5 },
 };
 
+const isObject = (value: unknown): boolean => value === undefined || (typeof value === 'object' && value !== null);
+
 /** Calls with a place for one wrong argument. */
 const CALLS: Readonly<Record<string, (wrong: never) => unknown>> = {
+  // What test/exports.test.ts leaves out, since it takes its time where the argument can be meant.
+  gradcheck: (wrong) => beltnet.gradcheck(wrong).next(),
+  'gradcheck, options': (wrong) => (isObject(wrong) ? null : beltnet.gradcheck(device, wrong).next()),
+  openDevice: (wrong) => (wrong === undefined ? null : beltnet.openDevice(wrong)),
+  'openDevice, options': (wrong) => (isObject(wrong) ? null : beltnet.openDevice('cpu', wrong)),
+  chooseDevice: (wrong) => (wrong === undefined ? null : beltnet.chooseDevice(wrong)),
+  measurePeak: (wrong) => beltnet.measurePeak(wrong),
+  synthesize: (wrong) => (typeof wrong === 'string' && wrong !== '' ? null : beltnet.synthesize(wrong)),
+  'synthesize, options': (wrong) => (isObject(wrong) ? null : beltnet.synthesize('/nonexistent/x', wrong)),
   decode: (wrong) => beltnet.decode(wrong, 'it'),
   readSafetensors: (wrong) => beltnet.readSafetensors(wrong, 'it'),
   writeSafetensors: (wrong) => beltnet.writeSafetensors(wrong),

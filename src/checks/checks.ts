@@ -2,10 +2,11 @@
  * The proof of kernels and ops, as functions: the tests run them over the registry, `beltnet gradcheck` on the user's
  * adapter. Errors are in roundings: units of 2^-24, float32's relative rounding, of the output's largest magnitude.
  */
+import { expectArray, expectCount, expectFunction, objectWith } from '../expect.js';
 import type { RegisteredKernel, RegisteredOp, Sample, SampleTensor } from '../kernels/shared/samples.js';
 import { backward, noGrad, record } from '../tensor/autograd.js';
 import { choiceKey } from '../tensor/webgpu/autotune.js';
-import type { Device } from '../tensor/device.js';
+import { expectDevice, type Device } from '../tensor/device.js';
 import type { Numbers } from '../tensor/kernel.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { ReferenceDevice } from '../tensor/reference/reference-device.js';
@@ -63,6 +64,9 @@ function worstOf(measurements: readonly Measurement[]): Measurement[] {
   return [...kinds.values()];
 }
 
+/** An entry of the registry. */
+const expectEntry = objectWith({ sample: expectFunction });
+
 /** The random numbers of a check's case, the same everywhere. */
 export const sampleNumber = (index: number): Random => new Random(7, RandomStream.synthetic, index);
 
@@ -76,6 +80,9 @@ export async function kernelErrors(
   registered: RegisteredKernel,
   cases: number,
 ): Promise<Measurement[]> {
+  expectDevice(device, 'kernelErrors: device');
+  expectEntry(registered, 'kernelErrors: kernel');
+  expectCount(cases, 'kernelErrors: cases');
   const measured: Measurement[] = [];
   for (let index = 0; index < cases; index++) {
     const sample = registered.sample(sampleNumber(index));
@@ -207,6 +214,9 @@ const directions = (random: Random) => (size: number) =>
 
 /** An op on a device, forward and backward, against the same in float64: the worst of the output and of each gradient. */
 export async function opErrors(device: Device, registered: RegisteredOp, cases: number): Promise<Measurement[]> {
+  expectDevice(device, 'opErrors: device');
+  expectEntry(registered, 'opErrors: op');
+  expectCount(cases, 'opErrors: cases');
   const measured: Measurement[] = [];
   for (let index = 0; index < cases; index++) {
     const one = differentiable(registered, sampleNumber(index));
@@ -239,6 +249,8 @@ export async function deviceErrors(
 
 /** An op's gradient rule in float64 against finite differences of its forward, on `cases` random inputs: the largest error. */
 export function opDifferenceError(registered: RegisteredOp, cases: number): number {
+  expectEntry(registered, 'opDifferenceError: op');
+  expectCount(cases, 'opDifferenceError: cases');
   let worst = 0;
   for (let index = 0; index < cases; index++) {
     const error = differenceError(differentiable(registered, sampleNumber(index)), index);
@@ -254,6 +266,7 @@ export function opDifferenceError(registered: RegisteredOp, cases: number): numb
  * @returns the largest relative difference over the inputs
  */
 export function differenceError(one: Differentiable, seed = 0): number {
+  objectWith({ inputs: expectArray, compute: expectFunction })(one, 'differenceError: computation');
   const device = new ReferenceDevice();
   const random = new Random(9, RandomStream.synthetic, seed);
   const { tensors, dy, gradients } = differentiate(device, one, directions(random));

@@ -1,11 +1,12 @@
 /** Everything that can be checked on a device, check by check: what `beltnet gradcheck` prints. */
+import { expectObject } from '../expect.js';
 import { kernels as allKernels, ops as allOps } from '../kernels/registry.js';
 import { floats, type RegisteredKernel, type RegisteredOp } from '../kernels/shared/samples.js';
 import { Conv2D } from '../nn/layers/convolution.js';
 import { Dense, Flatten } from '../nn/layers/core.js';
 import { MaxPooling2D } from '../nn/layers/pooling.js';
 import { Sequential } from '../nn/sequential.js';
-import type { Device } from '../tensor/device.js';
+import { expectDevice, type Device } from '../tensor/device.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import { ReferenceDevice } from '../tensor/reference/reference-device.js';
 import {
@@ -52,6 +53,8 @@ export const checkNames = (): string[] => [
 
 /** Yields the results one by one, so that they can be shown as they come: ops, then kernels, then the network. */
 export async function* gradcheck(device: Device, options: GradcheckOptions = {}): AsyncGenerator<CheckResult> {
+  expectDevice(device, 'gradcheck: device');
+  expectObject(options, 'gradcheck: options');
   const { name, cases = 3, kernels = allKernels, ops = allOps } = options;
   const wanted = (each: string): boolean => name === undefined || name === each;
   for (const registered of ops) {

@@ -1,6 +1,6 @@
 /** Kernels that a device runs as their plain TypeScript: what `beltnet devices` tells of the cpu device. */
 import { kernels } from '../kernels/registry.js';
-import type { Device } from '../tensor/device.js';
+import { expectDevice, type Device } from '../tensor/device.js';
 import { sampleNumber } from './checks.js';
 
 /** Samples of each kernel that are looked at. */
@@ -8,6 +8,7 @@ const SAMPLES = 32;
 
 /** Names of kernels that the device has nothing quicker for, with all of their samples or with some. */
 export function plainKernels(device: Device): { readonly always: string[]; readonly sometimes: string[] } {
+  expectDevice(device, 'plainKernels: device');
   const [always, sometimes]: string[][] = [[], []];
   for (const { kernel, sample } of kernels) {
     const plain = Array.from({ length: SAMPLES }, (_, index) => {

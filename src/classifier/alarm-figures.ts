@@ -3,7 +3,8 @@
  * class is the most probable one; its alarm is raised when the probability of the alert's class reaches the threshold.
  * The alarm's figures follow the second alone, since that is what a belt stops on.
  */
-import type { ModelInfo } from '../formats/beltnet/info.js';
+import { expectArray, expectObject, expectText, listOf, objectWith } from '../expect.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { accuracy, classScores, confusionMatrix } from './figures/confusion.js';
 import { averagePrecision, rocAuc } from './figures/curves.js';
 import type { Verdict } from './verdict.js';
@@ -50,8 +51,14 @@ export const neverPredicted = (classes: Figures['classes']): string[] =>
     pictures > 0 && Object.values(classes).every(({ takenFor }) => takenFor[name] === 0) ? [name] : [],
   );
 
+const expectVerdicts = listOf(objectWith({ class: expectText, probabilities: expectObject }));
+
 /** @param labels class index of each verdict's picture */
 export function figuresOf(labels: readonly number[], verdicts: readonly Verdict[], info: ModelInfo): Figures {
+  expectArray(labels, 'figuresOf: labels');
+  expectArray(verdicts, 'figuresOf: verdicts');
+  expectVerdicts(verdicts, 'figuresOf: verdicts');
+  expectInfo(info, 'figuresOf');
   const { classNames, alert } = info;
   const predicted = verdicts.map((verdict) => classNames.indexOf(verdict.class));
   const matrix = confusionMatrix(labels, predicted, classNames.length);

@@ -1,4 +1,5 @@
 /** How much a picture of each class counts in the training's loss. */
+import { expectList, expectObject, expectText, listOf, objectWith } from '../expect.js';
 import { classCounts } from '../data/dataset.js';
 import { UsageError } from '../errors.js';
 
@@ -18,9 +19,11 @@ interface Labelled {
  * @throws UsageError for a name that is none of the classes
  */
 export function classWeightsFor(classWeight: ClassWeight, data: Labelled): number[] {
+  objectWith({ labels: expectList, classNames: listOf(expectText) })(data, 'classWeightsFor: data');
   const { classNames, labels } = data;
   if (classWeight === 'none') return classNames.map(() => 1);
   if (classWeight === 'balanced') return classCounts(data).map((count) => labels.length / (classNames.length * count));
+  expectObject(classWeight, 'classWeight');
   const unknown = Object.keys(classWeight).find((name) => !classNames.includes(name));
   if (unknown !== undefined)
     throw new UsageError(`classWeight: expects the classes ${classNames.join(', ')}, got '${unknown}'`);

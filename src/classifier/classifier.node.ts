@@ -1,4 +1,5 @@
 /** Classifiers in Node: from model files, of picture files. */
+import { expectObject, expectPath } from '../expect.js';
 import { BeltnetError, DataError, UsageError } from '../errors.js';
 import { decode } from '../data/pictures/decode.node.js';
 import { readPictureBytes } from '../data/pictures/read-picture.node.js';
@@ -147,6 +148,7 @@ function watched(
 
 /** A model of a file, or of the folder of a run, with its name. @throws ModelFileError */
 export async function openModelFile(given: string, options: DecodeOptions = {}): Promise<NamedModel> {
+  expectPath(given, 'the path of a model file or run');
   const name = modelFileOf(given);
   return { name, ...(await loadModel(name, options)) };
 }
@@ -166,6 +168,7 @@ export async function loadClassifier(given: string, options: OpenClassifierOptio
 
 /** A classifier from the bytes of a model file. */
 export async function openClassifier(bytes: Uint8Array, options: OpenClassifierOptions = {}): Promise<NodeClassifier> {
+  expectObject(options, 'openClassifier: options');
   const { name = 'model' } = options;
   return place({ name, ...decodeModel(bytes, name, { knownSections: KNOWN_SECTIONS }) }, options, null);
 }

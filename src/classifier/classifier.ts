@@ -1,4 +1,5 @@
 /** A trained model as a function from pictures to verdicts: what command line, page, line and users' programs call. */
+import { expectArray, expectFunction, expectObject, expectWhole, objectWith } from '../expect.js';
 import { DataError, ModelFileError, NotANumberError, UsageError } from '../errors.js';
 import { DataFlow } from '../data/batches.js';
 import { decode } from '../data/pictures/decode.js';
@@ -68,6 +69,13 @@ interface Waiting {
 
 type OnPrediction = (index: number, prediction: Prediction) => void;
 
+const expectPlaced = objectWith({
+  model: objectWith({ inputShape: expectArray }),
+  info: objectWith({ preprocessing: expectObject }),
+  device: expectObject,
+  predictor: expectObject,
+});
+
 /** `openClassifier` (and in Node `loadClassifier`) makes it. Any number of callers may use it at once. */
 export class Classifier {
   readonly name: string;
@@ -87,6 +95,9 @@ export class Classifier {
   readonly #predictor: Predictor;
 
   constructor(placed: PlacedModel, batchSize: number, decodePicture: Platform['decode']) {
+    expectPlaced(placed, 'Classifier: model');
+    expectWhole(batchSize, 'Classifier: batchSize', 1, 2 ** 20);
+    expectFunction(decodePicture, 'Classifier: decode');
     this.name = placed.name;
     this.model = placed.model;
     this.info = placed.info;

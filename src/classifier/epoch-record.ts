@@ -1,4 +1,5 @@
 /** The figures of a training's epochs, and which epoch is the best. */
+import { expectArray, expectObject, listOf } from '../expect.js';
 import type { EpochLog } from '../nn/training/events.js';
 
 export interface EpochRecord extends EpochLog {
@@ -23,7 +24,10 @@ function isBetter(one: EpochRecord, than: EpochRecord): boolean {
 }
 
 /** The best epoch of some, by the validation pictures; the last where there are none. */
-export const bestEpoch = (epochs: readonly EpochRecord[]): EpochRecord | undefined =>
-  epochs.at(-1)?.balancedAccuracy === undefined
+export function bestEpoch(epochs: readonly EpochRecord[]): EpochRecord | undefined {
+  expectArray(epochs, 'bestEpoch: epochs');
+  listOf(expectObject)(epochs, 'bestEpoch: epochs');
+  return epochs.at(-1)?.balancedAccuracy === undefined
     ? epochs.at(-1)
     : epochs.reduce((best, one) => (isBetter(one, best) ? one : best));
+}

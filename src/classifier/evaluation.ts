@@ -1,8 +1,11 @@
 /** A model measured on labelled pictures. */
+import { expectModel } from '../formats/finite-weights.js';
+import { expectDevice } from '../tensor/device.js';
+import { type Check, expectObject, objectWith } from '../expect.js';
 import { NotANumberError } from '../errors.js';
 import { DataFlow } from '../data/batches.js';
-import type { Dataset } from '../data/dataset.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
+import { expectDataset, type Dataset } from '../data/dataset.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { figuresOf, type Figures } from './alarm-figures.js';
 import type { Classifier } from './classifier.js';
 import { evidenceOf, type Evidence, type JudgedPictures } from './evidence.js';
@@ -27,6 +30,14 @@ export interface EvaluationOptions {
 /** A compiled model, and where it is. */
 type PlacedOnDevice = Pick<Classifier, 'model' | 'info' | 'device' | 'name'>;
 
+const expectPlaced: Check = (value, what) => {
+  expectObject(value, what);
+  const { model, info, device } = value as PlacedOnDevice;
+  expectModel(model, what);
+  expectInfo(info, what);
+  expectDevice(device, `${what}, device`);
+};
+
 /** All figures but the loss are of the pictures that have a verdict. */
 export interface Evaluation extends Figures {
   readonly pictures: number;
@@ -44,11 +55,12 @@ export interface Evaluation extends Figures {
 
 /** @param dataset prepared by the classifier's own preparation, with its classes in their order */
 export async function evaluateClassifier(
-  { model, info, device, name }: PlacedOnDevice,
+  placed: PlacedOnDevice,
   dataset: Dataset,
   options: EvaluationOptions = {},
 ): Promise<Evaluation> {
-  const { judged, ...figures } = await judgeSet({ model, info, device, name }, dataset, options);
+  const { judged, ...figures } = await judgeSet(placed, dataset, options);
+  const { model, info } = placed;
   const loss = figures.unjudged.length === 0 ? (await model.evaluate(flowOver(dataset, info, options))).loss : null;
   const { groups, pixels: hashes = await pixelHashes(dataset) } = options;
   const pictures = {
@@ -77,10 +89,14 @@ export type JudgedSet = Omit<Evaluation, 'loss' | 'evidence' | 'judged'> & {
 
 /** A compiled model's verdicts on labelled pictures, as figures. */
 export async function judgeSet(
-  { model, info, device, name }: PlacedOnDevice,
+  placed: PlacedOnDevice,
   dataset: Dataset,
   options: EvaluationOptions = {},
 ): Promise<JudgedSet> {
+  expectPlaced(placed, 'the model to be judged');
+  expectDataset(dataset, 'the pictures to judge by');
+  expectObject(options, 'the options of an evaluation');
+  const { model, info, device, name } = placed;
   const predictor = await Predictor.of(model, info, device, name);
   const predictions = await predictor.predict(flowOver(dataset, info, options)).finally(() => predictor.destroy());
   return judgePredictions(predictions, dataset, info);
@@ -114,7 +130,10 @@ export function judgePredictions(
 }
 
 /** The class that all pictures were taken for, where there are others among them; else null: such a model has learned nothing. */
-export function onlyClass({ classes }: Pick<Figures, 'classes'>): string | null {
+export function onlyClass(figures: Pick<Figures, 'classes'>): string | null {
+  objectWith({ classes: expectObject })(figures, 'onlyClass: figures');
+  const { classes } = figures;
+  for (const one of Object.values(classes)) objectWith({ takenFor: expectObject })(one, 'onlyClass: a class');
   const all = Object.values(classes);
   const present = all.filter(({ pictures }) => pictures > 0).length;
   const predicted = Object.keys(classes).filter((name) => all.some(({ takenFor }) => takenFor[name] > 0));

@@ -1,4 +1,5 @@
 /** What the figures of an evaluation are worth: how sure they are, what guessing would reach, and which pictures were wrong. */
+import { expectCount, objectWith } from '../expect.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { balancedAccuracy, confusionMatrix, majorityAccuracy } from './figures/confusion.js';
 import { averagePrecision, rocAuc } from './figures/curves.js';
@@ -122,4 +123,7 @@ export function evidenceOf(
 }
 
 /** Whether so few different pictures say nothing about others. */
-export const isNoEvidence = ({ distinctPictures }: Evidence): boolean => distinctPictures < FEWEST_GROUPS;
+export function isNoEvidence(evidence: Evidence): boolean {
+  objectWith({ distinctPictures: expectCount })(evidence, 'isNoEvidence: evidence');
+  return evidence.distinctPictures < FEWEST_GROUPS;
+}

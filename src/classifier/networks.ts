@@ -1,4 +1,5 @@
 /** The networks that can be trained from scratch, by name. */
+import { expectCount, expectNumber, expectText, expectWhole, objectWith, refuse } from '../expect.js';
 import { UsageError } from '../errors.js';
 import type { Size } from '../data/pictures/resize.js';
 import { input } from '../nn/input.js';
@@ -95,6 +96,9 @@ export type NetworkBuilder = Network['build'];
 
 /** @throws UsageError for a name that is not known, or pictures too small for the network */
 export function buildNetwork(name: NetworkName, size: Size, classes: number, seed: number): Model {
+  expectText(name, 'buildNetwork: name');
+  objectWith({ width: expectCount, height: expectCount })(size, 'buildNetwork: size');
+  expectWhole(classes, 'buildNetwork: classes', 2, 2 ** 20);
   if (!Object.hasOwn(networks, name))
     throw new UsageError(`network: expects one of ${Object.keys(networks).join(', ')}, got '${name as string}'`);
   const { shortestSide, build } = networks[name];
@@ -115,6 +119,8 @@ const BYTES_PER_PARAMETER = 16;
  * @throws UsageError when it does not hold the parameters and what training keeps beside them
  */
 export function checkMemory(model: Model, memoryBudget: number): void {
+  if (!(model instanceof Model)) refuse(model, 'checkMemory: model', 'a Model');
+  expectNumber(memoryBudget, 'checkMemory: memoryBudget');
   const parameters = model.countParameters();
   const bytes = parameters * BYTES_PER_PARAMETER;
   if (bytes <= memoryBudget) return;

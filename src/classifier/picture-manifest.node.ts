@@ -1,7 +1,8 @@
 /** Which pictures a run was trained on, as lines: one of JSON for each, with digests of its file and of what the model sees of it. */
+import { expectObject, expectText } from '../expect.js';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import type { Dataset } from '../data/dataset.js';
+import { expectDataset, type Dataset } from '../data/dataset.js';
 import { UsageError } from '../errors.js';
 import { pixelHashes } from './pixel-hash.js';
 import { isRun, readPictures } from './run.node.js';
@@ -22,9 +23,11 @@ interface ManifestLine {
 
 /** @param sets by what they are for */
 export async function pictureManifest(sets: Readonly<Partial<Record<PictureUse, Dataset | null>>>): Promise<string> {
+  expectObject(sets, 'pictureManifest: sets');
   let text = '';
   for (const [set, dataset] of Object.entries(sets)) {
-    if (!dataset) continue;
+    if (dataset === null) continue;
+    expectDataset(dataset, `pictureManifest: ${set}`);
     const pixels = await pixelHashes(dataset);
     for (const [index, file] of dataset.files.entries()) {
       const label = dataset.classNames[dataset.labels[index]];
@@ -52,6 +55,8 @@ function linesOf(text: string, name = 'pictures.jsonl'): ManifestLine[] {
 
 /** How two manifests differ, in words; null when they do not. */
 export function changedPictures(before: string, now: string): string | null {
+  expectText(before, 'changedPictures: before');
+  expectText(now, 'changedPictures: now');
   if (before === now) return null;
   const [old, current] = [before, now].map(
     (text) =>

@@ -1,8 +1,10 @@
 /** Numbers by which equal pictures are told: of what a model sees of them, whatever file they came from. */
-import { eachPicture, type Dataset } from '../data/dataset.js';
+import { expectBytes } from '../expect.js';
+import { eachPicture, type Dataset, expectDataset } from '../data/dataset.js';
 
 /** A number for each picture, equal for equal pixels, [N]: 53 bits, by which two of a million differ in 99.99 % of sets. */
 export async function pixelHashes(dataset: Pick<Dataset, 'pictures' | 'pictureShape' | 'labels'>): Promise<number[]> {
+  expectDataset(dataset, 'pixelHashes: dataset');
   const hashes: number[] = [];
   for await (const picture of eachPicture(dataset)) hashes.push(pixelHash(picture));
   return hashes;
@@ -10,6 +12,7 @@ export async function pixelHashes(dataset: Pick<Dataset, 'pictures' | 'pictureSh
 
 /** Two multiplicative hashes side by side, four bytes at a time, mixed at the end as in MurmurHash3. */
 export function pixelHash(bytes: Uint8Array): number {
+  expectBytes(bytes, 'pixelHash: bytes');
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
   const take = (value: number): void => {
     // Turned round, so that the upper bits of a value reach the lower ones, too.

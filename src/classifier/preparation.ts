@@ -3,6 +3,7 @@
  * training, evaluating, predicting, comparing devices, importing, the page. One that did not would judge other pictures
  * than those that the model was trained on.
  */
+import { expectObject, objectWith } from '../expect.js';
 import type { Interpolation, Preparation, Region, Size } from '../data/pictures/resize.js';
 import type { Normalization } from '../data/normalization.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
@@ -17,7 +18,9 @@ export interface PicturePreparation {
 }
 
 /** @param size of the pictures that the model takes */
-export function preparationOf({ preprocessing }: Pick<ModelInfo, 'preprocessing'>, size: Size): PicturePreparation {
+export function preparationOf(info: Pick<ModelInfo, 'preprocessing'>, size: Size): PicturePreparation {
+  objectWith({ preprocessing: expectObject })(info, 'preparationOf: info');
+  const { preprocessing } = info;
   const { interpolation, rescale, region, exif = false, normalization = {} } = preprocessing;
   return {
     picture: { size, interpolation, exif, ...(region && { region }) },
@@ -43,6 +46,7 @@ export interface PreprocessingOptions {
 
 /** What a model file keeps of these: nothing of what is as by default. */
 export function preprocessingOf(options: PreprocessingOptions): Preprocessing {
+  expectObject(options, 'preprocessingOf: options');
   const { interpolation = 'nearest', rescale = 1 / 255, region, exif, normalization } = options;
   return {
     interpolation,

@@ -1,4 +1,6 @@
 /** How a network is trained: from a few options to augmentation, normalization, optimizer and loss. */
+import { preview } from '../options.js';
+import { expectObject, expectText } from '../expect.js';
 import type { AugmentationOptions } from '../data/augmentation.js';
 import type { NormalizationOptions } from '../data/normalization.js';
 import { binaryCrossentropy, categoricalCrossentropy, type Loss } from '../nn/losses.js';
@@ -47,7 +49,7 @@ function optimizerOf(
   epsilon: number,
 ): Optimizer {
   if (weightDecay !== undefined && optimizer !== 'adamW')
-    throw new UsageError(`weightDecay: expects the optimizer adamW, got ${optimizer}`);
+    throw new UsageError(`weightDecay: expects the optimizer adamW, got ${preview(optimizer)}`);
   if (optimizer === 'adamW') return adamW({ learningRate, epsilon, ...(weightDecay !== undefined && { weightDecay }) });
   if (optimizer === 'rmsprop') return rmsprop({ learningRate });
   if (optimizer === 'sgd') return sgd({ learningRate, momentum: 0.9, nesterov: true });
@@ -56,8 +58,15 @@ function optimizerOf(
 
 /** @param classes two end in a sigmoid, more in a softmax */
 export function recipeOf(classes: number, options: RecipeOptions = {}): Recipe {
+  expectObject(options, 'recipeOf: options');
   const { augmentation = {}, normalize = 'none', labelSmoothing = 0 } = options;
+  expectObject(augmentation, 'recipeOf: augmentation');
+  expectText(normalize, 'recipeOf: normalize');
   const isOld = augmentation.profile === 'keras-2.1.2';
+  if (!Object.hasOwn(normalizations, normalize))
+    throw new UsageError(
+      `normalize: expects one of ${Object.keys(normalizations).join(', ')}, got ${preview(normalize)}`,
+    );
   return {
     augmentation,
     normalization: normalizations[normalize],

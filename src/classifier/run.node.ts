@@ -3,6 +3,17 @@
  * programs), the models of its best and of its last epoch, what the best says of its pictures (predictions.csv), and where the training
  * stands, from which it can be gone on with.
  */
+import {
+  expectFunction,
+  expectPath,
+  expectArray,
+  expectBytes,
+  expectNumber,
+  expectObject,
+  objectWith,
+  refuse,
+  expectText,
+} from '../expect.js';
 import { existsSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { clearTemporaryFolders } from '../data/store/temporary-folder.node.js';
@@ -66,13 +77,25 @@ const columns = [
 const row = (record: EpochRecord): string =>
   columns.map((name) => (name === 'seconds' ? record.seconds.toFixed(3) : (record[name] ?? ''))).join(',');
 
+const expectEpoch = objectWith({ epoch: expectNumber, loss: expectNumber, seconds: expectNumber });
+
 const event = (record: EpochRecord): string => JSON.stringify({ event: 'epoch', ...record });
 
 /** @param given a model file, or the folder of a run: its best model */
 export function modelFileOf(given: string): string {
+  expectPath(given, 'modelFileOf: path');
   if (!statSync(given, { throwIfNoEntry: false })?.isDirectory()) return given;
   const best = join(given, names.best);
   return existsSync(best) ? best : join(given, OLD_MODEL);
+}
+
+/** @throws UsageError for what JSON cannot hold */
+function jsonOf(value: object): string {
+  try {
+    return JSON.stringify(value, null, 2);
+  } catch (cause) {
+    throw new UsageError(`writeConfig: config expects what JSON can hold (${(cause as Error).message})`, { cause });
+  }
 }
 
 /** The folder of a run that this process has taken. Each method's file is on the disk when it resolves. */
@@ -85,12 +108,15 @@ export class Run {
 
   /** The path of one of its files. */
   path(name: keyof typeof names): string {
+    expectText(name, 'path: name');
+    if (!Object.hasOwn(names, name)) refuse(name, 'path of a run', `one of ${Object.keys(names).join(', ')}`);
     return join(this.directory, names[name]);
   }
 
   /** @param config everything that decides the result */
   async writeConfig(config: object): Promise<void> {
-    await writeFileAtomically(this.path('config'), `${JSON.stringify(config, null, 2)}\n`);
+    expectObject(config, 'writeConfig: config');
+    await writeFileAtomically(this.path('config'), `${jsonOf(config)}\n`);
   }
 
   /** One line for each picture, by which it is told whether a training goes on with the same. */
@@ -110,6 +136,7 @@ export class Run {
 
   /** Which WGSL variants of kernels were chosen, where the device has a choice: `--kernels` takes the file for the same bits. */
   async writeKernels(choices: ReadonlyMap<string, string>): Promise<void> {
+    if (!(choices instanceof Map)) refuse(choices, 'writeKernels: choices', 'a Map');
     if (choices.size === 0) return;
     const sorted = [...choices].toSorted(([a], [b]) => (a < b ? -1 : 1));
     await writeFileAtomically(this.path('kernels'), `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
@@ -117,23 +144,30 @@ export class Run {
 
   /** Has the tables hold these epochs and no others. */
   async writeEpochs(epochs: readonly EpochRecord[]): Promise<void> {
+    expectArray(epochs, 'writeEpochs: epochs');
+    for (const epoch of epochs) expectEpoch(epoch, 'writeEpochs: an epoch');
     await writeFileAtomically(this.path('results'), [columns.join(','), ...epochs.map(row), ''].join('\n'));
     await writeFileAtomically(this.path('events'), epochs.map((record) => `${event(record)}\n`).join(''));
   }
 
   async addEpoch(record: EpochRecord): Promise<void> {
+    expectEpoch(record, 'addEpoch: record');
     await appendLine(this.path('results'), row(record));
     await appendLine(this.path('events'), event(record));
   }
 
   /** @param model the file's bytes */
-  async writeModel(model: Uint8Array, { isBest }: { isBest: boolean }): Promise<void> {
+  async writeModel(model: Uint8Array, options: { isBest: boolean }): Promise<void> {
+    expectBytes(model, 'writeModel: model');
+    expectObject(options, 'writeModel: options');
     await writeFileAtomically(this.path('last'), model);
-    if (isBest) await nameAlso(this.path('last'), this.path('best'));
+    if (options.isBest) await nameAlso(this.path('last'), this.path('best'));
   }
 
   /** Keeps the one before, for the day on which this one cannot be read. */
-  async writeCheckpoint({ state, epochs, stoppedEarly }: Checkpoint): Promise<void> {
+  async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    objectWith({ state: expectObject, epochs: expectArray })(checkpoint, 'writeCheckpoint: checkpoint');
+    const { state, epochs, stoppedEarly } = checkpoint;
     const bytes = encodeTrainingState(state, { hash: sha256Natively, notes: { epochs, stoppedEarly } });
     await writeFileAtomically(this.path('state'), bytes, this.path('previousState'));
   }
@@ -149,6 +183,7 @@ export async function readCheckpoint(
   directory: string,
   onDamaged: (message: string) => void,
 ): Promise<Checkpoint | null> {
+  expectPath(directory, 'readCheckpoint: directory');
   const paths = [names.state, names.previousState]
     .map((name) => join(directory, name))
     .filter((path) => existsSync(path));
@@ -171,6 +206,7 @@ const JSON_FILE = { mostBytes: 2 ** 26, refuse: (message: string) => new UsageEr
 
 /** A run's config.json; null where there is none. @throws UsageError for what is no such file */
 export async function readConfig(directory: string): Promise<Record<string, unknown> | null> {
+  expectPath(directory, 'readConfig: directory');
   const path = join(directory, names.config);
   if (!existsSync(path)) return null;
   const bytes = await readWholeFile(path, { what: 'the config.json of a run', ...JSON_FILE });
@@ -186,6 +222,7 @@ export const isRun = (directory: string): boolean => existsSync(join(directory, 
 
 /** A run's pictures.jsonl; null where there is none. */
 export async function readPictures(directory: string): Promise<string | null> {
+  expectPath(directory, 'readPictures: directory');
   const path = join(directory, names.pictures);
   if (!existsSync(path)) return null;
   const kind = { what: 'the pictures.jsonl of a run', ...JSON_FILE, mostBytes: 2 ** 31 };
@@ -205,6 +242,8 @@ export async function openRun(
   name?: string,
   onLeftovers: (paths: readonly string[]) => void = () => {},
 ): Promise<Run> {
+  expectPath(parent, 'openRun: parent');
+  expectFunction(onLeftovers, 'openRun: onLeftovers');
   onLeftovers([...clearRuns(parent), ...clearTemporaryFolders()]);
   return leftAtExit(await createRunDirectory(parent, name));
 }
@@ -214,6 +253,8 @@ export async function openRun(
  * @throws DiskError while another process works there; UsageError for a run of a version that kept no state
  */
 export function reopenRun(directory: string, onLeftovers: (paths: readonly string[]) => void = () => {}): Run {
+  expectPath(directory, 'reopenRun: directory');
+  expectFunction(onLeftovers, 'reopenRun: onLeftovers');
   if (existsSync(join(directory, OLD_MODEL)) && !existsSync(join(directory, names.state)))
     throw new UsageError(
       `${directory}: expected a run that can be resumed, got one of an older version, which kept no state; train anew`,

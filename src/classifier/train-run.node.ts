@@ -1,4 +1,5 @@
 /** The training of a run: after each epoch its models and figures are on the disk, and from time to time where it stands. */
+import { expectFunction, expectObject, objectWith } from '../expect.js';
 import type { Dataset } from '../data/dataset.js';
 import { encodeModel } from '../formats/beltnet/model.js';
 import { sha256Natively } from '../formats/sha256.node.js';
@@ -40,6 +41,13 @@ export interface RunTraining {
   readonly validation: Dataset | null;
 }
 
+const expectTraining = objectWith({
+  run: objectWith({ writeEpochs: expectFunction }),
+  model: objectWith({ fit: expectFunction }),
+  device: expectObject,
+  flows: objectWith({ training: expectObject, info: expectObject }),
+});
+
 /** Part of the time that checkpoints may take. */
 const MOST_TIME = 0.02;
 
@@ -48,9 +56,12 @@ const MOST_TIME = 0.02;
  * @returns the epochs so far, those of earlier processes included
  */
 export async function trainRun(
-  { run, model, device, flows, validation }: RunTraining,
+  training: RunTraining,
   options: RunTrainingOptions,
 ): Promise<Pick<Checkpoint, 'epochs' | 'stoppedEarly'>> {
+  expectTraining(training, 'trainRun: training');
+  expectObject(options, 'trainRun: options');
+  const { run, model, device, flows, validation } = training;
   const { resumed, signal } = options;
   const { info } = flows;
   const epochs: EpochRecord[] = [...(resumed?.epochs ?? [])];

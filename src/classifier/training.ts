@@ -2,6 +2,7 @@
  * A training of a classifier, from options and class names to what `model.fit` takes and what the model file will say:
  * first the plan, which needs no pictures, then the flows over them.
  */
+import { expectArray, expectObject, objectWith } from '../expect.js';
 import { DataFlow } from '../data/batches.js';
 import type { Dataset } from '../data/dataset.js';
 import { imageDataGenerator } from '../data/image-data-generator.js';
@@ -40,6 +41,8 @@ export interface TrainingPlan {
 
 /** @throws UsageError for pictures too small for the network, or an alert's class that is none of the classes */
 export function planTraining(classNames: readonly string[], options: TrainingOptions): TrainingPlan {
+  expectArray(classNames, 'planTraining: classNames');
+  expectObject(options, 'planTraining: options');
   const { network = 'mission', size, seed = 0 } = options;
   const info = {
     classNames,
@@ -66,13 +69,21 @@ export interface TrainingFlows {
   readonly info: ModelInfo;
 }
 
+const expectPlan = objectWith({
+  recipe: objectWith({ augmentation: expectObject, normalization: expectObject }),
+  info: objectWith({ preprocessing: expectObject }),
+  preparation: objectWith({ values: expectObject, picture: objectWith({ size: expectObject }) }),
+});
+
 /** Batches of the pictures, as the plan wants them. */
 export async function trainingFlows(
-  { recipe, info, preparation, seed }: TrainingPlan,
+  plan: TrainingPlan,
   training: Dataset,
   validation: Dataset | null,
   batchSize: number,
 ): Promise<TrainingFlows> {
+  expectPlan(plan, 'trainingFlows: plan');
+  const { recipe, info, preparation, seed } = plan;
   const { rescale } = preparation.values;
   const { augmentation } = recipe;
   const generator = imageDataGenerator({ ...augmentation, ...recipe.normalization, rescale });

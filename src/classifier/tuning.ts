@@ -3,7 +3,8 @@
  * probabilities (section `calibration`, which is required: who does not know it would read other probabilities).
  */
 import { DataError, ModelFileError, UsageError } from '../errors.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
+import { expectObject, expectText, objectWith, perhaps, received, expectList } from '../expect.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { FEWEST_GROUPS } from './figures/intervals.js';
 import { fitTemperature, withTemperature, type Calibration } from './figures/temperature.js';
 import { reasonOf, type ThresholdChoice, type ThresholdCriterion } from './figures/threshold.js';
@@ -22,8 +23,12 @@ export interface TuningPictures {
 }
 
 /** Of the model's probabilities; 1 where they are as the network says them. @throws ModelFileError for a section that says none */
-export function temperatureOf({ sections = {} }: Pick<ModelInfo, 'sections'>, name = 'model'): number {
+export function temperatureOf(info: Pick<ModelInfo, 'sections'>, name = 'model'): number {
+  objectWith({ sections: perhaps(expectObject) })(info, 'temperatureOf: info');
+  expectText(name, 'temperatureOf: name');
+  const { sections = {} } = info;
   if (sections['calibration'] === undefined) return 1;
+  expectObject(sections['calibration'], `${name}: its section 'calibration'`);
   const { temperature } = Object(sections['calibration'].value) as { temperature?: unknown };
   if (typeof temperature === 'number' && temperature > 0 && temperature < Infinity) return temperature;
   throw new ModelFileError(
@@ -33,8 +38,9 @@ export function temperatureOf({ sections = {} }: Pick<ModelInfo, 'sections'>, na
 
 /** @throws UsageError for a threshold that is no probability */
 export function withThreshold(info: ModelInfo, threshold: number): ModelInfo {
-  if (!(threshold >= 0 && threshold <= 1))
-    throw new UsageError(`threshold: expects a probability from 0 to 1, got ${String(threshold)}`);
+  expectInfo(info, 'withThreshold');
+  if (typeof threshold !== 'number' || !(threshold >= 0 && threshold <= 1))
+    throw new UsageError(`threshold: expects a probability from 0 to 1, got ${received(threshold)}`);
   return { ...info, alert: { ...info.alert, threshold } };
 }
 
@@ -45,9 +51,11 @@ export function withThreshold(info: ModelInfo, threshold: number): ModelInfo {
 export function withDecision(
   info: ModelInfo,
   criterion: ThresholdCriterion,
-  { threshold, interval, expected, counted, cannotKnow }: ThresholdChoice,
+  choice: ThresholdChoice,
   pictures: TuningPictures,
 ): ModelInfo {
+  expectObject(choice, 'withDecision: choice');
+  const { threshold, interval, expected, counted, cannotKnow } = choice;
   const reason = reasonOf(criterion);
   const value = { threshold, reason, criterion, ...pictures, interval, expected, counted, cannotKnow };
   return { ...withThreshold(info, threshold), sections: { ...info.sections, decision: { value } } };
@@ -66,6 +74,9 @@ export function withCalibration(
   probabilities: readonly ArrayLike<number>[],
   pictures: TuningPictures,
 ): { readonly info: ModelInfo; readonly calibration: Calibration } {
+  expectInfo(info, 'withCalibration');
+  expectList(labels, 'withCalibration: labels');
+  expectObject(pictures, 'withCalibration: pictures');
   const { distinctPictures = labels.length } = pictures;
   if (distinctPictures < FEWEST_GROUPS)
     throw new DataError(

@@ -1,6 +1,18 @@
 /** What a model says about a picture: its class, and whether the alarm is raised. */
+import { preview } from '../options.js';
+import {
+  expectArray,
+  expectNumber,
+  orNull,
+  expectList,
+  expectText,
+  expectWhole,
+  listOf,
+  objectWith,
+  received,
+} from '../expect.js';
 import { NotANumberError, UsageError, type BeltnetError } from '../errors.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { withTemperature } from './figures/temperature.js';
 import { temperatureOf } from './tuning.js';
 
@@ -37,7 +49,9 @@ export interface Prediction {
 
 /** What `model.predict` gives, as the probabilities of all classes for each picture: of one sigmoid unit, 1 − p and p. */
 export function classProbabilities(scores: Float32Array, units: number): number[][] {
-  return Array.from({ length: scores.length / units }, (_, n) =>
+  expectList(scores, 'classProbabilities: scores');
+  expectWhole(units, 'classProbabilities: units', 1, 2 ** 20);
+  return Array.from({ length: Math.floor(scores.length / units) }, (_, n) =>
     units === 1 ? [1 - scores[n], scores[n]] : [...scores.subarray(n * units, (n + 1) * units)],
   );
 }
@@ -47,12 +61,15 @@ export function classProbabilities(scores: Float32Array, units: number): number[
  * @param name what messages call the picture
  * @throws NotANumberError when one of the numbers is NaN or infinite: that is never "no alert"
  */
-export function judge({ probabilities: given, unlike }: Prediction, info: ModelInfo, name: string): Verdict {
+export function judge(prediction: Prediction, info: ModelInfo, name: string): Verdict {
+  objectWith({ probabilities: expectArray, unlike: orNull(expectNumber) })(prediction, 'judge: prediction');
+  expectInfo(info, 'judge');
+  const { probabilities: given, unlike } = prediction;
   const { classNames, alert } = info;
   const wrong = [...given, unlike ?? 0].find((value) => !Number.isFinite(value));
   if (wrong !== undefined)
     throw new NotANumberError(
-      `${name}: expected probabilities, got ${wrong}, so there is no verdict; the model's numbers overflow on this picture: ` +
+      `${name}: expected probabilities, got ${received(wrong)}, so there is no verdict; the model's numbers overflow on this picture: ` +
         'train it anew with a smaller learning rate, or look at the picture',
     );
   const probabilities = withTemperature(given, temperatureOf(info));
@@ -71,9 +88,11 @@ export function judge({ probabilities: given, unlike }: Prediction, info: ModelI
  * @throws UsageError for a name that is none of the classes'
  */
 export function alertClassOf(classNames: readonly string[], given: string | undefined): string {
+  expectArray(classNames, 'alertClassOf: classNames');
+  listOf(expectText)(classNames, 'alertClassOf: classNames');
   if (given === undefined) return classNames[1];
   if (classNames.includes(given)) return given;
   throw new UsageError(
-    `alertClass: expects one of the classes ${classNames.map((name) => `'${name}'`).join(', ')}, got '${given}'`,
+    `alertClass: expects one of the classes ${classNames.map((name) => `'${name}'`).join(', ')}, got ${preview(given)}`,
   );
 }

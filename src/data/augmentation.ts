@@ -3,6 +3,7 @@
  * Sources: Keras 2.1.2, keras/preprocessing/image.py; keras-preprocessing 1.1.2, image/affine_transformations.py and
  * image/image_data_generator.py.
  */
+import { preview } from '../options.js';
 import { cos, sin } from '../tensor/exact-math.js';
 import { UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
@@ -72,32 +73,33 @@ export function checkAugmentation(options: AugmentationOptions): void {
   const { rotationRange = 0, shearRange = 0, zoomRange = 0, channelShiftRange = 0, cval = 0 } = options;
   const { brightnessRange = null, fillMode = 'nearest', profile = 'keras-2' } = options;
   const refuse = (name: string, expected: string, received: unknown): never => {
-    throw new UsageError(`${name}: expected ${expected}, received ${JSON.stringify(received) ?? String(received)}`);
+    throw new UsageError(`${name}: expected ${expected}, received ${preview(received)}`);
   };
   if (!Number.isFinite(rotationRange)) refuse('rotationRange', 'a number of degrees', rotationRange);
   if (!Number.isFinite(shearRange)) refuse('shearRange', 'a number (degrees; radians in keras-2.1.2)', shearRange);
   if (!Number.isFinite(channelShiftRange)) refuse('channelShiftRange', 'a number of levels', channelShiftRange);
-  if (!(cval >= 0 && cval <= 255)) refuse('cval', 'a level from 0 to 255', cval);
+  if (typeof cval !== 'number' || !(cval >= 0 && cval <= 255)) refuse('cval', 'a level from 0 to 255', cval);
   for (const name of ['widthShiftRange', 'heightShiftRange'] as const) {
     const shift = options[name] ?? 0;
     const values = typeof shift === 'number' ? [shift] : shift;
-    if (values.length === 0 || !values.every((value) => Number.isFinite(value))) {
+    if (!Array.isArray(values) || values.length === 0 || !values.every((value) => Number.isFinite(value))) {
       refuse(name, 'a fraction below 1, a number of pixels, or a list of either', shift);
     }
   }
-  const [low, high] = zoomLimits(zoomRange);
-  if (!(low > 0 && low <= high && high < Infinity)) {
+  const isRange = (range: unknown, from: number): boolean =>
+    Array.isArray(range) &&
+    range.every((value) => Number.isFinite(value) && value >= from) &&
+    range.length === 2 &&
+    range[0] <= range[1];
+  if (!isRange(zoomLimits(zoomRange), Number.MIN_VALUE)) {
     refuse('zoomRange', 'a number from 0 to below 1, or [low, high] with 0 < low ≤ high', zoomRange);
   }
-  if (
-    brightnessRange &&
-    !(brightnessRange[0] >= 0 && brightnessRange[0] <= brightnessRange[1] && brightnessRange[1] < Infinity)
-  ) {
+  if (brightnessRange !== null && !isRange(brightnessRange, 0)) {
     refuse('brightnessRange', '[low, high] with 0 ≤ low ≤ high', brightnessRange);
   }
   if (!fillModes.includes(fillMode)) refuse('fillMode', `one of ${fillModes.join(', ')}`, fillMode);
   if (profile !== 'keras-2' && profile !== 'keras-2.1.2') {
-    throw new UsageError(`profile: expected 'keras-2' or 'keras-2.1.2', received '${String(profile)}'`);
+    throw new UsageError(`profile: expected 'keras-2' or 'keras-2.1.2', received ${preview(profile)}`);
   }
 }
 

@@ -1,4 +1,6 @@
 /** Which pictures go into which training step, and how each is transformed. The pixels stay where they are. */
+import { preview } from '../options.js';
+import { expectObject } from '../expect.js';
 import { UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import {
@@ -10,7 +12,7 @@ import {
   TRANSFORM_LENGTH,
   warpInterpolation,
 } from './augmentation.js';
-import type { Dataset, PictureSet } from './dataset.js';
+import { expectDataset, expectPictures, type Dataset, type PictureSet } from './dataset.js';
 import { DEFECTS_LENGTH, drawDefects } from './belt/defects.js';
 import type { Normalization } from './normalization.js';
 import type { Pictures } from './store/picture-store.js';
@@ -83,21 +85,24 @@ export class DataFlow {
 
   /** @throws UsageError for options out of range or an empty data set */
   constructor(dataset: Dataset | PictureSet, options: FlowOptions = {}) {
+    expectPictures(dataset, 'DataFlow: dataset');
+    expectObject(options, 'DataFlow: options');
     const { batchSize = 32, shuffle = true, seed = 0, augmentation = {}, rescale = 1 } = options;
     const { normalization = {}, difficulty = 0 } = options;
     checkAugmentation(augmentation);
     if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new UsageError(`batchSize: expected a whole number from 1, received ${String(batchSize)}`);
+      throw new UsageError(`batchSize: expected a whole number from 1, received ${preview(batchSize)}`);
     }
     if (!Number.isSafeInteger(seed)) {
-      throw new UsageError(`seed: expected a whole number of at most 53 bits, received ${String(seed)}`);
+      throw new UsageError(`seed: expected a whole number of at most 53 bits, received ${preview(seed)}`);
     }
     if (!(difficulty >= 0 && difficulty <= 1)) {
-      throw new UsageError(`difficulty: expected a number from 0 to 1, received ${String(difficulty)}`);
+      throw new UsageError(`difficulty: expected a number from 0 to 1, received ${preview(difficulty)}`);
     }
-    if (!Number.isFinite(rescale)) throw new UsageError(`rescale: expected a number, received ${String(rescale)}`);
+    if (!Number.isFinite(rescale)) throw new UsageError(`rescale: expected a number, received ${preview(rescale)}`);
     const { pictures, pictureShape } = dataset;
     const isLabelled = 'labels' in dataset;
+    if (isLabelled) expectDataset(dataset, 'DataFlow: dataset');
     const sampleCount = isLabelled
       ? dataset.labels.length
       : pictures instanceof Uint8Array
@@ -140,7 +145,7 @@ export class DataFlow {
    */
   batch(step: number): Batch {
     if (!Number.isSafeInteger(step) || step < 0) {
-      throw new UsageError(`batch: expected a step from 0, received ${String(step)}`);
+      throw new UsageError(`batch: expected a step from 0, received ${preview(step)}`);
     }
     const pass = Math.floor(step / this.stepsPerPass);
     const first = (step % this.stepsPerPass) * this.batchSize;

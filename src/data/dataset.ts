@@ -1,4 +1,14 @@
 /** Pictures of one size with their labels. */
+import {
+  type Check,
+  expectArray,
+  expectCount,
+  expectList,
+  expectText,
+  listOf,
+  objectWith,
+  expectFunction,
+} from '../expect.js';
 import { DataError, UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
 import type { Pictures, PictureStore } from './store/picture-store.js';
@@ -40,11 +50,33 @@ export interface Dataset extends PictureSet {
   readonly records?: PictureRecords;
 }
 
+const expectStore: Check = (value, what) => {
+  if (!(value instanceof Uint8Array)) objectWith({ read: expectFunction, count: expectCount })(value, what);
+};
+
+/** @throws UsageError unless it has what every set of pictures has */
+export const expectPictures: Check = objectWith({
+  pictures: expectStore,
+  pictureShape: listOf(expectCount),
+});
+
+/** @throws UsageError unless it has what every labelled set has */
+export const expectDataset: Check = objectWith({
+  pictures: expectStore,
+  pictureShape: listOf(expectCount),
+  labels: expectList,
+  classNames: listOf(expectText),
+  files: expectArray,
+});
+
+const expectLabelled: Check = objectWith({ labels: expectList, classNames: listOf(expectText) });
+
 /** Pictures a class, in the order of `classNames`. */
 export function classCounts(data: {
   readonly labels: ArrayLike<number>;
   readonly classNames: readonly string[];
 }): number[] {
+  expectLabelled(data, 'classCounts: data');
   const counts = data.classNames.map(() => 0);
   for (let index = 0; index < data.labels.length; index++) counts[data.labels[index]]++;
   return counts;
@@ -56,6 +88,8 @@ export function classCounts(data: {
  * @throws UsageError for an index that the data set does not have
  */
 export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
+  expectDataset(dataset, 'subset: dataset');
+  listOf(expectCount)(indices, 'subset: indices');
   const chosen = Uint32Array.from(indices);
   for (const [position, index] of chosen.entries()) {
     if (index !== indices[position] || index >= dataset.labels.length) {

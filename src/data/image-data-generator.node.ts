@@ -1,6 +1,7 @@
 /** `imageDataGenerator` with Keras' `flow_from_directory`. */
+import { expectArray } from '../expect.js';
 import { DataError, UsageError } from '../errors.js';
-import { checkNames } from '../options.js';
+import { checkNames, preview } from '../options.js';
 import type { DataFlow } from './batches.js';
 import { classCounts } from './dataset.js';
 import type { FileList } from './sources/folder.node.js';
@@ -74,8 +75,9 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Nod
       const { targetSize = [256, 256], classMode = 'categorical', interpolation = 'nearest', onMessage } = flowOptions;
       const { batchSize = 32, shuffle = true, seed = 0 } = flowOptions;
       if (classMode !== 'binary' && classMode !== 'categorical') {
-        throw new UsageError(`classMode: expected 'binary' or 'categorical', received '${String(classMode)}'`);
+        throw new UsageError(`classMode: expected 'binary' or 'categorical', received ${preview(classMode)}`);
       }
+      expectArray(targetSize, 'flowFromDirectory: targetSize');
       const [height, width] = targetSize;
       const files = takeSubset(await listLabelled(directory), options.validationSplit, flowOptions.subset);
       if (classMode === 'binary' && files.classNames.length !== 2) {
@@ -99,9 +101,9 @@ function takeSubset(
 ): FileList {
   if (subset === undefined) return list;
   if (fraction === undefined)
-    throw new UsageError(`subset: expected a generator with a validationSplit for '${subset}'`);
+    throw new UsageError(`subset: expected a generator with a validationSplit for ${preview(subset)}`);
   if (subset !== 'training' && subset !== 'validation') {
-    throw new UsageError(`subset: expected 'training' or 'validation', received '${String(subset)}'`);
+    throw new UsageError(`subset: expected 'training' or 'validation', received ${preview(subset)}`);
   }
   const counts = classCounts({ labels: list.files.map(({ label }) => label), classNames: list.classNames });
   const seen = counts.map(() => 0);

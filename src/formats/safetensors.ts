@@ -5,7 +5,7 @@
  * see, keys are unique. Reading executes nothing and allocates nothing before the sizes are checked.
  */
 import { ModelFileError, ShapeError, UsageError } from '../errors.js';
-import { expectBytes, expectObject, received as wordsFor } from '../expect.js';
+import { expectBytes, expectObject, received as wordsFor, expectText } from '../expect.js';
 import { formatShape, type Shape } from '../tensor/shape.js';
 import { parseJson, type Refuse } from './json.js';
 
@@ -115,6 +115,7 @@ export function readSafetensors(
   name: string,
 ): { tensors: Map<string, SafeTensor>; metadata: Record<string, string> } {
   expectBytes(bytes, 'readSafetensors: bytes');
+  expectText(name, 'readSafetensors: name');
   const refuse = (expected: string, received: string): never => {
     throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
   };

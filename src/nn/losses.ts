@@ -5,7 +5,7 @@ import { reshape } from '../kernels/move/reshape.js';
 import { oneHot, smoothLabels } from '../kernels/loss/labels.js';
 import { softmaxCrossEntropy } from '../kernels/loss/softmax-cross-entropy.js';
 import { halfSquaredErrors, meanSquaredErrors } from '../kernels/loss/squared-errors.js';
-import { checkNames } from '../options.js';
+import { checkNames, preview } from '../options.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 export interface Loss {
@@ -21,8 +21,8 @@ export interface Loss {
 
 /** @throws UsageError unless 0 ≤ labelSmoothing < 1 */
 function checkSmoothing(loss: string, labelSmoothing: number): void {
-  if (!(labelSmoothing >= 0 && labelSmoothing < 1))
-    throw new UsageError(`${loss}: labelSmoothing expects a number from 0 up to 1, got ${labelSmoothing}`);
+  if (typeof labelSmoothing !== 'number' || !(labelSmoothing >= 0 && labelSmoothing < 1))
+    throw new UsageError(`${loss}: labelSmoothing expects a number from 0 up to 1, got ${preview(labelSmoothing)}`);
 }
 
 const vector = (scores: Tensor): Tensor => reshape(scores, [scores.size]);

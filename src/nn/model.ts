@@ -1,13 +1,14 @@
 /** A model: a graph of layers from one input to one output, with Keras' methods. `Sequential` is the graph that is a row. */
+import { expectArray, expectText, listOf } from '../expect.js';
 import { ShapeError, UsageError } from '../errors.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Device } from '../tensor/device.js';
-import { checkNames } from '../options.js';
+import { checkNames, preview } from '../options.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
-import { tensor, viewOf, type Tensor } from '../tensor/tensor.js';
+import { tensor, viewOf, type Tensor, expectTensor } from '../tensor/tensor.js';
 import { classesOf, compileGraph, settingsOf, type Compiled, type CompileOptions } from './compile.js';
 import { Graph, summaryOf, type ModelConfig, type ModelNode } from './graph.js';
-import { SymbolicTensor, type Layer } from './layers/layer.js';
+import { SymbolicTensor, type Layer, expectSymbolic } from './layers/layer.js';
 import type { Loss } from './losses.js';
 import { checkWeights, initialWeights, ParameterArena, type NamedWeights } from './parameters.js';
 import type { Batches } from './training/batches.js';
@@ -17,7 +18,7 @@ import type { SetMetrics } from './training/figures.js';
 import { fitBatches, fitOptionNames, profileBatches, type FitOptions } from './training/fit.js';
 import { checkPictures, predictOnBatch, testOnBatch, trainOnBatch, type Expected } from './training/on-batch.js';
 import type { StepProfile } from './training/profile.js';
-import { readState, writeState, type TrainingState } from './training/state.js';
+import { readState, writeState, type TrainingState, expectState } from './training/state.js';
 
 /** How `call` and `values` run the layers. */
 export interface CallOptions {
@@ -56,6 +57,9 @@ export class Model {
     const { inputs, outputs, seed = 0 } = options;
     if (!inputs !== !outputs)
       throw new UsageError(`Model: expects inputs and outputs, got ${inputs ? 'inputs' : 'outputs'} only`);
+    if (!Number.isSafeInteger(seed)) throw new UsageError(`Model: seed expects a whole number, got ${preview(seed)}`);
+    for (const [name, value] of Object.entries({ inputs, outputs }))
+      if (value !== undefined) expectSymbolic(value, `Model: ${name}`);
     this.#seed = seed;
     this.graph = inputs && outputs ? Graph.between(inputs, outputs) : new Graph();
   }
@@ -68,6 +72,7 @@ export class Model {
    * @throws ShapeError for an input of another shape
    */
   apply(inputs: SymbolicTensor): SymbolicTensor {
+    expectSymbolic(inputs, 'apply: inputs');
     if (!sameShape(inputs.shape, this.inputShape))
       throw new ShapeError(
         `apply: the model expects ${formatShape(this.inputShape)}, got ${formatShape(inputs.shape)}`,
@@ -135,7 +140,9 @@ export class Model {
   }
 
   /** Number of values in all parameters: 813,217 for the mission's network. `trainable` leaves running statistics and frozen layers out. */
-  countParameters({ trainable = false }: { trainable?: boolean } = {}): number {
+  countParameters(options: { trainable?: boolean } = {}): number {
+    checkNames('countParameters', options, { trainable: true });
+    const { trainable = false } = options;
     return this.graph
       .parameters()
       .filter((parameter) => !trainable || parameter.trainable)
@@ -259,6 +266,8 @@ export class Model {
   values(x: Tensor, options: CallOptions & { of: readonly string[] }): Record<string, Tensor> {
     checkNames('values', options, { ...callOptionNames, of: true });
     const { of } = options;
+    expectArray(of, 'values: of');
+    listOf(expectText)(of, 'values: of');
     const wanted = of.map((name) => this.graph.valueOf(name));
     const values = this.#run('values', x, options, wanted);
     return Object.fromEntries(of.map((name, i) => [name, values[i]]));
@@ -271,6 +280,7 @@ export class Model {
     wanted?: readonly number[],
   ): Tensor[] {
     const { tensors } = this.#require(method);
+    expectTensor(x, `${method}: x`);
     if (!sameShape(x.shape.slice(1), this.inputShape)) {
       throw new ShapeError(
         `${method}: the model expects [N,${this.inputShape.join(',')}], got ${formatShape(x.shape)}`,
@@ -339,6 +349,7 @@ export class Model {
   restoreTrainingState(state: TrainingState): void {
     const compiled = this.#requireTraining('restoreTrainingState');
     compiled.training.check('restoreTrainingState');
+    expectState(state, 'restoreTrainingState: state');
     writeState(compiled, state);
     if (state.position.seed === this.seed) return;
     this.#seed = state.position.seed;

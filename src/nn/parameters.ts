@@ -4,7 +4,7 @@
  * and frozen parameters) is in a third: WebGPU does not let a kernel write to a buffer that it also reads parameters from.
  */
 import { ShapeError } from '../errors.js';
-import { expectObject } from '../expect.js';
+import { expectFinite, expectObject } from '../expect.js';
 import type { Device } from '../tensor/device.js';
 import { ALIGNMENT } from '../tensor/memory-pool.js';
 import { Random, RandomStream } from '../tensor/random.js';
@@ -38,7 +38,10 @@ export function initialWeights(parameters: readonly NamedParameter[], seed: numb
 
 /** Throws for the first number that is not finite: a model with such a weight cannot predict anything. */
 export function checkFinite(weights: NamedWeights, refuse: (message: string) => never): void {
-  for (const [name, { shape, data }] of Object.entries(weights)) {
+  for (const [name, weight] of Object.entries(weights)) {
+    expectObject(weight, `weight '${name}'`);
+    const { shape, data } = weight;
+    if (!(data instanceof Float32Array)) expectFinite(data, `weight '${name}'`);
     const at = data.findIndex((value) => !Number.isFinite(value));
     if (at >= 0) refuse(`weight '${name}' ${formatShape(shape)} expects finite numbers, got ${data[at]} at ${at}`);
   }

@@ -1,8 +1,8 @@
 /** A model that is a row of layers, used as Keras' `Sequential` is. */
 import { UsageError } from '../errors.js';
-import { expectList, expectObject } from '../expect.js';
+import { expectList, refuse } from '../expect.js';
 import { checkNames } from '../options.js';
-import type { Layer } from './layers/layer.js';
+import { Layer } from './layers/layer.js';
 import { Model } from './model.js';
 
 export class Sequential extends Model {
@@ -20,7 +20,7 @@ export class Sequential extends Model {
    */
   add(layer: Layer): this {
     this.checkNotCompiled();
-    expectObject(layer, 'Sequential: a layer');
+    if (!(layer instanceof Layer)) refuse(layer, 'Sequential: a layer', 'a Layer');
     const { length } = this.layers;
     if (length === 0) {
       if (!layer.inputShape)

@@ -1,4 +1,5 @@
 /** What `compile` expects of an optimizer: it works on all parameters at once, as one arena; its state goes in and out. */
+import { preview } from '../options.js';
 import { UsageError } from '../errors.js';
 import { clipInPlace } from '../kernels/update/scale-in-place.js';
 import { sumOfSquaresKernel } from '../kernels/reduce/sum-of-squares.js';
@@ -64,7 +65,7 @@ export function defineOptimizer({ name, options, config, slots, stepValues, upda
   const { learningRate = 1e-3, globalClipNorm } = options;
   for (const [option, value] of Object.entries({ learningRate, globalClipNorm })) {
     if (typeof value === 'number' && !(value > 0 && value < Infinity))
-      throw new UsageError(`${name}: ${option} expects a positive number, got ${value}`);
+      throw new UsageError(`${name}: ${option} expects a positive number, got ${preview(value)}`);
   }
   const schedule = typeof learningRate === 'number' ? constant(learningRate) : learningRate;
   return {
@@ -115,15 +116,15 @@ export function defineOptimizer({ name, options, config, slots, stepValues, upda
 /** @throws UsageError unless 0 ≤ value < 1 */
 export function checkFraction(optimizer: string, options: Readonly<Record<string, number>>): void {
   for (const [option, value] of Object.entries(options)) {
-    if (!(value >= 0 && value < 1))
-      throw new UsageError(`${optimizer}: ${option} expects a number from 0 up to 1, got ${value}`);
+    if (typeof value !== 'number' || !(value >= 0 && value < 1))
+      throw new UsageError(`${optimizer}: ${option} expects a number from 0 up to 1, got ${preview(value)}`);
   }
 }
 
 /** @throws UsageError unless value > 0 */
 export function checkPositive(optimizer: string, options: Readonly<Record<string, number>>): void {
   for (const [option, value] of Object.entries(options)) {
-    if (!(value > 0 && value < Infinity))
-      throw new UsageError(`${optimizer}: ${option} expects a positive number, got ${value}`);
+    if (typeof value !== 'number' || !(value > 0 && value < Infinity))
+      throw new UsageError(`${optimizer}: ${option} expects a positive number, got ${preview(value)}`);
   }
 }

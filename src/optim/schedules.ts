@@ -1,7 +1,8 @@
 /** Learning rates that change while training, with Keras' names and formulas. Steps count from 1; formulas from 0, as Keras'. */
+import { expectArray } from '../expect.js';
 import { cos, pow } from '../tensor/exact-math.js';
 import { UsageError } from '../errors.js';
-import { checkNames } from '../options.js';
+import { checkNames, preview } from '../options.js';
 
 /** What a schedule remembers from epoch to epoch, as JSON; most remember nothing. */
 export type ScheduleState = Readonly<Record<string, number>>;
@@ -22,8 +23,8 @@ export interface Schedule {
 /** @throws UsageError unless all values are positive numbers */
 function positive(schedule: string, options: Readonly<Record<string, number>>): void {
   for (const [option, value] of Object.entries(options)) {
-    if (!(value > 0 && value < Infinity))
-      throw new UsageError(`${schedule}: ${option} expects a positive number, got ${value}`);
+    if (typeof value !== 'number' || !(value > 0 && value < Infinity))
+      throw new UsageError(`${schedule}: ${option} expects a positive number, got ${preview(value)}`);
   }
 }
 
@@ -45,6 +46,8 @@ export function piecewiseConstantDecay(options: {
 }): Schedule {
   checkNames('piecewiseConstantDecay', options, { boundaries: true, values: true });
   const { boundaries, values } = options;
+  expectArray(boundaries, 'piecewiseConstantDecay: boundaries');
+  expectArray(values, 'piecewiseConstantDecay: values');
   if (values.length !== boundaries.length + 1)
     throw new UsageError(
       `piecewiseConstantDecay: expects one value more than boundaries, got ${values.length} and ${boundaries.length}`,
@@ -100,9 +103,11 @@ export function cosineDecay(options: {
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget, warmupSteps = 0 } = options;
   positive('cosineDecay', { decaySteps, ...(warmupTarget === undefined ? { initialLearningRate } : { warmupTarget }) });
   if (!(initialLearningRate >= 0))
-    throw new UsageError(`cosineDecay: initialLearningRate expects a number of at least 0, got ${initialLearningRate}`);
+    throw new UsageError(
+      `cosineDecay: initialLearningRate expects a number of at least 0, got ${preview(initialLearningRate)}`,
+    );
   if (!(alpha >= 0 && alpha <= 1))
-    throw new UsageError(`cosineDecay: alpha expects a number from 0 to 1, got ${alpha}`);
+    throw new UsageError(`cosineDecay: alpha expects a number from 0 to 1, got ${preview(alpha)}`);
   const warming = warmupTarget === undefined ? 0 : warmupSteps;
   const top = warmupTarget ?? initialLearningRate;
   return formula('cosineDecay', options, (step) => {
@@ -137,7 +142,7 @@ export function reduceOnPlateau(
   const { learningRate = 1e-3, factor = 0.1, patience = 10, minDelta = 1e-4 } = options;
   const { cooldown = 0, minLearningRate = 0 } = options;
   positive('reduceOnPlateau', { learningRate, factor, patience });
-  if (factor >= 1) throw new UsageError(`reduceOnPlateau: factor expects a number below 1, got ${factor}`);
+  if (factor >= 1) throw new UsageError(`reduceOnPlateau: factor expects a number below 1, got ${preview(factor)}`);
   return {
     name: 'reduceOnPlateau',
     config: { learningRate, factor, patience, minDelta, cooldown, minLearningRate },

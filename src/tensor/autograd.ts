@@ -5,8 +5,8 @@
 import { ShapeError, UsageError } from '../errors.js';
 import { addKernel, copyKernel, onesLikeKernel } from './elementwise.js';
 import { formatShape } from './shape.js';
-import { received } from '../expect.js';
-import { launch, Tensor } from './tensor.js';
+import { type Check, expectArray, expectFunction, expectObject, listOf, objectWith } from '../expect.js';
+import { expectTensor, launch, type Tensor } from './tensor.js';
 
 /** What a gradient rule is given: the gradient of the loss with respect to the op's first output, and what forward left. */
 export interface BackwardContext<Attributes> {
@@ -52,8 +52,7 @@ export function defineOp<Attributes>(op: Op<Attributes>): DefinedOp<Attributes> 
   return {
     ...op,
     apply(inputs, attributes) {
-      for (const each of inputs)
-        if (!(each instanceof Tensor)) throw new UsageError(`${op.name} expects tensors, got ${received(each)}`);
+      for (const each of inputs) expectTensor(each, op.name);
       if (activeTape !== null && inputs.some((input) => madeByBackward.has(input))) {
         throw new UsageError(
           `${op.name}: an input is a gradient, which has no gradient itself (double backward is not supported); ` +
@@ -84,6 +83,7 @@ export function noGrad<Result>(body: () => Result): Result {
 export const isRecording = (): boolean => activeTape !== null;
 
 function withTape<Result>(tape: TapeRecord[] | null, body: () => Result): Result {
+  expectFunction(body, 'noGrad and record: body');
   const outer = activeTape;
   activeTape = tape;
   try {
@@ -99,8 +99,14 @@ export function record<Result>(body: () => Result): { result: Result; tape: read
   return { result: withTape(tape, body), tape };
 }
 
+const expectTape: Check = (value, what) => {
+  expectArray(value, what);
+  listOf(objectWith({ op: expectObject, inputs: expectArray, outputs: expectArray }))(value, what);
+};
+
 /** The tape as text, one op a line: `conv2d [8,64,64,3] [3,3,3,32] [32] → [8,62,62,32]`. */
 export function formatTape(tape: readonly TapeRecord[]): string {
+  expectTape(tape, 'formatTape: tape');
   return tape
     .map(
       ({ op, inputs, outputs }) =>
@@ -143,6 +149,9 @@ function walk(
         'call it outside of record(), or in noGrad()',
     );
   }
+  expectTape(tape, 'backward: tape');
+  expectTensor(output, 'backward: output');
+  if (seed !== undefined) expectTensor(seed, 'backward: seed');
   if (!tape.some(({ outputs }) => outputs[0] === output)) {
     throw new UsageError('backward: this tensor was not computed on the tape from tensors that require a gradient');
   }

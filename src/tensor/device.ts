@@ -2,6 +2,7 @@
  * What the two devices share: memory pool and scopes, the queue of launches, recording and replaying of steps.
  * A launch is a kernel bound to its buffers. Launches run in the order in which they were queued.
  */
+import { refuse } from '../expect.js';
 import { choiceKey, type ChoiceSubject } from './webgpu/autotune.js';
 import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
 import { PIECE, turns } from '../turns.js';
@@ -337,6 +338,11 @@ export abstract class Device {
   protected fail(error: DeviceError): void {
     this.failure ??= error;
   }
+}
+
+/** @throws UsageError unless it is a device */
+export function expectDevice(value: unknown, what: string): asserts value is Device {
+  if (!(value instanceof Device)) refuse(value, what, 'a device');
 }
 
 function megabytes(bytes: number): string {

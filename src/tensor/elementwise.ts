@@ -1,4 +1,5 @@
 /** Kernels that treat every element alike, from one expression: the twin, the WGSL and the WebAssembly are made of it. */
+import { expectFunction, expectObject, expectCount, expectText, objectWith } from '../expect.js';
 import { ShapeError } from '../errors.js';
 import { splitElements, splitRows } from './cpu/parts.js';
 import { generateFunction } from './cpu/expression.wasm.js';
@@ -35,13 +36,13 @@ export interface ElementwiseDefinition<Attributes> {
 }
 
 /** output[i] = f(inputs[i] …), several outputs at a time if the formula gives several */
-export function elementwiseKernel<Attributes = null>({
-  name,
-  inputs: given,
-  formula,
-  inPlace = 0,
-  shape: shapeOf,
-}: ElementwiseDefinition<Attributes>): Kernel<Attributes> {
+export function elementwiseKernel<Attributes = null>(
+  definition: ElementwiseDefinition<Attributes>,
+): Kernel<Attributes> {
+  objectWith({ name: expectText, formula: expectFunction })(definition, 'elementwiseKernel');
+  const { name, inputs: given, formula, inPlace = 0, shape: shapeOf } = definition;
+  if (typeof given === 'number') expectCount(given, `${name}: inputs`);
+  else expectObject(given, `${name}: inputs`);
   const names = typeof given === 'number' ? [] : Object.keys(given);
   const kinds =
     typeof given === 'number' ? Array.from({ length: given }, (): OperandKind => 'element') : Object.values(given);

@@ -3,6 +3,7 @@
  * (the documentation, the tests' oracle in float64, and the fallback of the CPU device), as WGSL for the WebGPU
  * device, and, where it pays, as calls into the WebAssembly module for the CPU device.
  */
+import { expectCount } from '../expect.js';
 import type { DType, Shape, TensorType } from './shape.js';
 
 /** The part of typed arrays that twins use, so that one twin runs on Float32Array and on Float64Array. */
@@ -156,6 +157,7 @@ export function dispatchThreads(
   bindings: readonly BufferView[],
   constants: Readonly<Record<string, number>> = {},
 ): Dispatch {
+  expectCount(threads, 'dispatchThreads: threads');
   return { code, constants: { THREADS: threads, ...constants }, bindings, workgroups: workgroupsFor(threads) };
 }
 

@@ -1,6 +1,6 @@
 /** Choosing a device. */
 import { NoDeviceError, UsageError } from '../errors.js';
-import { checkNames } from '../options.js';
+import { checkNames, preview } from '../options.js';
 import { CpuDevice } from './cpu/cpu-device.js';
 import type { Device } from './device.js';
 import { describeAdapter, requestAdapters, type AdapterDescription, type GpuObject } from './webgpu/adapter.js';
@@ -56,7 +56,7 @@ export async function chooseDevice(
   gpu: GpuObject | null = browserGpu(),
 ): Promise<DeviceChoice> {
   if (name !== 'auto' && name !== 'webgpu' && name !== 'cpu')
-    throw new UsageError(`device: expects auto, webgpu or cpu, got '${name as string}'`);
+    throw new UsageError(`device: expects auto, webgpu or cpu, got ${preview(name)}`);
   if (name === 'cpu') return cpuChoice('asked for');
   const [adapter] = gpu ? await requestAdapters(gpu) : [];
   if (!adapter) {

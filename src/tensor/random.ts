@@ -5,6 +5,7 @@
  * A draw depends only on its address (seed, stream, two indices), never on what was drawn before it, so the order of
  * work (threads, batches, a resumed run) cannot change a result.
  */
+import { expectList, expectNumber, refuse, expectWhole } from '../expect.js';
 import { cos, log } from './exact-math.js';
 
 const MULTIPLIER_0 = 0xd2511f53;
@@ -36,6 +37,13 @@ export function philox4x32(
   key: ArrayLike<number>,
   out: Uint32Array = new Uint32Array(4),
 ): Uint32Array {
+  expectList(counter, 'philox4x32: counter');
+  expectList(key, 'philox4x32: key');
+  if (!(out instanceof Uint32Array)) refuse(out, 'philox4x32: out', 'a Uint32Array');
+  return block(counter, key, out);
+}
+
+function block(counter: ArrayLike<number>, key: ArrayLike<number>, out: Uint32Array): Uint32Array {
   let c0 = counter[0] >>> 0;
   let c1 = counter[1] >>> 0;
   let c2 = counter[2] >>> 0;
@@ -92,6 +100,10 @@ export class Random {
    * @param minor second index (sample …), below 2^32
    */
   constructor(seed: number, stream: RandomStream, major = 0, minor = 0) {
+    expectNumber(seed, 'Random: seed');
+    expectNumber(stream, 'Random: stream');
+    expectNumber(major, 'Random: major');
+    expectNumber(minor, 'Random: minor');
     this.#key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
     this.#counter = [0, stream, major, minor];
   }
@@ -99,7 +111,7 @@ export class Random {
   /** The next 32 random bits, as an unsigned integer. */
   bits(): number {
     if (this.#used === 4) {
-      philox4x32(this.#counter, this.#key, this.#block);
+      block(this.#counter, this.#key, this.#block);
       this.#counter[0]++;
       this.#used = 0;
     }
@@ -108,15 +120,20 @@ export class Random {
 
   /** Uniform in [low, high): 2^24 equally likely values, each exact in float32 when the range is [0, 1). */
   uniform(low = 0, high = 1): number {
+    expectNumber(low, 'uniform: low');
+    expectNumber(high, 'uniform: high');
     return low + (high - low) * ((this.bits() >>> 8) * 2 ** -24);
   }
 
   /** Fills an array with what so many calls of `uniform` would give, several times as fast. */
   fillUniform(out: Float32Array, low = 0, high = 1): Float32Array {
+    if (!(out instanceof Float32Array)) refuse(out, 'fillUniform: out', 'a Float32Array');
+    expectNumber(low, 'fillUniform: low');
+    expectNumber(high, 'fillUniform: high');
     const range = high - low;
     for (let index = 0; index < out.length; index++) {
       if (this.#used === 4) {
-        philox4x32(this.#counter, this.#key, this.#block);
+        block(this.#counter, this.#key, this.#block);
         this.#counter[0]++;
         this.#used = 0;
       }
@@ -127,6 +144,7 @@ export class Random {
 
   /** Uniform integer in [0, limit), by multiplication; the bias is below limit / 2^32. */
   integer(limit: number): number {
+    expectNumber(limit, 'integer: limit');
     return Math.floor(this.bits() * 2 ** -32 * limit);
   }
 
@@ -138,6 +156,7 @@ export class Random {
 
   /** The indices 0 … count − 1 in random order (Fisher–Yates). */
   permutation(count: number): Uint32Array {
+    expectWhole(count, 'permutation: count', 0, 2 ** 30);
     const order = Uint32Array.from({ length: count }, (_, index) => index);
     for (let last = count - 1; last > 0; last--) {
       const other = this.integer(last + 1);

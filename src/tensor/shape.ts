@@ -1,4 +1,5 @@
 /** Shapes and element types of tensors. Layouts are NHWC for pictures and activations, HWIO for convolution weights. */
+import { refuse } from '../expect.js';
 
 export type Shape = readonly number[];
 
@@ -23,6 +24,12 @@ export function bytesOf(type: TensorType): number {
 
 export function formatShape(shape: Shape): string {
   return `[${shape.join(',')}]`;
+}
+
+/** @throws UsageError unless it is a list of lengths */
+export function expectShape(value: unknown, what: string): asserts value is Shape {
+  if (!Array.isArray(value) || !value.every((length) => Number.isSafeInteger(length) && length >= 0))
+    refuse(value, what, 'lengths of axes, whole numbers in an array');
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -1,9 +1,30 @@
 /** Tensors: a shape, an element type and a range of device memory. Operations on them are functions in `kernels/`. */
 import { ShapeError, UsageError } from '../errors.js';
-import { received } from '../expect.js';
-import type { Device, Storage } from './device.js';
+import {
+  received,
+  expectArray,
+  expectCount,
+  expectObject,
+  refuse,
+  expectFunction,
+  expectText,
+  objectWith,
+  expectList,
+  expectNumber,
+  listOf,
+} from '../expect.js';
+import { expectDevice, type Device, type Storage } from './device.js';
 import type { BufferView, Kernel } from './kernel.js';
-import { bytesOf, formatShape, sameShape, sizeOf, type DType, type Shape, type TensorType } from './shape.js';
+import {
+  bytesOf,
+  formatShape,
+  sameShape,
+  sizeOf,
+  type DType,
+  type Shape,
+  type TensorType,
+  expectShape,
+} from './shape.js';
 
 export type TensorData = Float32Array | Uint32Array | Uint8Array;
 
@@ -22,6 +43,9 @@ export class Tensor implements TensorType {
 
   /** Use `tensor`, `zeros` or an operation; the constructor wraps memory that exists. */
   constructor(device: Device, shape: Shape, dtype: DType, storage: Storage, offset = 0) {
+    expectDevice(device, 'Tensor: device');
+    expectShape(shape, 'Tensor: shape');
+    expectObject(storage, 'Tensor: storage');
     this.device = device;
     this.shape = shape;
     this.dtype = dtype;
@@ -65,7 +89,9 @@ export class Tensor implements TensorType {
     const expected = this.dtype === 'float32' ? Float32Array : this.dtype === 'uint32' ? Uint32Array : Uint8Array;
     if (!(data instanceof expected) || data.length !== this.size) {
       throw new ShapeError(
-        `write: tensor ${formatShape(this.shape)} expects ${this.size} values as ${expected.name}, got ${data.length} as ${data.constructor.name}`,
+        `write: tensor ${formatShape(this.shape)} expects ${this.size} values as ${expected.name}, got ${
+          data instanceof expected ? data.length : received(data)
+        }`,
       );
     }
     this.device.write(this.view, data);
@@ -79,11 +105,19 @@ export class Tensor implements TensorType {
   }
 }
 
+/** @throws UsageError unless it is a tensor */
+export function expectTensor(value: unknown, what: string): asserts value is Tensor {
+  if (!(value instanceof Tensor)) refuse(value, what, 'a tensor');
+}
+
 /**
  * The same memory under another shape; `offset` counts elements, for parts of an arena. It has no gradient of its own:
  * inside differentiable code use `reshape`.
  */
 export function viewOf(source: Tensor, shape: Shape, offset = 0): Tensor {
+  expectTensor(source, 'viewOf: source');
+  expectShape(shape, 'viewOf: shape');
+  expectCount(offset, 'viewOf: offset');
   if (offset + sizeOf(shape) > source.size) {
     throw new ShapeError(
       `view: ${formatShape(shape)} at element ${offset} does not fit in ${formatShape(source.shape)}`,
@@ -101,14 +135,20 @@ export function viewOf(source: Tensor, shape: Shape, offset = 0): Tensor {
 
 /** A tensor of undefined content, for what is written before it is read. */
 export function emptyTensor(device: Device, shape: Shape, dtype: DType = 'float32'): Tensor {
+  expectDevice(device, 'emptyTensor: device');
+  expectShape(shape, 'emptyTensor: shape');
   return new Tensor(device, shape, dtype, device.allocate(bytesOf({ shape, dtype })));
 }
 
 /** A tensor with given values in row-major order; uint32 or uint8 when `data` is. */
 export function tensor(device: Device, data: TensorData | readonly number[], given?: Shape): Tensor {
+  if (Array.isArray(data)) listOf(expectNumber)(data, 'tensor: data');
+  else expectList(data, 'tensor: data');
   const values = Array.isArray(data) ? Float32Array.from(data) : (data as TensorData);
   if (!(values instanceof Float32Array || values instanceof Uint32Array || values instanceof Uint8Array))
     throw new UsageError(`tensor: data expects numbers in an array, got ${received(data)}`);
+  expectDevice(device, 'tensor: device');
+  if (given !== undefined) expectShape(given, 'tensor: shape');
   const shape = given ?? [values.length];
   if (values.length !== sizeOf(shape)) {
     throw new ShapeError(`tensor: shape ${formatShape(shape)} expects ${sizeOf(shape)} values, got ${values.length}`);
@@ -120,6 +160,7 @@ export function tensor(device: Device, data: TensorData | readonly number[], giv
 }
 
 export function zeros(device: Device, shape: Shape): Tensor {
+  expectShape(shape, 'zeros: shape');
   return tensor(device, new Float32Array(sizeOf(shape)), shape);
 }
 
@@ -135,6 +176,10 @@ export function launch<Attributes>(
   attributes: Attributes,
   into: readonly (Tensor | null | undefined)[] = [],
 ): Tensor[] {
+  objectWith({ name: expectText, outputs: expectFunction })(kernel, 'launch: kernel');
+  expectArray(inputs, 'launch: inputs');
+  for (const input of inputs) expectTensor(input, kernel.name);
+  if (inputs.length === 0) throw new ShapeError(`${kernel.name}: expects tensors, got none`);
   const device = inputs[0].device;
   if (inputs.some((input) => input.device !== device)) {
     throw new ShapeError(

@@ -2,6 +2,8 @@
  * A base: a network that was trained on other pictures, whose inner values describe pictures in general. Its features are the means
  * over all positions of what some of its layers give, joined: one vector a picture.
  */
+import { expectModel } from '../../formats/finite-weights.js';
+import { type Check, expectArray, expectCount, expectObject, objectWith } from '../../expect.js';
 import { ModelFileError, UsageError } from '../../errors.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import { Concatenate } from '../../nn/layers/merging.js';
@@ -24,6 +26,12 @@ export interface Base {
   /** SHA-256 of its weights. */
   readonly hash: string;
 }
+
+/** @throws UsageError unless it is a base */
+export const expectBase: Check = (value, what) => {
+  objectWith({ featureLayers: expectArray, preprocessing: expectObject })(value, what);
+  expectModel((value as Base).model, what);
+};
 
 /** @throws ModelFileError when the file's section is not what a base needs */
 export function featureLayersOf(
@@ -48,9 +56,14 @@ export function featureLayersOf(
  * @returns a model of the base's layers with weights of its own, the base's at first; those of the head are initial ones
  */
 export async function onBase(
-  { model: base, featureLayers }: Base,
-  { size, classes, seed = 0 }: { size?: { width: number; height: number }; classes: number; seed?: number },
+  on: Base,
+  options: { size?: { width: number; height: number }; classes: number; seed?: number },
 ): Promise<Model> {
+  expectBase(on, 'onBase: base');
+  expectObject(options, 'onBase: options');
+  const { model: base, featureLayers } = on;
+  const { size, classes, seed = 0 } = options;
+  expectCount(classes, 'onBase: classes');
   const [height, width, channels] = base.inputShape;
   const inputs = input({ shape: [size?.height ?? height, size?.width ?? width, channels] });
   const places = featureLayers.map((name) => base.nodes.findLastIndex(({ layer }) => layer.name === name));

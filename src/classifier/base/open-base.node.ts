@@ -1,4 +1,5 @@
 /** Bases in Node: those that ship with the package, by name, and model files; and features that are kept from run to run. */
+import { expectArray, expectPath } from '../../expect.js';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +28,8 @@ const folder = new URL(import.meta.url.endsWith('.js') ? '../../../../bases/' : 
  * @throws UsageError for a name that is neither; ModelFileError for a file that is no model or has no such layers
  */
 export async function openBase(given: string, layers?: readonly string[]): Promise<Base> {
+  expectPath(given, 'openBase: base');
+  if (layers !== undefined) expectArray(layers, 'openBase: layers');
   const isBundled = (bundledBases as readonly string[]).includes(given);
   const path = isBundled ? fileURLToPath(new URL(`${given}.safetensors`, folder)) : given;
   if (!isBundled && !existsSync(path))

@@ -2,17 +2,18 @@
  * Training on a base: its features of all pictures, a head on them, and how unlike them a picture may be. Seconds on a CPU, and
  * a hundred pictures are enough where the classes differ in what pictures in general differ in. docs/base.md has the figures.
  */
-import type { Dataset } from '../../data/dataset.js';
+import { expectArray, expectObject, objectWith } from '../../expect.js';
+import { expectDataset, type Dataset } from '../../data/dataset.js';
 import type { Size } from '../../data/pictures/resize.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { Model } from '../../nn/model.js';
-import type { Device } from '../../tensor/device.js';
+import { expectDevice, type Device } from '../../tensor/device.js';
 import { preparationOf, preprocessingOf, type PreprocessingOptions } from '../preparation.js';
 import { recipeOf, type RecipeOptions } from '../recipe.js';
 import { DEFAULT_THRESHOLD, type TrainingPlan } from '../training.js';
 import { alertClassOf, classProbabilities, type Prediction } from '../verdict.js';
 import { computeFeatures, type ExtractOptions } from './extract.js';
-import { HEAD, MEAN, onBase, type Base } from './features.js';
+import { HEAD, MEAN, onBase, type Base, expectBase } from './features.js';
 import { fitHead, scoresOf, type Head } from './head.js';
 import { unlikeSection } from './unlike-section.js';
 import { fitUnlike, unlikeness } from './unlike.js';
@@ -37,7 +38,10 @@ export interface OnBaseOptions extends BasePlanOptions, HeadOptions {
 }
 
 /** How pictures are prepared for a base. */
-export function basePreparation(base: Base, { size, region, exif }: BasePlanOptions) {
+export function basePreparation(base: Base, options: BasePlanOptions) {
+  expectBase(base, 'basePreparation: base');
+  expectObject(options, 'basePreparation: options');
+  const { size, region, exif } = options;
   const [height, width] = base.model.inputShape;
   const { interpolation, rescale, normalization } = base.preprocessing;
   const preprocessing = preprocessingOf({ interpolation, rescale, normalization, region, exif });
@@ -53,6 +57,7 @@ export async function planOnBase(
   classNames: readonly string[],
   options: BasePlanOptions = {},
 ): Promise<TrainingPlan> {
+  expectArray(classNames, 'planOnBase: classNames');
   const { seed = 0 } = options;
   const { preprocessing, picture, values } = basePreparation(base, options);
   const model = await onBase(base, { classes: classNames.length, size: picture.size, seed });
@@ -81,11 +86,17 @@ export async function planOnBase(
  */
 export async function solveHead(
   base: Base,
-  { model, preparation }: TrainingPlan,
+  plan: TrainingPlan,
   training: Dataset,
   device: Device,
   options: HeadOptions = {},
 ): Promise<{ features: Float32Array; head: Head }> {
+  expectBase(base, 'solveHead: base');
+  objectWith({ model: expectObject, preparation: expectObject })(plan, 'solveHead: plan');
+  expectDataset(training, 'solveHead: training');
+  expectDevice(device, 'solveHead: device');
+  expectObject(options, 'solveHead: options');
+  const { model, preparation } = plan;
   const { C, pause } = options;
   const features = await computeFeatures(base, training, preparation, device, options);
   const regression = { ...(C !== undefined && { C }), ...(pause && { pause }) };
@@ -123,6 +134,9 @@ export async function trainOnBase(
   device: Device,
   options: OnBaseOptions = {},
 ): Promise<OnBase> {
+  expectDataset(training, 'trainOnBase: training');
+  expectDevice(device, 'trainOnBase: device');
+  expectObject(options, 'trainOnBase: options');
   const { seed = 0, coverage, pause } = options;
   const plan = await planOnBase(base, training.classNames, options);
   const { features, head } = await solveHead(base, plan, training, device, options);

@@ -43,12 +43,12 @@ export function checkProbabilities(
   const classes = probabilities[0].length;
   for (const [n, row] of probabilities.entries()) {
     let sum = 0;
-    for (let k = 0; k < row.length; k++) sum += row[k] >= 0 ? row[k] : Number.NaN;
+    for (let k = 0; k < row.length; k++) sum += typeof row[k] === 'number' && row[k] >= 0 ? row[k] : Number.NaN;
     if (row.length !== classes || classes < 2 || !(Math.abs(sum - 1) < 1e-3))
       throw new UsageError(
-        `${name}: expects probabilities of ${Math.max(2, classes)} classes that sum to 1, got ${Array.from(row).slice(0, 5).join(', ')} at ${n}`,
+        `${name}: expects probabilities of ${Math.max(2, classes)} classes that sum to 1, got ${Array.from(row).slice(0, 5).map(received).join(', ')} at ${n}`,
       );
     if (!Number.isInteger(labels[n]) || labels[n] < 0 || labels[n] >= classes)
-      throw new UsageError(`${name}: expects classes 0 to ${classes - 1}, got ${labels[n]} at ${n}`);
+      throw new UsageError(`${name}: expects classes 0 to ${classes - 1}, got ${received(labels[n])} at ${n}`);
   }
 }

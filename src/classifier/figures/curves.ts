@@ -2,7 +2,8 @@
  * Figures of one class against the rest, over all thresholds: ROC and precision-recall curves and their areas, as scikit-learn
  * defines them. Samples of one score pass a threshold together, so ties never depend on an order.
  */
-import { checkBinary } from './checks.js';
+import { expectArray, expectFunction } from '../../expect.js';
+import { checkBinary, checkProbabilities } from './checks.js';
 
 /** Samples by falling score. */
 export interface Ranking {
@@ -106,6 +107,9 @@ export function meanOverClasses(
   labels: ArrayLike<number>,
   probabilities: readonly ArrayLike<number>[],
 ): number {
+  expectFunction(figure, 'meanOverClasses: figure');
+  expectArray(probabilities, 'meanOverClasses: probabilities');
+  checkProbabilities('meanOverClasses', labels, probabilities);
   const classes = probabilities[0]?.length ?? 0;
   let sum = 0;
   for (let label = 0; label < classes; label++)

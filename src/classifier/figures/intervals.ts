@@ -2,6 +2,7 @@
  * How sure a figure is: intervals that hold the true value with the asked probability, 95 % by default. Samples of one group (a
  * belt, a day, copies of one picture) are alike and count together; of too few groups there is no interval, and the reason instead.
  */
+import { expectArray, expectList, expectObject } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import { square } from '../../tensor/exact-math.js';
 import { Random, RandomStream } from '../../tensor/random.js';
@@ -31,6 +32,7 @@ export const FEWEST_GROUPS = 20;
 /** Samples by group, [groups][…]. @throws UsageError unless every sample has a group */
 function samplesOfGroups(count: number, groups: IntervalOptions['groups']): number[][] {
   if (groups === undefined) return Array.from({ length: count }, (_, n) => [n]);
+  expectArray(groups, 'intervals: groups');
   if (groups.length !== count)
     throw new UsageError(`intervals: expects a group for each of ${count} samples, got ${groups.length}`);
   const samples = new Map<string | number, number[]>();
@@ -46,10 +48,10 @@ function samplesOfGroups(count: number, groups: IntervalOptions['groups']): numb
  * Of the part of samples for which something holds. Independent samples: Clopper and Pearson's. Groups: the same for as many
  * independent samples as these are worth, by the groups' own spread; where all agree, each group is worth one.
  */
-export function proportionInterval(
-  holds: ArrayLike<boolean>,
-  { groups, confidence = 0.95 }: IntervalOptions = {},
-): IntervalOrReason {
+export function proportionInterval(holds: ArrayLike<boolean>, options: IntervalOptions = {}): IntervalOrReason {
+  expectList(holds, 'proportionInterval: holds');
+  expectObject(options, 'proportionInterval: options');
+  const { groups, confidence = 0.95 } = options;
   checkConfidence('proportionInterval', confidence);
   const count = holds.length;
   const successes = Array.from(holds).filter(Boolean).length;
@@ -138,6 +140,7 @@ function areaInterval(
   area: (alerts: Alerts) => number,
   options: BootstrapOptions,
 ): IntervalOrReason {
+  expectObject(options, 'areaInterval: options');
   const { confidence = 0.95, groups } = options;
   checkConfidence('areaInterval', confidence);
   const ranking = rank(labels, scores, 'areaInterval');

@@ -1,4 +1,5 @@
 /** Whether probabilities mean what they say: Brier score, log loss, expected calibration error. */
+import { expectWhole } from '../../expect.js';
 import { log, square } from '../../tensor/exact-math.js';
 import { checkProbabilities } from './checks.js';
 
@@ -47,6 +48,7 @@ export function calibrationBins(
   bins = CALIBRATION_BINS,
 ): CalibrationBin[] {
   checkProbabilities('calibrationBins', labels, probabilities);
+  expectWhole(bins, 'calibrationBins: bins', 1, 2 ** 20);
   const sums = Array.from({ length: bins }, () => ({ count: 0, confidence: 0, right: 0 }));
   for (const [n, row] of probabilities.entries()) {
     let taken = 0;

@@ -2,6 +2,7 @@
  * From which probability on the alarm is raised: chosen by what mistakes cost, by how many false alarms a shift bears, or by the
  * part that may be missed, on labelled pictures that the model was not trained on; and what these cannot tell.
  */
+import { expectObject, received } from '../../expect.js';
 import { DataError, UsageError } from '../../errors.js';
 import { log, log1p } from '../../tensor/exact-math.js';
 import { alarmErrors, type AlarmErrors } from './curves.js';
@@ -77,9 +78,11 @@ export function chooseThreshold(
   labels: ArrayLike<number>,
   scores: ArrayLike<number>,
   criterion: ThresholdCriterion,
-  { resamples = 500, ...options }: BootstrapOptions = {},
+  given: BootstrapOptions = {},
 ): ThresholdChoice {
   checkCriterion(criterion);
+  expectObject(given, 'chooseThreshold: options');
+  const { resamples = 500, ...options } = given;
   const { positives, negatives } = alarmErrors(labels, scores, 0.5);
   if (positives === 0 || negatives === 0)
     throw new DataError(
@@ -219,37 +222,31 @@ const percent = (part: number): string => `${Number((100 * part).toPrecision(2))
 
 /** @throws UsageError for a criterion that cannot be meant */
 function checkCriterion(criterion: ThresholdCriterion): void {
-  const expect = (name: string, value: number, what: string, holds: boolean): void => {
-    if (!holds) throw new UsageError(`threshold: expects ${what} as ${name}, got ${String(value)}`);
+  expectObject(criterion, 'threshold: criterion');
+  const isAbove0 = (value: number): boolean => value > 0 && value < Infinity;
+  const expect = (name: string, value: number, what: string, holds: (value: number) => boolean): void => {
+    if (typeof value !== 'number' || !holds(value))
+      throw new UsageError(`threshold: expects ${what} as ${name}, got ${received(value)}`);
   };
   if ('maximumMissRate' in criterion) {
     const { maximumMissRate: rate } = criterion;
-    return expect('maximumMissRate', rate, 'a part from 0 to below 1', rate >= 0 && rate < 1);
+    return expect('maximumMissRate', rate, 'a part from 0 to below 1', (part) => part >= 0 && part < 1);
   }
   if ('falsePerShift' in criterion) {
     const { falsePerShift, picturesPerShift } = criterion;
-    expect(
-      'picturesPerShift',
-      picturesPerShift,
-      'a number above 0',
-      picturesPerShift > 0 && picturesPerShift < Infinity,
-    );
-    const isPart = falsePerShift >= 0 && falsePerShift <= picturesPerShift;
-    return expect(
-      'falsePerShift',
-      falsePerShift,
-      `a number from 0 to the ${picturesPerShift} pictures of a shift`,
-      isPart,
-    );
+    expect('picturesPerShift', picturesPerShift, 'a number above 0', isAbove0);
+    const what = `a number from 0 to the ${picturesPerShift} pictures of a shift`;
+    return expect('falsePerShift', falsePerShift, what, (value) => value >= 0 && value <= picturesPerShift);
   }
   const { costMiss, costFalse, prevalence = 0.5 } = criterion;
   for (const [name, value] of Object.entries({ costMiss, costFalse }))
-    expect(name, value, 'a number above 0', value > 0 && value < Infinity);
-  expect('prevalence', prevalence, 'a part above 0 and below 1', prevalence > 0 && prevalence < 1);
+    expect(name, value, 'a number above 0', isAbove0);
+  expect('prevalence', prevalence, 'a part above 0 and below 1', (part) => part > 0 && part < 1);
 }
 
 /** Why the threshold is what it is, in a sentence. */
 export function reasonOf(criterion: ThresholdCriterion): string {
+  checkCriterion(criterion);
   if ('maximumMissRate' in criterion)
     return `the fewest false alarms with at most ${percent(criterion.maximumMissRate)} missed`;
   if ('falsePerShift' in criterion)

@@ -1,4 +1,5 @@
 /** The audit of what is on disk: folders in the layouts that training reads, and any others with pictures. */
+import { expectArray, expectCount, expectObject, expectText, listOf, objectWith, type Check } from '../../expect.js';
 import { createHash } from 'node:crypto';
 import { DataError } from '../../errors.js';
 import { inWords } from '../../files.node.js';
@@ -7,7 +8,7 @@ import { listArraySet, openArraySet } from '../sources/array-files.node.js';
 import { audit, type AuditOptions } from './audit.js';
 import type { AuditedPicture, AuditedSet, AuditReport } from './report.js';
 import type { PictureCache } from '../store/cache.node.js';
-import type { Dataset } from '../dataset.js';
+import { expectDataset, type Dataset } from '../dataset.js';
 import {
   type FileList,
   fileKind,
@@ -38,6 +39,8 @@ export interface AuditFoldersOptions extends AuditOptions, LoadOptions {
  * @throws DataError for what does not exist or holds no pictures
  */
 export async function listSets(paths: readonly string[]): Promise<AuditedList[]> {
+  expectArray(paths, 'listSets: paths');
+  listOf(expectText)(paths, 'listSets: paths');
   const lists: AuditedList[] = [];
   const budget = new MemoryBudget();
   for (const path of paths.map(withSlashes)) {
@@ -103,12 +106,24 @@ function plainSet(directory: string): AuditedList {
   return { name: directory, role: 'pictures', classNames: [], files, skipped, notes };
 }
 
+/** @throws UsageError unless they are what `listSets` gives */
+export const expectLists: Check = listOf(
+  objectWith({
+    classNames: listOf(expectText),
+    files: listOf(objectWith({ path: expectText, label: expectCount })),
+    skipped: expectArray,
+  }),
+);
+
 /**
  * Audits sets of pictures. Nothing of theirs is changed.
  *
  * @throws DataError when a worker thread dies; UsageError for options out of range
  */
 export async function auditSets(lists: readonly AuditedList[], options: AuditFoldersOptions): Promise<AuditReport> {
+  expectArray(lists, 'auditSets: lists');
+  expectLists(lists, 'auditSets: lists');
+  expectObject(options, 'auditSets: options');
   const sets: AuditedSet[] = [];
   const total = lists.reduce((sum, { files }) => sum + files.length, 0);
   let before = 0;
@@ -152,6 +167,9 @@ export async function auditDatasets(
   cache: PictureCache | null = null,
   exif = false,
 ): Promise<AuditReport> {
+  expectDataset(training, 'auditDatasets: training');
+  expectArray(others, 'auditDatasets: others');
+  for (const other of others) expectDataset(other, 'auditDatasets: another');
   const datasets = [training, ...others];
   const total = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
   const make = (): Promise<AuditReport> =>

@@ -1,7 +1,8 @@
 /** The contact sheet of an audit: the pictures of each finding, under the finding's words. */
+import { expectArray, listOf, objectWith } from '../../expect.js';
 import { basename } from 'node:path';
 import type { Finding } from './report.js';
-import type { AuditedList } from './audit-folders.node.js';
+import { expectLists, type AuditedList } from './audit-folders.node.js';
 import { contactSheet, type SheetCell, type SheetGroup } from './contact-sheet.js';
 import { decode } from '../pictures/decode.node.js';
 import { encodePng } from '../pictures/encode-png.node.js';
@@ -17,6 +18,10 @@ const roleMarks = { training: 'training', validation: 'test', pictures: 'plain' 
  * @returns a PNG, or null when no finding has a picture that can be shown
  */
 export function auditSheet(findings: readonly Finding[], lists: readonly AuditedList[]): Uint8Array | null {
+  expectArray(findings, 'auditSheet: findings');
+  listOf(objectWith({ groups: listOf(expectArray) }))(findings, 'auditSheet: findings');
+  expectArray(lists, 'auditSheet: lists');
+  expectLists(lists, 'auditSheet: lists');
   const about = new Map(
     lists.flatMap(({ role, classNames, files }) =>
       files.map(({ path, label }) => [path, { role, className: classNames[label] ?? '' }] as const),

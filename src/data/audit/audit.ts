@@ -1,4 +1,5 @@
 /** What is wrong with a set of pictures, before a network learns it. Nothing is changed: findings name files and the way out. */
+import { expectArray, expectCount, expectObject, expectText, listOf, objectWith } from '../../expect.js';
 import { classCounts } from '../dataset.js';
 import { Clusters, nearJoins } from './near-duplicates.js';
 import { badPictures, fewPictures, frozenRuns, imbalance, mixtures, unusable } from './one-set.js';
@@ -15,10 +16,19 @@ export const DEFAULT_NEAR = 2;
 const roles = ['training', 'validation', 'pictures'] as const;
 const severities = ['problem', 'warning', 'note'] as const;
 
-export async function audit(
-  given: readonly AuditedSet[],
-  { near = DEFAULT_NEAR }: AuditOptions = {},
-): Promise<AuditReport> {
+const expectSets = listOf(
+  objectWith({
+    classNames: listOf(expectText),
+    pictures: listOf(objectWith({ file: expectText, label: expectCount, digest: expectText, facts: expectObject })),
+    skipped: expectArray,
+  }),
+);
+
+export async function audit(given: readonly AuditedSet[], options: AuditOptions = {}): Promise<AuditReport> {
+  expectArray(given, 'audit: sets');
+  expectSets(given, 'audit: sets');
+  expectObject(options, 'audit: options');
+  const { near = DEFAULT_NEAR } = options;
   const sets = given.toSorted((a, b) => roles.indexOf(a.role) - roles.indexOf(b.role));
   const all = sets.flatMap((set, index) => set.pictures.map((picture) => ({ ...picture, set: index })));
   const equal = new Clusters(all.length);

@@ -1,6 +1,7 @@
 /** Many pictures on one, that says what they are: a title, and groups of pictures with headings and captions, on a light ground. */
+import { expectObject, expectText, expectWhole, listOf, objectWith, perhaps } from '../../expect.js';
 import type { Picture } from '../pictures/picture.js';
-import { resize } from '../pictures/resize.js';
+import { resize, expectPicture } from '../pictures/resize.js';
 import { drawText, LETTER, LINE, shortened, wrapped, type TextStyle } from './text.js';
 
 const MARGIN = 20;
@@ -61,11 +62,34 @@ type Band =
   | { readonly kind: 'cells'; readonly cells: readonly SheetCell[]; readonly height: number }
   | { readonly kind: 'space'; readonly height: number };
 
+const expectSheet = objectWith({
+  title: expectText,
+  notes: perhaps(listOf(expectText)),
+  groups: listOf(
+    objectWith({
+      heading: perhaps(expectText),
+      note: perhaps(expectText),
+      cells: listOf(
+        objectWith({
+          picture: (picture) => expectPicture(picture as Picture, 'contactSheet'),
+          caption: perhaps(listOf(expectText)),
+          mark: perhaps(objectWith({ text: expectText, colour: expectText })),
+        }),
+      ),
+    }),
+  ),
+});
+
 /**
  * Puts pictures on one. Each is shown whole in its cell: shrunk if it is larger (averaging), never enlarged beyond a whole
  * factor.
  */
-export function contactSheet(sheet: Sheet, { cell = 192, columns = 8 }: SheetOptions = {}): Picture {
+export function contactSheet(sheet: Sheet, options: SheetOptions = {}): Picture {
+  expectSheet(sheet, 'contactSheet: sheet');
+  expectObject(options, 'contactSheet: options');
+  const { cell = 192, columns = 8 } = options;
+  expectWhole(cell, 'contactSheet: cell', 8, 4096);
+  expectWhole(columns, 'contactSheet: columns', 1, 256);
   const widest = Math.min(columns, Math.max(4, ...sheet.groups.map(({ cells }) => cells.length)));
   const width = 2 * MARGIN + widest * (cell + GAP) - GAP;
   const fitting = ({ scale }: TextStyle): number => Math.floor((width - 2 * MARGIN) / (LETTER * scale));

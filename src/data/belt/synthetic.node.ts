@@ -1,4 +1,5 @@
 /** Belt pictures as a folder of JPEG files, in the layout that training reads: training_set/ and test_set/, gap/ and ok/. */
+import { expectObject, expectPath } from '../../expect.js';
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -48,6 +49,8 @@ const UNFINISHED = '.unfinished';
  * @throws UsageError for options out of range; DiskError when `directory` has anything in it or cannot be written to
  */
 export async function synthesize(directory: string, options: SynthesizeOptions = {}): Promise<SynthesizeSummary> {
+  expectPath(directory, 'synthesize: directory');
+  expectObject(options, 'synthesize: options');
   const { count = 800, width = 320, height = 240, seed = 0, testFraction = 0.25, onProgress, signal } = options;
   checkWhole('count', count, 4, 200_000);
   checkBeltSize(width, height);

@@ -5,6 +5,8 @@
  * A picture is planned (belt-plan.ts: what lies where, under which light), painted (belt-paint.ts: the surfaces), and taken
  * (belt-camera.ts: light, lens and sensor).
  */
+import { preview } from '../../options.js';
+import { expectObject } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import { takePicture } from './belt-camera.js';
 import { paintSurfaces } from './belt-paint.js';
@@ -20,6 +22,7 @@ export type { BeltLabel, BeltPictureOptions } from './belt-scene.js';
  * @throws UsageError for options out of range
  */
 export function beltPicture(options: BeltPictureOptions): Picture {
+  expectObject(options, 'beltPicture: options');
   checkWhole('seed', options.seed, 0, Number.MAX_SAFE_INTEGER);
   checkWhole('index', options.index, 0, 2 ** 32 - 1);
   checkBeltSize(options.width, options.height);
@@ -43,5 +46,5 @@ export function checkBeltSize(width: number, height: number): void {
 /** @throws UsageError unless `value` is a whole number from `least` to `most` */
 export function checkWhole(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new UsageError(`${name}: expected a whole number from ${least} to ${most}, received ${String(value)}`);
+  throw new UsageError(`${name}: expected a whole number from ${least} to ${most}, received ${preview(value)}`);
 }

@@ -3,7 +3,7 @@
  * is wrong with the bytes ends in a DataError, and in nothing else.
  */
 import { DataError } from '../../errors.js';
-import { expectBytes } from '../../expect.js';
+import { expectBytes, expectObject, expectText } from '../../expect.js';
 import { decodeBmp } from './bmp.js';
 import { DamagedPicture } from './damaged-picture.js';
 import { HOW_TO_CONVERT, type KnownFormat, pictureFormat } from './format.js';
@@ -46,6 +46,8 @@ export interface Decoded {
 /** The same, with the orientation that is left: 1 where the picture was turned. */
 export function decodeOriented(bytes: Uint8Array, name: string, options: DecodeOptions = {}): Decoded {
   expectBytes(bytes, 'decode: bytes');
+  expectText(name, 'decode: name');
+  expectObject(options, 'decode: options');
   const format = pictureFormat(bytes);
   if (format !== 'JPEG' && format !== 'PNG' && format !== 'BMP') {
     throw new DataError(`${name}: expected a JPEG, PNG or BMP picture, received ${describeOther(format, bytes)}`);

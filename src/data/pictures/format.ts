@@ -1,4 +1,5 @@
 /** What kind of picture a file holds, told by its first bytes and never by its name. */
+import { expectBytes } from '../../expect.js';
 
 /** What to do with a picture of another format. */
 export const HOW_TO_CONVERT = 'convert it to PNG, for example with ImageMagick: magick INPUT OUTPUT.png';
@@ -7,6 +8,7 @@ export type KnownFormat = 'PNG' | 'JPEG' | 'BMP' | 'GIF' | 'WebP' | 'TIFF' | 'HE
 
 /** The format that the first bytes announce, or null. */
 export function pictureFormat(bytes: Uint8Array): KnownFormat | null {
+  expectBytes(bytes, 'pictureFormat: bytes');
   const startsWith = (text: string, at = 0) =>
     bytes.length >= at + text.length && Array.from(text).every((letter, i) => bytes[at + i] === letter.charCodeAt(0));
   if (startsWith('\x89PNG\r\n\x1a\n')) return 'PNG';

@@ -2,9 +2,10 @@
  * Resizing exactly as Pillow does it, so that a model trained through Keras (whose loader is Pillow) sees the same pixels.
  * Source: Pillow, src/libImaging/Geometry.c (nearest) and Resample.c (the others).
  */
+import { preview } from '../../options.js';
 import { sin } from '../../tensor/exact-math.js';
 import { DataError, UsageError } from '../../errors.js';
-import { expectBytes, expectObject, received } from '../../expect.js';
+import { expectBytes, expectObject, received, expectCount, objectWith } from '../../expect.js';
 import type { Picture } from './picture.js';
 
 /** `nearest` is Keras' default; the others average over the area when they shrink a picture (no aliasing). */
@@ -38,7 +39,7 @@ export interface Preparation {
 /**
  * Cuts a picture to its region and resizes it.
  *
- * @throws UsageError as `resize`; RangeError in words when the region does not lie within the picture
+ * @throws UsageError as `resize`; DataError when the region does not lie within the picture
  */
 export function prepare(picture: Picture, preparation: Preparation): Picture {
   expectObject(preparation, 'prepare: preparation');
@@ -51,18 +52,18 @@ export function prepareNamed(picture: Picture, name: string, preparation: Prepar
   try {
     return prepare(picture, preparation);
   } catch (error) {
-    if (error instanceof RangeError) throw new DataError(`${name}: ${error.message}; choose another region`);
+    if (error instanceof DataError) throw new DataError(`${name}: ${error.message}; choose another region`);
     throw error;
   }
 }
 
-/** @throws RangeError when the region does not lie within the picture */
+/** @throws DataError when the region does not lie within the picture */
 export function crop(picture: Picture, region: Region): Picture {
   expectPicture(picture, 'crop');
-  expectObject(region, 'crop: region');
+  objectWith({ x: expectCount, y: expectCount, width: expectCount, height: expectCount })(region, 'crop: region');
   const { width, height, data } = picture;
   if (region.x + region.width > width || region.y + region.height > height) {
-    throw new RangeError(
+    throw new DataError(
       `expected a picture that holds the region ${region.width}×${region.height} at ${region.x},${region.y}, ` +
         `received ${width}×${height} pixels`,
     );
@@ -76,7 +77,9 @@ export function crop(picture: Picture, region: Region): Picture {
 }
 
 /** @throws UsageError unless the preparation can be meant */
-export function checkPreparation({ size, interpolation = 'nearest', region }: Preparation): void {
+export function checkPreparation(preparation: Preparation): void {
+  expectObject(preparation, 'the preparation of pictures');
+  const { size, interpolation = 'nearest', region } = preparation;
   checkSize(size);
   checkInterpolation(interpolation);
   if (!region) return;
@@ -150,7 +153,7 @@ export function checkSize(size: Size): void {
   const { width, height } = size;
   for (const [name, side] of [['width', width] as const, ['height', height] as const]) {
     if (!Number.isInteger(side) || side < 1 || side > MAXIMUM_SIDE) {
-      throw new UsageError(`size: expected a ${name} from 1 to ${MAXIMUM_SIDE} pixels, received ${String(side)}`);
+      throw new UsageError(`size: expected a ${name} from 1 to ${MAXIMUM_SIDE} pixels, received ${preview(side)}`);
     }
   }
 }
@@ -278,6 +281,8 @@ function clip(sum: number): number {
 export function expectPicture(picture: Picture, method: string): void {
   expectObject(picture, `${method}: picture`);
   const { width, height, data } = picture;
+  expectCount(width, `${method}: the picture's width`);
+  expectCount(height, `${method}: the picture's height`);
   expectBytes(data, `${method}: the picture's data`);
   if (!(width >= 1 && height >= 1) || data.length !== width * height * 3)
     throw new UsageError(

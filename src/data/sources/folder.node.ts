@@ -2,6 +2,7 @@
  * Finding pictures on disk: a folder with one folder per class, in the layouts that people have. Nothing is decoded here,
  * and nothing is ever written. Order is that of the paths' UTF-16 code units, the same on every system.
  */
+import { expectText } from '../../expect.js';
 import { type Dirent, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename, extname, sep } from 'node:path';
 import { DataError } from '../../errors.js';
@@ -211,6 +212,7 @@ export function fileKind(path: string): string {
 
 /** The path with '/' between its parts and none at its end; it opens the same file. */
 export function withSlashes(path: string): string {
+  expectText(path, 'path');
   const slashed = sep === '/' ? path : path.replaceAll(sep, '/');
   return slashed.length > 1 && slashed.endsWith('/') ? slashed.slice(0, -1) : slashed;
 }

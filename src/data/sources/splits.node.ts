@@ -1,4 +1,5 @@
 /** From what a user gives as data (class folders, a manifest, a practice set) to pictures that train, that choose, and that judge. */
+import { expectObject, expectText, listOf, objectWith, refuse } from '../../expect.js';
 import { DataError, UsageError } from '../../errors.js';
 import { openArraySet } from './array-files.node.js';
 import { classCounts, splitByGroup, split as splitEvenly } from '../dataset.js';
@@ -51,6 +52,7 @@ export const FEWEST_TO_HOLD_BACK = 20;
  * @throws DataError for data that cannot be used; UsageError for a split or groups where nothing is to split
  */
 export async function openSplits(given: string, options: SplitOptions = {}): Promise<Splits> {
+  expectObject(options, 'openSplits: options');
   const path = withSlashes(given);
   const { split, groupBy, holdBack = 0, validateOnTest = false } = options;
   if (groupBy && split === undefined && holdBack === 0)
@@ -100,6 +102,7 @@ export async function openSplits(given: string, options: SplitOptions = {}): Pro
 
 /** All labelled pictures in one place: class folders, or the training part of a divided set. */
 export async function listLabelled(given: string): Promise<FileList> {
+  expectText(given, 'listLabelled: path');
   return isManifest(given) || (await openArraySet(withSlashes(given)))
     ? (await partsOf(given)).training
     : listClassFolders(given);
@@ -188,7 +191,10 @@ async function holdBackSome(
 }
 
 /** The group of each picture, or null where there are none. */
-export async function groupsOf({ name, files }: FileList, groupBy?: RegExp): Promise<string[] | null> {
+export async function groupsOf(list: FileList, groupBy?: RegExp): Promise<string[] | null> {
+  objectWith({ files: listOf(objectWith({ path: expectText })) })(list, 'groupsOf: list');
+  if (groupBy !== undefined && !(groupBy instanceof RegExp)) refuse(groupBy, 'groupsOf: groupBy', 'a regular expression');
+  const { name, files } = list;
   if (groupBy) {
     const groupOf = await linearMatcher(groupBy);
     const turn = turns();

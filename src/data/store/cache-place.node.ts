@@ -1,4 +1,5 @@
 /** Where prepared pictures are kept from run to run, and how much room they may take. */
+import { expectPath, expectText, objectWith, perhaps } from '../../expect.js';
 import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { isAbsolute, join, relative, resolve } from 'node:path';
@@ -10,6 +11,12 @@ import { markOf } from './cache-mark.node.js';
  * on Windows.
  */
 export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env, platform = process.platform): string {
+  const place = {
+    BELTNET_CACHE: perhaps(expectText),
+    XDG_CACHE_HOME: perhaps(expectText),
+    LOCALAPPDATA: perhaps(expectText),
+  };
+  objectWith(place)(environment, 'cacheDirectory: environment');
   const { BELTNET_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = environment;
   if (BELTNET_CACHE) return resolve(BELTNET_CACHE);
   if (platform === 'win32') return join(LOCALAPPDATA || join(homedir(), 'AppData', 'Local'), 'beltnet', 'cache');
@@ -33,6 +40,8 @@ export const DEFAULT_CACHE_LIMIT = 10 * 2 ** 30;
 
 /** Whether `path` is `folder` or lies in it, links followed as far as the path exists. */
 export function isWithin(path: string, folder: string): boolean {
+  expectPath(path, 'isWithin: path');
+  expectPath(folder, 'isWithin: folder');
   const way = relative(realPath(folder), realPath(path));
   return way === '' || (!way.startsWith('..') && !isAbsolute(way));
 }

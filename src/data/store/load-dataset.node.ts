@@ -1,4 +1,5 @@
 /** Files to a labelled data set: decoded, or taken from the cache. */
+import { expectArray, expectCount, expectObject, expectText, listOf, objectWith } from '../../expect.js';
 import { createHash } from 'node:crypto';
 import { DataError, UsageError } from '../../errors.js';
 import { CachedPictures, NoRoomError, PictureCache, type Place, type Remake, type Shelf } from './cache.node.js';
@@ -36,6 +37,12 @@ export interface LoadDatasetOptions extends LoadOptions {
 /** Without a cache, larger sets go to temporary files. */
 const MOST_IN_MEMORY = 256 * 2 ** 20;
 
+const expectFiles = objectWith({
+  classNames: listOf(expectText),
+  files: listOf(objectWith({ path: expectText, label: expectCount })),
+  skipped: expectArray,
+});
+
 /**
  * Decodes and resizes the files of a list. Sets of up to 256 MiB are in memory then; larger ones, and those of a cache, are
  * on disk, and are read from there in batches.
@@ -44,6 +51,8 @@ const MOST_IN_MEMORY = 256 * 2 ** 20;
  *   suffice or a worker thread dies; UsageError for options out of range
  */
 export async function loadDataset(list: FileList, options: LoadDatasetOptions): Promise<Dataset> {
+  expectFiles(list, 'loadDataset: list');
+  expectObject(options, 'loadDataset: options');
   const { onBad = 'skip', cache = null, size } = options;
   if (onBad !== 'skip' && onBad !== 'fail') {
     throw new UsageError(`onBad: expected 'skip' or 'fail', received '${String(onBad)}'`);

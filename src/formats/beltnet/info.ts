@@ -1,6 +1,6 @@
 /** What a model file says beside architecture and weights: classes, preprocessing, and what raises the alert. */
 import { ModelFileError } from '../../errors.js';
-import { expectObject, received } from '../../expect.js';
+import { expectObject, received, expectNumber, expectText, listOf, objectWith, perhaps } from '../../expect.js';
 import type { ModelParts, Sections } from './container.js';
 
 function preview(value: unknown): string {
@@ -41,11 +41,16 @@ export interface ModelInfo {
   readonly sections?: Sections;
 }
 
-/** For what a program gives to an exporter. @throws UsageError when a part of it is missing */
+const infoWith = objectWith({
+  classNames: listOf(expectText),
+  preprocessing: expectObject,
+  alert: objectWith({ className: expectText, threshold: expectNumber }),
+  sections: perhaps(expectObject),
+});
+
+/** For what a program gives beside a model. @throws UsageError when a part of it is missing */
 export function expectInfo(info: ModelInfo, method: string): void {
-  expectObject(info, `${method}: info`);
-  for (const part of ['classNames', 'preprocessing', 'alert'] as const)
-    expectObject(info[part], `${method}: the ${part} of info`);
+  infoWith(info, `${method}: info`);
 }
 
 /**

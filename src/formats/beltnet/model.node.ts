@@ -1,6 +1,6 @@
 /** Model files on disk. */
-import { ModelFileError, UsageError } from '../../errors.js';
-import { received } from '../../expect.js';
+import { ModelFileError } from '../../errors.js';
+import { expectPath } from '../../expect.js';
 import { type FileKind, readWholeFile, writeFileAtomically } from '../../files.node.js';
 import type { Model } from '../../nn/model.js';
 import { sha256Natively } from '../sha256.node.js';
@@ -14,19 +14,13 @@ export const MODEL_FILE: FileKind = {
   refuse: (message, options) => new ModelFileError(message, options),
 };
 
-/** Whatever else Node takes for a path, such as a number for an open file, nobody means. */
-function expectPath(path: unknown, method: string): void {
-  if (typeof path !== 'string' || path === '')
-    throw new UsageError(`${method}: path expects a text, got ${path === '' ? 'an empty one' : received(path)}`);
-}
-
 /**
  * Writes the model: to a temporary name, then renamed.
  * @throws ModelFileError for what could not be loaded again, and DiskError when it cannot be written; a file that was there
  * stays as it was
  */
 export async function saveModel(path: string, model: Model, info: ModelInfo): Promise<void> {
-  expectPath(path, 'saveModel');
+  expectPath(path, 'saveModel: path');
   await writeFileAtomically(path, await encodeModel(model, info, { name: path, hash: sha256Natively }));
 }
 
@@ -35,7 +29,7 @@ export async function saveModel(path: string, model: Model, info: ModelInfo): Pr
  * @throws ModelFileError when the file is missing, damaged or of another kind
  */
 export async function loadModel(path: string, options: DecodeOptions = {}): Promise<{ model: Model; info: ModelInfo }> {
-  expectPath(path, 'loadModel');
+  expectPath(path, 'loadModel: path');
   return decodeModel(await readWholeFile(path, MODEL_FILE), path, { hash: sha256Natively, ...options });
 }
 
@@ -49,6 +43,8 @@ export async function changeModelFile(
   change: (info: ModelInfo) => ModelInfo,
   options: DecodeOptions = {},
 ): Promise<void> {
+  expectPath(path, 'changeModelFile: path');
+  expectPath(target, 'changeModelFile: target');
   const bytes = await readWholeFile(path, MODEL_FILE);
   await writeFileAtomically(target, changeInfo(bytes, path, change, { hash: sha256Natively, ...options }));
 }

@@ -6,7 +6,7 @@ import { BeltnetError, ModelFileError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import type { NamedWeights } from '../../nn/parameters.js';
 import { contentHash, type Sha256 } from '../content-hash.js';
-import { expectObject } from '../../expect.js';
+import { expectObject, expectArray, expectFunction, objectWith, perhaps } from '../../expect.js';
 import { expectModel } from '../finite-weights.js';
 import type { Refuse } from '../json.js';
 import { toFloat16, toFloat32, type SafeTensor } from '../safetensors.js';
@@ -36,11 +36,9 @@ export interface DecodeOptions {
  * @throws ModelFileError for what could not be loaded again, such as weights that are not finite; UsageError for a user's layer
  * that is not registered
  */
-export async function encodeModel(
-  model: Model,
-  info: ModelInfo,
-  { name = 'encodeModel', precision = 'float32', hash }: EncodeOptions = {},
-): Promise<Uint8Array> {
+export async function encodeModel(model: Model, info: ModelInfo, options: EncodeOptions = {}): Promise<Uint8Array> {
+  expectOptions(options, 'encodeModel: options');
+  const { name = 'encodeModel', precision = 'float32', hash } = options;
   expectModel(model, 'encodeModel');
   expectObject(info, 'encodeModel: info');
   const { classNames, preprocessing, alert, sections = {} } = info;
@@ -67,8 +65,10 @@ export async function encodeModel(
 export function decodeModel(
   bytes: Uint8Array,
   name: string,
-  { knownSections = [], hash }: DecodeOptions = {},
+  options: DecodeOptions = {},
 ): { model: Model; info: ModelInfo } {
+  expectOptions(options, 'decodeModel: options');
+  const { knownSections = [], hash } = options;
   return readParts(unpack(unseal(bytes, name, hash), refuseFor(name)), name, knownSections);
 }
 
@@ -82,8 +82,11 @@ export function changeInfo(
   bytes: Uint8Array,
   name: string,
   change: (info: ModelInfo) => ModelInfo,
-  { knownSections = [], hash }: DecodeOptions = {},
+  options: DecodeOptions = {},
 ): Uint8Array {
+  expectFunction(change, 'changeInfo: change');
+  expectOptions(options, 'changeInfo: options');
+  const { knownSections = [], hash } = options;
   const refuse = refuseFor(name);
   const parts = unpack(unseal(bytes, name, hash), refuse);
   const { classNames, preprocessing, alert, sections = {} } = change(readParts(parts, name, knownSections).info);
@@ -101,6 +104,8 @@ export async function weightsHash(model: Model): Promise<string> {
   expectModel(model, 'weightsHash');
   return contentHash({ tensors: tensorsOf(await model.getWeights()), metadata: {} });
 }
+
+const expectOptions = objectWith({ knownSections: perhaps(expectArray), hash: perhaps(expectFunction) });
 
 const refuseFor =
   (name: string): Refuse =>

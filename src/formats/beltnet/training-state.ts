@@ -2,6 +2,8 @@
  * A training's state as a file: safetensors with its arrays by name (`weights.conv2d.kernel`, `optimizer.0.conv2d.kernel`), its
  * position as JSON in the metadata, and a checksum of it all. docs/model-file.md describes it.
  */
+import { checkNames } from '../../options.js';
+import { expectObject, objectWith } from '../../expect.js';
 import * as v from 'valibot';
 import { ModelFileError } from '../../errors.js';
 import { checkFinite, type NamedWeights } from '../../nn/parameters.js';
@@ -47,8 +49,11 @@ export interface NotedTrainingState extends TrainingState {
  */
 export function encodeTrainingState(
   state: TrainingState,
-  { hash, notes }: { hash?: Sha256; notes?: unknown } = {},
+  options: { hash?: Sha256; notes?: unknown } = {},
 ): Uint8Array {
+  objectWith({ arrays: expectObject, position: expectObject })(state, 'encodeTrainingState: state');
+  expectObject(options, 'encodeTrainingState: options');
+  const { hash, notes } = options;
   const refuse = refuseFor('encodeTrainingState');
   checkFinite(state.arrays, (message) => refuse('finite numbers', message));
   const tensors: Record<string, SafeTensor> = Object.fromEntries(
@@ -67,8 +72,10 @@ export function encodeTrainingState(
 export function decodeTrainingState(
   bytes: Uint8Array,
   name: string,
-  { hash }: { hash?: Sha256 } = {},
+  options: { hash?: Sha256 } = {},
 ): NotedTrainingState {
+  checkNames('decodeTrainingState', options, { hash: true });
+  const { hash } = options;
   const refuse = refuseFor(name);
   const { tensors, metadata } = readSafetensors(bytes, name);
   const { checksum = 'none', ...content } = metadata;

@@ -1,4 +1,5 @@
 /** Models as ONNX files, for onnxruntime and every other runtime that reads the format: standard operators only. */
+import { expectObject } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import { formatShape } from '../../tensor/shape.js';
@@ -19,11 +20,9 @@ export interface OnnxOptions {
  * @throws UsageError for a layer that is not beltnet's own, and for class names that do not fit the model; ModelFileError for
  * weights that are not finite
  */
-export async function encodeOnnx(
-  model: Model,
-  info: ModelInfo,
-  { withPreprocessing = false }: OnnxOptions = {},
-): Promise<Uint8Array> {
+export async function encodeOnnx(model: Model, info: ModelInfo, options: OnnxOptions = {}): Promise<Uint8Array> {
+  expectObject(options, 'encodeOnnx: options');
+  const { withPreprocessing = false } = options;
   expectModel(model, 'encodeOnnx');
   expectInfo(info, 'encodeOnnx');
   const graph = new OnnxGraph();

@@ -2,6 +2,7 @@
  * Rectified linear unit with Keras' three options: min(x, maxValue) above the threshold, negativeSlope·(x − threshold) at it and
  * below. The derivative is 1 between the two, 0 from maxValue on, negativeSlope at the threshold and below.
  */
+import { expectNumber, expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
@@ -46,10 +47,14 @@ export const boundedReluOp = defineOp<BoundedReluAttributes>({
 });
 
 /** Keras' relu with all its options, ReLU6 with maxValue 6; any shape. */
-export const boundedRelu = (
-  x: Tensor,
-  { maxValue = null, negativeSlope = 0, threshold = 0 }: Partial<BoundedReluAttributes> = {},
-): Tensor => boundedReluOp.apply([x], { maxValue, negativeSlope, threshold });
+export function boundedRelu(x: Tensor, options: Partial<BoundedReluAttributes> = {}): Tensor {
+  expectObject(options, 'boundedRelu: options');
+  const { maxValue = null, negativeSlope = 0, threshold = 0 } = options;
+  if (maxValue !== null) expectNumber(maxValue, 'boundedRelu: maxValue');
+  expectNumber(negativeSlope, 'boundedRelu: negativeSlope');
+  expectNumber(threshold, 'boundedRelu: threshold');
+  return boundedReluOp.apply([x], { maxValue, negativeSlope, threshold });
+}
 
 // --- samples
 

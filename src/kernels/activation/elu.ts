@@ -2,6 +2,7 @@
  * Exponential linear unit: y = x for x > 0, else α·(e^x − 1); the derivative for x ≤ 0 is y + α.
  * Source: Clevert, Unterthiner, Hochreiter, "Fast and accurate deep network learning by ELUs" (ICLR 2016).
  */
+import { expectNumber, expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
@@ -31,7 +32,12 @@ export const eluOp = defineOp<EluAttributes>({
 });
 
 /** x where it is positive, else alpha · (e^x − 1); any shape. */
-export const elu = (x: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor => eluOp.apply([x], { alpha });
+export function elu(x: Tensor, options: { alpha?: number } = {}): Tensor {
+  expectObject(options, 'elu: options');
+  const { alpha = 1 } = options;
+  expectNumber(alpha, 'elu: alpha');
+  return eluOp.apply([x], { alpha });
+}
 
 // --- samples
 

@@ -1,4 +1,5 @@
 /** Leaky rectified linear unit: y = x for x > 0, else s·x; the derivative at 0 is s. */
+import { expectNumber, expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
@@ -28,8 +29,12 @@ export const leakyReluOp = defineOp<LeakyReluAttributes>({
 });
 
 /** x where it is positive, else negativeSlope · x (default 0.3, that of Keras' layer); any shape. */
-export const leakyRelu = (x: Tensor, { negativeSlope = 0.3 }: { negativeSlope?: number } = {}): Tensor =>
-  leakyReluOp.apply([x], { negativeSlope });
+export function leakyRelu(x: Tensor, options: { negativeSlope?: number } = {}): Tensor {
+  expectObject(options, 'leakyRelu: options');
+  const { negativeSlope = 0.3 } = options;
+  expectNumber(negativeSlope, 'leakyRelu: negativeSlope');
+  return leakyReluOp.apply([x], { negativeSlope });
+}
 
 // --- samples
 

@@ -2,12 +2,13 @@
  * Softmax over one axis: y_k = e^(x_k − m) / Σ_j e^(x_j − m) with m = max x, so that nothing overflows.
  * Gradient: dx_k = y_k·(dy_k − Σ_j dy_j·y_j). Tensors are taken as [outer, length, inner]; a thread does one line.
  */
+import { expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { exp } from '../../tensor/exact-math.js';
 import { defineKernel, ENTRY, planThreads, type Plan, type WasmCall } from '../../tensor/kernel.js';
 import type { Shape } from '../../tensor/shape.js';
-import { launch, type Tensor } from '../../tensor/tensor.js';
+import { launch, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { alongAxes, resolveAxis, type AxisRange } from '../reduce/axes.js';
 import { EXP } from '../../tensor/math.wgsl.js';
 import { anyShape, floats, type RegistryEntry } from '../shared/samples.js';
@@ -112,7 +113,10 @@ export const softmaxOp = defineOp<AxisRange>({
 });
 
 /** e^x, divided by its sum along `axis` (default: the last; negative axes count from the end). */
-export function softmax(x: Tensor, { axis = -1 }: { axis?: number } = {}): Tensor {
+export function softmax(x: Tensor, options: { axis?: number } = {}): Tensor {
+  expectTensor(x, 'softmax');
+  expectObject(options, 'softmax: options');
+  const { axis = -1 } = options;
   const first = resolveAxis('softmax', x.shape, axis);
   return softmaxOp.apply([x], { first, count: 1 });
 }

@@ -24,10 +24,11 @@
  * numbers from a hash of seed and place: near enough to normal, and the same to the bit on every device).
  * Sources: keras-preprocessing 1.1.2; scipy, ndimage/src/ni_interpolation.c; Pillow, ImageEnhance.Brightness.
  */
+import { expectObject } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { defineKernel, dispatchThreads, type Dispatch } from '../../tensor/kernel.js';
 import { formatShape, sizeOf } from '../../tensor/shape.js';
-import { launch, type Tensor } from '../../tensor/tensor.js';
+import { launch, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { type AugmentAttributes, DEFECTS_SIZE, fillModes, TRANSFORM_SIZE } from './attributes.js';
 import { finish, spoiled, warp } from './augment.twin.js';
 import { needsPicture, warpShader, wholeShader } from './augment.wgsl.js';
@@ -125,6 +126,10 @@ export function augment(
   attributes: AugmentAttributes,
   defects: Tensor | null = null,
 ): Tensor {
+  expectTensor(pictures, 'augment: pictures');
+  expectTensor(indices, 'augment: indices');
+  expectTensor(transforms, 'augment: transforms');
+  expectObject(attributes, 'augment: attributes');
   const inputs = [pictures, indices, transforms, ...(defects ? [defects] : [])];
   return launch(augmentKernel, inputs, attributes)[0];
 }

@@ -11,11 +11,12 @@
  *
  * Layouts: x [N,H,W,C], w [KH,KW,C,K] (HWIO), b [K], y [N,OH,OW,K].
  */
+import { expectObject } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, type OperandShapes } from '../../tensor/kernel.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
-import { launch, type Tensor } from '../../tensor/tensor.js';
+import { launch, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { columnSums } from '../dense/bias.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { reluGradient } from '../activation/relu.js';
@@ -173,14 +174,7 @@ export const conv2dOp = defineOp<Conv2dAttributes>({
 export function conv2d(
   x: Tensor,
   weight: Tensor,
-  {
-    bias,
-    strides = [1, 1],
-    padding = 'valid',
-    dilation = [1, 1],
-    activation = 'linear',
-    groups = 1,
-  }: {
+  options: {
     bias?: Tensor;
     strides?: Pair;
     padding?: Padding;
@@ -189,6 +183,10 @@ export function conv2d(
     groups?: number;
   } = {},
 ): Tensor {
+  expectTensor(x, 'conv2d: x');
+  expectTensor(weight, 'conv2d: weight');
+  expectObject(options, 'conv2d: options');
+  const { bias, strides = [1, 1], padding = 'valid', dilation = [1, 1], activation = 'linear', groups = 1 } = options;
   const window: WindowAttributes = { size: [weight.shape[0], weight.shape[1]], strides, dilation, padding };
   if (groups !== 1)
     return groupedConv2dOp.apply(bias ? [x, weight, bias] : [x, weight], { window, groups, activation });

@@ -2,6 +2,7 @@
  * Fully connected layer: y = activation(x · w + b). With dz the gradient before the activation:
  * dx = dz · wᵀ, dw = xᵀ · dz, db = Σ_n dz[n]. Layouts: x [N,in], w [in,out], b [out], y [N,out].
  */
+import { expectObject } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel } from '../../tensor/kernel.js';
@@ -87,8 +88,10 @@ export const denseOp = defineOp<DenseAttributes>({
 export function dense(
   x: Tensor,
   weight: Tensor,
-  { bias, activation = 'linear' }: { bias?: Tensor; activation?: FusedActivation } = {},
+  options: { bias?: Tensor; activation?: FusedActivation } = {},
 ): Tensor {
+  expectObject(options, 'dense: options');
+  const { bias, activation = 'linear' } = options;
   return denseOp.apply(bias ? [x, weight, bias] : [x, weight], { activation });
 }
 

@@ -6,7 +6,7 @@ import { ShapeError } from '../../errors.js';
 import { defineOp, type DefinedOp } from '../../tensor/autograd.js';
 import { addKernel, elementwiseKernel } from '../../tensor/elementwise.js';
 import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
-import { launch, type Tensor } from '../../tensor/tensor.js';
+import { launch, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { reluGradient } from '../activation/relu.js';
 import { broadcastTo } from '../reduce/broadcast.js';
 import {
@@ -155,6 +155,8 @@ function commonShape(op: string, a: Shape, b: Shape): Shape {
 }
 
 function apply(op: DefinedOp<null>, a: Tensor, b: Tensor): Tensor {
+  expectTensor(a, op.name);
+  expectTensor(b, op.name);
   if (sameShape(a.shape, b.shape)) return op.apply([a, b], null);
   const shape = commonShape(op.name, a.shape, b.shape);
   return op.apply([broadcastTo(a, shape), broadcastTo(b, shape)], null);

@@ -4,6 +4,7 @@
  * drawn again for the gradient (dx = dropout of dy) rather than kept.
  * Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (JMLR 2014).
  */
+import { expectCount, expectObject, received } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { splitRows } from '../../tensor/cpu/parts.js';
@@ -93,12 +94,13 @@ export const dropoutOp = defineOp<DropoutAttributes>({
  * @param step [1] uint32: each number gives another mask
  * @throws UsageError for a rate outside of [0, 1)
  */
-export function dropout(
-  x: Tensor,
-  step: Tensor,
-  { rate, seed = 0, layer = 0 }: { rate: number; seed?: number; layer?: number },
-): Tensor {
-  if (!(rate >= 0 && rate < 1)) throw new UsageError(`dropout: rate expects a number from 0 up to 1, got ${rate}`);
+export function dropout(x: Tensor, step: Tensor, options: { rate: number; seed?: number; layer?: number }): Tensor {
+  expectObject(options, 'dropout: options');
+  const { rate, seed = 0, layer = 0 } = options;
+  if (typeof rate !== 'number' || !(rate >= 0 && rate < 1))
+    throw new UsageError(`dropout: rate expects a number from 0 up to 1, got ${received(rate)}`);
+  expectCount(seed, 'dropout: seed');
+  expectCount(layer, 'dropout: layer');
   return dropoutOp.apply([x, step], { rate, seed, layer });
 }
 

@@ -2,6 +2,7 @@
  * Functions of each element: y = f(x), dx = dy·f′(x), each told by two formulas. What a user's loss or layer is made of, with
  * the arithmetic of arithmetic.ts.
  */
+import { expectNumber, expectObject } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
@@ -120,20 +121,30 @@ export const abs = (x: Tensor): Tensor => elementFunctions.abs.op.apply([x], nul
  * x^exponent: products for whole exponents up to 64, else e^(exponent·log x), whose relative error is |exponent·log x|·2^-24, and
  * which is NaN for x below 0.
  */
-export const pow = (x: Tensor, exponent: number): Tensor => elementFunctions.pow.op.apply([x], { exponent });
+export function pow(x: Tensor, exponent: number): Tensor {
+  expectNumber(exponent, 'pow: exponent');
+  return elementFunctions.pow.op.apply([x], { exponent });
+}
 
 /**
  * x, but at least `minimum` and at most `maximum`; NaN stays. The derivative is 0 where x was outside.
  * @throws UsageError unless minimum ≤ maximum
  */
 export function clip(x: Tensor, minimum: number, maximum: number): Tensor {
+  expectNumber(minimum, 'clip: minimum');
+  expectNumber(maximum, 'clip: maximum');
   if (!(minimum <= maximum)) throw new UsageError(`clip: expects minimum ≤ maximum, got ${minimum} and ${maximum}`);
   return elementFunctions.clip.op.apply([x], { minimum, maximum });
 }
 
 /** scale·x + offset, for numbers that do not change from step to step. */
-export const affine = (x: Tensor, { scale = 1, offset = 0 }: Partial<AffineAttributes>): Tensor =>
-  elementFunctions.affine.op.apply([x], { scale, offset });
+export function affine(x: Tensor, options: Partial<AffineAttributes>): Tensor {
+  expectObject(options, 'affine: options');
+  const { scale = 1, offset = 0 } = options;
+  expectNumber(scale, 'affine: scale');
+  expectNumber(offset, 'affine: offset');
+  return elementFunctions.affine.op.apply([x], { scale, offset });
+}
 
 // --- samples
 

@@ -9,6 +9,7 @@
  *
  * All tensors are [n]; the mean over the batch is the caller's (`mean`).
  */
+import { expectObject, refuse } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { Expression } from '../../tensor/expression.js';
@@ -97,8 +98,13 @@ export const clippedForms: Readonly<Record<ClippedForm, ReturnType<typeof clippe
 };
 
 /** Loss of each sample from probabilities p [n] and labels y [n] in 0 … 1. Labels get no gradient. */
-export const binaryCrossEntropy = (p: Tensor, y: Tensor, { form = 'keras3' }: { form?: ClippedForm } = {}): Tensor =>
-  clippedForms[form].op.apply([p, y], null);
+export function binaryCrossEntropy(p: Tensor, y: Tensor, options: { form?: ClippedForm } = {}): Tensor {
+  expectObject(options, 'binaryCrossEntropy: options');
+  const { form = 'keras3' } = options;
+  if (!Object.hasOwn(clippedForms, form))
+    refuse(form, 'binaryCrossEntropy: form', Object.keys(clippedForms).join(' or '));
+  return clippedForms[form].op.apply([p, y], null);
+}
 
 // --- samples
 

@@ -1,4 +1,5 @@
 /** From class indices to what losses take: one-hot rows (smoothed, if wanted), and a weight for each sample. No gradients. */
+import { expectCount, expectNumber, expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
@@ -98,12 +99,21 @@ export const classWeightsOp = defineOp<null>({
 });
 
 /** Class indices [N] → rows [N, classes] with 1 at the class; with smoothing s, 1 − s + s/K there and s/K elsewhere. */
-export const oneHot = (given: Tensor, { classes, smoothing = 0 }: { classes: number; smoothing?: number }): Tensor =>
-  oneHotOp.apply([given], { classes, smoothing });
+export function oneHot(given: Tensor, options: { classes: number; smoothing?: number }): Tensor {
+  expectObject(options, 'oneHot: options');
+  const { classes, smoothing = 0 } = options;
+  expectCount(classes, 'oneHot: classes');
+  expectNumber(smoothing, 'oneHot: smoothing');
+  return oneHotOp.apply([given], { classes, smoothing });
+}
 
 /** Labels 0 or 1 → s/2 or 1 − s/2. */
-export const smoothLabels = (given: Tensor, { smoothing }: { smoothing: number }): Tensor =>
-  smoothLabelsOp.apply([given], { smoothing });
+export function smoothLabels(given: Tensor, options: { smoothing: number }): Tensor {
+  expectObject(options, 'smoothLabels: options');
+  const { smoothing } = options;
+  expectNumber(smoothing, 'smoothLabels: smoothing');
+  return smoothLabelsOp.apply([given], { smoothing });
+}
 
 /** Class indices [N] and weights of the classes [K] → the weight of each sample [N]. */
 export const classWeights = (given: Tensor, weights: Tensor): Tensor => classWeightsOp.apply([given, weights], null);

@@ -1,9 +1,10 @@
 /** Tensors behind each other along one axis. Gradient: each input gets its part of dy. */
+import { expectArray, expectObject } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel } from '../../tensor/kernel.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
-import { launch, type Tensor } from '../../tensor/tensor.js';
+import { launch, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { resolveAxis } from '../reduce/axes.js';
 import { copyBox, copyBoxCalls, copyBoxDispatch } from './box.js';
 import { cropKernel } from './pad.js';
@@ -85,8 +86,12 @@ export const concatOp = defineOp<ConcatAttributes>({
 });
 
 /** @throws ShapeError for no tensors, and for shapes that differ along another axis (default: the last) */
-export function concat(inputs: readonly Tensor[], { axis = -1 }: { axis?: number } = {}): Tensor {
+export function concat(inputs: readonly Tensor[], options: { axis?: number } = {}): Tensor {
+  expectArray(inputs, 'concat: inputs');
+  expectObject(options, 'concat: options');
+  const { axis = -1 } = options;
   if (inputs.length === 0) throw new ShapeError('concat: expects at least one tensor, got none');
+  for (const input of inputs) expectTensor(input, 'concat');
   return concatOp.apply(inputs, { axis: resolveAxis('concat', inputs[0].shape, axis) });
 }
 

@@ -1,4 +1,5 @@
 /** Padding with a constant, and its reverse, cropping: each is the other's gradient. */
+import { expectArray, expectNumber, expectObject, listOf } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
@@ -29,6 +30,7 @@ const origin = (shape: Shape): number[] => shape.map(() => 0);
 
 /** Every axis longer by its paddings, or shorter. @throws ShapeError for paddings that do not fit */
 function resized(op: string, x: Shape, paddings: Paddings, sign: 1 | -1): number[] {
+  listOf(expectArray)(paddings, `${op}: paddings`);
   const given = `got ${paddings.map(formatShape).join(' ')} (x ${formatShape(x)})`;
   if (paddings.length !== x.length) throw new ShapeError(`${op}: expects a pair for each axis, ${given}`);
   if (!paddings.every((pair) => pair.every((count) => Number.isInteger(count) && count >= 0)))
@@ -98,11 +100,19 @@ export const cropOp = defineOp<{ readonly paddings: Paddings }>({
  * @param paddings [before, after] for each axis
  * @throws ShapeError when there is not a pair for each axis
  */
-export const pad = (x: Tensor, paddings: Paddings, { value = 0 }: { value?: number } = {}): Tensor =>
-  padOp.apply([x], { paddings, value });
+export function pad(x: Tensor, paddings: Paddings, options: { value?: number } = {}): Tensor {
+  expectObject(options, 'pad: options');
+  const { value = 0 } = options;
+  expectNumber(value, 'pad: value');
+  expectArray(paddings, 'pad: paddings');
+  return padOp.apply([x], { paddings, value });
+}
 
 /** x without so many elements at both ends of each axis. @throws ShapeError when nothing would be left */
-export const crop = (x: Tensor, paddings: Paddings): Tensor => cropOp.apply([x], { paddings });
+export function crop(x: Tensor, paddings: Paddings): Tensor {
+  expectArray(paddings, 'crop: paddings');
+  return cropOp.apply([x], { paddings });
+}
 
 // --- samples
 

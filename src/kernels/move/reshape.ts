@@ -1,8 +1,8 @@
 /** Reshape without moving data: [N,H,W,C] → [N,H·W·C] in NHWC order. The gradient is reshaped back. */
 import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
-import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
-import { viewOf, type Tensor } from '../../tensor/tensor.js';
+import { formatShape, sizeOf, type Shape, expectShape } from '../../tensor/shape.js';
+import { viewOf, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { unary, type RegistryEntry } from '../shared/samples.js';
 
 export const reshapeOp = defineOp<{ shape: Shape }>({
@@ -13,6 +13,8 @@ export const reshapeOp = defineOp<{ shape: Shape }>({
 
 /** The same elements under another shape. @throws ShapeError when the number of elements differs */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  expectTensor(x, 'reshape');
+  expectShape(shape, 'reshape: shape');
   if (sizeOf(shape) !== x.size)
     throw new ShapeError(
       `reshape: ${formatShape(x.shape)} has ${x.size} elements, ${formatShape(shape)} expects ${sizeOf(shape)}`,
@@ -21,7 +23,11 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 }
 
 /** [N, …] → [N, product of the rest]. */
-export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0], x.size / x.shape[0]]);
+export function flatten(x: Tensor): Tensor {
+  expectTensor(x, 'flatten');
+  if (x.shape.length === 0) throw new ShapeError('flatten: x expects [N, …], got []');
+  return reshape(x, [x.shape[0], x.size / x.shape[0]]);
+}
 
 // --- samples
 

@@ -11,6 +11,7 @@
  * Inference uses the running statistics as constants: dx = γ / √(σ² + ε) · dy, dβ and dγ as above. A relu that follows is done in
  * the same passes: dy is then 0 where y ≤ 0, and y is computed from x again rather than read.
  */
+import { expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { square } from '../../tensor/exact-math.js';
@@ -359,12 +360,10 @@ export function batchNorm(
   x: Tensor,
   gamma: Tensor,
   beta: Tensor,
-  {
-    epsilon = 1e-3,
-    moving = null,
-    activation = 'linear',
-  }: { epsilon?: number; moving?: MovingStatistics | null; activation?: FusedActivation } = {},
+  options: { epsilon?: number; moving?: MovingStatistics | null; activation?: FusedActivation } = {},
 ): Tensor {
+  expectObject(options, 'batchNorm: options');
+  const { epsilon = 1e-3, moving = null, activation = 'linear' } = options;
   return batchNormTrainingOp.apply([x, gamma, beta], { epsilon, activation, moving });
 }
 
@@ -378,7 +377,9 @@ export function batchNormInference(
   beta: Tensor,
   mean: Tensor,
   variance: Tensor,
-  { epsilon = 1e-3, activation = 'linear' }: { epsilon?: number; activation?: FusedActivation } = {},
+  options: { epsilon?: number; activation?: FusedActivation } = {},
 ): Tensor {
+  expectObject(options, 'batchNormInference: options');
+  const { epsilon = 1e-3, activation = 'linear' } = options;
   return batchNormInferenceOp.apply([x, gamma, beta, mean, variance], { epsilon, activation });
 }

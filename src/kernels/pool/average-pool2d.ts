@@ -3,6 +3,7 @@
  * the picture: padding is not counted. Gradient: every element of a window gets dy / count.
  * Layouts: x [N,H,W,C], y [N,OH,OW,C].
  */
+import { expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { defineKernel, ENTRY, planThreads, type Numbers, type Plan, type WasmCall } from '../../tensor/kernel.js';
@@ -151,10 +152,9 @@ export const averagePool2dOp = defineOp<AveragePoolAttributes>({
  * Average over windows of x [N,H,W,C] → [N,OH,OW,C]; strides default to the window's size, padding is not counted.
  * @throws ShapeError when no window fits
  */
-export function averagePool2d(
-  x: Tensor,
-  { size = [2, 2], strides = size, padding = 'valid' }: { size?: Pair; strides?: Pair; padding?: Padding } = {},
-): Tensor {
+export function averagePool2d(x: Tensor, options: { size?: Pair; strides?: Pair; padding?: Padding } = {}): Tensor {
+  expectObject(options, 'averagePool2d: options');
+  const { size = [2, 2], strides = size, padding = 'valid' } = options;
   return averagePool2dOp.apply([x], { window: { size, strides, dilation: [1, 1], padding } });
 }
 

@@ -4,6 +4,7 @@
  * so that backward is a plain look-up. NaN counts as the maximum, so that it is not lost here.
  * Layouts: x [N,H,W,C], y and indices [N,OH,OW,C]; an index is row · W + column of the maximum in its picture.
  */
+import { expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, ENTRY, type OperandShapes, planThreads } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
@@ -204,10 +205,9 @@ export const maxPool2dOp = defineOp<PoolAttributes>({
  * Maximum over windows of x [N,H,W,C] → [N,OH,OW,C]; strides default to the window's size.
  * @throws ShapeError when no window fits
  */
-export function maxPool2d(
-  x: Tensor,
-  { size = [2, 2], strides = size, padding = 'valid' }: { size?: Pair; strides?: Pair; padding?: Padding } = {},
-): Tensor {
+export function maxPool2d(x: Tensor, options: { size?: Pair; strides?: Pair; padding?: Padding } = {}): Tensor {
+  expectObject(options, 'maxPool2d: options');
+  const { size = [2, 2], strides = size, padding = 'valid' } = options;
   return maxPool2dOp.apply([x], { window: { size, strides, dilation: [1, 1], padding } });
 }
 

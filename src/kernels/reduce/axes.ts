@@ -1,4 +1,5 @@
 /** Reductions along axes see a tensor as [outer, length, inner]: neighbouring axes count as one. */
+import { expectArray, expectNumber } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 
@@ -18,6 +19,7 @@ export function alongAxes(shape: Shape, { first, count }: AxisRange): { outer: n
 
 /** The axis, counted from the front. @throws ShapeError when there is none such */
 export function resolveAxis(op: string, shape: Shape, axis: number): number {
+  expectNumber(axis, `${op}: axis`);
   const resolved = axis < 0 ? axis + shape.length : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= shape.length)
     throw new ShapeError(
@@ -29,6 +31,7 @@ export function resolveAxis(op: string, shape: Shape, axis: number): number {
 /** Ranges that together are these axes, last first. Default: all axes. @throws ShapeError for an axis that is not there */
 export function axisRanges(op: string, shape: Shape, axes: number | readonly number[] | undefined): AxisRange[] {
   const given = axes === undefined ? shape.map((_, axis) => axis) : typeof axes === 'number' ? [axes] : axes;
+  expectArray(given, `${op}: axis`);
   const sorted = [...new Set(given.map((axis) => resolveAxis(op, shape, axis)))].toSorted((a, b) => a - b);
   const ranges: AxisRange[] = [];
   for (const axis of sorted) {

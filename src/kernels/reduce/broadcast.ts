@@ -1,8 +1,8 @@
 /** Repeating a tensor along axes of length 1, as NumPy broadcasts; the gradient is summed along them. */
 import { ShapeError } from '../../errors.js';
 import { defineOp } from '../../tensor/autograd.js';
-import { formatShape, sameShape, type Shape } from '../../tensor/shape.js';
-import { launch, type Tensor } from '../../tensor/tensor.js';
+import { formatShape, sameShape, type Shape, expectShape } from '../../tensor/shape.js';
+import { launch, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { reshape } from '../move/reshape.js';
 import { anyShape, floats, type RegistryEntry } from '../shared/samples.js';
 import { alongAxes, type AxisRange } from './axes.js';
@@ -28,6 +28,8 @@ export const broadcastOp = defineOp<BroadcastAttributes>({
  * @throws ShapeError where it is neither
  */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  expectTensor(x, 'broadcastTo');
+  expectShape(shape, 'broadcastTo: shape');
   const before = shape.length - x.shape.length;
   const from = shape.map((_, axis) => x.shape[axis - before] ?? 1);
   if (before < 0 || from.some((length, axis) => length !== 1 && length !== shape[axis]))

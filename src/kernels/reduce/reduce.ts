@@ -2,10 +2,11 @@
  * Sum and mean along axes. A tensor is taken as [outer, length, inner] and summed over its middle, times `scale`.
  * Gradient: every element gets its sum's gradient, times `scale`.
  */
+import { expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel, dispatchThreads, ENTRY, planThreads } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
-import { launch, type Tensor } from '../../tensor/tensor.js';
+import { launch, type Tensor, expectTensor } from '../../tensor/tensor.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { alongAxes, axisRanges, type AxisRange } from './axes.js';
 import { floats as floatBytes, sumSlicesCall } from '../shared/wasm-parts.js';
@@ -146,9 +147,12 @@ export interface ReduceOptions {
 export function reduceAxes(
   op: string,
   x: Tensor,
-  { axis, keepDims = false }: ReduceOptions,
+  options: ReduceOptions,
   reduce: (x: Tensor, axes: AxisRange) => Tensor,
 ): Tensor {
+  expectTensor(x, op);
+  expectObject(options, `${op}: options`);
+  const { axis, keepDims = false } = options;
   const ranges = axisRanges(op, x.shape, axis);
   const reduced = ranges.reduce(reduce, x);
   if (!keepDims) return reduced;

@@ -1,4 +1,5 @@
 /** scale · Σ x²: the penalty of L2 regularization, and the square of a norm. Gradient: dx = 2·scale·dy·x. */
+import { expectNumber, expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
@@ -76,8 +77,12 @@ export const sumOfSquaresOp = defineOp<ScaleAttributes>({
 });
 
 /** scale · Σ x² over all elements, as a scalar. */
-export const sumOfSquares = (x: Tensor, { scale = 1 }: { scale?: number } = {}): Tensor =>
-  sumOfSquaresOp.apply([x], { scale });
+export function sumOfSquares(x: Tensor, options: { scale?: number } = {}): Tensor {
+  expectObject(options, 'sumOfSquares: options');
+  const { scale = 1 } = options;
+  expectNumber(scale, 'sumOfSquares: scale');
+  return sumOfSquaresOp.apply([x], { scale });
+}
 
 // --- samples
 

@@ -1,8 +1,9 @@
 /** Inputs to try kernels and ops on, made from random numbers: what entries of the registry are written with. */
+import { expectFunction, objectWith } from '../../expect.js';
 import type { DefinedOp } from '../../tensor/autograd.js';
 import type { Kernel } from '../../tensor/kernel.js';
 import type { Random } from '../../tensor/random.js';
-import { sizeOf, type DType, type Shape } from '../../tensor/shape.js';
+import { sizeOf, type DType, type Shape, expectShape } from '../../tensor/shape.js';
 import { windowGeometry, type WindowAttributes } from './window.js';
 
 export interface SampleTensor {
@@ -48,11 +49,15 @@ export interface RegistryEntry {
 
 export const between = (random: Random, low: number, high: number): number => low + random.integer(high - low + 1);
 
-export const floats = (random: Random, shape: Shape, low = -1, high = 1): SampleTensor => ({
-  shape,
-  dtype: 'float32',
-  values: Float32Array.from({ length: sizeOf(shape) }, () => random.uniform(low, high)),
-});
+export function floats(random: Random, shape: Shape, low = -1, high = 1): SampleTensor {
+  objectWith({ uniform: expectFunction })(random, 'floats: random');
+  expectShape(shape, 'floats: shape');
+  return {
+    shape,
+    dtype: 'float32',
+    values: Float32Array.from({ length: sizeOf(shape) }, () => random.uniform(low, high)),
+  };
+}
 
 export const integers = (random: Random, shape: Shape, limit: number): SampleTensor => ({
   shape,

@@ -1,4 +1,5 @@
 /** Geometry of windows that slide over a picture: shared by convolution and pooling. */
+import { expectArray } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
 
@@ -37,6 +38,7 @@ export function windowGeometry(
 ): WindowGeometry {
   if (x.length !== 4) throw new ShapeError(`${op}: x expects [N,H,W,C], got ${formatShape(x)}`);
   for (const [name, pair] of Object.entries({ size, strides, dilation })) {
+    expectArray(pair, `${op}: ${name}`);
     if (pair.length !== 2 || !pair.every((value) => Number.isInteger(value) && value >= 1)) {
       throw new ShapeError(`${op}: ${name} expects two integers of at least 1, got ${formatShape(pair)}`);
     }

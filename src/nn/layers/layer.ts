@@ -2,6 +2,7 @@
  * What a layer is: it describes itself and its parameters; their values live in the model's arena. Applied to a
  * `SymbolicTensor` it gives another one, that knows the layer.
  */
+import { expectArray, refuse } from '../../expect.js';
 import { ShapeError, UsageError } from '../../errors.js';
 import {
   flag,
@@ -170,6 +171,9 @@ export abstract class Layer<Options extends Schema = Schema> {
    */
   apply(inputs: SymbolicTensor | readonly SymbolicTensor[]): SymbolicTensor {
     const given = inputs instanceof SymbolicTensor ? [inputs] : inputs;
+    const what = `${this.name || this.kind}: apply`;
+    expectArray(given, what);
+    for (const one of given) expectSymbolic(one, what);
     this.checkInputs(given.length);
     return new SymbolicTensor(this.outputShape(...given.map(({ shape }) => shape)), this, given);
   }
@@ -197,6 +201,11 @@ export function checkPicture(layer: Layer, input: Shape): void {
 }
 
 let made = 0;
+
+/** @throws UsageError unless it is what `input` or a layer's `apply` gives */
+export function expectSymbolic(value: unknown, what: string): asserts value is SymbolicTensor {
+  if (!(value instanceof SymbolicTensor)) refuse(value, what, "what input() or a layer's apply() gives");
+}
 
 /** A value of a graph that is being built: a shape and where it comes from, no numbers. */
 export class SymbolicTensor {

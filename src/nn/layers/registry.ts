@@ -1,4 +1,5 @@
 /** All classes of layers: beltnet's own, and those that users register. What model files say of a layer becomes one here. */
+import { expectFunction } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import { nearestOf, preview } from '../../options.js';
 import type { Shape } from '../../tensor/shape.js';
@@ -57,6 +58,7 @@ const registered = new Map<string, LayerClass>(layerClasses.map((own) => [own.ki
  * @throws UsageError unless the class has a static kind, which no other class has, and a static schema
  */
 export function registerLayer(layer: LayerClass): void {
+  expectFunction(layer, 'registerLayer: layer');
   const { kind, schema } = layer;
   if (typeof kind !== 'string' || kind === '' || typeof schema !== 'object')
     throw new UsageError(

@@ -2,10 +2,11 @@
  * Where a step's pictures come from, on the device. The buffers are made once for the largest batch; smaller batches
  * (the last of a pass) use the front of them.
  */
+import { expectCount, expectFunction, expectList, expectObject, objectWith } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { DEFECTS_SIZE, TRANSFORM_SIZE } from '../../kernels/augment/attributes.js';
 import { augment } from '../../kernels/augment/augment.js';
-import type { Device } from '../../tensor/device.js';
+import { expectDevice, type Device } from '../../tensor/device.js';
 import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { emptyTensor, tensor, viewOf, type Tensor } from '../../tensor/tensor.js';
 import type { Batches, BatchPlan, PictureStore } from './batches.js';
@@ -190,6 +191,12 @@ export class PictureSource implements BatchSource {
 
 /** One batch as the network sees it, [n, …pictureShape]: for a look at it. */
 export async function renderBatch(device: Device, batches: Batches, step: number): Promise<Float32Array> {
+  expectDevice(device, 'renderBatch: device');
+  objectWith({ batch: expectFunction, pictures: expectObject, pictureShape: expectList })(
+    batches,
+    'renderBatch: batches',
+  );
+  expectCount(step, 'renderBatch: step');
   const source = await PictureSource.open(device, batches);
   try {
     const { length } = await source.load(step);

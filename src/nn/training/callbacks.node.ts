@@ -1,4 +1,6 @@
 /** Callbacks for `fit` that write to the disk. */
+import { checkNames } from '../../options.js';
+import { expectPath } from '../../expect.js';
 import { writeFile } from 'node:fs/promises';
 import { DiskError } from '../../errors.js';
 import { appendLine } from '../../files.node.js';
@@ -11,7 +13,10 @@ const COLUMNS = ['epoch', 'seconds', 'learningRate', 'loss', 'accuracy', 'valLos
  * @param options.append goes on in a file that is there, as a resumed training does; else such a file is refused
  * @throws DiskError when the file is there already or cannot be written
  */
-export function csvLog(path: string, { append = false }: { append?: boolean } = {}): TrainingCallback {
+export function csvLog(path: string, options: { append?: boolean } = {}): TrainingCallback {
+  expectPath(path, 'csvLog: path');
+  checkNames('csvLog', options, { append: true });
+  const { append = false } = options;
   return async (event) => {
     if (event.type === 'start') await begin(path, append);
     if (event.type === 'epoch') await appendLine(path, COLUMNS.map((column) => event[column] ?? '').join(','));

@@ -1,4 +1,6 @@
 /** Callbacks for `fit` that many trainings want, with Keras' defaults; each is a function of the training's events. */
+import { preview } from '../../options.js';
+import { expectObject } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import type { NamedWeights } from '../parameters.js';
 import type { EpochLog, TrainingCallback } from './events.js';
@@ -35,7 +37,7 @@ function figureOf(callback: string, monitor: Monitor, log: EpochLog): number {
 function checkMonitor(callback: string, monitor: Monitor): void {
   const known = ['loss', 'accuracy', 'valLoss', 'valAccuracy'];
   if (!known.includes(monitor))
-    throw new UsageError(`${callback}: monitor expects one of ${known.join(', ')}, got '${monitor}'`);
+    throw new UsageError(`${callback}: monitor expects one of ${known.join(', ')}, got ${preview(monitor)}`);
 }
 
 /**
@@ -43,11 +45,12 @@ function checkMonitor(callback: string, monitor: Monitor): void {
  * resumed goes on with the epochs before if they are told to it again (`callback({ ...log, type: 'epoch', … })`).
  */
 export function earlyStopping(options: EarlyStoppingOptions = {}): TrainingCallback {
+  expectObject(options, 'earlyStopping: options');
   const { monitor = 'valLoss', minDelta = 0, patience = 0, startFromEpoch = 0, restoreBestWeights = false } = options;
   checkMonitor('earlyStopping', monitor);
   for (const [option, value] of Object.entries({ minDelta, patience, startFromEpoch })) {
-    if (!(value >= 0 && value < Infinity))
-      throw new UsageError(`earlyStopping: ${option} expects a number of at least 0, got ${value}`);
+    if (typeof value !== 'number' || !(value >= 0 && value < Infinity))
+      throw new UsageError(`earlyStopping: ${option} expects a number of at least 0, got ${preview(value)}`);
   }
   let best = Infinity;
   let waited = 0;
@@ -67,7 +70,9 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): TrainingCallb
 }
 
 /** Has the model end with the weights of its best epoch. */
-export function keepBest({ monitor = 'valLoss' }: KeepBestOptions = {}): TrainingCallback {
+export function keepBest(options: KeepBestOptions = {}): TrainingCallback {
+  expectObject(options, 'keepBest: options');
+  const { monitor = 'valLoss' } = options;
   checkMonitor('keepBest', monitor);
   let best = Infinity;
   let weights: NamedWeights | null = null;

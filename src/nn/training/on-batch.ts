@@ -1,8 +1,8 @@
 /** What the methods that are given numbers (`trainOnBatch` and its kin) and those that are given sets check and share. */
 import { ShapeError, UsageError } from '../../errors.js';
-import { expectFinite, expectObject } from '../../expect.js';
+import { expectFinite, expectObject, expectList, received } from '../../expect.js';
 import type { Device } from '../../tensor/device.js';
-import { formatShape, sameShape, sizeOf, type Shape } from '../../tensor/shape.js';
+import { formatShape, sameShape, sizeOf, type Shape, expectShape } from '../../tensor/shape.js';
 import { ArraySource } from './batch-source.js';
 import type { Batches } from './batches.js';
 import { checkFinite } from './evaluate.js';
@@ -106,7 +106,7 @@ export interface Expected {
 export function checkPictures(method: string, batches: Batches, expected: Expected): void {
   expectObject(batches, `${method}: batches`);
   const { pictureShape, labels } = batches;
-  expectObject(pictureShape, `${method}: the pictureShape of batches`);
+  expectShape(pictureShape, `${method}: the pictureShape of batches`);
   if (!sameShape(pictureShape, expected.inputShape)) {
     throw new ShapeError(
       `${method}: the model expects pictures ${formatShape(expected.inputShape)}, got ${formatShape(pictureShape)}; load them with that targetSize`,
@@ -119,11 +119,11 @@ export function checkPictures(method: string, batches: Batches, expected: Expect
 
 /** @throws ShapeError for classes that the model does not tell apart */
 export function checkLabels(method: string, labels: ArrayLike<number>, { classes }: Expected): void {
-  expectObject(labels, `${method}: labels`);
+  expectList(labels, `${method}: labels`);
   for (let n = 0; n < labels.length; n++) {
     if (!(Number.isInteger(labels[n]) && labels[n] >= 0 && labels[n] < classes))
       throw new ShapeError(
-        `${method}: the model tells ${classes} classes apart, got a picture of class ${labels[n]}; ` +
+        `${method}: the model tells ${classes} classes apart, got a picture of class ${received(labels[n])}; ` +
           'end with a unit for each class',
       );
   }

@@ -4,7 +4,7 @@
  */
 import { multiplyAddChain } from '../../kernels/shared/multiply-add-chain.js';
 import { reluForward } from '../../kernels/activation/relu.js';
-import type { Device, Recording } from '../../tensor/device.js';
+import { expectDevice, type Device, type Recording } from '../../tensor/device.js';
 import type { Shape } from '../../tensor/shape.js';
 import { emptyTensor, launch, zeros } from '../../tensor/tensor.js';
 
@@ -72,6 +72,7 @@ const PASS_VALUES = 2 ** 24;
 
 /** The most operations and bytes a second that the device was seen to do. */
 export async function measurePeak(device: Device): Promise<StepProfile['peak']> {
+  expectDevice(device, 'measurePeak: device');
   return {
     operationsPerSecond: await fastest(device, CHAIN_VALUES, (scale) => ({
       work: (x, y) => launch(multiplyAddChain, [x], { rounds: scale }, [y]),

@@ -1,4 +1,5 @@
 /** Where a training stands, as one value that goes out of a model and into another: resuming is built on it. */
+import { type Check, expectObject, expectText, objectWith } from '../../expect.js';
 import { NotANumberError, UsageError } from '../../errors.js';
 import type { BoundOptimizer, Optimizer } from '../../optim/optimizer.js';
 import type { ScheduleState } from '../../optim/schedules.js';
@@ -109,6 +110,12 @@ export async function readState(owner: StateOwner, seed: number): Promise<Traini
  * Puts a state in place of the owner's.
  * @throws UsageError for the state of another optimizer; ShapeError for that of another network
  */
+/** @throws UsageError unless it has the parts of a state */
+export const expectState: Check = objectWith({
+  arrays: expectObject,
+  position: objectWith({ optimizer: objectWith({ name: expectText, schedule: expectText, state: expectObject }) }),
+});
+
 export function writeState(owner: StateOwner, { position, arrays }: TrainingState): void {
   const { arena, bound, optimizer, steps, counters } = owner;
   const { name, schedule, state } = position.optimizer;

@@ -72,9 +72,12 @@ export class CpuDevice extends Device {
     module: WebAssembly.Module,
     instance: WebAssembly.Instance,
     relaxed: boolean,
-    { memoryBudget = MAXIMUM_PAGES * PAGE, threads = 1, startThread = startWebThread }: CpuDeviceOptions,
+    options: CpuDeviceOptions,
   ) {
-    super(memoryBudget);
+    super(options?.memoryBudget ?? MAXIMUM_PAGES * PAGE);
+    if (!(memory instanceof WebAssembly.Memory))
+      throw new UsageError('CpuDevice: expects to be opened by CpuDevice.open() or openDevice(), got new CpuDevice()');
+    const { threads = 1, startThread = startWebThread } = options;
     this.#memory = memory;
     this.#relaxed = relaxed;
     const names = functionNames(module);

@@ -51,6 +51,9 @@ const MOST_QUERIES = 4096;
 /** Buffers for reading above this size (whole models) are not kept. */
 const LARGEST_STAGING = 2 ** 20;
 
+/** Only this module can call the constructor, whatever JavaScript tries. */
+const OPENED = Symbol('opened');
+
 const DEFAULT_BUDGET = 4 * 2 ** 30;
 
 export class WebGpuDevice extends Device {
@@ -69,17 +72,13 @@ export class WebGpuDevice extends Device {
   readonly #autotune: boolean;
   readonly #target: KernelTarget;
 
-  private constructor(
-    adapter: AdapterDescription,
-    device: GPUDevice,
-    {
-      memoryBudget = DEFAULT_BUDGET,
-      kernelChoices = {},
-      autotune = adapter.kind === 'hardware',
-      halfPrecision = false,
-    }: WebGpuDeviceOptions,
-  ) {
-    super(memoryBudget);
+  private constructor(adapter: AdapterDescription, device: GPUDevice, options: WebGpuDeviceOptions, opened: symbol) {
+    super(options?.memoryBudget ?? DEFAULT_BUDGET);
+    if (opened !== OPENED)
+      throw new UsageError(
+        'WebGpuDevice: expects to be opened by WebGpuDevice.open() or openDevice(), got new WebGpuDevice()',
+      );
+    const { kernelChoices = {}, autotune = adapter.kind === 'hardware', halfPrecision = false } = options;
     for (const [key, variant] of Object.entries(kernelChoices)) this.kernelChoices.set(key, variant);
     this.#autotune = autotune;
     const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = device.limits;
@@ -129,7 +128,7 @@ export class WebGpuDevice extends Device {
         requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
         requiredFeatures: wanted.filter((name) => adapter.features.has(name)),
       });
-      return new WebGpuDevice(describeAdapter(adapter), device, options);
+      return new WebGpuDevice(describeAdapter(adapter), device, options, OPENED);
     } catch (error) {
       throw new NoDeviceError(`webgpu: the adapter gave no device (${(error as Error).message}); use --device cpu`);
     }
