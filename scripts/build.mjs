@@ -27,6 +27,11 @@ const products = [
     },
   },
   {
+    entry: 'wasm/philox.ts',
+    generated: join(root, 'src/tensor/random.generated.ts'),
+    builds: { simd: [...unshared, '--enable', 'simd'] },
+  },
+  {
     entry: 'wasm/jpeg.ts',
     generated: join(root, 'src/data/pictures/jpeg/wasm.generated.ts'),
     builds: { simd: [...unshared, '--enable', 'simd'] },

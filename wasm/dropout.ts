@@ -1,15 +1,6 @@
 // Dropout (src/kernels/elementwise/dropout.ts): Philox 4×32-10 as in src/tensor/random.ts, four blocks at a time. AssemblyScript.
+import { high } from './philox';
 import { partEnd } from './range';
-
-/** Low and high halves of the products of four unsigned integers by one. */
-// @ts-ignore: decorator
-@inline
-function high(a: v128, b: v128): v128 {
-  return i8x16.shuffle(
-    i64x2.extmul_low_i32x4_u(a, b), i64x2.extmul_high_i32x4_u(a, b),
-    4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31,
-  );
-}
 
 /** y = x · scale where the element's random number is at least `threshold`, else 0; `chunk` is a multiple of 16. */
 export function dropout(

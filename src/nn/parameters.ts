@@ -168,11 +168,7 @@ export class ParameterArena {
 
   /** Puts values into all parameters; they must fit (`checkWeights`). */
   write(weights: NamedWeights): void {
-    const [values, state] = [new Float32Array(this.values.size), new Float32Array(this.state.size)];
-    for (const { fullName, offset, gradient } of this.#places)
-      (gradient ? values : state).set(weights[fullName].data, offset);
-    this.values.write(values);
-    this.state.write(state);
+    for (const { fullName, value } of this.#places) value.write(weights[fullName].data);
   }
 
   /** Values of all parameters, or gradients (after a step) of the trained ones. */

@@ -86,6 +86,7 @@ export abstract class Device {
   protected abstract createBuffer(bytes: number): DeviceBuffer;
   protected abstract destroyBuffer(buffer: DeviceBuffer): void;
   protected abstract writeBuffer(view: BufferView, data: ArrayBufferView): void;
+  protected abstract clearBuffer(view: BufferView): void;
   protected abstract readBuffer(view: BufferView): Promise<ArrayBuffer>;
   /** Binds a kernel to its operands. `scratch` gives memory that only this launch uses while it runs. */
   protected abstract prepare<Attributes>(call: KernelCall<Attributes>, scratch: (bytes: number) => BufferView): Launch;
@@ -201,6 +202,17 @@ export abstract class Device {
   }
 
   write(view: BufferView, data: ArrayBufferView): void {
+    this.#beforeWriting();
+    this.writeBuffer(view, data);
+  }
+
+  /** Sets all bytes to 0. */
+  clear(view: BufferView): void {
+    this.#beforeWriting();
+    this.clearBuffer(view);
+  }
+
+  #beforeWriting(): void {
     this.check();
     if (this.#recording) {
       throw new UsageError(
@@ -208,7 +220,6 @@ export abstract class Device {
       );
     }
     this.flush(); // queued launches must still see the old content
-    this.writeBuffer(view, data);
   }
 
   async read(view: BufferView): Promise<ArrayBuffer> {

@@ -7,6 +7,7 @@
  */
 import { expectList, expectNumber, refuse, expectWhole } from '../expect.js';
 import { cos, log } from './exact-math.js';
+import { fillRounds } from './random.wasm.js';
 
 const MULTIPLIER_0 = 0xd2511f53;
 const MULTIPLIER_1 = 0xcd9e8d57;
@@ -82,6 +83,9 @@ export const RandomStream = {
 } as const;
 export type RandomStream = (typeof RandomStream)[keyof typeof RandomStream];
 
+/** From so many numbers on WebAssembly is worth the call. */
+const MANY = 256;
+
 /**
  * The sequence of random numbers at one address. Two instances with the same address give the same numbers.
  *
@@ -125,20 +129,23 @@ export class Random {
     return low + (high - low) * ((this.bits() >>> 8) * 2 ** -24);
   }
 
-  /** Fills an array with what so many calls of `uniform` would give, several times as fast. */
+  /** Fills an array with what so many calls of `uniform` would give, many times as fast. */
   fillUniform(out: Float32Array, low = 0, high = 1): Float32Array {
     if (!(out instanceof Float32Array)) refuse(out, 'fillUniform: out', 'a Float32Array');
     expectNumber(low, 'fillUniform: low');
     expectNumber(high, 'fillUniform: high');
     const range = high - low;
-    for (let index = 0; index < out.length; index++) {
-      if (this.#used === 4) {
-        block(this.#counter, this.#key, this.#block);
-        this.#counter[0]++;
-        this.#used = 0;
-      }
-      out[index] = low + range * ((this.#block[this.#used++] >>> 8) * 2 ** -24);
+    let index = 0;
+    const one = (): void => {
+      out[index++] = low + range * ((this.bits() >>> 8) * 2 ** -24);
+    };
+    if (out.length >= MANY) {
+      while (this.#used < 4) one();
+      const filled = fillRounds(out, index, this.#counter, this.#key, low, range);
+      this.#counter[0] += filled / 4;
+      index += filled;
     }
+    while (index < out.length) one();
     return out;
   }
 

@@ -160,8 +160,9 @@ export function tensor(device: Device, data: TensorData | readonly number[], giv
 }
 
 export function zeros(device: Device, shape: Shape): Tensor {
-  expectShape(shape, 'zeros: shape');
-  return tensor(device, new Float32Array(sizeOf(shape)), shape);
+  const result = emptyTensor(device, shape);
+  device.clear(result.view);
+  return result;
 }
 
 /**

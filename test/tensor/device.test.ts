@@ -29,6 +29,17 @@ describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
   });
   afterAll(() => device.destroy());
 
+  test('zeros are zeros in memory that held something else', async () => {
+    const before = tensor(device, new Float32Array(1000).fill(7));
+    await device.finish();
+    before.destroy();
+    const created = device.statistics.buffersCreated;
+    const after = zeros(device, [1000]);
+    expect(device.statistics.buffersCreated).toBe(created); // it is the same memory
+    expect((await after.read()).every((value) => value === 0)).toBe(true);
+    after.destroy();
+  });
+
   test('values of every type go to the device and back', async () => {
     expect([...(await tensor(device, [1.5, -2, 3]).read())]).toEqual([1.5, -2, 3]);
     for (const data of [Uint32Array.of(7, 4_294_967_295, 9), Uint8Array.of(1, 2, 3, 4, 255)]) {

@@ -28,6 +28,21 @@ describe('philox4x32', () => {
 });
 
 describe('Random', () => {
+  test('many numbers at once are those that come one by one, and what follows is the same', () => {
+    for (const length of [0, 15, 255, 256, 257, 2 ** 16, 2 ** 17 + 37]) {
+      for (const before of [0, 1, 3, 5]) {
+        const [one, many] = [0, 1].map(() => new Random(123_456_789_012, RandomStream.weights, 7, 2 ** 32 - 1));
+        for (let draw = 0; draw < before; draw++) expect(one.bits()).toBe(many.bits());
+        const expected = Float32Array.from({ length }, () => one.uniform(-0.03, 0.07));
+        const differing = many
+          .fillUniform(new Float32Array(length), -0.03, 0.07)
+          .findIndex((value, at) => value !== expected[at]);
+        expect(differing, `${length} after ${before}`).toBe(-1);
+        expect(many.bits()).toBe(one.bits());
+      }
+    }
+  });
+
   test('an address alone decides the numbers', () => {
     const draw = (...address: ConstructorParameters<typeof Random>) =>
       Array.from({ length: 9 }, () => new Random(...address).bits());

@@ -144,6 +144,10 @@ export class CpuDevice extends Device {
     this.#bytes(view).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
 
+  protected clearBuffer(view: BufferView): void {
+    this.#bytes(view).fill(0);
+  }
+
   protected readBuffer(view: BufferView): Promise<ArrayBuffer> {
     return Promise.resolve(Uint8Array.from(this.#bytes(view)).buffer);
   }

@@ -54,6 +54,10 @@ export class ReferenceDevice extends Device {
     arrayOf(view).set(data as Float32Array);
   }
 
+  protected clearBuffer(view: BufferView): void {
+    arrayOf(view).fill(0);
+  }
+
   protected readBuffer(view: BufferView): Promise<ArrayBuffer> {
     const values = arrayOf(view);
     return Promise.resolve((view.dtype === 'float32' ? Float32Array.from(values) : values.slice()).buffer);

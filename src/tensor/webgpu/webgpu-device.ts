@@ -165,6 +165,12 @@ export class WebGpuDevice extends Device {
     }
   }
 
+  protected clearBuffer(view: BufferView): void {
+    const encoder = this.#device.createCommandEncoder();
+    encoder.clearBuffer((view.buffer as WebGpuBuffer).gpu, view.offset, Math.ceil(view.bytes / 4) * 4);
+    this.#device.queue.submit([encoder.finish()]);
+  }
+
   protected async readBuffer(view: BufferView): Promise<ArrayBuffer> {
     const size = Math.ceil(view.bytes / 4) * 4;
     const usage = USAGE.copyDestination | USAGE.mapRead;
