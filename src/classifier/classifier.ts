@@ -1,5 +1,5 @@
 /** A trained model as a function from pictures to verdicts: what command line, page, line and users' programs call. */
-import { expectArray, expectFunction, expectObject, expectWhole, objectWith } from '../expect.js';
+import { expectArray, expectFunction, expectObject, expectWhole, objectWith, refuse } from '../expect.js';
 import { DataError, ModelFileError, NotANumberError, UsageError } from '../errors.js';
 import { DataFlow } from '../data/batches.js';
 import { decode } from '../data/pictures/decode.js';
@@ -68,6 +68,11 @@ interface Waiting {
 }
 
 type OnPrediction = (index: number, prediction: Prediction) => void;
+
+/** @throws UsageError unless it is a classifier */
+export function expectClassifier(value: unknown, what: string): asserts value is Classifier {
+  if (!(value instanceof Classifier)) refuse(value, what, 'a Classifier');
+}
 
 const expectPlaced = objectWith({
   model: objectWith({ inputShape: expectArray }),

@@ -1,8 +1,11 @@
 /** Lines of tables for spreadsheets and programs. */
+import { expectArray } from '../expect.js';
 
 /** @returns the line with its end */
-export const csvLine = (cells: readonly (string | number | boolean)[]): string =>
-  `${cells.map((cell) => (typeof cell === 'string' ? csvCell(cell) : String(cell))).join(',')}\n`;
+export function csvLine(cells: readonly (string | number | boolean)[]): string {
+  expectArray(cells, 'csvLine: cells');
+  return `${cells.map((cell) => (typeof cell === 'string' ? csvCell(cell) : String(cell))).join(',')}\n`;
+}
 
 /**
  * RFC 4180: what would break the line apart goes in quotes, quotes are doubled. Names may hold anything: what a spreadsheet would take

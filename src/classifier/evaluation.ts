@@ -1,7 +1,7 @@
 /** A model measured on labelled pictures. */
 import { expectModel } from '../formats/finite-weights.js';
 import { expectDevice } from '../tensor/device.js';
-import { type Check, expectObject, objectWith } from '../expect.js';
+import { type Check, expectObject, objectWith, expectArray, expectList } from '../expect.js';
 import { NotANumberError } from '../errors.js';
 import { DataFlow } from '../data/batches.js';
 import { expectDataset, type Dataset } from '../data/dataset.js';
@@ -108,6 +108,9 @@ export function judgePredictions(
   dataset: Pick<Dataset, 'labels' | 'files'>,
   info: ModelInfo,
 ): JudgedSet {
+  expectArray(predictions, 'judgePredictions: predictions');
+  objectWith({ labels: expectList, files: expectArray })(dataset, 'judgePredictions: dataset');
+  expectInfo(info, 'judgePredictions');
   const verdicts: Verdict[] = [];
   const labels: number[] = [];
   const indices: number[] = [];

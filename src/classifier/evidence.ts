@@ -1,6 +1,6 @@
 /** What the figures of an evaluation are worth: how sure they are, what guessing would reach, and which pictures were wrong. */
-import { expectCount, objectWith } from '../expect.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
+import { expectCount, objectWith, expectArray, expectObject, listOf, perhaps } from '../expect.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { balancedAccuracy, confusionMatrix, majorityAccuracy } from './figures/confusion.js';
 import { averagePrecision, rocAuc } from './figures/curves.js';
 import {
@@ -59,11 +59,19 @@ export interface JudgedPictures {
   readonly groups?: readonly string[] | undefined;
 }
 
+const expectJudged = objectWith({
+  labels: listOf(expectCount),
+  verdicts: listOf(objectWith({ probabilities: expectObject })),
+  files: expectArray,
+  pixels: expectArray,
+  groups: perhaps(expectArray),
+});
+
 /** @returns null without pictures */
-export function evidenceOf(
-  { labels, verdicts, files, pixels, groups }: JudgedPictures,
-  info: ModelInfo,
-): Evidence | null {
+export function evidenceOf(pictures: JudgedPictures, info: ModelInfo): Evidence | null {
+  expectJudged(pictures, 'evidenceOf: pictures');
+  expectInfo(info, 'evidenceOf');
+  const { labels, verdicts, files, pixels, groups } = pictures;
   if (labels.length === 0) return null;
   const { classNames, alert } = info;
   const distinctPictures = new Set(pixels).size;

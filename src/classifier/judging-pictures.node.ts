@@ -2,7 +2,9 @@
  * Which pictures of a data set judge a model, and which may choose something for it (a threshold, a temperature): those that judge it
  * last choose nothing, and those that trained it do neither, unless somebody insists.
  */
-import { subset, type Dataset } from '../data/dataset.js';
+import { preview } from '../options.js';
+import { expectFunction, expectObject, objectWith } from '../expect.js';
+import { subset, type Dataset, expectDataset } from '../data/dataset.js';
 import type { FileList } from '../data/sources/folder.node.js';
 import { openParts, type PartName } from '../data/sources/parts.node.js';
 import { DataError, UsageError } from '../errors.js';
@@ -29,13 +31,15 @@ export interface JudgingPictures {
 export async function picturesFor(
   purpose: JudgingPurpose,
   directory: string,
-  { insisted, record }: { readonly insisted?: PartName | undefined; readonly record: PicturesOfRun | null },
+  options: { readonly insisted?: PartName | undefined; readonly record: PicturesOfRun | null },
 ): Promise<JudgingPictures> {
+  expectObject(options, 'picturesFor: options');
+  const { insisted, record } = options;
   const { isDivided, names, list } = await openParts(directory);
   if (insisted !== undefined) {
     if (!names.includes(insisted))
       throw new UsageError(
-        `part: ${directory} has the part${names.length > 1 ? 's' : ''} ${names.join(', ')}, got ${insisted}`,
+        `part: ${directory} has the part${names.length > 1 ? 's' : ''} ${names.join(', ')}, got ${preview(insisted)}`,
       );
     return { files: list(insisted), part: insisted, isInsisted: true, purpose };
   }
@@ -71,9 +75,13 @@ export interface UnseenPictures {
  */
 export async function leaveOutSeen(
   dataset: Dataset,
-  { part, isInsisted, purpose }: Omit<JudgingPictures, 'files'>,
+  pictures: Omit<JudgingPictures, 'files'>,
   record: PicturesOfRun | null,
 ): Promise<UnseenPictures> {
+  expectDataset(dataset, 'leaveOutSeen: dataset');
+  expectObject(pictures, 'leaveOutSeen: pictures');
+  if (record !== null) objectWith({ get: expectFunction })(record, 'leaveOutSeen: record');
+  const { part, isInsisted, purpose } = pictures;
   const pixels = await pixelHashes(dataset);
   const all = { dataset, pixels, inTraining: null, leftOut: 0 };
   if (!record) return all;

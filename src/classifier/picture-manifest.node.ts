@@ -1,5 +1,5 @@
 /** Which pictures a run was trained on, as lines: one of JSON for each, with digests of its file and of what the model sees of it. */
-import { expectObject, expectText } from '../expect.js';
+import { expectObject, expectText, expectPath } from '../expect.js';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { expectDataset, type Dataset } from '../data/dataset.js';
@@ -82,6 +82,7 @@ export type PicturesOfRun = ReadonlyMap<number, PictureUse>;
 
 /** The pictures of the run in whose folder a model file is; null where there is no run, or one that kept no record of pixels. */
 export async function picturesOfModel(modelFile: string): Promise<PicturesOfRun | null> {
+  expectPath(modelFile, 'picturesOfModel: path');
   const folder = dirname(modelFile);
   const text = isRun(folder) ? await readPictures(folder) : null;
   if (text === null) return null;

@@ -1,6 +1,7 @@
 /** What a run's best model says of the run's own pictures, picture by picture: a table that stays with the run. */
+import { expectArray, expectText, expectObject, expectPath, listOf, objectWith } from '../expect.js';
 import type { Dataset } from '../data/dataset.js';
-import type { Device } from '../tensor/device.js';
+import { expectDevice, type Device } from '../tensor/device.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { placeModel } from './classifier.js';
 import { openModelFile } from './classifier.node.js';
@@ -20,8 +21,13 @@ export async function judgeRun(
   run: Run,
   device: Device,
   sets: SetsOfRun,
-  { batchSize = 32 }: { readonly batchSize?: number } = {},
+  options: { readonly batchSize?: number } = {},
 ): Promise<Partial<Record<PictureUse, JudgedSet>>> {
+  objectWith({ directory: expectPath })(run, 'judgeRun: run');
+  expectDevice(device, 'judgeRun: device');
+  expectObject(sets, 'judgeRun: sets');
+  expectObject(options, 'judgeRun: options');
+  const { batchSize = 32 } = options;
   const placed = await placeModel(await openModelFile(run.directory), { device, batchSize }, () =>
     Promise.resolve(device),
   );
@@ -37,11 +43,24 @@ export async function judgeRun(
   }
 }
 
+const expectJudgedSet = objectWith({
+  judged: objectWith({
+    verdicts: listOf(objectWith({ class: expectText, probabilities: expectObject })),
+    files: expectArray,
+    labels: expectArray,
+  }),
+  unjudged: listOf(objectWith({ file: expectText })),
+});
+
 /** `file,label,split,class,alert,unlike,unknown`, and the probability of each class; of a picture without a verdict the first three. */
 export function predictionsTable(
   sets: Readonly<Partial<Record<PictureUse, JudgedSet>>>,
-  { classNames }: Pick<ModelInfo, 'classNames'>,
+  info: Pick<ModelInfo, 'classNames'>,
 ): string {
+  expectObject(sets, 'predictionsTable: sets');
+  for (const set of Object.values(sets)) expectJudgedSet(set, 'predictionsTable: a set');
+  objectWith({ classNames: expectArray })(info, 'predictionsTable: info');
+  const { classNames } = info;
   const columns = ['file', 'label', 'split', 'class', 'alert', 'unlike', 'unknown'];
   let table = csvLine([...columns, ...classNames.map((name) => `p(${name})`)]);
   for (const [use, { judged, unjudged }] of Object.entries(sets)) {

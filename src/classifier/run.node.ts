@@ -94,7 +94,7 @@ function jsonOf(value: object): string {
   try {
     return JSON.stringify(value, null, 2);
   } catch (cause) {
-    throw new UsageError(`writeConfig: config expects what JSON can hold (${(cause as Error).message})`, { cause });
+    throw new UsageError(`run: expects what JSON can hold (${(cause as Error).message})`, { cause });
   }
 }
 
@@ -126,7 +126,8 @@ export class Run {
 
   /** What was found in the pictures before the training. */
   async writeAudit(report: object): Promise<void> {
-    await writeFileAtomically(this.path('audit'), `${JSON.stringify(report, null, 2)}\n`);
+    expectObject(report, 'writeAudit: report');
+    await writeFileAtomically(this.path('audit'), `${jsonOf(report)}\n`);
   }
 
   /** What the best model says of the run's own pictures: a table, see `predictionsTable`. */

@@ -5,6 +5,9 @@
  * Measured: fine-tuning gains a little with hundreds of pictures a class and harms with tens; a learning rate of 1e-4 first destroys
  * the head; batch normalization by batches of new pictures does so at once. docs/base.md has the figures.
  */
+import { expectInfo } from '../formats/beltnet/info.js';
+import { expectModel } from '../formats/finite-weights.js';
+import { expectCount, expectText, listOf, objectWith } from '../expect.js';
 import { DataError, UsageError } from '../errors.js';
 import { classCounts } from '../data/dataset.js';
 import { input } from '../nn/input.js';
@@ -34,10 +37,12 @@ export const FINE_TUNING = { learningRate: 3e-5, epochs: 10, fewestOfClass: 100 
  * @throws UsageError when the model has fewer such layers
  */
 export function freezeAllBut(model: Model, fineTune: FineTune): void {
+  expectModel(model, 'freezeAllBut');
   const weighted = model.nodes.flatMap(({ layer, inputShapes }) =>
     layer instanceof BatchNormalization || layer.parameters(inputShapes[0]).length === 0 ? [] : [layer],
   );
   const [head, ...others] = new Set(weighted.toReversed());
+  if (fineTune !== 'all') expectCount(fineTune, 'freezeAllBut: fineTune');
   const count = fineTune === 'all' ? others.length : fineTune;
   if (count > others.length)
     throw new UsageError(
@@ -81,6 +86,12 @@ export async function planFrom(
   options: FromOptions = {},
 ): Promise<TrainingPlan> {
   const { seed = 0 } = options;
+  objectWith({
+    name: expectText,
+    model: (model) => expectModel(model, 'planFrom'),
+    info: (info) => expectInfo(info as NamedModel['info'], 'planFrom'),
+  })(start, 'planFrom: start');
+  listOf(expectText)(classNames, 'planFrom: classNames');
   const { classNames: before, preprocessing, alert } = start.info;
   const lost = before.find((name) => !classNames.includes(name));
   if (lost !== undefined)

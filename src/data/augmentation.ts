@@ -73,7 +73,9 @@ export function checkAugmentation(options: AugmentationOptions): void {
   const { rotationRange = 0, shearRange = 0, zoomRange = 0, channelShiftRange = 0, cval = 0 } = options;
   const { brightnessRange = null, fillMode = 'nearest', profile = 'keras-2' } = options;
   const refuse = (name: string, expected: string, received: unknown): never => {
-    throw new UsageError(`${name}: expected ${expected}, received ${preview(received)}`);
+    throw new UsageError(
+      `${name}: expected ${expected}, received ${typeof received === 'string' ? JSON.stringify(received) : preview(received)}`,
+    );
   };
   if (!Number.isFinite(rotationRange)) refuse('rotationRange', 'a number of degrees', rotationRange);
   if (!Number.isFinite(shearRange)) refuse('shearRange', 'a number (degrees; radians in keras-2.1.2)', shearRange);

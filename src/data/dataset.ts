@@ -8,6 +8,7 @@ import {
   listOf,
   objectWith,
   expectFunction,
+  expectNumber,
 } from '../expect.js';
 import { DataError, UsageError } from '../errors.js';
 import { Random, RandomStream } from '../tensor/random.js';
@@ -89,7 +90,7 @@ export function classCounts(data: {
  */
 export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   expectDataset(dataset, 'subset: dataset');
-  listOf(expectCount)(indices, 'subset: indices');
+  listOf(expectNumber)(indices, 'subset: indices');
   const chosen = Uint32Array.from(indices);
   for (const [position, index] of chosen.entries()) {
     if (index !== indices[position] || index >= dataset.labels.length) {

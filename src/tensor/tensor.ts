@@ -90,7 +90,7 @@ export class Tensor implements TensorType {
     if (!(data instanceof expected) || data.length !== this.size) {
       throw new ShapeError(
         `write: tensor ${formatShape(this.shape)} expects ${this.size} values as ${expected.name}, got ${
-          data instanceof expected ? data.length : received(data)
+          ArrayBuffer.isView(data) ? `${data.length} as ${data.constructor.name}` : received(data)
         }`,
       );
     }

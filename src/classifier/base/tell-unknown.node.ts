@@ -1,11 +1,12 @@
 /** By what a run's best model tells unknown pictures: learned when its weights are final, from its own values of the training's pictures. */
+import { expectObject, expectPath, expectText } from '../../expect.js';
 import { DataFlow } from '../../data/batches.js';
-import type { Dataset } from '../../data/dataset.js';
+import { expectDataset, type Dataset } from '../../data/dataset.js';
 import { changeModelFile, loadModel } from '../../formats/beltnet/model.node.js';
 import { input } from '../../nn/input.js';
 import { Model } from '../../nn/model.js';
 import { applyNodes, takeWeights } from '../../nn/reuse.js';
-import type { Device } from '../../tensor/device.js';
+import { expectDevice, type Device } from '../../tensor/device.js';
 import { preparationOf } from '../preparation.js';
 import { KNOWN_SECTIONS } from '../tuning.js';
 import type { HeadOptions } from './train-on-base.js';
@@ -29,14 +30,14 @@ export async function learnUnknown(
   layer: string,
   training: Dataset,
   device: Device,
-  {
-    seed = 0,
-    batchSize = 16,
-    coverage,
-    onProgress,
-    pause,
-  }: HeadOptions & { seed?: number; coverage?: number | undefined },
+  options: HeadOptions & { seed?: number; coverage?: number | undefined },
 ): Promise<void> {
+  expectPath(path, 'learnUnknown: path');
+  expectText(layer, 'learnUnknown: layer');
+  expectDataset(training, 'learnUnknown: training');
+  expectDevice(device, 'learnUnknown: device');
+  expectObject(options, 'learnUnknown: options');
+  const { seed = 0, batchSize = 16, coverage, onProgress, pause } = options;
   const { model, info } = await loadModel(path, { knownSections: KNOWN_SECTIONS });
   const [height, width] = training.pictureShape;
   const { values } = preparationOf(info, { width, height });

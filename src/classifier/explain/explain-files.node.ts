@@ -1,11 +1,12 @@
 /** Picture files explained: what the model says of each, and where in it that comes from. */
+import { expectFunction, expectWhole, objectWith } from '../../expect.js';
 import { DataError } from '../../errors.js';
 import { crop } from '../../data/pictures/resize.js';
 import { decode } from '../../data/pictures/decode.node.js';
 import type { Picture } from '../../data/pictures/picture.js';
 import { readPictureBytes } from '../../data/pictures/read-picture.node.js';
 import { loadPictures, type LoadedPicture } from '../../data/store/stream-pictures.node.js';
-import type { Classifier } from '../classifier.js';
+import { expectClassifier, type Classifier } from '../classifier.js';
 import type { PicturePreparation } from '../preparation.js';
 import { judge, type NoVerdict, type Verdict } from '../verdict.js';
 import { agreement, explainPictures, occlusion, type ExplainOptions } from './explain.js';
@@ -42,8 +43,12 @@ export interface ExplainPathsOptions extends ExplainOptions {
 export async function explainPaths(
   classifier: Classifier,
   paths: readonly string[],
-  { className, withOcclusion = false, onResult, batchSize = 16, ...options }: ExplainPathsOptions,
+  given: ExplainPathsOptions,
 ): Promise<void> {
+  expectClassifier(classifier, 'explainPaths: classifier');
+  objectWith({ onResult: expectFunction })(given, 'explainPaths: options');
+  const { className, withOcclusion = false, onResult, batchSize = 16, ...options } = given;
+  expectWhole(batchSize, 'explainPaths: batchSize', 1, 2 ** 20);
   const { preparation, info } = classifier;
   const loaded = await loadPictures(paths, preparation.picture);
   for (let first = 0; first < loaded.length; first += batchSize) {

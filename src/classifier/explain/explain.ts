@@ -1,9 +1,10 @@
 /** Why a model says what it says of pictures: heat maps for a class, and occlusion, which checks them without gradients. */
+import { expectArray, expectBytes, expectObject, expectText } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import { DataFlow } from '../../data/batches.js';
 import { renderBatch } from '../../nn/training/batch-source.js';
 import { log } from '../../tensor/exact-math.js';
-import type { Classifier } from '../classifier.js';
+import { expectClassifier, type Classifier } from '../classifier.js';
 import { explainedLayers, gradCam } from './grad-cam.js';
 import { correlation, smoothed, type HeatMap } from './heat-map.js';
 
@@ -25,8 +26,13 @@ export async function explainPictures(
   classifier: Classifier,
   pictures: Uint8Array,
   classes: readonly string[],
-  { layers = explainedLayers(classifier.model), batchSize = 16 }: ExplainOptions = {},
+  options: ExplainOptions = {},
 ): Promise<HeatMap[]> {
+  expectClassifier(classifier, 'explainPictures: classifier');
+  expectBytes(pictures, 'explainPictures: pictures');
+  expectArray(classes, 'explainPictures: classes');
+  expectObject(options, 'explainPictures: options');
+  const { layers = explainedLayers(classifier.model), batchSize = 16 } = options;
   const { model, device, info, preparation } = classifier;
   const { width, height } = preparation.picture.size;
   const labels = classes.map((name) => classIndex(info.classNames, name));
@@ -69,6 +75,9 @@ const GRID = 8;
  * @returns [8, 8]: by how much the class's log-odds fall, negative where they rise
  */
 export async function occlusion(classifier: Classifier, picture: Uint8Array, name: string): Promise<HeatMap> {
+  expectClassifier(classifier, 'occlusion: classifier');
+  expectBytes(picture, 'occlusion: picture');
+  expectText(name, 'occlusion: class');
   const { width, height } = classifier.preparation.picture.size;
   const label = classIndex(classifier.info.classNames, name);
   const all = new Uint8Array((GRID * GRID + 1) * picture.length);

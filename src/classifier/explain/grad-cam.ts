@@ -5,11 +5,13 @@
  * With the maps A [H,W,C] of a layer and the class's score s (before sigmoid or softmax):
  *   αc = 1/(H·W) Σhw ∂s/∂A[h,w,c]     heat[h,w] = max(0, Σc αc · A[h,w,c])
  */
+import { expectModel } from '../../formats/finite-weights.js';
+import { expectArray, expectCount, expectFinite, listOf } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import type { Model } from '../../nn/model.js';
 import { backward, record } from '../../tensor/autograd.js';
 import { tensor, type Tensor } from '../../tensor/tensor.js';
-import { largest, stretched, type HeatMap } from './heat-map.js';
+import { largest, stretched, type HeatMap, expectMap } from './heat-map.js';
 
 /**
  * The layers whose maps are looked at unless others are named. Of a model on a base: those that give its features; else the last
@@ -18,6 +20,7 @@ import { largest, stretched, type HeatMap } from './heat-map.js';
  * @throws UsageError for a model without such a layer
  */
 export function explainedLayers(model: Model): string[] {
+  expectModel(model, 'explainedLayers');
   const { nodes } = model;
   const nameOf = (at: number): string => {
     const uses = nodes.flatMap((node, index) => (node.layer === nodes[at].layer ? [index] : []));
@@ -48,6 +51,10 @@ export async function gradCam(
   classes: ArrayLike<number>,
   layers: readonly string[] = explainedLayers(model),
 ): Promise<HeatMap[]> {
+  expectModel(model, 'gradCam');
+  expectFinite(x, 'gradCam: x');
+  listOf(expectCount)(classes, 'gradCam: classes');
+  expectArray(layers, 'gradCam: layers');
   const { device } = model.training;
   const pictures = classes.length;
   const { units } = model;
@@ -120,6 +127,7 @@ const positive = (map: HeatMap): HeatMap => ({ ...map, values: map.values.map((v
 
 /** Where the map is largest, as parts of width and height; null where nothing speaks for the class. */
 export function hottest(map: HeatMap): { readonly x: number; readonly y: number } | null {
+  expectMap(map, 'hottest: map');
   const at = largest(map);
   if (!(map.values[at] > 0)) return null;
   return { x: ((at % map.width) + 0.5) / map.width, y: (Math.floor(at / map.width) + 0.5) / map.height };

@@ -1,4 +1,7 @@
 /** Heat maps as grids of numbers: enlarged, smoothed, compared, and laid over a picture. */
+import { expectPicture } from '../../data/pictures/resize.js';
+import { UsageError } from '../../errors.js';
+import { type Check, expectCount, expectFinite, expectWhole, objectWith } from '../../expect.js';
 import type { Picture } from '../../data/pictures/picture.js';
 import { exp } from '../../tensor/exact-math.js';
 
@@ -10,10 +13,22 @@ export interface HeatMap {
   readonly values: Float32Array;
 }
 
+/** @throws UsageError unless it is a whole map */
+export function expectMap(value: unknown, what: string): asserts value is HeatMap {
+  objectWith({ width: expectCount, height: expectCount, values: expectFinite })(value, what);
+  const { width, height, values } = value as HeatMap;
+  if (values.length !== width * height || values.length === 0)
+    throw new UsageError(`${what} expects a value for each of ${width} × ${height} places, got ${values.length}`);
+}
+
 type Size = Pick<HeatMap, 'width' | 'height'>;
 
 /** The map in another grid, bilinear between the middles of its places. */
-export function stretched(map: HeatMap, { width, height }: Size): HeatMap {
+export function stretched(map: HeatMap, size: Size): HeatMap {
+  expectMap(map, 'stretched: map');
+  const side: Check = (value, what) => expectWhole(value, what, 1, 2 ** 14);
+  objectWith({ width: side, height: side })(size, 'stretched: size');
+  const { width, height } = size;
   if (width === map.width && height === map.height) return map;
   const along = (length: number, from: number): [number, number, number][] =>
     Array.from({ length }, (_, at) => {
@@ -39,6 +54,7 @@ const COARSENESS = 14;
 
 /** Without the speckle of single places: each is the mean of its neighbours by a normal curve, 1/14 of the side wide. */
 export function smoothed(map: HeatMap): HeatMap {
+  expectMap(map, 'smoothed: map');
   const { width, height } = map;
   const rows = blurred(map.values, { count: height, step: width, length: width, stride: 1 });
   return { ...map, values: blurred(rows, { count: width, step: 1, length: height, stride: width }) };
@@ -72,12 +88,15 @@ export const largest = ({ values }: HeatMap): number =>
 
 /** From 0 to 1, the largest being 1; all 0 where nothing is above 0. */
 export function scaled(map: HeatMap): HeatMap {
+  expectMap(map, 'scaled: map');
   const most = map.values[largest(map)];
   return { ...map, values: map.values.map((value) => (most > 0 ? Math.max(0, value) / most : 0)) };
 }
 
 /** Pearson's correlation of two maps, the finer one averaged to the coarser's grid; NaN where one is the same everywhere. */
 export function correlation(a: HeatMap, b: HeatMap): number {
+  expectMap(a, 'correlation: the first map');
+  expectMap(b, 'correlation: the second map');
   const [fine, coarse] = a.values.length >= b.values.length ? [a, b] : [b, a];
   const x = stretched(fine, coarse).values;
   const y = coarse.values;
@@ -112,6 +131,10 @@ const STRONGEST = 0.8;
 
 /** The picture in grey with its heat in colour; `map` from 0 to 1. */
 export function overlay(picture: Picture, map: HeatMap): Picture {
+  expectPicture(picture, 'overlay');
+  expectMap(map, 'overlay: map');
+  if (map.values.some((value) => value < 0 || value > 1))
+    throw new UsageError('overlay: map expects values from 0 to 1, got others; see scaled()');
   const { width, height, data } = picture;
   const { values } = stretched(map, picture);
   const out = new Uint8Array(data.length);

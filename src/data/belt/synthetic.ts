@@ -22,19 +22,24 @@ export type { BeltLabel, BeltPictureOptions } from './belt-scene.js';
  * @throws UsageError for options out of range
  */
 export function beltPicture(options: BeltPictureOptions): Picture {
-  expectObject(options, 'beltPicture: options');
-  checkWhole('seed', options.seed, 0, Number.MAX_SAFE_INTEGER);
-  checkWhole('index', options.index, 0, 2 ** 32 - 1);
-  checkBeltSize(options.width, options.height);
+  checkBelt(options, 'beltPicture: options');
   const scene = planBelt(options);
   return takePicture(paintSurfaces(scene, options.width, options.height), scene);
 }
 
 /** Where such a picture's longest empty stretch is, as parts of its width: of a `gap` picture, its gap. */
 export function beltGap(options: BeltPictureOptions): { start: number; end: number } {
+  checkBelt(options, 'beltGap: options');
   const { portions, aspect } = planBelt(options);
   const { start, end } = emptyStretch(portions, aspect);
   return { start: start / aspect, end: end / aspect };
+}
+
+function checkBelt(options: BeltPictureOptions, what: string): void {
+  expectObject(options, what);
+  checkWhole('seed', options.seed, 0, Number.MAX_SAFE_INTEGER);
+  checkWhole('index', options.index, 0, 2 ** 32 - 1);
+  checkBeltSize(options.width, options.height);
 }
 
 /** @throws UsageError for a size that `beltPicture` cannot make */
