@@ -303,6 +303,7 @@ export {
 } from './classifier/figures/probability-scores.js';
 export {
   chooseThreshold,
+  chooseThresholdInTurns,
   reasonOf,
   type CostCriterion,
   type MissCriterion,

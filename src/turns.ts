@@ -14,3 +14,23 @@ export function turns(): () => Promise<void> | null {
     return turnOfEventLoop().then(() => void (last = performance.now()));
   };
 }
+
+/** Work with places between its steps: each `yield` is one. */
+export type Stepwise<Result> = Generator<void, Result>;
+
+export function atOnce<Result>(work: Stepwise<Result>): Result {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
+/** For the same result, with turns of the event loop between the steps. */
+export async function inTurns<Result>(work: Stepwise<Result>): Promise<Result> {
+  const turn = turns();
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await turn();
+  }
+}

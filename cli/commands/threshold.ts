@@ -2,7 +2,7 @@
 import { UsageError } from '../../src/errors.js';
 import {
   changeModelFile,
-  chooseThreshold,
+  chooseThresholdInTurns,
   KNOWN_SECTIONS,
   reasonOf,
   withDecision,
@@ -60,7 +60,7 @@ export const command = defineCommand({
       const { labels, verdicts, pixels, groups } = evaluation.judged;
       const { className, threshold: before } = info.alert;
       const alertLabel = info.classNames.indexOf(className);
-      const choice = chooseThreshold(
+      const choice = await chooseThresholdInTurns(
         labels.map((label) => Number(label === alertLabel)),
         verdicts.map(({ probabilities }) => probabilities[className]),
         criterion,

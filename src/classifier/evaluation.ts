@@ -1,4 +1,5 @@
 /** A model measured on labelled pictures. */
+import { inTurns } from '../turns.js';
 import { expectModel } from '../formats/finite-weights.js';
 import { expectDevice } from '../tensor/device.js';
 import { type Check, expectObject, objectWith, expectArray, expectList } from '../expect.js';
@@ -8,7 +9,7 @@ import { expectDataset, type Dataset } from '../data/dataset.js';
 import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { figuresOf, type Figures } from './alarm-figures.js';
 import type { Classifier } from './classifier.js';
-import { evidenceOf, type Evidence, type JudgedPictures } from './evidence.js';
+import { evidenceStepwise, type Evidence, type JudgedPictures } from './evidence.js';
 import { pixelHashes } from './pixel-hash.js';
 import { preparationOf } from './preparation.js';
 import { Predictor } from './predictor.js';
@@ -68,7 +69,7 @@ export async function evaluateClassifier(
     pixels: judged.indices.map((n) => hashes[n]),
     groups: groups && judged.indices.map((n) => groups[n]),
   };
-  return { ...figures, loss, evidence: evidenceOf(pictures, info), judged: pictures };
+  return { ...figures, loss, evidence: await inTurns(evidenceStepwise(pictures, info)), judged: pictures };
 }
 
 /** The pictures in their order, as they are but for the defects that are asked for. */

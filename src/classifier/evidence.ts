@@ -1,14 +1,15 @@
 /** What the figures of an evaluation are worth: how sure they are, what guessing would reach, and which pictures were wrong. */
+import { atOnce, type Stepwise } from '../turns.js';
 import { expectCount, objectWith, expectArray, expectObject, listOf, perhaps } from '../expect.js';
 import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { balancedAccuracy, confusionMatrix, majorityAccuracy } from './figures/confusion.js';
 import { averagePrecision, rocAuc } from './figures/curves.js';
 import {
-  averagePrecisionInterval,
   FEWEST_GROUPS,
   proportionInterval,
-  rocAucInterval,
   type IntervalOrReason,
+  averagePrecisionStepwise,
+  rocAucStepwise,
 } from './figures/intervals.js';
 import { brierScore, CALIBRATION_BINS, expectedCalibrationError, logLoss } from './figures/probability-scores.js';
 import type { Verdict } from './verdict.js';
@@ -68,7 +69,11 @@ const expectJudged = objectWith({
 });
 
 /** @returns null without pictures */
-export function evidenceOf(pictures: JudgedPictures, info: ModelInfo): Evidence | null {
+export const evidenceOf = (pictures: JudgedPictures, info: ModelInfo): Evidence | null =>
+  atOnce(evidenceStepwise(pictures, info));
+
+/** The same step by step: of very many pictures it takes minutes. */
+export function* evidenceStepwise(pictures: JudgedPictures, info: ModelInfo): Stepwise<Evidence | null> {
   expectJudged(pictures, 'evidenceOf: pictures');
   expectInfo(info, 'evidenceOf');
   const { labels, verdicts, files, pixels, groups } = pictures;
@@ -108,8 +113,8 @@ export function evidenceOf(pictures: JudgedPictures, info: ModelInfo): Evidence 
     balancedAccuracy: balancedAccuracy(matrix),
     missRate: rate((n) => !verdicts[n].alert, true),
     falseAlarmRate: rate((n) => verdicts[n].alert, false),
-    rocAuc: rocAucInterval(isClass(alertLabel), scores, { groups: together }),
-    averagePrecision: averagePrecisionInterval(isClass(alertLabel), scores, { groups: together }),
+    rocAuc: yield* rocAucStepwise(isClass(alertLabel), scores, { groups: together }),
+    averagePrecision: yield* averagePrecisionStepwise(isClass(alertLabel), scores, { groups: together }),
     areas: Object.fromEntries(
       classNames.map((name, label) => {
         const ofClass = rows.map((row) => row[label]);

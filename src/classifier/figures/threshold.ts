@@ -2,6 +2,7 @@
  * From which probability on the alarm is raised: chosen by what mistakes cost, by how many false alarms a shift bears, or by the
  * part that may be missed, on labelled pictures that the model was not trained on; and what these cannot tell.
  */
+import { atOnce, inTurns, type Stepwise } from '../../turns.js';
 import { expectObject, received } from '../../expect.js';
 import { DataError, UsageError } from '../../errors.js';
 import { log, log1p } from '../../tensor/exact-math.js';
@@ -10,7 +11,7 @@ import {
   FEWEST_GROUPS,
   percentileInterval,
   proportionInterval,
-  resample,
+  resampleStepwise,
   type BootstrapOptions,
   type IntervalOrReason,
 } from './intervals.js';
@@ -78,8 +79,22 @@ export function chooseThreshold(
   labels: ArrayLike<number>,
   scores: ArrayLike<number>,
   criterion: ThresholdCriterion,
-  given: BootstrapOptions = {},
+  options: BootstrapOptions = {},
 ): ThresholdChoice {
+  return atOnce(thresholdStepwise(labels, scores, criterion, options));
+}
+
+/** The same with turns of the event loop: of a hundred thousand pictures it takes many seconds. */
+export function chooseThresholdInTurns(...given: Parameters<typeof chooseThreshold>): Promise<ThresholdChoice> {
+  return inTurns(thresholdStepwise(...given));
+}
+
+function* thresholdStepwise(
+  labels: ArrayLike<number>,
+  scores: ArrayLike<number>,
+  criterion: ThresholdCriterion,
+  given: BootstrapOptions = {},
+): Stepwise<ThresholdChoice> {
   checkCriterion(criterion);
   expectObject(given, 'chooseThreshold: options');
   const { resamples = 500, ...options } = given;
@@ -101,7 +116,7 @@ export function chooseThreshold(
 
   const thresholds: number[] = [];
   const costs: number[] = [];
-  resample(labels, { ...options, resamples }, (weights) => {
+  yield* resampleStepwise(labels, { ...options, resamples }, (weights) => {
     const drawn = ratesOf(weights);
     thresholds.push(thresholdAt(bestIndex(drawn, criterion, cost)));
     if (cost) costs.push(cost(drawn.miss[index], drawn.falseAlarm[index]));
