@@ -121,8 +121,16 @@ function argument(random: Random): unknown {
 
 // --- the walk
 
-/** They open the machine's devices or make 800 pictures, whatever they are given: test/hostile-arguments.test.ts attacks them. */
-const TOO_SLOW = new Set(['gradcheck', 'openDevice', 'listAdapters', 'chooseDevice', 'measurePeak', 'synthesize']);
+/** They open the machine's devices or ports, or make 800 pictures, whatever they are given: test/hostile-arguments.test.ts attacks them. */
+const TOO_SLOW = new Set([
+  'gradcheck',
+  'openDevice',
+  'listAdapters',
+  'chooseDevice',
+  'measurePeak',
+  'synthesize',
+  'serve',
+]);
 
 /** What is called, by its name. A class is called with `new`; then its methods, on what could be made. */
 const callables = Object.entries(beltnet).filter(

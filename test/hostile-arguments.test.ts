@@ -44,6 +44,8 @@ const CALLS: Readonly<Record<string, (wrong: never) => unknown>> = {
   openDevice: (wrong) => (wrong === undefined ? null : beltnet.openDevice(wrong)),
   'openDevice, options': (wrong) => (isObject(wrong) ? null : beltnet.openDevice('cpu', wrong)),
   chooseDevice: (wrong) => (wrong === undefined ? null : beltnet.chooseDevice(wrong)),
+  serve: (wrong) => beltnet.serve(wrong),
+  'serve, port': (wrong) => (wrong === undefined || wrong === 0 ? null : beltnet.serve({ routes: [], port: wrong })),
   measurePeak: (wrong) => beltnet.measurePeak(wrong),
   synthesize: (wrong) => (typeof wrong === 'string' && wrong !== '' ? null : beltnet.synthesize(wrong)),
   'synthesize, options': (wrong) => (isObject(wrong) ? null : beltnet.synthesize('/nonexistent/x', wrong)),

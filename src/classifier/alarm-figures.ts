@@ -46,10 +46,13 @@ export interface Figures {
 }
 
 /** The classes that no picture was taken for although there are some of theirs. */
-export const neverPredicted = (classes: Figures['classes']): string[] =>
-  Object.entries(classes).flatMap(([name, { pictures }]) =>
+export function neverPredicted(classes: Figures['classes']): string[] {
+  expectObject(classes, 'neverPredicted: classes');
+  for (const one of Object.values(classes)) objectWith({ takenFor: expectObject })(one, 'neverPredicted: a class');
+  return Object.entries(classes).flatMap(([name, { pictures }]) =>
     pictures > 0 && Object.values(classes).every(({ takenFor }) => takenFor[name] === 0) ? [name] : [],
   );
+}
 
 const expectVerdicts = listOf(objectWith({ class: expectText, probabilities: expectObject }));
 

@@ -1,4 +1,5 @@
 /** Runs beside each other: what each came to, and whether two differ by more than chance. */
+import { expectArray, expectPath } from '../expect.js';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -44,6 +45,7 @@ const alertOf = (config: Config): ModelInfo['alert'] => part(config, 'alert') as
 
 /** @throws UsageError for a folder that is no run */
 export async function summarizeRun(run: string): Promise<RunSummary> {
+  expectPath(run, 'the folder of a run');
   if (!isRun(run)) throw new UsageError(`${run}: expected the folder of a run, with its config.json`);
   const nothing = { started: null, epochs: 0, ofEpochs: null, data: null, alertClass: null, figures: null };
   try {
@@ -95,6 +97,7 @@ function stateOf(run: string, epochs: number, ofEpochs: number | null): RunState
  * @throws UsageError for what is no folder
  */
 export async function listRuns(directory: string): Promise<RunSummary[]> {
+  expectPath(directory, 'listRuns: directory');
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
     throw new UsageError(`${directory}: expected a folder of runs, got none; train --out names another`);
   const folders = readdirSync(directory, { withFileTypes: true })
@@ -128,6 +131,7 @@ export interface RunComparison {
 
 /** @throws UsageError for fewer than two runs, or a folder that is none */
 export async function compareRuns(directories: readonly string[]): Promise<RunComparison> {
+  expectArray(directories, 'compareRuns: directories');
   if (directories.length < 2) throw new UsageError(`compare: expected two runs or more, got ${directories.length}`);
   const runs: RunSummary[] = [];
   for (const directory of directories) runs.push(await summarizeRun(directory));

@@ -1,4 +1,5 @@
 /** predictions.csv of a run, read again: its figures, and two runs on the same pictures. */
+import { expectArray, expectNumber, expectObject, expectPath, expectText, listOf, objectWith } from '../expect.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.js';
@@ -21,6 +22,7 @@ export interface PredictionRow {
 
 /** @returns null where the run has none: it did not come to its end, or is of an older version. @throws UsageError */
 export async function readPredictions(run: string): Promise<PredictionRow[] | null> {
+  expectPath(run, 'readPredictions: run');
   const path = join(run, 'predictions.csv');
   if (!existsSync(path)) return null;
   const refuse = (message: string): Error => new UsageError(message);
@@ -61,6 +63,9 @@ export interface RunFigures {
 
 /** Figures of those that have a verdict; null without such. */
 export function figuresOfRows(all: readonly PredictionRow[], alert: ModelInfo['alert']): RunFigures | null {
+  expectArray(all, 'figuresOfRows: rows');
+  listOf(objectWith({ class: expectText, label: expectText, probabilities: expectObject }))(all, 'figuresOfRows: rows');
+  objectWith({ className: expectText, threshold: expectNumber })(alert, 'figuresOfRows: alert');
   const rows = all.filter((row) => row.class !== '');
   if (rows.length === 0) return null;
   const classNames = Object.keys(rows[0].probabilities);

@@ -2,6 +2,7 @@
  * The one server of beltnet: for the live report, the page and the line. Who may ask, and what may be asked, is decided here and nowhere
  * else; docs/report.md says against what. Routes say what they answer, and roots which folders' files may be read.
  */
+import { expectArray, expectText, expectWhole, objectWith, perhaps } from '../expect.js';
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -74,7 +75,10 @@ const headers = {
  * @throws UsageError when it cannot listen there
  */
 export async function serve(options: ServeOptions): Promise<Served> {
+  objectWith({ routes: expectArray, host: perhaps(expectText) })(options, 'serve: options');
   const { host = '127.0.0.1', port = 0, mostTime = 10_000 } = options;
+  expectWhole(port, 'serve: port', 0, 65_535);
+  expectWhole(mostTime, 'serve: mostTime', 1, 2 ** 31 - 1);
   const token = randomBytes(24).toString('base64url');
   let allowed: ReadonlySet<string> = new Set();
   const server = createServer(

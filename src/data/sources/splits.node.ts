@@ -193,7 +193,8 @@ async function holdBackSome(
 /** The group of each picture, or null where there are none. */
 export async function groupsOf(list: FileList, groupBy?: RegExp): Promise<string[] | null> {
   objectWith({ files: listOf(objectWith({ path: expectText })) })(list, 'groupsOf: list');
-  if (groupBy !== undefined && !(groupBy instanceof RegExp)) refuse(groupBy, 'groupsOf: groupBy', 'a regular expression');
+  if (groupBy !== undefined && !(groupBy instanceof RegExp))
+    refuse(groupBy, 'groupsOf: groupBy', 'a regular expression');
   const { name, files } = list;
   if (groupBy) {
     const groupOf = await linearMatcher(groupBy);
