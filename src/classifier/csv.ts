@@ -1,9 +1,12 @@
 /** Lines of tables for spreadsheets and programs. */
-import { expectArray } from '../expect.js';
+import { expectArray, refuse } from '../expect.js';
 
 /** @returns the line with its end */
 export function csvLine(cells: readonly (string | number | boolean)[]): string {
   expectArray(cells, 'csvLine: cells');
+  for (const cell of cells)
+    if (!['string', 'number', 'boolean'].includes(typeof cell))
+      refuse(cell, 'csvLine: a cell', 'a text, a number or a flag');
   return `${cells.map((cell) => (typeof cell === 'string' ? csvCell(cell) : String(cell))).join(',')}\n`;
 }
 

@@ -7,7 +7,7 @@
  */
 import { expectInfo } from '../formats/beltnet/info.js';
 import { expectModel } from '../formats/finite-weights.js';
-import { expectCount, expectText, listOf, objectWith } from '../expect.js';
+import { expectCount, expectText, listOf, objectWith, expectObject } from '../expect.js';
 import { DataError, UsageError } from '../errors.js';
 import { classCounts } from '../data/dataset.js';
 import { input } from '../nn/input.js';
@@ -85,6 +85,7 @@ export async function planFrom(
   classNames: readonly string[],
   options: FromOptions = {},
 ): Promise<TrainingPlan> {
+  expectObject(options, 'planFrom: options');
   const { seed = 0 } = options;
   objectWith({
     name: expectText,

@@ -1,4 +1,6 @@
 /** Classifiers from ONNX files: most end in plain scores, since their training's loss took these; beltnet's models give probabilities. */
+import { expectModel } from '../finite-weights.js';
+import { expectFunction, objectWith } from '../../expect.js';
 import type { ModelInfo } from '../beltnet/info.js';
 import { Activation, Softmax } from '../../nn/layers/activation.js';
 import { input } from '../../nn/input.js';
@@ -10,6 +12,7 @@ import type { ImportedOnnx } from './import-onnx.js';
  * @returns the model as it is where it ends in no vector, or in probabilities
  */
 export async function withProbabilities(model: Model): Promise<{ model: Model; note: string | null }> {
+  expectModel(model, 'withProbabilities');
   const ending = model.layers.at(-1)?.activation;
   if (model.outputShape.length !== 1 || ending === 'softmax' || ending === 'sigmoid') return { model, note: null };
   const [units] = model.outputShape;
@@ -23,7 +26,9 @@ export async function withProbabilities(model: Model): Promise<{ model: Model; n
 }
 
 /** What a file that beltnet wrote says of itself; other files say nothing of the kind. */
-export function infoOf({ metadata }: ImportedOnnx): Partial<Pick<ModelInfo, 'classNames' | 'preprocessing'>> {
+export function infoOf(imported: ImportedOnnx): Partial<Pick<ModelInfo, 'classNames' | 'preprocessing'>> {
+  objectWith({ metadata: objectWith({ get: expectFunction }) })(imported, 'infoOf: imported');
+  const { metadata } = imported;
   const read = (key: string): unknown => {
     try {
       return JSON.parse(metadata.get(key) ?? 'null') as unknown;

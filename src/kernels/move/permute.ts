@@ -3,6 +3,7 @@
  * same with the reverse order.
  */
 import { ShapeError } from '../../errors.js';
+import { expectArray, expectNumber, listOf } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { defineKernel } from '../../tensor/kernel.js';
 import { formatShape, type Shape } from '../../tensor/shape.js';
@@ -59,7 +60,11 @@ export const permuteOp = defineOp<PermuteAttributes>({
  * @param order axis a of the result is axis order[a] of x
  * @throws ShapeError unless every axis is there once
  */
-export const permute = (x: Tensor, order: readonly number[]): Tensor => permuteOp.apply([x], { order });
+export function permute(x: Tensor, order: readonly number[]): Tensor {
+  expectArray(order, 'permute: order');
+  listOf(expectNumber)(order, 'permute: order');
+  return permuteOp.apply([x], { order });
+}
 
 // --- samples
 
