@@ -360,3 +360,12 @@ export {
   type NoVerdict,
   type Verdict,
 } from './classifier/verdict.js';
+export { alarmLimit, type AlarmLimit } from './classifier/good-only/alarm-limit.js';
+export { goodOnlyWays, type GoodOnlyWay } from './classifier/good-only/scorer.js';
+export {
+  judgeDefects,
+  trainGoodOnly,
+  type GoodOnly,
+  type GoodOnlyFigures,
+  type GoodOnlyOptions,
+} from './classifier/good-only/train-good-only.js';

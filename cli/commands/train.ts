@@ -10,6 +10,7 @@ import {
   classWeightsFor,
   FEWEST_TO_HOLD_BACK,
   HOLD_BACK,
+  goodOnlyWays,
   judgeRun,
   learnUnknown,
   modelFileOf,
@@ -26,6 +27,7 @@ import {
   unevenClasses,
   type ClassWeight,
   type FineTune,
+  type GoodOnlyWay,
   type Run,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
@@ -64,6 +66,7 @@ import {
   folder,
   folderName,
   numberWhere,
+  oneOf,
   pictureSize,
   shearNote,
   shearRange,
@@ -75,6 +78,8 @@ import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
 
 const part = (name: string) => numberWhere(name, 'a number from 0 to below 1', (given) => given >= 0 && given < 1);
+
+const rate = (name: string) => numberWhere(name, 'a number above 0 and below 1', (given) => given > 0 && given < 1);
 
 /** Below this many pictures a network that is trained from scratch is mostly worse than a head on a base (docs/base.md). */
 const FEW_PICTURES = 1000;
@@ -141,6 +146,20 @@ const flags = {
     'of --base or --from: train the last n layers and the head on, with --lr 3e-5 and batch normalization frozen, and keep the best on held-back pictures',
     fineTune,
   ),
+  goodOnly: toggle('learn from good pictures alone what they look like; docs/good-only.md'),
+  way: flag<GoodOnlyWay | undefined>(
+    '<name>',
+    'of --good-only: scene (default; things that move or lie anyhow) or fixed-camera (camera and object stand still)',
+    (name) => oneOf(name, goodOnlyWays),
+  ),
+  goodClass: flag(
+    '<name>',
+    'of --good-only: the good one of the class folders (default: good, ok, normal, …)',
+    anyText,
+  ),
+  falseAlarms: flag('<rate>', 'of --good-only: share of good pictures that may raise the alarm', rate, {
+    default: 0.01,
+  }),
   force: toggle('fine-tune on fewer than 100 pictures of a class, too'),
   alertClass: flag('<name>', 'class that raises the alert (default: the second by name)', anyText),
   ...deviceFlags,
@@ -189,9 +208,14 @@ export const command = defineCommand({
     'beltnet train pictures --base darknet-tiny --split 0.2',
     'beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first',
     'beltnet train pictures --base darknet-tiny --fine-tune 3',
+    'beltnet train good_pictures --good-only',
     'beltnet train --resume runs/first',
   ],
   run: async ([directory], asked, given) => {
+    if (asked.goodOnly && directory !== undefined) {
+      const { trainGoodOnlyCommand } = await import('./train-good-only.js');
+      return trainGoodOnlyCommand(directory, asked, given);
+    }
     const options = checkedStart(asked, given);
     const resumed = await resumeOptions(directory, options, given);
     if (resumed && isFrozen(resumed.options)) return resumeOnBase(resumed.run);

@@ -219,7 +219,7 @@ function solve(lower: Float64Array, b: Float64Array): Float64Array {
 }
 
 /** L⁻¹ with its columns divided by the deviations: it takes bare features. */
-function inverse(lower: Float64Array, deviation: Float64Array): Float32Array {
+export function inverse(lower: Float64Array, deviation: Float64Array): Float32Array {
   const width = deviation.length;
   const factor = new Float32Array(width * width);
   const solved = new Float64Array(width);
@@ -235,7 +235,7 @@ function inverse(lower: Float64Array, deviation: Float64Array): Float32Array {
 }
 
 /** L with L·Lᵀ = A, in place of A's lower triangle [width, width]. Source: Golub, Van Loan, "Matrix Computations", 4.2. */
-function cholesky(a: Float64Array, width: number): Float64Array {
+export function cholesky(a: Float64Array, width: number): Float64Array {
   for (let j = 0; j < width; j++) {
     for (let k = 0; k <= j; k++) {
       let value = a[j * width + k];

@@ -1,0 +1,161 @@
+/** `beltnet train --good-only`: what good pictures look like, learned from them alone; other pictures raise the alarm. */
+import { UsageError } from '../../src/errors.js';
+import {
+  basePreparation,
+  encodeModel,
+  goodOnlyWays,
+  judgeDefects,
+  listGoodPictures,
+  openBase,
+  openRun,
+  trainGoodOnly,
+  type Dataset,
+  type GoodOnly,
+  type GoodOnlyFigures,
+  type GoodOnlyWay,
+} from '../../src/index.node.js';
+import { describeSet, loadAndReport, noteSkipped, openCache } from '../terminal/data.js';
+import { describeDevice, withDevice } from '../terminal/device.js';
+import { stopInOrder } from '../terminal/interrupt.js';
+import { count, note, noteLeftovers, Output, quoted } from '../terminal/output.js';
+import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
+import { versions } from '../version.js';
+import type { TrainOptions } from './train.js';
+
+const DEFAULT_BASE = 'darknet-tiny';
+/** The 99 % quantile of fewer is practically the farthest of all. */
+const FEW_HELD_BACK = 200;
+
+const percent = (share: number): string => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+
+/** What a way is for, in the words that the command says. */
+const suits: Readonly<Record<GoodOnlyWay, string>> = {
+  scene: 'scene: pictures may be taken from anywhere; it looks at what is there, not where',
+  'fixed-camera': 'fixed-camera: camera and object stand still, each place has looks of its own',
+};
+
+interface Judged {
+  readonly trained: GoodOnly;
+  readonly figures: GoodOnlyFigures | null;
+}
+
+/** @param given names of the flags that were given */
+export async function trainGoodOnlyCommand(
+  directory: string,
+  options: TrainOptions,
+  given: readonly string[],
+): Promise<number> {
+  if (options.fineTune !== undefined || options.split !== undefined)
+    throw new UsageError(
+      '--good-only: expected neither --fine-tune nor --split: there are no steps, and a fifth is held back',
+    );
+  const output = new Output(options);
+  const { good: goodFiles, defects: defectFiles } = listGoodPictures(directory, options.goodClass);
+  const base = await openBase(
+    options.base ?? DEFAULT_BASE,
+    options.baseLayer === undefined ? undefined : [options.baseLayer],
+  );
+  const settings = {
+    ...{ size: options.baseSize, region: options.roi, exif: options.exif, seed: options.seed },
+    ...{ falseAlarms: options.falseAlarms },
+    ...(given.includes('batch') && { batchSize: options.batch }),
+  };
+  const { picture } = basePreparation(base, settings);
+  return withDevice(options, async (device, facts) => {
+    const run = await openRun(options.out, options.name, noteLeftovers);
+    const cache = openCache(options, [directory]);
+    const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
+    const good = await loadAndReport(goodFiles, loading, output);
+    const defects = defectFiles && (await loadAndReport(defectFiles, loading, output));
+    output.say(
+      `Good pictures: ${good.labels.length}${defects ? `; defects to measure by: ${defects.labels.length}` : ''}`,
+    );
+    output.say(`Device: ${describeDevice(facts)}`);
+    output.say(`Base: ${base.name}, ${picture.size.width}x${picture.size.height} pictures`);
+    output.say(`Run: ${run.directory}`);
+
+    const start = performance.now();
+    // with defects there is something to choose by
+    const ways = options.way ? [options.way] : defects ? goodOnlyWays : (['scene'] as const);
+    const trainAll = async (signal: AbortSignal): Promise<Judged[]> => {
+      const all: Judged[] = [];
+      for (const way of ways) {
+        const trained = await trainGoodOnly(base, way, good, device, { ...settings, ...untilStopped(signal) });
+        all.push({ trained, figures: defects && (await judgeDefects(trained, defects)) });
+      }
+      return all;
+    };
+    const { result, stopCode } = await stopInOrder('Stopping after this step; Ctrl-C again stops at once.', (signal) =>
+      unlessStopped(signal, trainAll(signal)),
+    );
+    if (result === null) {
+      note(`beltnet: stopped; no model was written yet (${run.directory})`);
+      return stopCode ?? 130;
+    }
+    const seconds = (performance.now() - start) / 1000;
+    const best = result.reduce((a, b) => ((b.figures?.rocAuc ?? 0) > (a.figures?.rocAuc ?? 0) ? b : a));
+    const { model, info, limit, way } = best.trained;
+    await run.writeConfig({
+      ...versions(),
+      started: new Date().toISOString(),
+      data: { directory, good: describeSet(good), defects: defects && describeSet(defects) },
+      goodOnly: { way, limit, figures: result.map(({ trained, figures }) => ({ way: trained.way, figures })) },
+      alert: info.alert,
+      base: { name: base.name, hash: base.hash, layers: base.featureLayers },
+      device: facts,
+      options: { ...options, groupBy: null },
+      preprocessing: { ...info.preprocessing, size: picture.size },
+      architecture: model.config(),
+    });
+    await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
+    output.emit({
+      ...{ event: 'end', run: run.directory, model: run.path('best'), seconds, way, limit },
+      ways: result.map(({ trained, figures }) => ({ way: trained.way, ...figures })),
+    });
+    output.say();
+    for (const judged of result) for (const line of lines(judged, defects)) output.say(line);
+    if (defects) {
+      output.say(`Taken: ${way}${result.length > 1 ? ', the better of the two on these defects' : ''}`);
+      note(
+        'note: defects can be shown: a classifier trained on both (beltnet train --base) is far better at those it has seen',
+      );
+    } else {
+      output.say(suits[way]);
+      output.say(suits[way === 'scene' ? 'fixed-camera' : 'scene'].replace(':', ' (--way):'));
+      note('note: without defects nobody knows how many are missed; show some, and both ways are measured');
+    }
+    for (const line of limitNotes(best.trained, options.falseAlarms)) note(line);
+    output.say();
+    output.say(`Model:   ${run.path('best')}`);
+    output.say();
+    output.say(
+      `Evaluate it:  beltnet evaluate ${quoted(run.path('best'))} FOLDER   (with ${info.classNames.join('/ and ')}/)`,
+    );
+    output.say(`Use it:       beltnet predict ${quoted(run.path('best'))} PICTURE...`);
+    noteSkipped(defects ? [good, defects] : [good]);
+    return 0;
+  });
+}
+
+function lines({ trained: { way, limit }, figures }: Judged, defects: Dataset | null): string[] {
+  const alarms = `${limit.beyond} of ${limit.heldBack} held-back good pictures raise the alarm`;
+  if (!figures || !defects) return [`${way}: ${alarms}`];
+  const { rocAuc, averagePrecision, missed } = figures;
+  return [
+    `${way}: area under ROC ${rocAuc.toFixed(4)}, average precision ${averagePrecision.toFixed(4)}; ${alarms}, ` +
+      `${missed} of ${count(defects.labels.length, 'defect')} ${missed === 1 ? 'is' : 'are'} missed`,
+  ];
+}
+
+/** How sure the rate of false alarms is. */
+function limitNotes({ limit }: GoodOnly, wanted: number): string[] {
+  const { falseAlarms, heldBack, isBeyondAll } = limit;
+  const rate = `note: among fresh good pictures like these ${percent(falseAlarms.low)} to ${percent(falseAlarms.high)} raise the alarm (95 % sure; wanted ${percent(wanted)})`;
+  const few =
+    heldBack < FEW_HELD_BACK
+      ? [
+          `note: ${heldBack} held-back pictures are few: ${isBeyondAll ? 'the limit lies beyond the farthest of all' : 'the limit is set by the farthest ones'}; ${5 * FEW_HELD_BACK} good pictures or more make it sure`,
+        ]
+      : [];
+  return [rate, ...few];
+}
