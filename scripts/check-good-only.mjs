@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import {
   basePreparation,
   judgeDefects,
+  labelledAs,
   listGoodPictures,
   loadDataset,
   openBase,
@@ -48,7 +49,9 @@ const device = await openDevice('cpu');
 const base = await openBase('darknet-tiny');
 const { picture, values } = basePreparation(base, {});
 const files = listGoodPictures(directory, goodClass);
-const [good, defects] = [await loadDataset(files.good, picture), await loadDataset(files.defects, picture)];
+const load = async (list, label) => labelledAs(await loadDataset(list, picture), files.classNames, label);
+const good = await load(files.good, files.goodLabel);
+const defects = await load(files.defects, 1 - files.goodLabel);
 for (const way of ['scene', 'fixed-camera']) {
   const trained = await trainGoodOnly(base, way, good, device);
   const { rocAuc, averagePrecision, missed, positives } = await judgeDefects(trained, defects);

@@ -126,4 +126,4 @@ export { openParts, type PartName } from './data/sources/parts.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';
 export { serve, type Asked, type Route, type Served, type ServeOptions } from './serve/server.node.js';
 export { Refused, type Answer } from './serve/answers.js';
-export { listGoodPictures, type GoodPictures } from './classifier/good-only/good-pictures.node.js';
+export { labelledAs, listGoodPictures, type GoodPictures } from './classifier/good-only/good-pictures.node.js';

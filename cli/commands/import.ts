@@ -56,7 +56,7 @@ export const command = defineCommand({
     'beltnet import classifier.keras -o model.safetensors --resize bilinear --rescale 1/255',
     'beltnet import resnet18.onnx -o resnet18.safetensors --resize bilinear --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
   ],
-  async run(paths, options) {
+  async run(paths, options, given) {
     const { output: out } = options;
     refuseExisting('--output', out);
     const { size } = options;
@@ -69,7 +69,7 @@ export const command = defineCommand({
     const names = classesOf(model, options.classes ?? imported.classNames);
     const info: ModelInfo = {
       classNames: names,
-      preprocessing: importedPreprocessing(imported, options),
+      preprocessing: importedPreprocessing(imported, options, given),
       alert: { className: alertClassOf(names, options.alertClass), threshold: options.threshold },
     };
     await saveModel(out, model, info);
@@ -77,7 +77,7 @@ export const command = defineCommand({
     for (const line of notes) note(`note: ${line}`);
     if (!options.classes && !imported.classNames)
       note(
-        `note: ${isOnnx ? 'ONNX' : 'Keras'} files have no names of classes, so they are ${names.join(', ')}; --classes names them`,
+        `note: ${isOnnx ? 'ONNX' : 'Keras'} files have no names of classes, so they are ${inShort(names)}; --classes names them`,
       );
     if (options.alertClass === undefined) noteAlertClass(names);
     const [height, width, channels] = model.inputShape;
@@ -104,7 +104,7 @@ export const command = defineCommand({
         `Pictures: ${width}x${height}, resized by ${preprocessing.interpolation}, times ${preprocessing.rescale}`,
       );
     output.say(
-      `Classes:  ${names.map((name, index) => `${name} = ${index}`).join(', ')}; '${alert.className}' raises the alert from ${alert.threshold} on`,
+      `Classes:  ${inShort(names.map((name, index) => `${name} = ${index}`))}; '${alert.className}' raises the alert from ${alert.threshold} on`,
     );
     output.say(`Model:    ${out}`);
     output.say();
@@ -130,6 +130,11 @@ function classesOf({ units }: Model, given: readonly string[] | undefined): read
   if (given.length === count) return given;
   throw new UsageError(`--classes: expected ${count} names, as many as the model tells apart, got ${given.length}`);
 }
+
+const MOST_SHOWN = 12;
+
+const inShort = (list: readonly string[]): string =>
+  list.length > MOST_SHOWN ? `${list.slice(0, 3).join(', ')}, … ${list.at(-1)}` : list.join(', ');
 
 /** What a file of another library gives. */
 interface Foreign {
@@ -159,10 +164,11 @@ async function fromOnnx(path: string, size: PictureSize | undefined): Promise<Fo
 function importedPreprocessing(
   { rescaling, model, preprocessing }: Foreign,
   { mean, std, resize, roi, exif, ...options }: Options<typeof flags>,
+  given: readonly string[],
 ): Preprocessing {
   if (!mean !== !std)
     throw new UsageError(`--mean and --std: expected both or none, got ${mean ? '--mean' : '--std'} only`);
-  const isAsWritten = !mean && !resize && !roi && !exif && options.rescale === undefined;
+  const isAsWritten = !['mean', 'resize', 'roi', 'exif', 'rescale'].some((name) => given.includes(name));
   if (preprocessing && isAsWritten) return preprocessing;
   const { scale, offset } = rescaling ?? { scale: 1, offset: 0 };
   const rescale = (options.rescale ?? (rescaling ? 1 : 1 / 255)) * scale;

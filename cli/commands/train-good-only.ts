@@ -5,6 +5,7 @@ import {
   encodeModel,
   goodOnlyWays,
   judgeDefects,
+  labelledAs,
   listGoodPictures,
   openBase,
   openRun,
@@ -50,7 +51,12 @@ export async function trainGoodOnlyCommand(
       '--good-only: expected neither --fine-tune nor --split: there are no steps, and a fifth is held back',
     );
   const output = new Output(options);
-  const { good: goodFiles, defects: defectFiles } = listGoodPictures(directory, options.goodClass);
+  const {
+    good: goodFiles,
+    defects: defectFiles,
+    classNames,
+    goodLabel,
+  } = listGoodPictures(directory, options.goodClass);
   const base = await openBase(
     options.base ?? DEFAULT_BASE,
     options.baseLayer === undefined ? undefined : [options.baseLayer],
@@ -65,8 +71,9 @@ export async function trainGoodOnlyCommand(
     const run = await openRun(options.out, options.name, noteLeftovers);
     const cache = openCache(options, [directory]);
     const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
-    const good = await loadAndReport(goodFiles, loading, output);
-    const defects = defectFiles && (await loadAndReport(defectFiles, loading, output));
+    const good = labelledAs(await loadAndReport(goodFiles, loading, output), classNames, goodLabel);
+    const defects =
+      defectFiles && labelledAs(await loadAndReport(defectFiles, loading, output), classNames, 1 - goodLabel);
     output.say(
       `Good pictures: ${good.labels.length}${defects ? `; defects to measure by: ${defects.labels.length}` : ''}`,
     );

@@ -1,21 +1,35 @@
 /** Folders of good pictures: pictures alone, or class folders of which one is good and the others show defects. */
 import { DataError, UsageError } from '../../errors.js';
+import type { Dataset } from '../../data/dataset.js';
 import {
   findPictures,
   listClassFolders,
   subfolders,
   withSlashes,
   type FileList,
+  type LabelledFile,
 } from '../../data/sources/folder.node.js';
 
 /** Names of a class that need no saying. */
 const GOOD_NAMES = ['good', 'ok', 'normal', 'fine', 'pass', 'gut'];
 
 export interface GoodPictures {
+  /** Of one class, as the others are. */
   readonly good: FileList;
   /** Pictures to measure by; null where there are none. */
   readonly defects: FileList | null;
+  /** Sorted: the good class and the defects. */
+  readonly classNames: readonly [string, string];
+  /** Which of them is the good one. */
+  readonly goodLabel: 0 | 1;
 }
+
+/** Pictures of one class, loaded, as a class of two. */
+export const labelledAs = (dataset: Dataset, classNames: readonly string[], label: number): Dataset => ({
+  ...dataset,
+  classNames,
+  labels: new Uint8Array(dataset.labels.length).fill(label),
+});
 
 /**
  * @param goodClass name of the good class folder; by default one of good, ok, normal, fine, pass, gut
@@ -34,33 +48,34 @@ export function listGoodPictures(given: string, goodClass?: string): GoodPicture
       throw new UsageError(
         `--good-only: expected good pictures, or class folders with --good-class NAME, got ${directory} with the folders ${folders.slice(0, 9).join(', ')}`,
       );
-    return { good: labelled(directory, findPictures(directory), ['defect', 'good'], 1), defects: null };
+    return {
+      good: alone(directory, 'good', findPictures(directory)),
+      defects: null,
+      classNames: ['defect', 'good'],
+      goodLabel: 1,
+    };
   }
   const list = listClassFolders(directory);
   const others = list.classNames.filter((name) => name !== named);
   const defect = others.length === 1 ? others[0] : 'defect';
-  const classNames = [named, defect].toSorted();
-  const label = classNames.indexOf(named);
-  const old = list.classNames.indexOf(named);
-  const part = (isGood: boolean): FileList => ({
-    ...list,
-    name: isGood ? `${directory}/${named}` : `${directory} (${others.join(', ')})`,
-    classNames,
-    files: list.files
-      .filter((file) => (file.label === old) === isGood)
-      .map((file) => ({ ...file, label: isGood ? label : 1 - label })),
-    skipped: isGood ? list.skipped : [],
-    notes: isGood ? list.notes : [],
+  const classNames: [string, string] = named < defect ? [named, defect] : [defect, named];
+  const isGood = ({ label }: LabelledFile): boolean => list.classNames[label] === named;
+  const part = (name: string, title: string, takes: (file: LabelledFile) => boolean): FileList => ({
+    name: title,
+    classNames: [name],
+    files: list.files.filter(takes).map(({ path }) => ({ path, label: 0 })),
+    skipped: [],
+    notes: [],
   });
-  return { good: part(true), defects: part(false) };
+  return {
+    good: { ...part(named, `${directory}/${named}`, isGood), skipped: list.skipped, notes: list.notes },
+    defects: part(defect, `${directory} (${others.join(', ')})`, (file) => !isGood(file)),
+    classNames,
+    goodLabel: named < defect ? 0 : 1,
+  };
 }
 
-function labelled(
-  name: string,
-  { paths, skipped, notes }: ReturnType<typeof findPictures>,
-  classNames: readonly string[],
-  label: number,
-): FileList {
+function alone(name: string, className: string, { paths, skipped, notes }: ReturnType<typeof findPictures>): FileList {
   if (paths.length === 0) throw new DataError(`${name}: expected .jpg, .png or .bmp pictures, found none`);
-  return { name, classNames, files: paths.map((path) => ({ path, label })), skipped, notes };
+  return { name, classNames: [className], files: paths.map((path) => ({ path, label: 0 })), skipped, notes };
 }

@@ -1,0 +1,109 @@
+/** Networks of others and good pictures only, as users have them: `import net.onnx`, `--base net.onnx`, `train --good-only`. */
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { noteDevice } from '../support/devices.js';
+import { beltnet, beltnetWorks, writeClasses } from './run-beltnet.js';
+
+let cwd: string;
+const onCpu = ['--device', 'cpu', '--threads', '2'];
+
+beforeAll(() => {
+  noteDevice('cpu');
+  cwd = mkdtempSync(join(tmpdir(), 'beltnet-foreign-'));
+  copyFileSync(fileURLToPath(new URL('../fixtures/onnx/resnet-script.onnx', import.meta.url)), join(cwd, 'net.onnx'));
+  writeClasses(join(cwd, 'pictures'), 48);
+});
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+test('a network in ONNX becomes a model file that predicts, with what the file does not say', async () => {
+  const options = ['--mean', '0.485,0.456,0.406', '--std', '0.229,0.224,0.225', '--classes', 'a,b,c,d,e'];
+  const said = await beltnetWorks(['import', 'net.onnx', '-o', 'net.safetensors', ...options, '--json'], { cwd });
+  expect(JSON.parse(said)).toMatchObject({
+    opset: 17,
+    inputShape: [34, 38, 3],
+    classes: ['a', 'b', 'c', 'd', 'e'],
+    preprocessing: { normalization: { featurewiseMean: [0.485, 0.456, 0.406] } },
+    notes: ['the file ends in plain scores; a softmax makes probabilities of them'],
+  });
+  const predicted = await beltnetWorks(['predict', 'net.safetensors', 'pictures/dark', '--json', ...onCpu], { cwd });
+  const [first] = predicted
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { probabilities: Record<string, number> });
+  const sum = Object.values(first.probabilities).reduce((total, one) => total + one, 0);
+  expect(sum).toBeCloseTo(1, 4);
+
+  // and what beltnet writes comes back with its classes and preparation
+  await beltnetWorks(['export', 'net.safetensors', '-o', 'again.onnx'], { cwd });
+  const again = await beltnetWorks(['import', 'again.onnx', '-o', 'again.safetensors', '--json'], { cwd });
+  const { classes, preprocessing } = JSON.parse(said) as Record<string, unknown>;
+  expect(JSON.parse(again)).toMatchObject({ classes, preprocessing });
+});
+
+test('a network in ONNX is a base', async () => {
+  const told = await beltnetWorks(
+    ['train', 'pictures', '--base', 'net.onnx', '--name', 'base', '--split', '0.25', ...onCpu],
+    { cwd },
+  );
+  expect(told).toContain('Base: net.onnx, 38x34 pictures');
+});
+
+test.each([
+  ['text', 'no network'],
+  ['nothing', ''],
+])('%s in place of a network ends with code 4', async (_, content) => {
+  writeFileSync(join(cwd, 'bad.onnx'), content);
+  const { code, stderr } = await beltnet(['import', 'bad.onnx', '-o', 'bad.safetensors'], { cwd });
+  expect({ code, lines: stderr.trim().split('\n').length }).toEqual({ code: 4, lines: 1 });
+  expect(stderr).toContain('bad.onnx: expected an ONNX');
+});
+
+test('good pictures alone make a model that predict and evaluate take', async () => {
+  const options = ['--good-only', '--base', 'net.onnx', '--base-size', '64x64', '--false-alarms', '0.2', ...onCpu];
+  const alone = await beltnetWorks(['train', 'pictures/dark', '--name', 'alone', ...options], { cwd });
+  expect(alone).toMatch(/scene: \d of 5 held-back good pictures raise the alarm/);
+  const lines = (await beltnetWorks(['predict', 'runs/alone', 'pictures/bright', '--json', ...onCpu], { cwd }))
+    .trim()
+    .split('\n');
+  const alerts = lines.map((line) => (JSON.parse(line) as { alert: boolean }).alert);
+  expect(alerts.filter(Boolean).length).toBeGreaterThan(0.9 * alerts.length);
+
+  const both = await beltnetWorks(
+    ['train', 'pictures', '--good-class', 'dark', '--name', 'both', '--json', ...options],
+    { cwd },
+  );
+  const { ways, way, model } = JSON.parse(both.trim().split('\n').at(-1) ?? '') as {
+    ways: { way: string; rocAuc: number }[];
+    way: string;
+    model: string;
+  };
+  expect(ways.map((one) => one.way)).toEqual(['scene', 'fixed-camera']);
+  expect(ways.find((one) => one.way === way)?.rocAuc).toBe(Math.max(...ways.map((one) => one.rocAuc)));
+  expect(readFileSync(join(cwd, model)).length).toBeLessThan(20e6);
+  const evaluated = await beltnetWorks(['evaluate', 'runs/both', 'pictures', '--json', ...onCpu], { cwd });
+  expect(JSON.parse(evaluated.trim().split('\n').at(-1) ?? '')).toMatchObject({ alert: { className: 'bright' } });
+});
+
+test.each<[string, string[], number, RegExp]>([
+  [
+    'class folders without a good one',
+    ['pictures'],
+    2,
+    /expected good pictures, or class folders with --good-class NAME/,
+  ],
+  [
+    'a class that is not there',
+    ['pictures', '--good-class', 'gray'],
+    2,
+    /--good-class: expected a folder in pictures \(bright, dark\), got 'gray'/,
+  ],
+  ['a rate of 0', ['pictures/dark', '--false-alarms', '0'], 2, /--false-alarms: expected a number above 0 and below 1/],
+  ['a folder that is not there', ['nowhere'], 3, /nowhere/],
+])('train --good-only refuses %s', async (_, args, expected, message) => {
+  const { code, stderr } = await beltnet(['train', '--good-only', ...args, ...onCpu], { cwd });
+  expect(stderr).toMatch(message);
+  expect(code).toBe(expected);
+});
