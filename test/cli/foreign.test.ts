@@ -84,7 +84,9 @@ test('good pictures alone make a model that predict and evaluate take', async ()
   expect(ways.find((one) => one.way === way)?.rocAuc).toBe(Math.max(...ways.map((one) => one.rocAuc)));
   expect(readFileSync(join(cwd, model)).length).toBeLessThan(20e6);
   const evaluated = await beltnetWorks(['evaluate', 'runs/both', 'pictures', '--json', ...onCpu], { cwd });
-  expect(JSON.parse(evaluated.trim().split('\n').at(-1) ?? '')).toMatchObject({ alert: { className: 'bright' } });
+  expect(JSON.parse(evaluated.trim().split('\n').at(-1) ?? '')).toMatchObject({
+    alert: { class: 'bright', rocAuc: 1 },
+  });
 });
 
 test.each<[string, string[], number, RegExp]>([
