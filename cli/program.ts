@@ -25,6 +25,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     () => import('./commands/compare.js'),
   ],
   predict: ['Classify pictures. Results are sorted by path.', () => import('./commands/predict.js')],
+  report: [
+    'Make one page of a run: curves, mistakes with heat maps, thresholds and costs, audit, model.',
+    () => import('./commands/report.js'),
+  ],
   explain: [
     'Show where in a picture that comes from what a model says of it: heat maps.',
     () => import('./commands/explain.js'),

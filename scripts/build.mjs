@@ -114,3 +114,38 @@ for (const product of products) await buildWasm(product);
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 runNode(tool('typescript/bin/tsc'), ['-p', 'tsconfig.json']);
 chmodSync(join(root, 'dist/cli/main.js'), 0o755);
+
+/** The report's page: one file, with its styles, its scripts and uPlot in it, and a place for the data. Only these scripts may run. */
+async function buildReport() {
+  const read = (path) => readFileSync(path, 'utf8');
+  const own = (name) => read(join(root, 'web/report', name));
+  const uPlot = dirname(tool('uplot/package.json'));
+  const { build } = await import('vite');
+  const lib = { entry: join(root, 'web/report/main.js'), formats: ['iife'], name: 'report' };
+  const [{ output }] = await build({
+    root,
+    configFile: false,
+    logLevel: 'error',
+    publicDir: false,
+    build: { write: false, lib },
+  });
+  const script = output[0].code;
+  const hash = createHash('sha256').update(script).digest('base64');
+  // 'self' lets a report that is served ask its own server; from a file nothing is its own.
+  const policy =
+    `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; ` +
+    "base-uri 'none'; form-action 'none'";
+  const page = own('report.html')
+    .replace('POLICY', () => policy)
+    .replace(
+      '<link rel="stylesheet" href="report.css" />',
+      () => `<style>${read(join(uPlot, 'dist/uPlot.min.css'))}\n${own('report.css')}</style>`,
+    )
+    .replace('<script src="report.js"></script>', () => `<script>${script}</script>`);
+  if (page.includes('report.css') || page.includes('src="report.js"'))
+    throw new Error('web/report/report.html: a place was not found');
+  mkdirSync(join(root, 'dist/report'), { recursive: true });
+  writeFileSync(join(root, 'dist/report/report.html'), page);
+}
+
+await buildReport();

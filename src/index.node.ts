@@ -127,3 +127,5 @@ export { trainRun, type RunTraining, type RunTrainingOptions } from './classifie
 export { serve, type Asked, type Route, type Served, type ServeOptions } from './serve/server.node.js';
 export { Refused, type Answer } from './serve/answers.js';
 export { labelledAs, listGoodPictures, type GoodPictures } from './classifier/good-only/good-pictures.node.js';
+export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classifier/report/report.node.js';
+export type { ReportData, ReportedPicture, ReportedRun, ReportedSet } from './classifier/report/report-data.node.js';

@@ -1,0 +1,109 @@
+/** Charts by uPlot. All are made anew when the page changes its colours or its width. */
+import uPlot from 'uplot';
+import { colour, make } from './dom.js';
+
+const charts = [];
+
+/**
+ * @param series [{ label, values, colour, dash, points }], all over `x`
+ * @param options { title, x, xLabel, series, range, marks: [{ at, text }], square }
+ */
+export function chart(parent, options) {
+  const box = make('div', { className: 'card' });
+  const holder = make('div', { role: 'img', 'aria-label': options.description });
+  box.append(make('h3', {}, options.title), holder);
+  if (options.words) box.append(make('p', { className: 'quiet' }, options.words));
+  parent.append(box);
+  const one = { holder, options, plot: null };
+  charts.push(one);
+  draw(one);
+}
+
+function draw(one) {
+  const { holder, options } = one;
+  one.plot?.destroy();
+  holder.replaceChildren();
+  const width = Math.max(220, holder.clientWidth || 480);
+  const axis = {
+    stroke: colour('quiet'),
+    grid: { stroke: colour('line'), width: 1 },
+    ticks: { stroke: colour('line') },
+    font: '12px system-ui',
+  };
+  const marks = options.marks ?? [];
+  const height = options.square ? Math.min(width, 300) : 240;
+  one.plot = new uPlot(
+    {
+      width,
+      height,
+      legend: { live: !options.plain },
+      cursor: { y: false, points: { size: 6 } },
+      scales: {
+        x: { time: false, ...(options.xRange && { range: options.xRange }) },
+        y: { ...(options.range && { range: options.range }), ...(options.log && { distr: 3 }) },
+      },
+      axes: [
+        {
+          ...axis,
+          label: options.xLabel,
+          labelFont: '12px system-ui',
+          labelSize: 18,
+          ...(options.whole && { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] }),
+        },
+        { ...axis, size: 52 },
+      ],
+      series: [
+        { label: options.xLabel },
+        ...options.series.map(({ label, colour: name, dash, points }) => ({
+          label,
+          stroke: colour(name),
+          width: 2,
+          spanGaps: true,
+          ...(dash && { dash }),
+          points: { show: points ?? options.x.length < 3 },
+          value: (_, value) => (value === null || value === undefined ? '–' : value.toPrecision(4)),
+        })),
+      ],
+      hooks: {
+        draw: [
+          (plot) => {
+            const { ctx: context, bbox } = plot;
+            context.save();
+            for (const { at, text, colour: name = 'ink' } of marks) {
+              const x = plot.valToPos(at, 'x', true);
+              context.strokeStyle = colour(name);
+              context.fillStyle = colour(name);
+              context.setLineDash([4, 4]);
+              context.beginPath();
+              context.moveTo(x, bbox.top);
+              context.lineTo(x, bbox.top + bbox.height);
+              context.stroke();
+              context.font = `${12 * devicePixelRatio}px system-ui`;
+              const isRight = x > bbox.left + bbox.width * 0.7;
+              context.textAlign = isRight ? 'right' : 'left';
+              context.fillText(text, x + (isRight ? -6 : 6), bbox.top + 14 * devicePixelRatio);
+            }
+            context.restore();
+          },
+        ],
+      },
+    },
+    [options.x, ...options.series.map(({ values }) => values)],
+    holder,
+  );
+}
+
+const drawAll = () => charts.forEach(draw);
+let waiting = 0;
+addEventListener('resize', () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(drawAll, 150);
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
+addEventListener('beforeprint', drawAll);
+addEventListener('afterprint', drawAll);
+
+export function clearCharts() {
+  for (const { plot } of charts) plot?.destroy();
+  charts.length = 0;
+}
