@@ -29,6 +29,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Make one page of a run: curves, mistakes with heat maps, thresholds and costs, audit, model.',
     () => import('./commands/report.js'),
   ],
+  relabel: [
+    "Apply a report's list of new labels to a copy of a manifest or of class folders.",
+    () => import('./commands/relabel.js'),
+  ],
   explain: [
     'Show where in a picture that comes from what a model says of it: heat maps.',
     () => import('./commands/explain.js'),

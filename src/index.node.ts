@@ -129,3 +129,5 @@ export { Refused, type Answer } from './serve/answers.js';
 export { labelledAs, listGoodPictures, type GoodPictures } from './classifier/good-only/good-pictures.node.js';
 export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classifier/report/report.node.js';
 export type { ReportData, ReportedPicture, ReportedRun, ReportedSet } from './classifier/report/report-data.node.js';
+export { serveReport, type ServedReport } from './serve/live-report.node.js';
+export { readNewLabels, relabel, type NewLabel } from './data/sources/relabel.node.js';

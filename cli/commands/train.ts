@@ -58,6 +58,7 @@ import { describeDevice, withDevice } from '../terminal/device.js';
 import { epochLine, ProgressLine } from '../terminal/epoch-log.js';
 import { stopInOrder } from '../terminal/interrupt.js';
 import { profileLines } from '../terminal/kernel-profile.js';
+import { openLive } from '../terminal/live.js';
 import {
   anyText,
   classWeight,
@@ -187,6 +188,7 @@ const flags = {
   reproducible: toggle(
     'the same weights, bit for bit, on every machine and in browsers: the cpu device without fused multiply-add (docs/proof.md)',
   ),
+  live: toggle('serve the report on this machine while the training goes on, and write RUN/report.html at its end'),
   profileKernels: toggle("after the training, the time of a step's kernels, FLOP/s, bytes/s, share of peak"),
   json: toggle('one JSON object a line on stdout: start, each epoch, profile, end'),
   ...augmentationFlags,
@@ -397,6 +399,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
         (isFineTuned ? `, of which ${model.countParameters({ trainable: true })} are trained` : ''),
     );
     output.say(`Run: ${run.directory}`);
+    const live = options.live ? await openLive(run.directory, epochs, output) : null;
     output.say();
 
     // Train
@@ -464,6 +467,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     const judged = await judgeRun(run, device, sets, { batchSize });
     const never = neverPredicted((judged.validation ?? judged.training)?.classes ?? {});
     output.emit({ ...end, neverPredicted: never });
+    await live?.finish(device);
     if (options.profileKernels) {
       const profiled = await model.profile(flows.training);
       const pictures = Math.min(batchSize, flows.training.sampleCount);

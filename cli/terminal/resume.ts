@@ -33,7 +33,7 @@ export interface Resumed<Options> {
 /** Options that change nothing in the weights. */
 const free = new Set([
   ...['resume', 'resumeOrStart', 'out', 'name', 'epochs', 'checkpointSeconds', 'device', 'threads', 'workers'],
-  ...['cache', 'cacheLimit', 'kernels', 'profileKernels', 'json'],
+  ...['cache', 'cacheLimit', 'kernels', 'profileKernels', 'live', 'json'],
 ]);
 
 /** Options that config.json has although they may not have been given. */

@@ -38,6 +38,8 @@ export interface ServeOptions {
   readonly port?: number;
   /** Names by which the server may be called, beside its address and localhost: `belt-3.factory`. */
   readonly names?: readonly string[];
+  /** Whether Node may end while the server is open. Default false. */
+  readonly isInBackground?: boolean;
   /** Milliseconds for a request to arrive, and for its answer. Default 10,000. */
   readonly mostTime?: number;
 }
@@ -94,6 +96,10 @@ export async function serve(options: ServeOptions): Promise<Served> {
   );
   server.maxConnections = MOST_CONNECTIONS;
   server.keepAliveTimeout = 5000;
+  if (options.isInBackground) {
+    server.unref();
+    server.on('connection', (socket) => socket.unref());
+  }
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
     const status = code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`);

@@ -55,12 +55,6 @@ export async function configOf(directory: string): Promise<Json> {
   throw new UsageError(`${directory}: expected the folder of a run with its config.json, got none`);
 }
 
-/** Whether a run's validation pictures chose its best epoch. */
-const mayChoose = (config: Json): boolean => asObject(config['data'])['mayChoose'] === true;
-
-export const bestOf = (epochs: readonly EpochRecord[], config: Json): EpochRecord | undefined =>
-  bestEpoch(epochs, mayChoose(config));
-
 /** The runs beside this one, itself included, by their start. */
 export async function runsBeside(directory: string): Promise<ReportedRun[]> {
   const parent = dirname(join(directory, '.'));
@@ -71,7 +65,7 @@ export async function runsBeside(directory: string): Promise<ReportedRun[]> {
       const config = asObject(await readJson(place, 'config.json'));
       if (config['started'] === undefined) return [];
       const epochs = await readEpochs(place);
-      const best = bestOf(epochs, config);
+      const best = bestEpoch(epochs);
       const { width, height } = asObject(asObject(config['preprocessing'])['size']);
       return [
         {

@@ -11,13 +11,14 @@ import { renderBatch } from '../../nn/training/batch-source.js';
 import { sizeOf } from '../../tensor/shape.js';
 import { loadClassifier, type NodeClassifier } from '../classifier.node.js';
 import type { OpenClassifierOptions } from '../classifier.js';
+import { bestEpoch } from '../epoch-record.js';
 import { evidenceOf } from '../evidence.js';
 import { precisionRecallCurve, rocCurve } from '../figures/curves.js';
 import { calibrationBins } from '../figures/probability-scores.js';
 import type { PictureUse } from '../picture-manifest.node.js';
 import type { Verdict } from '../verdict.js';
 import { predictAgain, readPredictions, type PredictedPicture } from './predictions.node.js';
-import { auditOf, bestOf, configOf, readEpochs, readJson, readText, runsBeside, settingsOf } from './read-run.node.js';
+import { auditOf, configOf, readEpochs, readJson, readText, runsBeside, settingsOf } from './read-run.node.js';
 import type { ReportData, ReportedSet } from './report-data.node.js';
 import { HEAT_SIDE, imageUrl, reportedPictures, type ShownPicture } from './report-pictures.node.js';
 
@@ -79,7 +80,7 @@ async function bareReport(directory: string, config: Readonly<Record<string, unk
   return {
     ...{ name: basename(join(directory, '.')), made: new Date().toISOString() },
     version: settings.find(([name]) => name === 'Version')?.[1] ?? '',
-    ...{ live: null, classNames: [], alert: null, epochs, bestEpoch: bestOf(epochs, config)?.epoch ?? null },
+    ...{ live: null, classNames: [], alert: null, epochs, bestEpoch: bestEpoch(epochs)?.epoch ?? null },
     ...{ sets: [], heatSide: HEAT_SIDE, augmented: null, layers: [], audit: await auditOf(directory) },
     ...{ card: await readJson(directory, 'card.json'), settings, runs: await runsBeside(directory), notes: [] },
   };
@@ -227,6 +228,11 @@ const template = new URL(
   import.meta.url.endsWith('.js') ? '../../../report/report.html' : '../../../dist/report/report.html',
   import.meta.url,
 );
+
+/** The content policy of the page, as it stands in it: its own script may run, and nothing else. */
+export const reportPolicy = (): string =>
+  /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(readFileSync(template, 'utf8'))?.[1] ??
+  "default-src 'none'";
 
 /** The report as one HTML file. What pictures and classes are called is text in it, whatever it is. */
 export function reportHtml(data: ReportData): string {

@@ -1,0 +1,195 @@
+/** The report in a real browser: what it shows, that it asks for nothing, that names are only text, and 10,000 pictures. */
+import { appendFileSync, cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { chromium, type Browser, type Page } from 'playwright';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium } from '../../scripts/machine.mjs';
+import { noteDevice } from '../support/devices.js';
+import { beltnet, beltnetWorks, noisyPng, startBeltnet, writeFiles } from './run-beltnet.js';
+
+const cwd = mkdtempSync(join(tmpdir(), 'beltnet-report-'));
+const device = ['--device', 'cpu'];
+const hostile = '<img src=x onerror=alert(1)>.png';
+let browser: Browser;
+
+beforeAll(async () => {
+  noteDevice('cpu');
+  const files: Record<string, Uint8Array> = {};
+  for (let n = 0; n < 40; n++) {
+    const label = n % 2 === 0 ? 'bright' : 'dark';
+    // Every tenth of the test looks like the other class.
+    const looks = n >= 20 && n % 10 < 2 ? (label === 'dark' ? 'bright' : 'dark') : label;
+    const name = n === 21 ? hostile : `${n}.png`;
+    files[`belt/${n < 20 ? 'train' : 'test'}/${label}/${name}`] = noisyPng(looks, n, 24, 20);
+  }
+  writeFiles(cwd, files);
+  const options = ['--size', '16x16', '--epochs', '6', '--batch', '4', '--alert-class', 'dark', '--name', 'first'];
+  await beltnetWorks(['train', 'belt', ...options, ...device], { cwd });
+  await beltnetWorks(['report', 'runs/first', ...device], { cwd });
+  browser = await chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox'] });
+});
+afterAll(async () => {
+  await browser.close();
+  rmSync(cwd, { recursive: true });
+});
+
+interface Opened {
+  readonly page: Page;
+  /** Requests and errors. */
+  readonly wrong: string[];
+}
+
+async function open(url: string, options: Parameters<Browser['newPage']>[0] = {}): Promise<Opened> {
+  const page = await browser.newPage(options);
+  const wrong: string[] = [];
+  page.on('request', (request) => {
+    if (!/^(data|blob):/.test(request.url()) && !request.isNavigationRequest()) wrong.push(`asks for ${request.url()}`);
+  });
+  page.on('pageerror', (error) => wrong.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
+  page.on('dialog', (dialog) => {
+    wrong.push(`says ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  await page.goto(url);
+  return { page, wrong };
+}
+
+const urlOf = (run: string): string => pathToFileURL(join(cwd, 'runs', run, 'report.html')).href;
+
+test('shows figures, curves, pictures with heat maps; asks for nothing; names are only text', async () => {
+  const { page, wrong } = await open(urlOf('first'));
+  expect(await page.title()).toBe('first · beltnet report');
+  expect(await page.locator('.verdict').textContent()).toMatch(
+    /^Of 10 pictures that show dark, .* of the 10 others, .* for nothing\.$/,
+  );
+  expect(await page.locator('.uplot').count()).toBeGreaterThanOrEqual(5);
+  await page.getByRole('button', { name: 'bright taken for dark: 2 of 10' }).click();
+  const pictures = page.locator('article.picture');
+  expect(await pictures.count()).toBe(2);
+  expect(await pictures.locator('canvas').count()).toBeGreaterThan(0);
+  await page.getByRole('button', { name: /^All/ }).click();
+  expect(await page.getByText(hostile).count()).toBe(1);
+  expect(await page.locator('img[src="x"]').count()).toBe(0);
+  await page.getByRole('button', { name: 'Enlarge 20.png' }).press('Enter');
+  expect(await page.getByRole('dialog').getByText('runs').count()).toBe(0);
+  await page.keyboard.press('Escape');
+  expect(await page.getByRole('dialog').count()).toBe(0);
+  const before = await page.locator('.outcome').textContent();
+  await page.getByLabel('Threshold', { exact: true }).fill('399');
+  expect(await page.locator('.outcome').textContent()).not.toBe(before);
+  expect(await page.getByText('conv2d_1').count()).toBeGreaterThan(0); // the layers
+  expect(wrong).toEqual([]);
+  await page.close();
+});
+
+test('new labels are downloaded, and relabel makes a copy of them', async () => {
+  const { page } = await open(urlOf('first'));
+  await page.getByRole('button', { name: /^All/ }).click();
+  await page.getByLabel(`New label of belt/test/dark/${hostile}`).selectOption('bright');
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download relabel.csv' }).click(),
+  ]);
+  await download.saveAs(join(cwd, 'relabel.csv'));
+  await page.close();
+  expect(readFileSync(join(cwd, 'relabel.csv'), 'utf8')).toBe(
+    `path,label,was\nbelt/test/dark/${hostile},bright,dark\n`,
+  );
+  await beltnetWorks(['relabel', 'relabel.csv', 'belt', '--out', 'corrected'], { cwd });
+  expect(statSync(join(cwd, 'corrected/test/bright', hostile)).size).toBe(
+    statSync(join(cwd, 'belt/test/dark', hostile)).size,
+  );
+});
+
+describe('for everybody', () => {
+  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  test.each([
+    ['light', { colorScheme: 'light' }],
+    ['dark', { colorScheme: 'dark' }],
+    ['phone', { viewport: { width: 360, height: 740 }, isMobile: true }],
+  ] as const)('%s: axe finds nothing serious, nothing is wider than the screen', async (_, options) => {
+    const { page } = await open(urlOf('first'), options);
+    await page.evaluate(axe);
+    const found = await page.evaluate(
+      async () =>
+        (
+          await (
+            globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string }[] }> } }
+          ).axe.run()
+        ).violations,
+    );
+    expect(found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id)).toEqual([]);
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    await page.close();
+  });
+});
+
+test('10,000 pictures stay usable, under 20 MB; what is left out is said', async () => {
+  cpSync(join(cwd, 'runs/first'), join(cwd, 'runs/large'), { recursive: true });
+  const table = join(cwd, 'runs/large/predictions.csv');
+  const [head] = readFileSync(table, 'utf8').split('\n');
+  writeFileSync(table, `${head}\n`);
+  const line = (n: number): string => {
+    const [label, file] = n % 2 === 0 ? ['bright', 'belt/test/bright/22.png'] : ['dark', 'belt/test/dark/23.png'];
+    const dark = n % 4 === 0 ? 0.9 : n / 20_000; // a quarter of all is wrong
+    return `${file},${label},test,${dark > 0.5 ? 'dark' : 'bright'},${dark > 0.5},,,${1 - dark},${dark}\n`;
+  };
+  appendFileSync(table, Array.from({ length: 10_000 }, (_, n) => line(n)).join(''));
+  const { stdout } = await beltnet(['report', 'runs/large', '--json', ...device], { cwd });
+  const { bytes, pictures } = JSON.parse(stdout) as { bytes: number; pictures: number };
+  expect(pictures).toBe(10_000);
+  expect(bytes).toBeLessThan(20e6);
+  const { page, wrong } = await open(urlOf('large'));
+  expect(await page.locator('#summary').textContent()).toMatch(/more mistakes stand as rows without picture/);
+  expect(await page.locator('#shown').textContent()).toMatch(
+    /^Mistakes: \d,\d+ pictures; 1,0\d\d with the picture, [\d,]+ as rows below/,
+  );
+  expect(await page.locator('article.picture').count()).toBe(48);
+  await page.getByRole('button', { name: 'More pictures' }).click();
+  expect(await page.locator('article.picture').count()).toBe(96);
+  expect(wrong).toEqual([]);
+  await page.close();
+});
+
+test('live: epochs come into the open page, and the whole report at the end', async () => {
+  const options = [
+    '--size',
+    '16x16',
+    '--epochs',
+    '60',
+    '--batch',
+    '4',
+    '--alert-class',
+    'dark',
+    '--name',
+    'live',
+    '--live',
+  ];
+  const { until, finished, child } = startBeltnet(['train', 'belt', ...options, ...device], { cwd });
+  let said = '';
+  child.stdout?.on('data', (text: string) => (said += text));
+  await until('Live: http://127.0.0.1:');
+  const url = /Live: (\S+)/.exec(said)?.[1] ?? '';
+  const page = await browser.newPage();
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url(), url).origin));
+  await page.goto(url);
+  await page.locator('.verdict').waitFor({ timeout: 60_000 });
+  expect(await page.locator('article.picture').count()).toBeGreaterThan(0);
+  expect(new Set(asked.filter((origin) => origin !== 'null'))).toEqual(new Set([url]));
+  await page.close();
+  expect((await finished).code).toBe(0);
+  expect(statSync(join(cwd, 'runs/live/report.html')).size).toBeGreaterThan(100_000);
+});
+
+test('what is no run is refused', async () => {
+  const { code, stderr } = await beltnet(['report', 'belt', ...device], { cwd });
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining("expected the folder of a run with its config.json, got 'belt'"),
+  ]);
+});
