@@ -1,13 +1,19 @@
 /** Relabelling: a corrected copy, nothing of what was given changed, and nothing written where something is wrong. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSplits } from 'beltnet';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import { beltnet, beltnetWorks, noisyPng, writeFiles } from './run-beltnet.js';
+import { readNewLabels, relabel } from 'beltnet';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readManifest } from '../../src/data/sources/manifest.node.js';
+import { beltnetWorks, noisyPng, writeFiles } from './run-beltnet.js';
 
 const cwd = mkdtempSync(join(tmpdir(), 'beltnet-relabel-'));
-afterAll(() => rmSync(cwd, { recursive: true }));
+const home = process.cwd();
+beforeAll(() => process.chdir(cwd)); // paths of the table are told from here
+afterAll(() => {
+  process.chdir(home);
+  rmSync(cwd, { recursive: true });
+});
 const pictures = ['train/gap/a.png', 'train/gap/=b, "c".png', 'train/ok/d.png', 'test/gap/e.png', 'test/ok/f.png'];
 const content = (folder: string): Record<string, string> =>
   Object.fromEntries(
@@ -43,7 +49,7 @@ test('of class folders: the pictures stand in their new folders, and the folder 
   const back =
     'path,label,was\nnew/train/ok/a.png,gap,ok\n"new/train/ok/=b, ""c"".png",gap,ok\nnew/test/gap/f.png,ok,gap\n';
   writeFileSync(join(cwd, 'back.csv'), back);
-  await beltnetWorks(['relabel', 'back.csv', 'new', '--out', 'again'], { cwd });
+  await relabel('new', await readNewLabels('back.csv'), 'again');
   expect(content('again')).toEqual(before);
 });
 
@@ -60,18 +66,19 @@ describe('of manifests', () => {
         ? ['path,label,split,note', ...rows.map((row) => Object.values(row).map(cell).join(','))].join('\n')
         : rows.map((row) => JSON.stringify(row)).join('\n');
       writeFileSync(join(cwd, name), text);
-      const out = `sub.${name}`;
-      await beltnetWorks(['relabel', 'relabel.csv', name, '--out', out], { cwd });
+      mkdirSync('other');
+      const out = `other/${name}`;
+      await relabel(name, await readNewLabels('relabel.csv'), out);
       expect(readFileSync(join(cwd, name), 'utf8')).toBe(text);
       expect(readFileSync(join(cwd, out), 'utf8').match(/kept/g)).toHaveLength(5);
-      const { training } = await openSplits(join(cwd, out));
-      expect(training.files.map(({ path, label }) => [path.slice(cwd.length + 1), training.classNames[label]])).toEqual(
-        [
-          ['belt/train/gap/=b, "c".png', 'ok'],
-          ['belt/train/gap/a.png', 'ok'],
-          ['belt/train/ok/d.png', 'ok'],
-        ],
-      );
+      const { training } = await readManifest(join(cwd, out));
+      expect(
+        training?.files.map(({ path, label }) => [path.slice(cwd.length + 1), training.classNames[label]]),
+      ).toEqual([
+        ['belt/train/gap/=b, "c".png', 'ok'],
+        ['belt/train/gap/a.png', 'ok'],
+        ['belt/train/ok/d.png', 'ok'],
+      ]);
     },
   );
 });
@@ -123,9 +130,8 @@ describe('nothing is written', () => {
   ])('for %s', async (_, table, source, out, code, words) => {
     writeFileSync(join(cwd, 'relabel.csv'), table);
     const before = content('.');
-    const finished = await beltnet(['relabel', 'relabel.csv', source, '--out', out], { cwd });
-    expect(finished.stderr).toMatch(words);
-    expect(finished.code).toBe(code);
+    const done = readNewLabels('relabel.csv').then((labels) => relabel(source, labels, out));
+    await expect(done).rejects.toMatchObject({ exitCode: code, message: expect.stringMatching(words) });
     expect(content('.')).toEqual(before);
     expect(existsSync(join(cwd, `${out}.unfinished`))).toBe(false);
   });

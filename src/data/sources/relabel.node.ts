@@ -1,5 +1,5 @@
 /** New labels for pictures: a corrected copy of a manifest or of class folders. What is given is never changed. */
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { DataError, DiskError, UsageError } from '../../errors.js';
@@ -64,8 +64,7 @@ export async function relabel(
   labels: readonly NewLabel[],
   out: string,
 ): Promise<{ pictures: number; changed: number }> {
-  if (fileKind(out) !== 'nothing')
-    throw new UsageError(`out: expected a new file or folder, got '${out}', which exists`);
+  if (existsSync(out)) throw new UsageError(`out: expected a new file or folder, got '${out}', which exists`);
   if (labels.length === 0) throw new DataError('relabel: expected pictures with new labels, got none');
   const wanted = new Map(labels.map((one) => [resolve(one.file), one]));
   const counts = isManifest(source)
