@@ -48,7 +48,7 @@ async function train(device, training, { epochs, classWeight, seed }) {
   const { model, recipe } = plan;
   const flows = await trainingFlows(plan, training, null, 32);
   const weights = classWeight === 'balanced' ? { classWeight: classWeightsFor('balanced', training) } : {};
-  model.compile({ device, ...recipe, ...weights });
+  model.compile({ device, optimizer: recipe.optimizer, loss: recipe.loss, ...weights });
   await model.fit(flows.training, { epochs });
   return { model, info: flows.info, device, name: 'model' };
 }

@@ -1,10 +1,11 @@
 /** The README's programs, run as they stand there. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bytesOf, tinyModel } from './classifier/tiny-model.js';
+import { noteDevice } from './support/devices.js';
 import { synthesize } from '../src/data/belt/synthetic.node.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -42,4 +43,32 @@ test('a graph', () => {
 
 test('a gradient', () => {
   expect(run(programs[3])).toMatch(/^relu \[3\] → \[3\]\nsum \[3\] → \[\]\n.*0, 0\.333\d*, 0\.333\d*/s);
+});
+
+test('from pictures to an alarm: train, evaluate, threshold, predict', () => {
+  noteDevice('cpu');
+  const [, block] = /\*\*From pictures to an alarm\*\*.*?```sh\n(.*?)```/s.exec(
+    readFileSync(join(root, 'README.md'), 'utf8'),
+  )!;
+  const outputs: string[] = [];
+  for (const line of block.trimEnd().split('\n')) {
+    const [program, ...words] = line.replace(/ +#.*$/, '').split(' ');
+    expect(program).toBe('beltnet');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...words], {
+      ...{ cwd: folder, encoding: 'utf8', env: { ...process.env, BELTNET_CACHE: join(folder, 'cache') } },
+    });
+    expect([line, status, stderr]).toEqual([
+      line,
+      words.includes('--exit-code') ? 10 : 0,
+      expect.not.stringContaining('were in training'),
+    ]);
+    outputs.push(stdout);
+  }
+  const [, before, chosen, after, predicted] = outputs;
+  expect(before).toContain('Data: belt/test_set\n');
+  expect(chosen).toMatch(/Data: belt\/training_set \(those that did not train the model\)\n/);
+  const threshold = /the alert is raised from ([\d.]+) on/.exec(chosen)![1];
+  expect(before).toContain('from 0.5 on');
+  expect(after).toContain(`from ${threshold} on`);
+  expect(predicted).toContain('ALERT');
 });
