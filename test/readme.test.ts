@@ -15,7 +15,7 @@ const programs = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```
 // Inside the package, so that its own name leads to its dist.
 const folder = mkdtempSync(join(root, 'test', '.readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-beforeAll(() => synthesize(join(folder, 'belt'), { count: 32, width: 64, height: 48, seed: 0 }));
+beforeAll(() => synthesize(join(folder, 'belt'), { count: 64, width: 64, height: 48, seed: 0 }));
 
 function run(program: string): string {
   const path = join(folder, 'program.mjs'); // the programs have no types, so that JavaScript will do

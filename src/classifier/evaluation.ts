@@ -10,6 +10,7 @@ import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { figuresOf, type Figures } from './alarm-figures.js';
 import type { Classifier } from './classifier.js';
 import { evidenceStepwise, type Evidence, type JudgedPictures } from './evidence.js';
+import { logLoss } from './figures/probability-scores.js';
 import { pixelHashes } from './pixel-hash.js';
 import { preparationOf } from './preparation.js';
 import { Predictor } from './predictor.js';
@@ -42,7 +43,7 @@ const expectPlaced: Check = (value, what) => {
 /** All figures but the loss are of the pictures that have a verdict. */
 export interface Evaluation extends Figures {
   readonly pictures: number;
-  /** Mean loss; null when a picture has no verdict, since the mean is no number then. */
+  /** Mean loss of the network, before any temperature; null when a picture has no verdict, since the mean is no number then. */
   readonly loss: number | null;
   /** Pictures whose scores are no numbers. */
   readonly unjudged: readonly { readonly file: string; readonly label: string; readonly error: NotANumberError }[];
@@ -60,9 +61,16 @@ export async function evaluateClassifier(
   dataset: Dataset,
   options: EvaluationOptions = {},
 ): Promise<Evaluation> {
-  const { judged, ...figures } = await judgeSet(placed, dataset, options);
-  const { model, info } = placed;
-  const loss = figures.unjudged.length === 0 ? (await model.evaluate(flowOver(dataset, info, options))).loss : null;
+  expectPlaced(placed, 'the model to be judged');
+  expectDataset(dataset, 'the pictures to judge by');
+  expectObject(options, 'the options of an evaluation');
+  const { model, info, device, name } = placed;
+  const predictor = await Predictor.of(model, info, device, name);
+  const flow = flowOver(dataset, info, options);
+  const { predictions, loss: given } = await predictor.judge(flow).finally(() => predictor.destroy());
+  const { judged, ...figures } = judgePredictions(predictions, dataset, info);
+  const rows = predictions.map(({ probabilities }) => probabilities);
+  const loss = figures.unjudged.length === 0 ? (given ?? logLoss(dataset.labels, rows)) : null;
   const { groups, pixels: hashes = await pixelHashes(dataset) } = options;
   const pictures = {
     ...judged,

@@ -5,6 +5,7 @@ import { Concatenate } from '../nn/layers/merging.js';
 import { Model } from '../nn/model.js';
 import { applyNodes, takeWeights } from '../nn/reuse.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
+import { NotANumberError } from '../errors.js';
 import type { Device } from '../tensor/device.js';
 import { unlikeOf, type UnlikeOfLayer } from './base/unlike-section.js';
 import { unlikeness } from './base/unlike.js';
@@ -48,6 +49,26 @@ export class Predictor {
       },
     });
     return all;
+  }
+
+  /**
+   * The same of labelled pictures, with their mean loss, in one pass.
+   * @returns as loss null where a picture's scores are no numbers, or where it is not computed beside how unlike pictures are
+   */
+  async judge(batches: Batches): Promise<{ predictions: Prediction[]; loss: number | null }> {
+    if (this.#unlike) return { predictions: await this.predict(batches), loss: null };
+    const predictions: Prediction[] = [];
+    const onScores = (indices: Uint32Array, scores: Float32Array): void => {
+      for (const [n, index] of indices.entries())
+        predictions[index] = this.#read(scores.subarray(n * this.#units, (n + 1) * this.#units));
+    };
+    try {
+      const { loss } = await this.#model.evaluate(batches, { onScores });
+      return { predictions, loss };
+    } catch (error) {
+      if (!(error instanceof NotANumberError)) throw error;
+      return { predictions: await this.predict(batches), loss: null }; // which pictures have no verdict is told one by one
+    }
   }
 
   #read(row: Float32Array): Prediction {
