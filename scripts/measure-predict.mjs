@@ -31,14 +31,14 @@ const length = size.width * size.height * 3;
 const prepared = new Uint8Array(count * length);
 
 const tasks = {
-  async decode() {
-    const { pictures, close } = await streamPictures([join(folder, 'many')], classifier.preparation.picture);
+  decode: async () => {
+    const stream = await streamPictures([join(folder, 'many')], classifier.preparation.picture);
     const indices = Uint32Array.from({ length: 32 }, (_, n) => n);
     for (let first = 0; first < count; first += 32) {
       const some = indices.subarray(0, Math.min(32, count - first)).map((n) => first + n);
-      await pictures.read(some, prepared.subarray(first * length));
+      await stream.pictures.read(some, prepared.subarray(first * length));
     }
-    await close();
+    await stream.close();
   },
   infer: () => classifier.predict(prepared),
   predict: () => classifier.classifyPaths([join(folder, 'many')], { onResult: () => {} }),

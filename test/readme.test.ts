@@ -15,7 +15,7 @@ const programs = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```
 // Inside the package, so that its own name leads to its dist.
 const folder = mkdtempSync(join(root, 'test', '.readme-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-beforeAll(() => synthesize(join(folder, 'belt'), { count: 64, width: 64, height: 48, seed: 0 }));
+beforeAll(() => synthesize(join(folder, 'belt'), { count: 32, width: 64, height: 48, seed: 0 }));
 
 function run(program: string): string {
   const path = join(folder, 'program.mjs'); // the programs have no types, so that JavaScript will do
@@ -45,8 +45,10 @@ test('a gradient', () => {
   expect(run(programs[3])).toMatch(/^relu \[3\] → \[3\]\nsum \[3\] → \[\]\n.*0, 0\.333\d*, 0\.333\d*/s);
 });
 
-test('from pictures to an alarm: train, evaluate, threshold, predict', () => {
+test('from pictures to an alarm: train, evaluate, threshold, predict', async () => {
   noteDevice('cpu');
+  const cwd = join(folder, 'alarm');
+  await synthesize(join(cwd, 'belt'), { count: 64, width: 64, height: 48, seed: 1, workers: 0 });
   const [, block] = /\*\*From pictures to an alarm\*\*.*?```sh\n(.*?)```/s.exec(
     readFileSync(join(root, 'README.md'), 'utf8'),
   )!;
@@ -55,7 +57,7 @@ test('from pictures to an alarm: train, evaluate, threshold, predict', () => {
     const [program, ...words] = line.replace(/ +#.*$/, '').split(' ');
     expect(program).toBe('beltnet');
     const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...words], {
-      ...{ cwd: folder, encoding: 'utf8', env: { ...process.env, BELTNET_CACHE: join(folder, 'cache') } },
+      ...{ cwd, encoding: 'utf8', env: { ...process.env, BELTNET_CACHE: join(cwd, 'cache') } },
     });
     expect([line, status, stderr]).toEqual([
       line,

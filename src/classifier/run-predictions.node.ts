@@ -9,6 +9,7 @@ import { csvLine } from './csv.js';
 import { judgeSet, type JudgedSet } from './evaluation.js';
 import type { PictureUse } from './picture-manifest.node.js';
 import type { Run } from './run.node.js';
+import { KNOWN_SECTIONS } from './tuning.js';
 
 type SetsOfRun = Readonly<Partial<Record<PictureUse, Dataset | null>>>;
 
@@ -28,8 +29,10 @@ export async function judgeRun(
   expectObject(sets, 'judgeRun: sets');
   expectObject(options, 'judgeRun: options');
   const { batchSize = 32 } = options;
-  const placed = await placeModel(await openModelFile(run.directory), { device, batchSize }, () =>
-    Promise.resolve(device),
+  const placed = await placeModel(
+    await openModelFile(run.directory, { knownSections: KNOWN_SECTIONS }),
+    { device, batchSize },
+    () => Promise.resolve(device),
   );
   try {
     const judged: Partial<Record<PictureUse, JudgedSet>> = {};

@@ -15,6 +15,8 @@ import type { Model } from '../../nn/model.js';
 import { IMAGENET, preprocessingOf } from '../preparation.js';
 import { BASE_SECTION, featureLayersOf, type Base } from './features.js';
 import type { ComputeFeatures, KeepFeatures } from './extract.js';
+import { modelFileOf } from '../run.node.js';
+import { KNOWN_SECTIONS } from '../tuning.js';
 
 /** Bases of the package; bases/README.md says where they come from. */
 export const bundledBases = ['darknet-tiny'] as const;
@@ -23,7 +25,7 @@ export const bundledBases = ['darknet-tiny'] as const;
 const folder = new URL(import.meta.url.endsWith('.js') ? '../../../../bases/' : '../../../bases/', import.meta.url);
 
 /**
- * @param given a name of `bundledBases`, or a model file, beltnet's or an ONNX file
+ * @param given a name of `bundledBases`, a model file, beltnet's or an ONNX file, or the folder of a run
  * @param layers whose means are the features; by default those that the file names, else its last that gives a map
  * @throws UsageError for a name that is neither; ModelFileError for a file that is no model or has no such layers
  */
@@ -31,12 +33,12 @@ export async function openBase(given: string, layers?: readonly string[]): Promi
   expectPath(given, 'openBase: base');
   if (layers !== undefined) expectArray(layers, 'openBase: layers');
   const isBundled = (bundledBases as readonly string[]).includes(given);
-  const path = isBundled ? fileURLToPath(new URL(`${given}.safetensors`, folder)) : given;
+  const path = isBundled ? fileURLToPath(new URL(`${given}.safetensors`, folder)) : modelFileOf(given);
   if (!isBundled && !existsSync(path))
     throw new UsageError(`base: expects ${bundledBases.join(', ')} or a model file, got '${given}', which is no file`);
   const { model, info }: Opened = /\.onnx$/i.test(path)
     ? await onnxBase(path)
-    : await loadModel(path, { knownSections: [BASE_SECTION] });
+    : await loadModel(path, { knownSections: [BASE_SECTION, ...KNOWN_SECTIONS] });
   const named = info.sections?.[BASE_SECTION] !== undefined;
   const lastMap = model.nodes.findLast(({ shape }) => shape.length === 3)?.layer.name;
   const unknown = layers?.find((name) => !model.layers.some((layer) => layer.name === name));
