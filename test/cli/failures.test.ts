@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { noteDevice } from '../support/devices.js';
-import { beltnet, beltnetWorks, noisyPng, runFiles, startBeltnet, writeClasses, writeFiles } from './run-beltnet.js';
+import {
+  beltnet,
+  beltnetWorks,
+  finishedRunFiles,
+  noisyPng,
+  runFiles,
+  startBeltnet,
+  writeClasses,
+  writeFiles,
+} from './run-beltnet.js';
 
 let cwd: string;
 const cpu = ['--device', 'cpu'];
@@ -82,7 +91,7 @@ describe('each failure has its exit code and one line', () => {
     [['train', 'belt', '--validation-steps', '3'], 2, '--validation-steps: belt has no validation pictures'],
     [['train', 'belt', '--name', '../up'], 2, '--name: expected'],
     [['predict', 'runs/taken', 'belt', '--json', '--csv'], 2, "'--json' cannot be used with option '--csv'"],
-    [['predict', 'runs/taken'], 2, "missing required argument 'paths'"],
+    [['predict', 'runs/taken'], 2, 'expected pictures, or --files-from with their paths'],
     [['train', 'nowhere'], 3, 'nowhere: expected a folder of pictures'],
     [['train', 'text.safetensors'], 3, 'received a file'],
     [['train', 'one'], 3, 'expected 2 to 256 class folders'],
@@ -137,7 +146,7 @@ describe('each failure has its exit code and one line', () => {
     const before = readFileSync(join(cwd, 'runs/taken/last.safetensors'));
     expect(await failureOf(['train', 'belt', ...cpu, '--name', 'taken', '--seed', '4'])).toMatchObject({ code: 8 });
     expect(readFileSync(join(cwd, 'runs/taken/last.safetensors')).equals(before)).toBe(true);
-    expect(readdirSync(join(cwd, 'runs/taken'))).toHaveLength(runFiles.length - 1);
+    expect(readdirSync(join(cwd, 'runs/taken'))).toHaveLength(finishedRunFiles.length - 1);
   });
 
   test('--debug adds the stack trace', async () => {
