@@ -7,7 +7,7 @@ import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { beltnetWorks, program, finishedRunFiles, startBeltnet, writeClasses, writeFiles } from '../cli/run-beltnet.js';
+import { beltnetWorks, program, runFiles, startBeltnet, writeClasses, writeFiles } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
 
 const cpu = ['--device', 'cpu'];
@@ -46,6 +46,9 @@ describe('every command ends with code 8 and says why', () => {
     ['predict', 'runs/good', 'belt', ...cpu],
     ['predict', 'runs/good', 'belt', ...cpu, '--json'],
     ['predict', 'runs/good', 'belt', ...cpu, '--csv'],
+    ['runs'],
+    ['explain', 'runs/good', 'belt/dark/001.png', ...cpu, '--out', 'explained-PLACE'],
+    ['compare', 'runs/good', 'runs/good'],
     ['preview', 'belt', '--rotation', '10', '--out', 'sheet-PLACE.png'],
     ['audit', 'belt'],
     ['synth', 'synth-PLACE', '--count', '4', '--size', '64x48'],
@@ -93,7 +96,7 @@ test('a training whose reader goes away keeps the model of its last epoch', asyn
   const epoch = Number(/is the model after epoch (\d+)\n$/.exec(stderr)?.[1]);
   expect(epoch).toBeGreaterThanOrEqual(2);
   expect(readFileSync(join(cwd, 'runs/head/results.csv'), 'utf8').trimEnd().split('\n')).toHaveLength(epoch + 1);
-  expect(readdirSync(join(cwd, 'runs/head')).toSorted()).toEqual(finishedRunFiles);
+  expect(readdirSync(join(cwd, 'runs/head')).toSorted()).toEqual(runFiles);
   await beltnetWorks(['predict', 'runs/head', 'belt', ...cpu], { cwd });
 });
 
