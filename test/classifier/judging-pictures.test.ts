@@ -79,7 +79,7 @@ describe('which pictures', () => {
   test('a part that is not there is refused', async () => {
     await expect(
       picturesFor('judge', join(folder, 'tested'), { record: null, insisted: 'validation' }),
-    ).rejects.toThrow('has the parts training, test, got validation');
+    ).rejects.toThrow("has the parts training, test, got 'validation'");
   });
 
   test('what a run kept from its training may choose, from folders without val/, too', async () => {
