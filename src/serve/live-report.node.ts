@@ -1,4 +1,6 @@
 /** The report of a training that goes on, on this machine: the page asks every other second for what is new. */
+import { UsageError } from '../errors.js';
+import { expectObject, received } from '../expect.js';
 import { reportHtml, reportPolicy } from '../classifier/report/report.node.js';
 import type { ReportData } from '../classifier/report/report-data.node.js';
 import { serve, type Served, type ServeOptions } from './server.node.js';
@@ -13,6 +15,9 @@ export async function serveReport(
   data: () => Promise<ReportData>,
   options: Omit<ServeOptions, 'routes' | 'roots'> = {},
 ): Promise<ServedReport> {
+  if (typeof data !== 'function')
+    throw new UsageError(`serveReport: expects a function that gives the data, got ${received(data)}`);
+  expectObject(options, 'serveReport: options');
   let askedAt: number | null = null;
   const asked = (): Promise<ReportData> => {
     askedAt = performance.now();

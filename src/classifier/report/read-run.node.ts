@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UsageError } from '../../errors.js';
+import { received } from '../../expect.js';
 import { readWholeFile } from '../../files.node.js';
 import { bestEpoch, type EpochRecord } from '../epoch-record.js';
 import { readConfig } from '../run.node.js';
@@ -50,6 +51,8 @@ export async function readEpochs(directory: string): Promise<EpochRecord[]> {
 
 /** @throws UsageError for a folder that is no run */
 export async function configOf(directory: string): Promise<Json> {
+  if (typeof directory !== 'string')
+    throw new UsageError(`report: expects the folder of a run, got ${received(directory)}`);
   const config = await readConfig(directory);
   if (config) return config;
   throw new UsageError(`${directory}: expected the folder of a run with its config.json, got none`);

@@ -1,7 +1,8 @@
 /** The report of a run: everything that its folder and its pictures say, in one file that asks nobody for anything. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { BeltnetError } from '../../errors.js';
+import { BeltnetError, UsageError } from '../../errors.js';
+import { expectObject, received } from '../../expect.js';
 import type { AugmentationOptions } from '../../data/augmentation.js';
 import { DataFlow } from '../../data/batches.js';
 import type { Picture } from '../../data/pictures/picture.js';
@@ -42,6 +43,7 @@ export async function liveReportOf(directory: string, epochs: number): Promise<R
  * @throws UsageError for a folder that is no run; ModelFileError; NoDeviceError
  */
 export async function reportOf(directory: string, options: ReportOptions = {}): Promise<ReportData> {
+  expectObject(options, 'report: options');
   const { onProgress = () => {}, ...opening } = options;
   const config = await configOf(directory);
   const bare = await bareReport(directory, config);
@@ -234,9 +236,20 @@ export const reportPolicy = (): string =>
   /http-equiv="Content-Security-Policy"\s+content="([^"]*)"/.exec(readFileSync(template, 'utf8'))?.[1] ??
   "default-src 'none'";
 
+function jsonOf(data: ReportData): string {
+  try {
+    return JSON.stringify(data);
+  } catch (error) {
+    throw new UsageError(`report: expects what reportOf gives, got ${(error as Error).message}`); // a BigInt, a circle
+  }
+}
+
 /** The report as one HTML file. What pictures and classes are called is text in it, whatever it is. */
 export function reportHtml(data: ReportData): string {
-  const json = JSON.stringify(data).replace(
+  expectObject(data, 'report: data');
+  if (!Array.isArray(data.sets) || !Array.isArray(data.epochs))
+    throw new UsageError(`report: expects what reportOf gives, got ${received(data)}`);
+  const json = jsonOf(data).replace(
     /[<\u2028\u2029]/g,
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

@@ -3,6 +3,7 @@ import { constants, existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { DataError, DiskError, UsageError } from '../../errors.js';
+import { expectPath, received } from '../../expect.js';
 import { type FileKind, readWholeFile, writeFileAtomically } from '../../files.node.js';
 import { fileKind, withSlashes } from './folder.node.js';
 import { isManifest } from './manifest.node.js';
@@ -36,6 +37,7 @@ const unquoted = (text = ''): string => text.replace(/^'(?=[=+\-@])/, '');
 
 /** A report's relabel.csv: `path,label,was`. @throws DataError for a table without these, or with two labels for a picture */
 export async function readNewLabels(path: string): Promise<NewLabel[]> {
+  expectPath(path, 'readNewLabels: path');
   const rows = await readTable(path);
   const seen = new Map<string, string>();
   return rows.map((row, index) => {
@@ -64,6 +66,11 @@ export async function relabel(
   labels: readonly NewLabel[],
   out: string,
 ): Promise<{ pictures: number; changed: number }> {
+  for (const path of [source, out]) expectPath(path, 'relabel: source and out');
+  const isLabel = (one: Partial<NewLabel> | null): boolean =>
+    typeof one?.file === 'string' && typeof one.label === 'string';
+  if (!Array.isArray(labels) || !labels.every(isLabel))
+    throw new UsageError(`relabel: expects what readNewLabels gives, got ${received(labels)}`);
   if (existsSync(out)) throw new UsageError(`out: expected a new file or folder, got '${out}', which exists`);
   if (labels.length === 0) throw new DataError('relabel: expected pictures with new labels, got none');
   const wanted = new Map(labels.map((one) => [resolve(one.file), one]));
