@@ -71,7 +71,7 @@ export {
   type ClassifyPathsOptions,
   type FileClassification,
 } from './classifier/classifier.node.js';
-export { learnUnknown, tellsUnknown } from './classifier/base/tell-unknown.node.js';
+export { learnUnknown, tellsUnknown } from './classifier/base/learn-unknown.node.js';
 /** A network to train, from a file of Keras' JSON. @throws ModelFileError */
 export async function loadNetwork(path: string): Promise<NetworkBuilder> {
   return (await import('./classifier/network-file.node.js')).loadNetwork(path); // with the library that checks JSON

@@ -314,6 +314,20 @@ export {
 } from './classifier/figures/threshold.js';
 export { fitTemperature, withTemperature, type Calibration } from './classifier/figures/temperature.js';
 export { onBase, type Base } from './classifier/base/features.js';
+export {
+  faultLimitsOf,
+  FAULTS_SECTION,
+  faultsOf,
+  learnFaultLimits,
+  learnFaults,
+  pictureFaults,
+  pictureFigures,
+  type FaultLimits,
+  type PictureFault,
+  type PictureFigures,
+} from './classifier/picture-faults.js';
+export { learnByGuard, type UnknownOptions } from './classifier/base/learn-unknown.js';
+export { inWords as strangersInWords, type ToldStrangers } from './classifier/base/strangers.js';
 export { type ComputeFeatures, type ExtractOptions, type KeepFeatures } from './classifier/base/extract.js';
 export {
   basePreparation,

@@ -47,7 +47,7 @@ export const command = defineCommand({
       const { info, name } = classifier;
       const calibration = options.calibrate ? await calibrate(judged) : null;
 
-      const { pictures, loss, accuracy, classes, alert, unjudged, unknown, evidence } = evaluation;
+      const { pictures, loss, accuracy, classes, alert, unjudged, unknown, faults, evidence } = evaluation;
       output.emit({
         ...{ model: name, data: dataset.name, part, ...(split !== undefined && { split, seed }), difficulty },
         ...(inTraining !== null && { inTraining }),
@@ -55,6 +55,7 @@ export const command = defineCommand({
         ...(calibration && { calibration }),
         ...(unjudged.length > 0 && { unjudged: unjudged.map(({ file, error }) => ({ file, error: error.message })) }),
         ...(unknown !== undefined && { unknown }),
+        ...(faults && { faults }),
         ...{ skipped: dataset.skipped, device: facts },
       });
       for (const line of [
@@ -69,6 +70,12 @@ export const command = defineCommand({
       }
       if (unknown !== undefined)
         output.say(`Unlike the pictures of the training (unknown): ${unknown} of ${count(pictures, 'picture')}`);
+      if (faults && Object.keys(faults).length > 0)
+        output.say(
+          `Faults of pictures: ${Object.entries(faults)
+            .map((each) => each.join(' '))
+            .join(', ')}`,
+        );
       for (const { error } of unjudged) note(`beltnet: ${error.message}`);
       const only = onlyClass(evaluation);
       if (only !== null) note(`warning: the model takes every picture for '${only}'`);

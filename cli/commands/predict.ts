@@ -25,14 +25,15 @@ export const command = defineCommand({
     threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
     exitCode: toggle('exit code 10 when an alert is raised or a picture is unknown'),
     json: toggle(
-      'one JSON object a picture: file, class, probability, probabilities, alert, unlike, unknown, inTraining; or file, error',
+      'one JSON object a picture: file, class, probability, probabilities, alert, unlike, unknown, inTraining, faults; or file, error',
       { conflicts: 'csv' },
     ),
-    csv: toggle('comma-separated: file, class, probability, alert, error, unlike, unknown, inTraining'),
+    csv: toggle('comma-separated: file, class, probability, alert, error, unlike, unknown, inTraining, faults'),
   },
   notes:
     "A model that was trained on a base tells pictures that are unlike the training's: they are unknown, and the verdict on them is a guess.\n" +
     'Pictures that trained the model are marked where its run tells: what is said of them is no evidence.\n' +
+    "Faults are what is wrong with a picture whatever is in it (black, dark, overexposed, blurred, covered), by the training's pictures.\n" +
     'A picture that cannot be used is named with the reason, the others are classified; the exit code is 3 then, or 7 when a\n' +
     'picture has no verdict since its scores are NaN; under --exit-code 10 outranks both.',
   examples: [
@@ -93,11 +94,11 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
     return { print, end: () => {} };
   }
   if (csv) {
-    const columns = ['file', 'class', 'probability', 'alert', 'error', 'unlike', 'unknown', 'inTraining'];
+    const columns = ['file', 'class', 'probability', 'alert', 'error', 'unlike', 'unknown', 'inTraining', 'faults'];
     process.stdout.write(csvLine(columns));
     return { print: (result) => void process.stdout.write(csvRow(result)), end: () => {} };
   }
-  const rows = [['file', 'class', 'probability', 'alert', '', '']];
+  const rows = [['file', 'class', 'probability', 'alert', '', '', '']];
   const errors: string[] = [];
   return {
     print(one) {
@@ -105,8 +106,10 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
       else {
         if (one.unlike !== undefined) rows[0][4] = 'unlike'; // a column for models that can tell
         const unlike = one.unlike === undefined ? '' : `${one.unlike.toFixed(2)}${one.unknown ? ' UNKNOWN' : ''}`;
+        const faults = one.faults?.join(', ') ?? '';
+        if (faults !== '') rows[0][6] = 'faults';
         const verdict = [one.file, one.class, one.probability.toFixed(4), one.alert ? 'ALERT' : '-'];
-        rows.push([...verdict, unlike, one.inTraining ? 'in training' : ''].map(printable));
+        rows.push([...verdict, unlike, one.inTraining ? 'in training' : '', faults].map(printable));
       }
     },
     end() {
@@ -119,10 +122,10 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
 function csvRow(result: FileClassification): string {
   const cells =
     'error' in result
-      ? [result.file, '', '', '', result.error.message, '', '', '']
+      ? [result.file, '', '', '', result.error.message, '', '', '', '']
       : [
           ...[result.file, result.class, result.probability, result.alert, ''],
-          ...[result.unlike ?? '', result.unknown ?? '', result.inTraining ?? ''],
+          ...[result.unlike ?? '', result.unknown ?? '', result.inTraining ?? '', result.faults?.join(' ') ?? ''],
         ];
   return csvLine(cells.map((cell) => (typeof cell === 'string' ? printable(cell) : cell)));
 }

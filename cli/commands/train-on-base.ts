@@ -10,6 +10,7 @@ import {
   openSplits,
   pictureManifest,
   predictionsTable,
+  strangersInWords,
   trainOnBase,
   type JudgedSet,
   type PictureUse,
@@ -47,6 +48,7 @@ export async function trainOnBaseCommand(
   const base = await openBase(options.base ?? '', options.baseLayer === undefined ? undefined : [options.baseLayer]);
   const settings = {
     ...{ size: options.baseSize, region: options.roi, exif: options.exif, alertClass: options.alertClass, seed },
+    coverage: options.coverage,
     ...(given.includes('batch') && { batchSize: options.batch }),
   };
   const { picture } = basePreparation(base, settings);
@@ -87,7 +89,7 @@ export async function trainOnBaseCommand(
       note(`beltnet: stopped; no model was written yet (${run.directory})`);
       return stopCode ?? 130;
     }
-    const { model, info, judgedSets } = result;
+    const { model, info, judgedSets, told } = result;
     const evaluation = judgedSets[judgedUse] as JudgedSet;
     const seconds = (performance.now() - start) / 1000;
     await run.writeConfig({
@@ -113,13 +115,14 @@ export async function trainOnBaseCommand(
     const { judged: _, ...figures } = evaluation;
     await run.writePredictions(predictionsTable(judgedSets, info));
     const { unknown = 0 } = figures;
-    output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures });
+    output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures, told });
     output.say();
     const what = splits.validation ? 'validation' : splits.test ? 'test' : 'training';
     output.say(`Trained in ${seconds.toFixed(1)} s on the features of ${count(training.labels.length, 'picture')}`);
     output.say(
       `Accuracy on the ${what} pictures: ${evaluation.accuracy.toFixed(4)}; ${unknown} of ${judged.labels.length} unlike the training's (unknown)`,
     );
+    output.say(`Pictures of other kinds that were told as unknown: ${strangersInWords(told)}`);
     if (!validation) note('note: there are no validation pictures; --split 0.2 keeps a fifth of the pictures for that');
     const only = onlyClass(evaluation);
     if (only !== null) note(`warning: the model takes every picture of ${judged.name} for '${only}'`);

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { DataError, UsageError } from '../../src/errors.js';
 import {
   bestEpoch,
+  bundledBases,
   changedPictures,
   checkFineTuning,
   checkMemory,
@@ -12,9 +13,13 @@ import {
   HOLD_BACK,
   goodOnlyWays,
   judgeRun,
+  FAULTS_SECTION,
+  learnByGuard,
+  learnFaults,
   learnUnknown,
   modelFileOf,
   neverPredicted,
+  openBase,
   openRun,
   openSplits,
   optimizerNames,
@@ -22,6 +27,7 @@ import {
   readPictures,
   reopenRun,
   trainingFlows,
+  strangersInWords,
   tellsUnknown,
   trainRun,
   unevenClasses,
@@ -29,6 +35,7 @@ import {
   type FineTune,
   type GoodOnlyWay,
   type Run,
+  type ToldStrangers,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
 import { augmentationOf } from '../terminal/augmentation.js';
@@ -161,6 +168,14 @@ const flags = {
   falseAlarms: flag('<rate>', 'of --good-only: share of good pictures that may raise the alarm', rate, {
     default: 0.01,
   }),
+  guard: toggle(
+    'keep the shipped base beside the network: it tells pictures of other kinds than those of the training, for some milliseconds a picture',
+  ),
+  coverage: flag(
+    '<part>',
+    'part of pictures like those of the training that are not to be called unknown (default: 0.99)',
+    (name) => numberWhere(name, 'a part above 0 and at most 1, such as 0.99', (given) => given > 0 && given <= 1),
+  ),
   force: toggle('fine-tune on fewer than 100 pictures of a class, too'),
   alertClass: flag('<name>', 'class that raises the alert (default: the second by name)', anyText),
   ...deviceFlags,
@@ -245,8 +260,8 @@ function resumeOnBase(run: string): number {
 export type TrainOptions = Options<typeof flags>;
 
 /** Whether a run that has made its last step has learned what tells unknown pictures, too. */
-const isComplete = async ({ run, config }: Resumed<TrainOptions>): Promise<boolean> =>
-  (config['unlikeLayer'] ?? null) === null || tellsUnknown(modelFileOf(run));
+const isComplete = async ({ run, config, options }: Resumed<TrainOptions>): Promise<boolean> =>
+  ((config['unlikeLayer'] ?? null) === null && !options.guard) || tellsUnknown(modelFileOf(run));
 
 /**
  * @param resumed the run to go on with; null for a new one
@@ -309,7 +324,16 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     const others = [validation, test].filter((set) => set !== null);
     const audit = await noteFindings(training, others, directory, cache, options.exif);
     if (isFineTuned && !options.force) checkFineTuning(training);
-    const flows = await trainingFlows(plan, training, validation, batchSize);
+    const planned = await trainingFlows(plan, training, validation, batchSize);
+    const unknownOptions = { seed, coverage: options.coverage };
+    const guard = options.guard
+      ? await learnByGuard(await openBase(bundledBases[0]), training, plan.preparation, device, {
+          ...unknownOptions,
+          onProgress: (done, total) => showProgress(() => `Guard ${done}/${total}`),
+        })
+      : null;
+    const sections = { ...planned.info.sections, ...guard, [FAULTS_SECTION]: await learnFaults(training) };
+    const flows = { ...planned, info: { ...planned.info, sections } };
     const { info } = flows;
     const sets = { training, validation };
     const manifest = await pictureManifest(sets);
@@ -404,6 +428,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
 
     // Train
     let lastEpoch = model.epoch;
+    let told = null as ToldStrangers | null; // where unknown pictures are told
     const steps = options.stepsPerEpoch ?? flows.training.stepsPerPass;
     const progress = new ProgressLine(epochs, model.epoch + (checkpoint?.state.position.step ?? 0) / steps);
     const fit = async (signal: AbortSignal) => {
@@ -427,10 +452,13 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
           },
         },
       );
-      if (plan.unlikeLayer !== null && (trained.stoppedEarly || lastEpoch >= epochs))
-        await unlessStopped(
+      if ((plan.unlikeLayer !== null || guard) && (trained.stoppedEarly || lastEpoch >= epochs))
+        told = await unlessStopped(
           signal,
-          learnUnknown(run.path('best'), plan.unlikeLayer, training, device, { seed, ...untilStopped(signal) }),
+          learnUnknown(run.path('best'), guard ? null : plan.unlikeLayer, training, device, {
+            ...unknownOptions,
+            ...untilStopped(signal),
+          }),
         );
       return trained;
     };
@@ -466,7 +494,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       output.say(`Best: ${best.epoch === 0 ? 'as it began' : `epoch ${best.epoch}`}, by ${CHOSEN_BY}`);
     const judged = await judgeRun(run, device, sets, { batchSize });
     const never = neverPredicted((judged.validation ?? judged.training)?.classes ?? {});
-    output.emit({ ...end, neverPredicted: never });
+    output.emit({ ...end, neverPredicted: never, ...(told && { told }) });
     await live?.finish(device);
     if (options.profileKernels) {
       const profiled = await model.profile(flows.training);
@@ -477,6 +505,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     }
     const grouped = groupBy ? ` --group-by ${quoted(groupBy.source)}` : '';
     const sameSplit = split === undefined ? '' : ` --split ${split} --seed ${seed}${grouped}`;
+    if (told) output.say(`Pictures of other kinds that were told as unknown: ${strangersInWords(told)}`);
     const hasOwn = splits.test !== null || splits.validationFrom !== 'held back';
     sayWhatNext(output, run, validation && hasOwn ? quoted(directory) + sameSplit : 'FOLDER');
     if (never.length > 0) noteNeverPredicted(never, classNames, (validation ?? training).name, options.classWeight);

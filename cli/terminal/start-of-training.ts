@@ -40,6 +40,7 @@ export interface StartOptions {
   readonly from: string | undefined;
   readonly fineTune: FineTune | undefined;
   readonly force: boolean;
+  readonly guard: boolean;
   readonly resume: string | undefined;
   readonly seed: number;
   readonly alertClass: string | undefined;
@@ -97,6 +98,8 @@ export function checkedStart<Options extends StartOptions>(options: Options, giv
         '--fine-tune: expects trained weights to begin with; add --base darknet-tiny, or --from MODEL',
       );
   }
+  if (options.guard && base !== undefined)
+    throw new UsageError('--guard: is for networks without a base; one on a base tells unknown pictures by that');
   if (fineTune === undefined) return options;
   return {
     ...options,

@@ -12,6 +12,7 @@ import type { Classifier } from './classifier.js';
 import { evidenceStepwise, type Evidence, type JudgedPictures } from './evidence.js';
 import { logLoss } from './figures/probability-scores.js';
 import { pixelHashes } from './pixel-hash.js';
+import { pictureFaults, type PictureFault } from './picture-faults.js';
 import { preparationOf } from './preparation.js';
 import { Predictor } from './predictor.js';
 import { judge, type Prediction, type Verdict } from './verdict.js';
@@ -53,6 +54,8 @@ export interface Evaluation extends Figures {
   readonly judged: JudgedPictures;
   /** Pictures unlike what the model was trained on, for models that can tell. */
   readonly unknown?: number;
+  /** Pictures with each fault that there is, for models that can tell. */
+  readonly faults?: Readonly<Partial<Record<PictureFault, number>>>;
 }
 
 /** @param dataset prepared by the classifier's own preparation, with its classes in their order */
@@ -138,7 +141,14 @@ export function judgePredictions(
   const unknown = verdicts.filter((verdict) => verdict.unknown).length;
   const canTell = verdicts.some((verdict) => verdict.unknown !== undefined);
   const figures = figuresOf(labels, verdicts, info);
-  return { pictures: verdicts.length, ...figures, unjudged, judged, ...(canTell && { unknown }) };
+  return {
+    pictures: verdicts.length,
+    ...figures,
+    unjudged,
+    judged,
+    ...(canTell && { unknown }),
+    ...faultsAmong(verdicts),
+  };
 }
 
 /** The class that all pictures were taken for, where there are others among them; else null: such a model has learned nothing. */
@@ -150,4 +160,12 @@ export function onlyClass(figures: Pick<Figures, 'classes'>): string | null {
   const present = all.filter(({ pictures }) => pictures > 0).length;
   const predicted = Object.keys(classes).filter((name) => all.some(({ takenFor }) => takenFor[name] > 0));
   return present > 1 && predicted.length === 1 ? predicted[0] : null;
+}
+
+function faultsAmong(verdicts: readonly Verdict[]): Pick<Evaluation, 'faults'> {
+  if (verdicts.every(({ faults }) => faults === undefined)) return {};
+  const counted = pictureFaults.map(
+    (fault) => [fault, verdicts.filter(({ faults = [] }) => faults.includes(fault)).length] as const,
+  );
+  return { faults: Object.fromEntries(counted.filter(([, count]) => count > 0)) };
 }

@@ -1,4 +1,5 @@
 /** What a model says about batches of pictures, before anybody judges: probabilities, and how unlike its training they are. */
+import { UsageError } from '../errors.js';
 import type { Batches } from '../nn/training/batches.js';
 import { input } from '../nn/input.js';
 import { Concatenate } from '../nn/layers/merging.js';
@@ -7,20 +8,31 @@ import { applyNodes, takeWeights } from '../nn/reuse.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { NotANumberError } from '../errors.js';
 import type { Device } from '../tensor/device.js';
+import { guardOf } from './base/guard.js';
 import { unlikeOf, type UnlikeOfLayer } from './base/unlike-section.js';
 import { unlikeness } from './base/unlike.js';
+import { faultLimitsOf, type FaultLimits } from './picture-faults.js';
 import { classProbabilities, type Prediction } from './verdict.js';
+import { watchFaults } from './watched-batches.js';
 
 export class Predictor {
   readonly #model: Model;
   readonly #units: number;
   readonly #unlike: UnlikeOfLayer | null;
+  readonly #limits: FaultLimits | null;
   readonly #ownsModel: boolean;
 
-  private constructor(model: Model, units: number, unlike: UnlikeOfLayer | null, ownsModel: boolean) {
+  private constructor(
+    model: Model,
+    units: number,
+    unlike: UnlikeOfLayer | null,
+    limits: FaultLimits | null,
+    ownsModel: boolean,
+  ) {
     this.#model = model;
     this.#units = units;
     this.#unlike = unlike;
+    this.#limits = limits;
     this.#ownsModel = ownsModel;
   }
 
@@ -30,20 +42,24 @@ export class Predictor {
    * @throws ModelFileError when what the file says of unknown pictures does not fit the model
    */
   static async of(model: Model, info: ModelInfo, device: Device, name: string): Promise<Predictor> {
-    const unlike = unlikeOf(info, model, name);
-    if (unlike === null) return new Predictor(model, model.units, null, false);
-    const both = await withValue(model, unlike.layer);
+    const guard = guardOf(info, model, name);
+    const unlike = unlikeOf(info, model, guard, name);
+    const limits = faultLimitsOf(info, name);
+    if (unlike === null) return new Predictor(model, model.units, null, limits, false);
+    const both = unlike.layer === null ? await withGuard(model, guard) : await withValue(model, unlike.layer);
     both.compile({ device, loss: 'meanSquaredError' }); // nothing is trained
-    return new Predictor(both, model.units, unlike, true);
+    return new Predictor(both, model.units, unlike, limits, true);
   }
 
   /** @param onEach takes each picture's as soon as it is there */
   async predict(batches: Batches, onEach?: (index: number, prediction: Prediction) => void): Promise<Prediction[]> {
     const all: Prediction[] = [];
-    await this.#model.predict(batches, {
+    const watched = this.#limits && watchFaults(batches, this.#limits);
+    await this.#model.predict(watched?.batches ?? batches, {
       onScores: (indices, scores) => {
         for (const [n, index] of indices.entries()) {
-          all[index] = this.#read(scores.subarray(n * this.#model.units, (n + 1) * this.#model.units));
+          const said = this.#read(scores.subarray(n * this.#model.units, (n + 1) * this.#model.units));
+          all[index] = { ...said, ...(watched && { faults: watched.takeFaults(index) }) };
           onEach?.(index, all[index]);
         }
       },
@@ -89,5 +105,15 @@ async function withValue(model: Model, layer: string): Promise<Model> {
   const outputs = new Concatenate().apply([values[values.length - 1], wanted]);
   const both = new Model({ inputs, outputs, seed: model.seed });
   await takeWeights(both, model);
+  return both;
+}
+
+/** A model that gives its scores and behind them what its guard gives of the same pictures. */
+async function withGuard(model: Model, guard: Model | null): Promise<Model> {
+  if (guard === null) throw new UsageError('guard: expects one beside the model, got none');
+  const inputs = input({ shape: model.inputShape });
+  const [scores, values] = [model, guard].map(({ nodes }) => applyNodes(nodes, inputs)[nodes.length]);
+  const both = new Model({ inputs, outputs: new Concatenate().apply([scores, values]), seed: model.seed });
+  await takeWeights(both, model, await guard.getWeights());
   return both;
 }

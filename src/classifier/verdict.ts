@@ -14,6 +14,7 @@ import {
 import { NotANumberError, UsageError, type BeltnetError } from '../errors.js';
 import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { withTemperature } from './figures/temperature.js';
+import type { PictureFault } from './picture-faults.js';
 import { temperatureOf } from './tuning.js';
 
 export interface Verdict {
@@ -29,6 +30,8 @@ export interface Verdict {
   readonly unlike?: number;
   /** Of models that can tell: true beyond the threshold. The verdict stands, but the model was not trained on such pictures. */
   readonly unknown?: boolean;
+  /** Of models that know their training's light and focus: what is wrong with the picture, whatever is in it. The verdict stands. */
+  readonly faults?: readonly PictureFault[];
 }
 
 /** No verdict, and why: a picture that cannot be used (DataError), or scores that are no numbers (NotANumberError). */
@@ -45,6 +48,8 @@ export interface Prediction {
   readonly probabilities: readonly number[];
   /** Above 1 the picture is unlike what the model was trained on; null for a model that cannot tell. */
   readonly unlike: number | null;
+  /** Left out for a model that knows no limits. */
+  readonly faults?: readonly PictureFault[];
 }
 
 /** What `model.predict` gives, as the probabilities of all classes for each picture: of one sigmoid unit, 1 − p and p. */
@@ -64,7 +69,7 @@ export function classProbabilities(scores: Float32Array, units: number): number[
 export function judge(prediction: Prediction, info: ModelInfo, name: string): Verdict {
   objectWith({ probabilities: expectArray, unlike: orNull(expectNumber) })(prediction, 'judge: prediction');
   expectInfo(info, 'judge');
-  const { probabilities: given, unlike } = prediction;
+  const { probabilities: given, unlike, faults } = prediction;
   const { classNames, alert } = info;
   const wrong = [...given, unlike ?? 0].find((value) => !Number.isFinite(value));
   if (wrong !== undefined)
@@ -80,6 +85,7 @@ export function judge(prediction: Prediction, info: ModelInfo, name: string): Ve
     probabilities: Object.fromEntries(classNames.map((each, index) => [each, probabilities[index]])),
     alert: probabilities[classNames.indexOf(alert.className)] >= alert.threshold,
     ...(unlike !== null && { unlike, unknown: unlike > 1 }),
+    ...(faults && { faults }),
   };
 }
 

@@ -16,6 +16,7 @@ import { BatchNormalization } from '../nn/layers/normalization.js';
 import { Model } from '../nn/model.js';
 import type { NamedWeights } from '../nn/parameters.js';
 import { applyNodes, takeWeights } from '../nn/reuse.js';
+import { guardOf } from './base/guard.js';
 import { unlikeOf } from './base/unlike-section.js';
 import type { NamedModel } from './classifier.js';
 import { classifierHead } from './networks.js';
@@ -114,8 +115,13 @@ export async function planFrom(
     info,
     preparation: preparationOf(info, { width, height }),
     seed,
-    unlikeLayer: unlikeOf(start.info, start.model, start.name)?.layer ?? null,
+    unlikeLayer: tellingLayerOf(start),
   };
+}
+
+/** The layer by which a model tells unknown pictures, if it does so by one of its own. */
+function tellingLayerOf({ info, model, name }: NamedModel): string | null {
+  return unlikeOf(info, model, guardOf(info, model, name), name)?.layer ?? null;
 }
 
 /** A model of its own with the weights of another, and a last layer for these classes. */

@@ -278,7 +278,8 @@ describe('predict', () => {
         probability: number;
         alert: boolean;
       };
-      expect(Object.keys(line)).toEqual(['file', 'class', 'probability', 'probabilities', 'alert', 'inTraining']);
+      const keys = ['file', 'class', 'probability', 'probabilities', 'alert', 'faults', 'inTraining'];
+      expect(Object.keys(line)).toEqual(keys);
       expect(Math.fround(probabilities.dark)).toBe(probabilities.dark);
       expect(probabilities.bright).toBe(1 - probabilities.dark);
       expect(predicted).toBe(probabilities.dark > 0.5 ? 'dark' : 'bright');
@@ -294,8 +295,8 @@ describe('predict', () => {
       beltnet(['predict', 'runs/first', 'odd', '--device', 'cpu'], { cwd }),
     ]);
     const [header, good, bad] = csv.stdout.split('\n');
-    expect(header).toBe('file,class,probability,alert,error,unlike,unknown,inTraining');
-    expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),,,,(true|false)$/);
+    expect(header).toBe('file,class,probability,alert,error,unlike,unknown,inTraining,faults');
+    expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),,,,(true|false),.*$/);
     expect(bad).toMatch(/^odd\/bad\.png,,,,"?odd\/bad\.png: /);
     expect(csv.code).toBe(3);
     expect(text.code).toBe(3);
@@ -320,8 +321,8 @@ describe('predict', () => {
       expect.objectContaining({ file: 'standard input', alert: true, inTraining: false }),
     ]);
     expect(some.code).toBe(10);
-    expect(some.stdout).toMatch(/^belt\/training_set\/dark\/001\.png,dark,.*,true$/m);
-    expect(some.stdout).toMatch(/^in\/new\.png,dark,.*,false$/m);
+    expect(some.stdout).toMatch(/^belt\/training_set\/dark\/001\.png,dark,.*,true,.*$/m);
+    expect(some.stdout).toMatch(/^in\/new\.png,dark,.*,false,.*$/m);
     expect(some.stderr).toBe('warning: 1 of 3 pictures was in training: what is said of them is not evidence\n');
     expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('expected nothing beside the picture')]);
   });

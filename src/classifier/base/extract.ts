@@ -28,23 +28,33 @@ export async function computeFeatures(
   dataset: Dataset,
   { picture, values }: PicturePreparation,
   device: Device,
-  { batchSize = 16, onProgress, keep }: ExtractOptions = {},
+  options: ExtractOptions = {},
 ): Promise<Float32Array> {
   const extractor = await onBase(base, { classes: 0, size: picture.size });
-  let compiled: Model | null = null; // only where something is to be computed
-  const compute: ComputeFeatures = async (places) => {
-    compiled ??= extractor.compile({ device, loss: 'meanSquaredError' }); // nothing is trained
+  const compute: ComputeFeatures = (places) => {
     const chosen = places.length === dataset.labels.length ? dataset : subset(dataset, places);
-    let done = 0;
-    return compiled.predict(new DataFlow(chosen, { batchSize, shuffle: false, ...values }), {
-      onScores: (indices) => onProgress?.((done += indices.length), places.length),
-    });
+    return passThrough(extractor, chosen, values, device, options);
   };
   try {
-    return keep
-      ? await keep(dataset, extractor.units, compute)
+    return options.keep
+      ? await options.keep(dataset, extractor.units, compute)
       : await compute(Uint32Array.from({ length: dataset.labels.length }, (_, index) => index));
   } finally {
     extractor.destroy();
   }
+}
+
+/** What a model gives for the pictures of a set, [N, units]. It is compiled for that, and is the caller's to destroy. */
+export async function passThrough(
+  model: Model,
+  dataset: Dataset,
+  values: PicturePreparation['values'],
+  device: Device,
+  { batchSize = 16, onProgress }: Omit<ExtractOptions, 'keep'> = {},
+): Promise<Float32Array> {
+  model.compile({ device, loss: 'meanSquaredError' }); // nothing is trained
+  let done = 0;
+  return model.predict(new DataFlow(dataset, { batchSize, shuffle: false, ...values }), {
+    onScores: (indices) => onProgress?.((done += indices.length), dataset.labels.length),
+  });
 }

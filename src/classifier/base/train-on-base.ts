@@ -3,18 +3,28 @@
  * a hundred pictures are enough where the classes differ in what pictures in general differ in. docs/base.md has the figures.
  */
 import { expectArray, expectObject, objectWith } from '../../expect.js';
-import { expectDataset, type Dataset } from '../../data/dataset.js';
+import { eachPicture, expectDataset, type Dataset } from '../../data/dataset.js';
 import type { Size } from '../../data/pictures/resize.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { Model } from '../../nn/model.js';
 import { expectDevice, type Device } from '../../tensor/device.js';
+import {
+  faultLimitsOf,
+  faultsOf,
+  FAULTS_SECTION,
+  learnFaults,
+  pictureFigures,
+  type FaultLimits,
+} from '../picture-faults.js';
 import { preparationOf, preprocessingOf, type PreprocessingOptions } from '../preparation.js';
 import { recipeOf, type RecipeOptions } from '../recipe.js';
 import { DEFAULT_THRESHOLD, type TrainingPlan } from '../training.js';
 import { alertClassOf, classProbabilities, type Prediction } from '../verdict.js';
 import { computeFeatures, type ExtractOptions } from './extract.js';
-import { HEAD, MEAN, onBase, type Base, expectBase } from './features.js';
+import { expectBase, HEAD, MEAN, onBase, tellingLayer, type Base } from './features.js';
 import { fitHead, scoresOf, type Head } from './head.js';
+import { infoWithTold } from './learn-unknown.js';
+import { strangers, toldStrangers, type ToldStrangers } from './strangers.js';
 import { unlikeSection } from './unlike-section.js';
 import { fitUnlike, unlikeness } from './unlike.js';
 
@@ -110,18 +120,14 @@ export async function solveHead(
   return { features, head };
 }
 
-/**
- * Which of the feature layers tells unknown pictures by its means: the last but one. Deeper ones are more of what the base was trained on:
- * with darknet-tiny's last, 76 % of pictures of steel were told on synthetic belts, with this one 99.7 % (docs/base.md).
- */
-const tellingLayer = ({ featureLayers }: Base): number => Math.max(0, featureLayers.length - 2);
-
 export interface OnBase {
   /** Base and head as one model, not compiled. */
   readonly model: Model;
   readonly info: ModelInfo;
   /** What that model says about pictures, prepared as the training's: from their features, without a pass through the network. */
   readonly predict: (dataset: Dataset) => Promise<Prediction[]>;
+  /** How many pictures of other kinds it told. */
+  readonly told: ToldStrangers;
 }
 
 /**
@@ -150,19 +156,36 @@ export async function trainOnBase(
     ...(coverage !== undefined && { coverage }),
     ...(pause && { pause }),
   });
-  const sections = { ...plan.info.sections, unlike: unlikeSection(unlike, layer) };
+  const faults = await learnFaults(training);
+  const sections = { ...plan.info.sections, [FAULTS_SECTION]: faults, unlike: unlikeSection(unlike, layer) };
+  const limits = faultLimitsOf({ sections }, base.name);
   const predict = async (dataset: Dataset): Promise<Prediction[]> => {
     const isTraining = dataset === training;
     const theirs = isTraining ? features : await computeFeatures(base, dataset, plan.preparation, device, options);
     const probabilities = classProbabilities(scoresOf(theirs, head), head.columns);
     const own = telling(theirs);
     const size = own.length / probabilities.length;
-    return probabilities.map((each, n) => ({
+    const predictions = probabilities.map((each, n) => ({
       probabilities: each,
       unlike: unlikeness(unlike, own.subarray(n * size, (n + 1) * size)),
     }));
+    return limits ? withFaults(predictions, dataset, limits) : predictions;
   };
-  return { model: plan.model, info: { ...plan.info, sections }, predict };
+  const kinds = strangers(plan.preparation.picture);
+  const told = toldStrangers(kinds, await predict(kinds));
+  return { model: plan.model, info: infoWithTold({ ...plan.info, sections }, told), predict, told };
+}
+
+async function withFaults(
+  predictions: readonly Prediction[],
+  dataset: Dataset,
+  limits: FaultLimits,
+): Promise<Prediction[]> {
+  const [height, width] = dataset.pictureShape;
+  const all: Prediction[] = [];
+  for await (const picture of eachPicture(dataset))
+    all.push({ ...predictions[all.length], faults: faultsOf(pictureFigures(picture, width, height), limits) });
+  return all;
 }
 
 const widthOf = (model: Model, layer: string): number =>

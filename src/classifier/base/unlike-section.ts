@@ -3,20 +3,29 @@ import { ModelFileError } from '../../errors.js';
 import type { Section } from '../../formats/beltnet/container.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { Model } from '../../nn/model.js';
+import type { ToldStrangers } from './strangers.js';
 import type { Unlike } from './unlike.js';
 
 export const UNLIKE_SECTION = 'unlike';
 
-/** With the layer whose values it takes. */
+/** With what gives the features. */
 export interface UnlikeOfLayer extends Unlike {
-  readonly layer: string;
+  /** A layer of the model; null for the guard beside it. */
+  readonly layer: string | null;
 }
 
-/** @param layer that gives the features, [width] */
-export function unlikeSection({ means, factor, threshold }: Unlike, layer: string): Section {
+/**
+ * @param layer that gives the features, [width]; null for the guard
+ * @param told what was measured when it was learned
+ */
+export function unlikeSection(
+  { means, factor, threshold }: Unlike,
+  layer: string | null,
+  told?: ToldStrangers,
+): Section {
   const width = Math.sqrt(factor.length);
   return {
-    value: { layer, threshold },
+    value: { ...(layer === null ? { guard: true } : { layer }), threshold, ...(told && { told }) },
     tensors: {
       means: { dtype: 'F32', shape: [means.length / width, width], data: means },
       factor: { dtype: 'F32', shape: [width, width], data: factor },
@@ -24,17 +33,29 @@ export function unlikeSection({ means, factor, threshold }: Unlike, layer: strin
   };
 }
 
+/** The section with what was measured. */
+export const withTold = ({ value, ...section }: Section, told: ToldStrangers): Section => ({
+  ...section,
+  value: { ...Object(value), told },
+});
+
 /**
+ * @param guard beside the model, if there is one
  * @param name of the file, for messages
  * @returns null for a model that cannot tell
  * @throws ModelFileError when the section does not fit the model
  */
-export function unlikeOf({ sections = {} }: ModelInfo, model: Model, name: string): UnlikeOfLayer | null {
+export function unlikeOf(
+  { sections = {} }: ModelInfo,
+  model: Model,
+  guard: Model | null,
+  name: string,
+): UnlikeOfLayer | null {
   const section = sections[UNLIKE_SECTION];
   if (section === undefined) return null;
-  const { layer, threshold } = (section.value ?? {}) as { layer?: unknown; threshold?: unknown };
-  const node = model.nodes.find((each) => each.layer.name === layer);
-  const width = node?.shape.length === 1 ? node.shape[0] : 0;
+  const { layer, threshold, guard: isGuarded } = (section.value ?? {}) as Record<string, unknown>;
+  const shape = isGuarded === true ? guard?.outputShape : model.nodes.find((each) => each.layer.name === layer)?.shape;
+  const width = shape?.length === 1 ? shape[0] : 0;
   const [means, factor] = [section.tensors?.['means'], section.tensors?.['factor']].map((tensor) => tensor?.data);
   const fits =
     width > 0 &&
@@ -52,5 +73,5 @@ export function unlikeOf({ sections = {} }: ModelInfo, model: Model, name: strin
     throw new ModelFileError(
       `${name}: expected a section '${UNLIKE_SECTION}' with a layer of the model, a threshold, means and a factor that fit it, got others`,
     );
-  return { layer: layer as string, threshold, means, factor };
+  return { layer: isGuarded === true ? null : (layer as string), threshold, means, factor };
 }
