@@ -18,6 +18,7 @@ beforeAll(async () => {
   noteDevice('cpu');
   cwd = mkdtempSync(join(tmpdir(), 'beltnet-output-'));
   writeClasses(join(cwd, 'belt'), 16);
+  writeFiles(cwd, { 'relabel.csv': 'path,label,was\nbelt/dark/001.png,bright,dark\n' });
   await beltnetWorks(['train', 'belt', ...small, '--epochs', '1', '--name', 'good'], { cwd });
 });
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
@@ -48,6 +49,8 @@ describe('every command ends with code 8 and says why', () => {
     ['predict', 'runs/good', 'belt', ...cpu, '--csv'],
     ['runs'],
     ['explain', 'runs/good', 'belt/dark/001.png', ...cpu, '--out', 'explained-PLACE'],
+    ['report', 'runs/good', ...cpu, '--out', 'report-PLACE.html'],
+    ['relabel', 'relabel.csv', 'belt', '--out', 'relabelled-PLACE'],
     ['compare', 'runs/good', 'runs/good'],
     ['preview', 'belt', '--rotation', '10', '--out', 'sheet-PLACE.png'],
     ['audit', 'belt'],
