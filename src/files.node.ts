@@ -257,10 +257,15 @@ export async function nameAlso(path: string, second: string): Promise<void> {
 export async function appendLine(path: string, line: string): Promise<void> {
   expectPath(path, 'appendLine: path');
   expectText(line, 'appendLine: line');
+  await append(path, `${line}\n`);
+}
+
+/** Adds bytes or text to a file (made if missing) and waits until they are on the disk. @throws DiskError */
+export async function append(path: string, data: Uint8Array | string): Promise<void> {
   try {
     const file = await open(path, 'a');
     try {
-      await file.writeFile(`${line}\n`);
+      await file.writeFile(data);
       await file.sync();
     } finally {
       await file.close();

@@ -83,13 +83,21 @@ export {
   openRun,
   readCheckpoint,
   readConfig,
+  readEpochs,
   readPictures,
   reopenRun,
   Run,
   type Checkpoint,
 } from './classifier/run.node.js';
-export { bestEpoch, CHOSEN_BY, type EpochRecord } from './classifier/epoch-record.js';
-export { optimizerNames } from './classifier/recipe.js';
+export { bestEpoch, CHOSEN_BY, spreadOf, type EpochRecord, type Spread } from './classifier/epoch-record.js';
+export {
+  endsWithTraining,
+  optimizerNames,
+  scheduleNames,
+  scheduleOf,
+  type ScheduleName,
+  type ScheduleOptions,
+} from './classifier/recipe.js';
 export { classWeightsFor, unevenClasses, type ClassWeight } from './classifier/class-weights.js';
 export {
   changedPictures,

@@ -173,6 +173,7 @@ export {
   reduceOnPlateau,
   type Schedule,
   type ScheduleState,
+  warmUp,
 } from './optim/schedules.js';
 export { sgd, type SgdOptions } from './optim/sgd.js';
 export type { Optimizer } from './optim/optimizer.js';
@@ -347,7 +348,14 @@ export {
   type FineTune,
   type FromOptions,
 } from './classifier/warm-start.js';
-export { buildNetwork, checkMemory, networks, type NetworkBuilder, type NetworkName } from './classifier/networks.js';
+export {
+  buildNetwork,
+  checkMemory,
+  networks,
+  trainingBytes,
+  type NetworkBuilder,
+  type NetworkName,
+} from './classifier/networks.js';
 export { explainedLayers, gradCam, hottest } from './classifier/explain/grad-cam.js';
 export { agreement, explainPictures, occlusion, type ExplainOptions } from './classifier/explain/explain.js';
 export { overlay, scaled, smoothed, stretched, type HeatMap } from './classifier/explain/heat-map.js';

@@ -4,7 +4,9 @@
  *
  * Process numbers come again, each container counts its own, and disks are shared between machines. So a lock holds the host,
  * its boot, the space in which processes are numbered, the number, and when that process started. Only of processes that
- * this one could see is it ever said that they are dead; what others left is named, never touched.
+ * this one could see is it ever said that they are dead; what others left is named, never touched. One exception: who holds a lock
+ * shows by the lock's time that it lives, and where another container of this very host and boot (one that Kubernetes has started again)
+ * finds that it has not for ten minutes, it is dead.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -15,6 +17,8 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, uptime } from 'node:os';
@@ -22,6 +26,9 @@ import { join } from 'node:path';
 
 const LOCK = '.lock';
 const LONGEST_LOCK = 4096;
+const MILLISECONDS_BETWEEN_BEATS = 30_000;
+/** Longer than any step, or than a machine that swaps, keeps the event loop from a beat. */
+const DEAD_AFTER_MILLISECONDS = 600_000;
 
 export interface LockOwner {
   readonly host: string;
@@ -32,6 +39,8 @@ export interface LockOwner {
   readonly pid: number;
   /** Clock ticks from the boot to the start of the process; null where the system does not tell. */
   readonly started: string | null;
+  /** Whether its holder keeps setting the lock's time. */
+  readonly beats?: boolean;
 }
 
 /** `unknown`: of another system, or a lock that cannot be read. */
@@ -82,10 +91,20 @@ function readLock(path: string): LockOwner | null {
   try {
     const facts = lstatSync(path);
     if (!facts.isFile() || facts.size > LONGEST_LOCK) return null;
-    const { host, boot, namespace, pid, started } = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    const { host, boot, namespace, pid, started, beats } = JSON.parse(readFileSync(path, 'utf8')) as Record<
+      string,
+      unknown
+    >;
     if (typeof host !== 'string' || typeof boot !== 'string' || !Number.isInteger(pid)) return null;
     const textOrNull = (value: unknown): string | null => (typeof value === 'string' ? value : null);
-    return { host, boot, namespace: textOrNull(namespace), pid: pid as number, started: textOrNull(started) };
+    return {
+      host,
+      boot,
+      namespace: textOrNull(namespace),
+      pid: pid as number,
+      started: textOrNull(started),
+      beats: beats === true,
+    };
   } catch {
     return null;
   }
@@ -95,9 +114,16 @@ function holderIn(path: string): Holder {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return { state: 'nobody', owner: null };
   const owner = readLock(path);
   const here = thisProcess();
-  if (!owner || owner.host !== here.host || owner.boot !== here.boot || owner.namespace !== here.namespace)
-    return { state: 'unknown', owner };
+  if (!owner || owner.host !== here.host || owner.boot !== here.boot) return { state: 'unknown', owner };
+  if (owner.namespace !== here.namespace)
+    return owner.beats && isSilent(path) ? { state: 'dead', owner } : { state: 'unknown', owner };
   return { state: isRunning(owner) ? 'running' : 'dead', owner };
+}
+
+/** Whether nobody has set the file's time for long. */
+function isSilent(path: string): boolean {
+  const touched = read(() => statSync(path).mtimeMs);
+  return touched !== null && Date.now() - touched > DEAD_AFTER_MILLISECONDS;
 }
 
 /** Who holds the lock of a folder. */
@@ -114,7 +140,15 @@ export const describeOwner = (owner: LockOwner | null): string =>
 export function lockFolder(folder: string): void {
   const path = join(folder, LOCK);
   try {
-    writeFileSync(path, `${JSON.stringify(thisProcess())}\n`, { flag: 'wx' });
+    writeFileSync(path, `${JSON.stringify({ ...thisProcess(), beats: true })}\n`, { flag: 'wx' });
+    const { pid, started } = thisProcess();
+    const beat = (): void => {
+      const owner = readLock(path);
+      const now = new Date();
+      if (owner?.pid === pid && owner.started === started) read(() => utimesSync(path, now, now));
+      else clearInterval(beating); // it is gone, or another's
+    };
+    const beating = setInterval(beat, MILLISECONDS_BETWEEN_BEATS).unref();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'EEXIST') rmSync(path, { force: true }); // the disk became full

@@ -1,6 +1,16 @@
 /** What a dead process left goes, what may be another's stays: locks of this and of other systems. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -52,6 +62,41 @@ describe('the holder of a lock', () => {
     const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 60_000)']);
     onTestFinished(() => void child.kill('SIGKILL'));
     expect(lockHolder(abandoned({ pid: child.pid, started: null })).state).toBe('running');
+  });
+
+  test('a process of another container of this host is dead when its lock has not been touched for ten minutes', () => {
+    const restarted = abandoned({ namespace: 'pid:[1]' });
+    const age = (folder: string, minutes: number): void => {
+      const then = new Date(Date.now() - minutes * 60_000);
+      utimesSync(join(folder, '.lock'), then, then);
+    };
+    age(restarted, 9);
+    expect(lockHolder(restarted).state).toBe('unknown');
+    age(restarted, 11);
+    expect(lockHolder(restarted).state).toBe('dead');
+    clearLeftovers(restarted);
+    expect(readdirSync(restarted)).toEqual([]);
+    for (const other of [{ host: 'belt-3' }, { boot: 'another' }, { beats: false }]) {
+      const folder = abandoned({ namespace: 'pid:[1]', ...other });
+      age(folder, 1000);
+      expect(lockHolder(folder).state).toBe('unknown');
+    }
+  });
+
+  test('whoever holds a lock touches it, and no longer than it is its own', () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const folder = newFolder();
+    lockFolder(folder);
+    const path = join(folder, '.lock');
+    const old = new Date(1e9);
+    utimesSync(path, old, old);
+    vi.advanceTimersByTime(31_000);
+    expect(statSync(path).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    writeFileSync(path, JSON.stringify({ ...lockOf(folder), pid: dead }));
+    utimesSync(path, old, old);
+    vi.advanceTimersByTime(31_000);
+    expect(statSync(path).mtimeMs).toBe(1e9);
   });
 
   test.each([{ host: 'belt-3' }, { boot: 'another' }, { namespace: 'pid:[1]' }])('%o: nothing can be said', (other) => {

@@ -26,6 +26,8 @@ import {
   pictureManifest,
   readPictures,
   reopenRun,
+  scheduleNames,
+  scheduleOf,
   trainingFlows,
   strangersInWords,
   tellsUnknown,
@@ -63,6 +65,7 @@ import {
 } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { epochLine, ProgressLine } from '../terminal/epoch-log.js';
+import { sayPlan } from '../terminal/dry-run.js';
 import { stopInOrder } from '../terminal/interrupt.js';
 import { profileLines } from '../terminal/kernel-profile.js';
 import { openLive } from '../terminal/live.js';
@@ -78,9 +81,11 @@ import {
   pictureSize,
   shearNote,
   shearRange,
+  wholeNumber,
 } from '../terminal/options.js';
 import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
-import { checkDevice, isFinished, resumeOptions, type Resumed } from '../terminal/resume.js';
+import { checkDevice, configuredOptions, isFinished, resumeOptions, type Resumed } from '../terminal/resume.js';
+import { trainRepeatedly } from '../terminal/repeated-training.js';
 import { checkedStart, startOf, unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
@@ -117,6 +122,17 @@ const flags = {
     'featurewise',
   ]),
   lr: flag('<rate>', 'learning rate', above0, { default: 0.001 }),
+  schedule: choice(
+    '<name>',
+    'how the rate changes: cosine falls to 0, step to a tenth at half and again at three quarters, exponential to a hundredth, plateau to a tenth when 5 epochs were no better',
+    scheduleNames,
+  ),
+  warmup: flag(
+    '<epochs>',
+    'epochs in which the rate rises to --lr, such as 0.5',
+    (name) => numberWhere(name, 'a number from 0', (given) => given >= 0),
+    { default: 0 },
+  ),
   optimizer: choice('<name>', 'what makes steps of gradients; sgd has momentum 0.9', optimizerNames),
   weightDecay: flag(
     '<part>',
@@ -205,7 +221,21 @@ const flags = {
   ),
   live: toggle('serve the report on this machine while the training goes on, and write RUN/report.html at its end'),
   profileKernels: toggle("after the training, the time of a step's kernels, FLOP/s, bytes/s, share of peak"),
-  json: toggle('one JSON object a line on stdout: start, each epoch, profile, end'),
+  repeats: flag('<n>', 'train with so many seeds, a run each, and say mean and range of the figures', positive),
+  folds: flag(
+    '<k>',
+    'train k times, each with another kth of the training pictures for validation (groups together)',
+    (name) => wholeNumber(name, 2, 100),
+  ),
+  config: flag(
+    '<file|run>',
+    'take the options of this config.json or run, and its pictures, unless others are given here',
+    anyText,
+  ),
+  tensorboard: toggle("write an event file of TensorBoard's into the run: tensorboard --logdir runs"),
+  dryRun: toggle('say what would be trained on what, and which files would be written; nothing is'),
+  quiet: toggle('no words but warnings and errors'),
+  json: toggle('one JSON object a line on stdout: start, each epoch, profile, end (docs/training.md)'),
   ...augmentationFlags,
 };
 
@@ -216,6 +246,44 @@ export const command = defineCommand({
       'or a manifest (.csv or .jsonl: path,label[,group,split]); or a practice set (MNIST, CIFAR, .npy, .npz)',
   },
   flags,
+  groups: {
+    Pictures: [
+      ...[
+        'size',
+        'resize',
+        'roi',
+        'exif',
+        'rescale',
+        'normalize',
+        'alertClass',
+        'onBad',
+        'workers',
+        'cache',
+        'cacheLimit',
+      ],
+    ] as (keyof typeof flags)[],
+    'What trains, and what chooses': ['split', 'groupBy', 'holdBack', 'validateOnTest', 'seed'],
+    Network: ['network', 'base', 'baseLayer', 'baseSize', 'from', 'fineTune', 'force'],
+    Training: [
+      ...(['epochs', 'batch', 'stepsPerEpoch', 'validationSteps', 'lr', 'schedule', 'warmup', 'optimizer'] as const),
+      ...(['weightDecay', 'labelSmoothing', 'classWeight', 'earlyStopping'] as const),
+    ],
+    Augmentation: Object.keys(augmentationFlags) as (keyof typeof augmentationFlags)[],
+    'The run': [
+      'out',
+      'name',
+      'resume',
+      'resumeOrStart',
+      'checkpointSeconds',
+      'repeats',
+      'folds',
+      'tensorboard',
+      'config',
+      'dryRun',
+    ],
+    Device: ['device', 'threads', 'kernels', 'reproducible', 'profileKernels'],
+    Output: ['quiet', 'json', 'live'],
+  },
   notes:
     'Writes after each epoch RUN/last.safetensors, RUN/best.safetensors (by balanced accuracy, then loss, on the validation pictures: val/,\n' +
     'or what --split or --hold-back keeps; without any it is the last), RUN/results.csv, RUN/events.jsonl; and RUN/config.json.\n' +
@@ -226,20 +294,27 @@ export const command = defineCommand({
     'beltnet train pictures --split 0.2 --shear 12deg --zoom 0.2 --name first',
     'beltnet train pictures --base darknet-tiny --fine-tune 3',
     'beltnet train good_pictures --good-only',
+    'beltnet train pictures --schedule cosine --warmup 0.5 --class-weight balanced --dry-run',
+    'beltnet train --config runs/first --seed 1',
     'beltnet train --resume runs/first',
   ],
-  run: async ([directory], asked, given) => {
-    if (asked.goodOnly && directory !== undefined) {
+  run: async ([operand], asked, given) => {
+    if (asked.goodOnly && operand !== undefined) {
       const { trainGoodOnlyCommand } = await import('./train-good-only.js');
-      return trainGoodOnlyCommand(directory, asked, given);
+      return trainGoodOnlyCommand(operand, asked, given);
     }
-    const options = checkedStart(asked, given);
+    const { directory, options: configured } = await configuredOptions(operand, asked, given);
+    const options = checkedStart(configured, given);
     const resumed = await resumeOptions(directory, options, given);
     if (resumed && isFrozen(resumed.options)) return resumeOnBase(resumed.run);
-    if (resumed) return train(resumed.directory, resumed.options, resumed);
+    if (resumed) return train(resumed.directory, resumed.options, given, resumed);
     if (directory === undefined)
       throw new UsageError('train: expects the folder of the pictures, or --resume RUN to go on with a run');
-    if (!isFrozen(options)) return train(directory, options, null);
+    if (!isFrozen(options) && !options.dryRun && (options.repeats !== undefined || options.folds !== undefined))
+      return trainRepeatedly(options, (each, fold) => train(directory, each, given, null, fold));
+    if (!isFrozen(options)) return train(directory, options, given, null);
+    if (options.dryRun)
+      throw new UsageError('--dry-run: expected a training in steps; a head on a base takes seconds: train it');
     const { trainOnBaseCommand } = await import('./train-on-base.js');
     return trainOnBaseCommand(directory, options, given);
   },
@@ -263,11 +338,22 @@ export type TrainOptions = Options<typeof flags>;
 const isComplete = async ({ run, config, options }: Resumed<TrainOptions>): Promise<boolean> =>
   ((config['unlikeLayer'] ?? null) === null && !options.guard) || tellsUnknown(modelFileOf(run));
 
+/** The part of a cross-validation that a run is; null for others. */
+const foldOfRun = ({ fold }: Readonly<Record<string, unknown>>) =>
+  (fold ?? null) as { readonly index: number; readonly of: number } | null;
+
 /**
+ * @param given names of the options that stand on the command line
  * @param resumed the run to go on with; null for a new one
  * @returns the exit code
  */
-async function train(directory: string, options: TrainOptions, resumed: Resumed<TrainOptions> | null): Promise<number> {
+async function train(
+  directory: string,
+  options: TrainOptions,
+  given: readonly string[],
+  resumed: Resumed<TrainOptions> | null,
+  fold: { readonly index: number; readonly of: number } | null = resumed ? foldOfRun(resumed.config) : null,
+): Promise<number> {
   const { batch: batchSize, epochs, split, groupBy, profile, seed, validateOnTest } = options;
   const output = new Output(options);
   const augmentation = augmentationOf(options);
@@ -283,6 +369,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
   const isFineTuned = options.fineTune !== undefined;
   const splits = await openSplits(directory, {
     ...{ seed, split, groupBy, validateOnTest },
+    ...(fold && { fold }),
     holdBack: options.holdBack ?? (split !== undefined ? 0 : isFineTuned ? HOLD_BACK : 'auto'),
   });
   if (options.validationSteps !== undefined && !splits.validation) {
@@ -294,10 +381,12 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
     throw new UsageError(
       `--early-stopping: ${directory} has no pictures that may choose; --hold-back 0.15 of the training pictures or a folder val/ are such`,
     );
-  const { classNames } = splits.training;
+  const { classNames, files } = splits.training;
+  const { lr: learningRate, warmup, stepsPerEpoch = Math.ceil(files.length / batchSize) } = options;
+  const rates = scheduleOf(options.schedule, { learningRate, epochs, stepsPerEpoch, warmup });
   const recipe = {
     ...{ size: options.size, interpolation: options.resize, rescale: options.rescale, normalize: options.normalize },
-    ...{ augmentation, learningRate: options.lr, optimizer: options.optimizer },
+    ...{ augmentation, learningRate: rates, optimizer: options.optimizer },
     ...{ weightDecay: options.weightDecay, labelSmoothing: options.labelSmoothing },
   };
   const start = await startOf(options, classNames, recipe, resumed?.config ?? null);
@@ -308,6 +397,19 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
   return withDevice(options, async (device, facts) => {
     checkMemory(model, device.memoryBudget);
     if (resumed) checkDevice(resumed, facts);
+    if (options.dryRun) {
+      sayPlan({
+        output,
+        splits,
+        plan,
+        stepsPerEpoch,
+        epochs,
+        run: options.name ?? resumed?.run ?? null,
+        out: options.out,
+        facts,
+      });
+      return 0;
+    }
     const run = resumed
       ? reopenRun(resumed.run, noteLeftovers)
       : await openRun(options.out, options.name, noteLeftovers);
@@ -351,7 +453,11 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
         ...{ test: test && describeSet(test), audited: audit.sets },
       },
       chosen: validation && {
-        what: ['best epoch', ...(options.earlyStopping === undefined ? [] : ['last epoch'])],
+        what: [
+          'best epoch',
+          ...(options.earlyStopping === undefined ? [] : ['last epoch']),
+          ...(options.schedule === 'plateau' ? ['learning rate'] : []),
+        ],
         ...{ by: CHOSEN_BY, on: splits.validationFrom, pictures: validation.labels.length },
       },
       classes: flows.training.classIndices,
@@ -370,6 +476,8 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
       ...described,
       ...start.config,
       unlikeLayer: plan.unlikeLayer,
+      fold,
+      given: resumed ? (resumed.config['given'] ?? []) : given,
       options: {
         ...{ ...options, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
         ...{ horizontalFlip: augmentation.horizontalFlip, verticalFlip: augmentation.verticalFlip },
@@ -439,6 +547,7 @@ async function train(directory: string, options: TrainOptions, resumed: Resumed<
         {
           ...{ epochs, signal, resumed: checkpoint },
           startsTrained: start.isTrained,
+          tensorboard: options.tensorboard,
           stepsPerEpoch: options.stepsPerEpoch,
           validationSteps: options.validationSteps,
           earlyStopping: options.earlyStopping,

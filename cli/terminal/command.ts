@@ -78,6 +78,8 @@ export interface CommandDefinition<Of> {
   /** What follows the command's name, and what it is: `<dir>`, `[dir]`, `<paths...>`. */
   readonly operands: Readonly<Record<string, string>>;
   readonly flags: Of;
+  /** Headings for help, with the flags below each, where there are many. */
+  readonly groups?: Readonly<Record<string, readonly (keyof Of & string)[]>>;
   /** What help says below the flags. */
   readonly notes?: string;
   readonly examples: readonly string[];
@@ -113,12 +115,15 @@ function commanderOptions(name: string, of: Flag<unknown>): Option[] {
 /** Gives Commander's command the operands, flags, help and action of a definition. */
 export function addDefinition(
   command: Command,
-  { operands, flags, notes = '', examples, run }: CommandDefinition<Record<string, Flag<unknown>>>,
+  { operands, flags, groups = {}, notes = '', examples, run }: CommandDefinition<Record<string, Flag<unknown>>>,
   finish: (exitCode: number) => void,
 ): void {
   for (const [operand, description] of Object.entries(operands)) command.argument(operand, description);
   for (const [name, each] of Object.entries(flags))
-    for (const option of commanderOptions(name, each)) command.addOption(option);
+    for (const option of commanderOptions(name, each)) {
+      const [heading] = Object.entries(groups).find(([, names]) => names.includes(name)) ?? [];
+      command.addOption(heading === undefined ? option : option.helpGroup(`${heading}:`));
+    }
   command.addHelpText(
     'after',
     `${notes === '' ? '' : `\n${notes}\n`}\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${examples.map((line) => `  ${line}\n`).join('')}`,

@@ -1,16 +1,20 @@
 /** What the terminal shows. Results go to stdout; notes and progress to stderr, so that stdout stays clean for programs. */
 
+let isQuiet = false;
+
 /** Where a command's words go: people read lines, programs (`--json`) objects, one a line. */
 export class Output {
   readonly #json: boolean;
 
-  constructor({ json = false }: { json?: boolean | undefined } = {}) {
+  /** @param options.quiet nothing is said for people but warnings and errors, and no progress is drawn: for the whole process */
+  constructor({ json = false, quiet = false }: { json?: boolean | undefined; quiet?: boolean | undefined } = {}) {
     this.#json = json;
+    isQuiet = quiet;
   }
 
   /** A line of the result, for people. */
   say(line = ''): void {
-    if (this.#json) return;
+    if (this.#json || isQuiet) return;
     eraseProgress();
     process.stdout.write(`${printable(line)}\n`);
   }
@@ -25,6 +29,7 @@ export class Output {
 
 /** A line on stderr. */
 export function note(line: string): void {
+  if (isQuiet && line.startsWith('note: ')) return;
   eraseProgress();
   process.stderr.write(`${printable(line)}\n`);
 }
@@ -55,7 +60,7 @@ let lastDraw = -Infinity;
  * @param line makes the text for so many columns; it is asked only when it is time to draw
  */
 export function showProgress(line: (columns: number) => string): void {
-  if (!process.stderr.isTTY) return;
+  if (!process.stderr.isTTY || isQuiet) return;
   const now = performance.now();
   if (now - lastDraw < MILLISECONDS_BETWEEN_DRAWS) return;
   lastDraw = now;

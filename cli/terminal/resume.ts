@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { UsageError } from '../../src/errors.js';
-import { readCheckpoint, readConfig, type Checkpoint } from '../../src/index.node.js';
+import {
+  endsWithTraining,
+  readCheckpoint,
+  readConfig,
+  type Checkpoint,
+  type ScheduleName,
+} from '../../src/index.node.js';
 import type { DeviceFacts } from './device.js';
 import type { Angle } from './options.js';
 import { note } from './output.js';
@@ -17,6 +23,8 @@ interface ResumableOptions {
   readonly out: string;
   readonly name: string | undefined;
   readonly epochs: number;
+  readonly schedule: ScheduleName;
+  readonly config: string | undefined;
 }
 
 export interface Resumed<Options> {
@@ -33,7 +41,7 @@ export interface Resumed<Options> {
 /** Options that change nothing in the weights. */
 const free = new Set([
   ...['resume', 'resumeOrStart', 'out', 'name', 'epochs', 'checkpointSeconds', 'device', 'threads', 'workers'],
-  ...['cache', 'cacheLimit', 'kernels', 'profileKernels', 'live', 'json'],
+  ...['cache', 'cacheLimit', 'kernels', 'profileKernels', 'live', 'json', 'quiet', 'tensorboard', 'config', 'dryRun'],
 ]);
 
 /** Options that config.json has although they may not have been given. */
@@ -82,6 +90,11 @@ export async function resumeOptions<Options extends ResumableOptions>(
   }
   if (given.includes('epochs') && options.epochs < own.epochs)
     throw new UsageError(`--epochs: ${run} was begun with ${own.epochs}, which may only grow, got ${options.epochs}`);
+  if (given.includes('epochs') && options.epochs > own.epochs && endsWithTraining(own.schedule ?? 'constant'))
+    throw new UsageError(
+      `--epochs: the learning rate of ${run} falls to its end at epoch ${own.epochs} (--schedule ${own.schedule}), got ${options.epochs}; ` +
+        `train anew under another name, or with --from ${run}`,
+    );
   const here = Object.fromEntries(Object.entries(options).filter(([key]) => free.has(key) && given.includes(key)));
   const kernels = join(run, 'kernels.json');
   return {
@@ -91,6 +104,47 @@ export async function resumeOptions<Options extends ResumableOptions>(
     config,
     checkpoint: await readCheckpoint(run, (message) => note(`note: ${message}; the checkpoint before it is taken`)),
   };
+}
+
+/** Options of `train` that say where a run is and how it is watched, not how it is trained. */
+const ofTheRun = new Set([
+  'resume',
+  'resumeOrStart',
+  'name',
+  'out',
+  'config',
+  'repeats',
+  'folds',
+  'json',
+  'quiet',
+  'dryRun',
+  'profileKernels',
+]);
+
+/**
+ * The options of `--config FILE|RUN`, under those of the command line.
+ * @returns the folder of its pictures, too
+ * @throws UsageError for what is no config.json
+ */
+export async function configuredOptions<Options extends ResumableOptions>(
+  directory: string | undefined,
+  options: Options,
+  given: readonly string[],
+): Promise<{ directory: string | undefined; options: Options }> {
+  const { config: path } = options;
+  if (path === undefined) return { directory, options };
+  if (options.resume !== undefined)
+    throw new UsageError('--config: a run that is resumed keeps its own options; leave it out');
+  const config = await readConfig(path);
+  if (!config) throw new UsageError(`--config: expected a config.json or the folder of a run, got ${path}`);
+  const own = Object.entries(ownOptions(config, path)).filter(
+    ([name]) =>
+      !ofTheRun.has(name) &&
+      !given.includes(name) &&
+      !(derived.has(name) && !(config['given'] as string[] | undefined)?.includes(name)),
+  );
+  const { directory: pictures } = (config['data'] ?? {}) as { directory?: string };
+  return { directory: directory ?? pictures, options: { ...options, ...Object.fromEntries(own) } };
 }
 
 /** Options as JSON has them, those that were not given left out. */

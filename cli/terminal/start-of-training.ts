@@ -60,7 +60,21 @@ const OF_THE_MODEL = ['size', 'resize', 'rescale', 'normalize'] as const;
 const OF_STEPS = [
   ...['epochs', 'stepsPerEpoch', 'validationSteps', 'lr', 'optimizer', 'weightDecay', 'labelSmoothing', 'classWeight'],
   ...['earlyStopping', 'checkpointSeconds', 'profileKernels', 'rotation', 'widthShift', 'heightShift', 'shear', 'zoom'],
-  ...['horizontalFlip', 'verticalFlip', 'brightness', 'channelShift', 'fillMode', 'fillValue', 'profile'],
+  ...[
+    'schedule',
+    'warmup',
+    'holdBack',
+    'repeats',
+    'folds',
+    'validateOnTest',
+    'horizontalFlip',
+    'verticalFlip',
+    'brightness',
+    'channelShift',
+    'fillMode',
+    'fillValue',
+    'profile',
+  ],
 ] as const;
 
 /**

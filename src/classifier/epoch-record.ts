@@ -31,3 +31,25 @@ export function bestEpoch(epochs: readonly EpochRecord[]): EpochRecord | undefin
     ? epochs.at(-1)
     : epochs.reduce((best, one) => (isBetter(one, best) ? one : best));
 }
+
+/** Figures that several trainings of the same kind are compared by. */
+const compared = ['loss', 'accuracy', 'valLoss', 'valAccuracy', 'balancedAccuracy', 'rocAuc', 'missedAlerts'] as const;
+
+export interface Spread {
+  readonly mean: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+/** Mean and range of the figures that all of some trainings have. */
+export function spreadOf(records: readonly EpochRecord[]): Partial<Record<(typeof compared)[number], Spread>> {
+  listOf(expectObject)(records, 'spreadOf: records');
+  return Object.fromEntries(
+    compared.flatMap((name) => {
+      const values = records.flatMap((record) => record[name] ?? []);
+      if (values.length < records.length || values.length === 0) return [];
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      return [[name, { mean, least: Math.min(...values), most: Math.max(...values) }]];
+    }),
+  );
+}

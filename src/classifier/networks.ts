@@ -112,6 +112,12 @@ export function buildNetwork(name: NetworkName, size: Size, classes: number, see
 /** Weights, gradients and Adam's two means, 4 bytes each. */
 const BYTES_PER_PARAMETER = 16;
 
+/** Memory that the parameters take in a training, with all that is kept beside them. */
+export function trainingBytes(model: Model): number {
+  if (!(model instanceof Model)) refuse(model, 'trainingBytes: model', 'a model');
+  return model.countParameters() * BYTES_PER_PARAMETER;
+}
+
 /**
  * A dense layer grows with the pictures' area; better said here than by an allocation that fails.
  *
@@ -122,7 +128,7 @@ export function checkMemory(model: Model, memoryBudget: number): void {
   if (!(model instanceof Model)) refuse(model, 'checkMemory: model', 'a Model');
   expectNumber(memoryBudget, 'checkMemory: memoryBudget');
   const parameters = model.countParameters();
-  const bytes = parameters * BYTES_PER_PARAMETER;
+  const bytes = trainingBytes(model);
   if (bytes <= memoryBudget) return;
   const [height, width] = model.inputShape;
   const gigabytes = (value: number): string => `${(value / 2 ** 30).toFixed(1)} GiB`;

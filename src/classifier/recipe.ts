@@ -1,6 +1,6 @@
 /** How a network is trained: from a few options to augmentation, normalization, optimizer and loss. */
 import { preview } from '../options.js';
-import { expectObject, expectText } from '../expect.js';
+import { expectCount, expectNumber, expectObject, expectText, objectWith } from '../expect.js';
 import type { AugmentationOptions } from '../data/augmentation.js';
 import type { NormalizationOptions } from '../data/normalization.js';
 import { binaryCrossentropy, categoricalCrossentropy, type Loss } from '../nn/losses.js';
@@ -8,6 +8,15 @@ import { UsageError } from '../errors.js';
 import { adam, adamW } from '../optim/adam.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import { rmsprop } from '../optim/rmsprop.js';
+import {
+  constant,
+  cosineDecay,
+  exponentialDecay,
+  piecewiseConstantDecay,
+  reduceOnPlateau,
+  warmUp,
+  type Schedule,
+} from '../optim/schedules.js';
 import { sgd } from '../optim/sgd.js';
 
 /** Centre and divide by the deviation: of each picture, or of the set's channels. */
@@ -21,7 +30,7 @@ export interface RecipeOptions {
   readonly augmentation?: AugmentationOptions;
   readonly normalize?: Normalize;
   /** Default 0.001. */
-  readonly learningRate?: number;
+  readonly learningRate?: number | Schedule;
   /** Default `adam`; `sgd` has Nesterov's momentum of 0.9. */
   readonly optimizer?: OptimizerName;
   /** Of `adamW`, which alone has one. Default 0.004, Keras'. */
@@ -42,6 +51,59 @@ const normalizations: Readonly<Record<Normalize, NormalizationOptions>> = {
   samplewise: { samplewiseCenter: true, samplewiseStdNormalization: true },
   featurewise: { featurewiseCenter: true, featurewiseStdNormalization: true },
 };
+
+export const scheduleNames = ['constant', 'cosine', 'step', 'exponential', 'plateau'] as const;
+export type ScheduleName = (typeof scheduleNames)[number];
+
+/** Schedules that end with the last epoch: in a longer training every rate would be another. */
+export function endsWithTraining(name: ScheduleName): boolean {
+  expectText(name, 'endsWithTraining: name');
+  return name !== 'constant' && name !== 'plateau';
+}
+
+/** Of a plateau: epochs without a smaller loss, after which the rate falls to a tenth. */
+const PLATEAU_PATIENCE = 5;
+
+export interface ScheduleOptions {
+  readonly learningRate: number;
+  readonly epochs: number;
+  readonly stepsPerEpoch: number;
+  /** Epochs in which the rate rises, from 0 up to all. Default 0. */
+  readonly warmup?: number | undefined;
+}
+
+/**
+ * How the learning rate changes over a training: `cosine` falls to 0 along half a cosine, `step` to a tenth after half of the steps and again
+ * after three quarters, `exponential` to a hundredth at the end, `plateau` to a tenth whenever five epochs brought no smaller loss.
+ *
+ * @throws UsageError for a warm-up that is longer than the training
+ */
+export function scheduleOf(name: ScheduleName, options: ScheduleOptions): number | Schedule {
+  if (!scheduleNames.includes(name))
+    throw new UsageError(`schedule: expects one of ${scheduleNames.join(', ')}, got '${name as string}'`);
+  objectWith({ learningRate: expectNumber, epochs: expectCount, stepsPerEpoch: expectCount })(
+    options,
+    'scheduleOf: options',
+  );
+  const { learningRate, epochs, stepsPerEpoch, warmup = 0 } = options;
+  if (!(warmup >= 0 && warmup < epochs))
+    throw new UsageError(`warmup: expects fewer epochs than the training has (${epochs}), got ${warmup}`);
+  const warming = Math.round(warmup * stepsPerEpoch);
+  const steps = epochs * stepsPerEpoch - warming;
+  const schedules: Readonly<Record<ScheduleName, () => Schedule>> = {
+    constant: () => constant(learningRate),
+    cosine: () => cosineDecay({ initialLearningRate: learningRate, decaySteps: steps }),
+    step: () =>
+      piecewiseConstantDecay({
+        boundaries: [Math.ceil(steps / 2), Math.ceil((3 * steps) / 4)],
+        values: [learningRate, learningRate / 10, learningRate / 100],
+      }),
+    exponential: () => exponentialDecay({ initialLearningRate: learningRate, decaySteps: steps, decayRate: 0.01 }),
+    plateau: () => reduceOnPlateau({ learningRate, patience: PLATEAU_PATIENCE }),
+  };
+  if (name === 'constant' && warming === 0) return learningRate;
+  return warming === 0 ? schedules[name]() : warmUp(schedules[name](), { steps: warming });
+}
 
 /** An optimizer as the recipe asks for it. @throws UsageError for a weight decay that it does not have */
 function optimizerOf(

@@ -19,6 +19,7 @@ import { basename, dirname, join } from 'node:path';
 import { clearTemporaryFolders } from '../data/store/temporary-folder.node.js';
 import { BeltnetError, ModelFileError, UsageError } from '../errors.js';
 import {
+  append,
   appendLine,
   clearRuns,
   createRunDirectory,
@@ -29,6 +30,7 @@ import {
 } from '../files.node.js';
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
 import { decodeTrainingState, encodeTrainingState } from '../formats/beltnet/training-state.js';
+import { eventFileStart, scalarEvent } from '../formats/tensorboard.js';
 import { sha256Natively } from '../formats/sha256.node.js';
 import { leaveFolder } from '../lock.node.js';
 import type { TrainingState } from '../nn/training/state.js';
@@ -53,6 +55,7 @@ const names = {
   kernels: 'kernels.json',
   pictures: 'pictures.jsonl',
   audit: 'audit.json',
+  tensorboard: 'events.out.tfevents.1.beltnet',
   predictions: 'predictions.csv',
 } as const;
 
@@ -78,6 +81,27 @@ const row = (record: EpochRecord): string =>
   columns.map((name) => (name === 'seconds' ? record.seconds.toFixed(3) : (record[name] ?? ''))).join(',');
 
 const expectEpoch = objectWith({ epoch: expectNumber, loss: expectNumber, seconds: expectNumber });
+const seconds = (): number => Date.now() / 1000;
+
+/** Tags in the way of TensorBoard's own: what goes into one chart begins alike. */
+const tags = {
+  loss: 'loss/training',
+  valLoss: 'loss/validation',
+  accuracy: 'accuracy/training',
+  valAccuracy: 'accuracy/validation',
+  balancedAccuracy: 'validation/balanced accuracy',
+  rocAuc: 'validation/ROC-AUC',
+  missedAlerts: 'validation/missed alerts',
+  learningRate: 'learning rate',
+} as const satisfies Partial<Record<keyof EpochRecord, string>>;
+
+function tensorboardEvent(record: EpochRecord): Uint8Array {
+  const scalars = Object.entries(tags).flatMap(([name, tag]) => {
+    const value = record[name as keyof typeof tags];
+    return value === undefined ? [] : [[tag, value] as const];
+  });
+  return scalarEvent(seconds(), record.epoch, Object.fromEntries(scalars));
+}
 
 const event = (record: EpochRecord): string => JSON.stringify({ event: 'epoch', ...record });
 
@@ -157,6 +181,20 @@ export class Run {
     await appendLine(this.path('events'), event(record));
   }
 
+  /** TensorBoard's file: begun anew with these epochs … */
+  async writeTensorboard(epochs: readonly EpochRecord[]): Promise<void> {
+    expectArray(epochs, 'writeTensorboard: epochs');
+    for (const [n, record] of epochs.entries()) expectEpoch(record, `writeTensorboard: epochs[${n}]`);
+    const events = epochs.map((record) => tensorboardEvent(record));
+    await writeFileAtomically(this.path('tensorboard'), Buffer.concat([eventFileStart(seconds()), ...events]));
+  }
+
+  /** … and one more. */
+  async addToTensorboard(record: EpochRecord): Promise<void> {
+    expectEpoch(record, 'addToTensorboard: record');
+    await append(this.path('tensorboard'), tensorboardEvent(record));
+  }
+
   /** @param model the file's bytes */
   async writeModel(model: Uint8Array, options: { isBest: boolean }): Promise<void> {
     expectBytes(model, 'writeModel: model');
@@ -205,10 +243,15 @@ export async function readCheckpoint(
 
 const JSON_FILE = { mostBytes: 2 ** 26, refuse: (message: string) => new UsageError(message) };
 
-/** A run's config.json; null where there is none. @throws UsageError for what is no such file */
-export async function readConfig(directory: string): Promise<Record<string, unknown> | null> {
-  expectPath(directory, 'readConfig: directory');
-  const path = join(directory, names.config);
+/**
+ * A run's config.json; null where there is none.
+ * @param given the run's folder, or that file
+ * @throws UsageError for what is no such file
+ */
+export async function readConfig(given: string): Promise<Record<string, unknown> | null> {
+  expectPath(given, 'readConfig: directory');
+  const isFile = statSync(given, { throwIfNoEntry: false })?.isFile() ?? false;
+  const path = isFile ? given : join(given, names.config);
   if (!existsSync(path)) return null;
   const bytes = await readWholeFile(path, { what: 'the config.json of a run', ...JSON_FILE });
   try {
@@ -220,6 +263,14 @@ export async function readConfig(directory: string): Promise<Record<string, unkn
 
 /** Whether a folder is that of a run. */
 export const isRun = (directory: string): boolean => existsSync(join(directory, names.config));
+
+/** The epochs in a run's events.jsonl. */
+export async function readEpochs(directory: string): Promise<EpochRecord[]> {
+  expectPath(directory, 'readEpochs: directory');
+  const kind = { what: 'the events.jsonl of a run', ...JSON_FILE };
+  const text = Buffer.from(await readWholeFile(join(directory, names.events), kind)).toString('utf8');
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as EpochRecord]));
+}
 
 /** A run's pictures.jsonl; null where there is none. */
 export async function readPictures(directory: string): Promise<string | null> {

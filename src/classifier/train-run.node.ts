@@ -22,6 +22,8 @@ export interface RunTrainingOptions {
   readonly earlyStopping?: number | undefined;
   /** Seconds between checkpoints. Default: so many that they take at most 2 % of the time, and at least 10 within an epoch. */
   readonly checkpointSeconds?: number | undefined;
+  /** Whether the run has a file for TensorBoard, too. Default false. */
+  readonly tensorboard?: boolean;
   /** Where an earlier process left the training; the model has that state already. */
   readonly resumed?: Checkpoint | null;
   readonly signal?: AbortSignal;
@@ -67,6 +69,7 @@ export async function trainRun(
   const epochs: EpochRecord[] = [...(resumed?.epochs ?? [])];
   const progress = { epochs, stoppedEarly: resumed?.stoppedEarly ?? false };
   await run.writeEpochs(epochs); // those after the checkpoint are trained again
+  if (options.tensorboard) await run.writeTensorboard(epochs);
 
   const judged = validation && new ValidationFigures(validation, info);
   const onScores = judged && ((indices: Uint32Array, scores: Float32Array) => judged.add(indices, scores));
@@ -107,6 +110,7 @@ export async function trainRun(
     await run.writeModel(await encodeModel(model, info, { name: run.path('last'), hash: sha256Natively }), { isBest });
     options.onModel?.(record.epoch);
     await run.addEpoch(record);
+    if (options.tensorboard) await run.addToTensorboard(record);
     if (isDue(0)) await save();
     await options.onEpoch?.(record, progress.stoppedEarly || record.epoch === options.epochs);
   };

@@ -251,6 +251,61 @@ export function splitByGroup(
   return { training, validation: validation.toSorted(ascending) };
 }
 
+/**
+ * One of K folds of cross-validation: every sample is in the validation of exactly one, stratified, groups together.
+ *
+ * @param data with groups, those of a group are on the same side
+ * @param fold which one, from 0, of how many
+ * @throws UsageError for fewer than 2 folds; DataError for a class that is not in every fold
+ */
+export function foldOf(
+  data: {
+    readonly labels: ArrayLike<number>;
+    readonly classNames: readonly string[];
+    readonly groups?: readonly string[] | null;
+  },
+  fold: { readonly index: number; readonly of: number },
+  seed: number,
+): SplitIndices {
+  const { labels, classNames } = data;
+  const { index, of } = fold;
+  if (!(Number.isInteger(of) && of >= 2 && Number.isInteger(index) && index >= 0 && index < of))
+    throw new UsageError(`folds: expects one of 2 folds or more, got ${index} of ${of}`);
+  const samplesOfGroup = new Map<string, number[]>();
+  for (let sample = 0; sample < labels.length; sample++) {
+    const group = data.groups?.[sample] ?? String(sample);
+    const samples = samplesOfGroup.get(group);
+    if (samples) samples.push(sample);
+    else samplesOfGroup.set(group, [sample]);
+  }
+  const groups = [...samplesOfGroup].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, samples]) => samples);
+  const order = [...new Random(seed, RandomStream.split).permutation(groups.length)]
+    .map((position) => groups[position])
+    .toSorted((a, b) => b.length - a.length); // the large ones first: small ones even out
+  const totals = classCounts(data);
+  const taken = Array.from({ length: of }, () => classNames.map(() => 0));
+  const foldOfSample = new Uint16Array(labels.length);
+  for (const samples of order) {
+    // Where its classes are rarest so far; a class of few samples counts as much as one of many.
+    const costs = taken.map((counts) => samples.reduce((sum, n) => sum + counts[labels[n]] / totals[labels[n]], 0));
+    const place = costs.indexOf(Math.min(...costs));
+    for (const sample of samples) {
+      taken[place][labels[sample]]++;
+      foldOfSample[sample] = place;
+    }
+  }
+  const missing = totals.findIndex((_, label) => taken.some((counts) => counts[label] === 0));
+  if (missing >= 0)
+    throw new DataError(
+      `class '${classNames[missing]}' has too few pictures or groups for ${of} folds; expects at least one in each: take fewer folds`,
+    );
+  const all = Array.from({ length: labels.length }, (_, sample) => sample);
+  return {
+    training: all.filter((sample) => foldOfSample[sample] !== index),
+    validation: all.filter((sample) => foldOfSample[sample] === index),
+  };
+}
+
 function checkFraction(fraction: number): void {
   if (fraction > 0 && fraction < 1) return;
   throw new UsageError(`split: expected a fraction above 0 and below 1, such as 0.2, received ${String(fraction)}`);

@@ -159,3 +159,24 @@ export function reduceOnPlateau(
     },
   };
 }
+
+/**
+ * A straight line up to the schedule's first rate over so many steps, and then the schedule (Goyal et al., arXiv:1706.02677).
+ * @throws UsageError unless steps is a whole number from 0
+ */
+export function warmUp(schedule: Schedule, options: { steps: number }): Schedule {
+  if (typeof (schedule as Partial<Schedule> | null)?.at !== 'function')
+    throw new UsageError(`warmUp: expects a schedule, got ${typeof schedule}`);
+  checkNames('warmUp', options, { steps: true });
+  const { steps } = options;
+  if (!(Number.isInteger(steps) && steps >= 0))
+    throw new UsageError(`warmUp: steps expects a whole number from 0, got ${steps}`);
+  return {
+    name: schedule.name,
+    config: { ...schedule.config, warmUpSteps: steps },
+    initial: schedule.initial,
+    at: (step, state) =>
+      step <= steps ? (schedule.at(1, state) * step) / (steps + 1) : schedule.at(step - steps, state),
+    observe: (state, loss) => schedule.observe(state, loss),
+  };
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { splitByGroup } from '../../src/data/dataset.js';
+import { foldOf, splitByGroup } from '../../src/data/dataset.js';
 import { openSplits } from '../../src/data/sources/splits.node.js';
 import { DataError, UsageError } from '../../src/errors.js';
 import { temporaryFolder } from './make-pictures.js';
@@ -251,4 +251,33 @@ test('a split by groups comes near to the fraction in every class', () => {
     expect(validation).toHaveLength(200);
     expect(validation.filter((i) => labels[i] === 1)).toHaveLength(30);
   }
+});
+
+describe('folds', () => {
+  const labels = Array.from({ length: 53 }, (_, index) => Number(index % 4 === 0));
+  const classNames = ['ok', 'gap'];
+
+  test.each([null, labels.map((_, index) => `shift${Math.floor(index / 4)}`)])(
+    'each sample is in the validation of one of them, groups and classes evenly (%#)',
+    (groups) => {
+      const folds = Array.from({ length: 5 }, (_, index) =>
+        foldOf({ labels, classNames, groups }, { index, of: 5 }, 3),
+      );
+      expect(folds.flatMap(({ validation }) => validation).toSorted((a, b) => a - b)).toEqual([...labels.keys()]);
+      for (const { training, validation } of folds) {
+        expect([...training, ...validation].toSorted((a, b) => a - b)).toEqual([...labels.keys()]);
+        const gaps = validation.filter((sample) => labels[sample] === 1).length;
+        expect(gaps).toBeGreaterThanOrEqual(2);
+        expect(gaps).toBeLessThanOrEqual(4);
+        const groupsIn = (part: readonly number[]) => new Set(part.map((sample) => groups?.[sample] ?? sample));
+        const judging = groupsIn(validation);
+        expect([...groupsIn(training)].filter((group) => judging.has(group))).toEqual([]);
+      }
+    },
+  );
+
+  test('refused where a class is not in each', () => {
+    expect(() => foldOf({ labels: [0, 0, 0, 1], classNames }, { index: 0, of: 3 }, 0)).toThrow(/'gap' has too few/);
+    expect(() => foldOf({ labels, classNames }, { index: 0, of: 1 }, 0)).toThrow(UsageError);
+  });
 });

@@ -1,5 +1,7 @@
 /** Schedules against PyTorch 2.13's; its counting of patience is one off Keras', which ours follows. */
 import { describe, expect, test } from 'vitest';
+import { UsageError } from '../../src/errors.js';
+import { scheduleOf } from '../../src/classifier/recipe.js';
 import {
   constant,
   cosineDecay,
@@ -7,6 +9,7 @@ import {
   piecewiseConstantDecay,
   reduceOnPlateau,
   type Schedule,
+  warmUp,
 } from '../../src/optim/schedules.js';
 
 const rates = (schedule: Schedule, steps: number): number[] =>
@@ -92,5 +95,42 @@ describe('schedules', () => {
     );
     expect(() => piecewiseConstantDecay({ boundaries: [1], values: [1] })).toThrow('one value more than boundaries');
     expect(() => reduceOnPlateau({ factor: 1 })).toThrow('factor expects a number below 1, got 1');
+  });
+});
+
+describe('a warm-up', () => {
+  // LinearLR(start_factor=1/5, total_iters=4) is 0.2, 0.4, 0.6, 0.8 of the rate, and then the rate.
+  test('rises in a line to the first rate, and then the schedule begins', () => {
+    const warmed = warmUp(exponentialDecay({ initialLearningRate: 1, decaySteps: 1, decayRate: 0.5 }), { steps: 4 });
+    expect(difference(rates(warmed, 7), [0.2, 0.4, 0.6, 0.8, 1, 0.5, 0.25])).toBeLessThan(1e-12);
+  });
+
+  test('a plateau counts in it as ever', () => {
+    const warmed = warmUp(reduceOnPlateau({ learningRate: 1, patience: 1 }), { steps: 2 });
+    const after = warmed.observe(warmed.observe(warmed.initial, 1), 2);
+    expect(warmed.at(3, after)).toBeCloseTo(0.1, 12);
+  });
+});
+
+describe('schedules by name', () => {
+  const of = (name: Parameters<typeof scheduleOf>[0], warmup = 0): number[] => {
+    const schedule = scheduleOf(name, { learningRate: 1, epochs: 4, stepsPerEpoch: 2, warmup });
+    return rates(typeof schedule === 'number' ? constant(schedule) : schedule, 9);
+  };
+
+  test('end with the last step, or never', () => {
+    expect(of('constant')).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect(of('plateau')).toEqual(of('constant'));
+    // CosineAnnealingLR(T_max=8)
+    const cosine = [1, 0.96194, 0.853553, 0.691342, 0.5, 0.308658, 0.146447, 0.03806, 0];
+    expect(difference(of('cosine'), cosine)).toBeLessThan(1e-6);
+    expect(of('step')).toEqual([1, 1, 1, 1, 1, 0.1, 0.1, 0.01, 0.01]);
+    expect(of('exponential')[8]).toBeCloseTo(0.01, 12);
+  });
+
+  test('a warm-up takes its part of the epochs, and is refused where it would take all', () => {
+    expect(difference(of('cosine', 1).slice(0, 3), [1 / 3, 2 / 3, 1])).toBeLessThan(1e-12);
+    expect(of('cosine', 1)[8]).toBeCloseTo(0, 12);
+    expect(() => of('cosine', 4)).toThrow(UsageError);
   });
 });

@@ -2,7 +2,7 @@
 import { expectObject, expectText, listOf, objectWith, refuse } from '../../expect.js';
 import { DataError, UsageError } from '../../errors.js';
 import { openArraySet } from './array-files.node.js';
-import { classCounts, splitByGroup, split as splitEvenly } from '../dataset.js';
+import { classCounts, foldOf, splitByGroup, split as splitEvenly } from '../dataset.js';
 import { type FileList, fileKind, listClassFolders, MOST_CLASSES, withSlashes } from './folder.node.js';
 import { isManifest } from './manifest.node.js';
 import { openParts, type PartName } from './parts.node.js';
@@ -16,6 +16,8 @@ export interface SplitOptions {
    * sets of which that leaves enough to choose by. Default 0.
    */
   readonly holdBack?: number | 'auto' | undefined;
+  /** The validation is this fold of the training pictures: see `foldOf`. */
+  readonly fold?: { readonly index: number; readonly of: number } | undefined;
   /** The pictures for a last test are the validation: they choose, and are no evidence any more. */
   readonly validateOnTest?: boolean | undefined;
   /** Default 0. */
@@ -34,7 +36,7 @@ export interface Splits {
   /** For a last test: they judge, and choose nothing. */
   readonly test: FileList | null;
   /** Where the validation comes from; null where there is none. */
-  readonly validationFrom: 'the data' | 'split' | 'held back' | 'test' | null;
+  readonly validationFrom: 'the data' | 'split' | 'held back' | 'fold' | 'test' | null;
   /** Part of the training pictures that was held back. */
   readonly holdBack: number;
   /** All of it in words. */
@@ -55,7 +57,7 @@ export async function openSplits(given: string, options: SplitOptions = {}): Pro
   expectObject(options, 'openSplits: options');
   const path = withSlashes(given);
   const { split, groupBy, holdBack = 0, validateOnTest = false } = options;
-  if (groupBy && split === undefined && holdBack === 0)
+  if (groupBy && split === undefined && holdBack === 0 && !options.fold)
     throw new UsageError('group-by: says what must stay together in a split, and there is none; add --split 0.2');
   const parts = await partsOf(path);
   const { training, validation, test } = parts;
@@ -74,6 +76,15 @@ export async function openSplits(given: string, options: SplitOptions = {}): Pro
     const { groups, ...divided } = await divide(training, split, options);
     const layout = `${training.name}, ${split} of it for validation${groups}`;
     return { ...divided, test: null, validationFrom: 'split', holdBack: 0, layout };
+  }
+  if (options.fold) {
+    if (validation || validateOnTest)
+      throw new UsageError(
+        `folds: expects data without validation pictures of its own, got ${path}; give ${training.name}`,
+      );
+    const { groups, ...divided } = await divide(training, 0, options);
+    const layout = `${training.name}, fold ${options.fold.index + 1} of ${options.fold.of} for validation${groups}${left}`;
+    return { ...divided, test, validationFrom: 'fold', holdBack: 0, layout };
   }
   if (validateOnTest) {
     if (!test)
@@ -161,10 +172,18 @@ interface DividedList {
   readonly groups: string;
 }
 
-async function divide(all: FileList, fraction: number, { seed = 0, groupBy }: SplitOptions): Promise<DividedList> {
+async function divide(
+  all: FileList,
+  fraction: number,
+  { seed = 0, groupBy, fold }: SplitOptions,
+): Promise<DividedList> {
   const groups = await groupsOf(all, groupBy);
   const data = { labels: all.files.map(({ label }) => label), classNames: all.classNames };
-  const parts = groups ? splitByGroup({ ...data, groups }, fraction, seed) : splitEvenly(data, fraction, seed);
+  const parts = fold
+    ? foldOf({ ...data, groups }, fold, seed)
+    : groups
+      ? splitByGroup({ ...data, groups }, fraction, seed)
+      : splitEvenly(data, fraction, seed);
   return {
     training: { ...all, files: parts.training.map((index) => all.files[index]) },
     // What was skipped is reported once, with the training files.

@@ -7,6 +7,7 @@
 export type Fields = readonly Uint8Array[];
 
 const VARINT = 0;
+const FIXED_64 = 1;
 const LENGTH_DELIMITED = 2;
 const FIXED_32 = 5;
 
@@ -26,6 +27,12 @@ export function float(field: number, value: number): Fields {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setFloat32(0, value, true);
   return [key(field, FIXED_32), bytes];
+}
+
+export function double(field: number, value: number): Fields {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, value, true);
+  return [key(field, FIXED_64), bytes];
 }
 
 /** A message within a message, or bytes as they are. */

@@ -38,6 +38,8 @@ export interface Batches {
   /** Above 0 where batches bring defects */
   readonly difficulty?: number;
   readonly attributes?: Omit<AugmentAttributes, 'interpolation' | 'rescale'>;
+  /** Where each picture came from, [N]: messages name those of a step whose loss is no number. */
+  readonly files?: readonly string[];
   /** Samples of step `step`, counted from 0 over all passes: a pure function. */
   batch(step: number): BatchPlan;
 }

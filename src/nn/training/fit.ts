@@ -152,7 +152,7 @@ export async function fitBatches(
             const step = firstStep + done + 1;
             counters.running.add(each);
             counters.told++;
-            checkFinite(each, 'loss', `in epoch ${epoch}, step ${step}`);
+            checkFinite(each, 'loss', `in epoch ${epoch}, step ${step}${picturesOf(batches, firstOfEpoch + step - 1)}`);
             if (callbacks.length === 0) return undefined;
             const seconds = (performance.now() - start) / 1000;
             return tell({
@@ -230,6 +230,16 @@ function begin({ counters }: FitOwner, { epochs = 1, initialEpoch }: FitOptions,
         `${stepsPerEpoch}; to go on with the next one give initialEpoch: ${counters.epoch + 1}`,
     );
   return initialEpoch === undefined ? counters.epoch + epochs : epochs;
+}
+
+const MOST_NAMED = 4;
+
+/** ", whose 32 pictures are a.png, b.png, …" */
+function picturesOf(batches: Batches, step: number): string {
+  if (!batches.files || batches.files.length === 0) return '';
+  const { indices } = batches.batch(step);
+  const named = [...indices.subarray(0, MOST_NAMED)].map((index) => batches.files?.[index]);
+  return `, whose ${indices.length} pictures are ${named.join(', ')}${indices.length > MOST_NAMED ? ', …' : ''}`;
 }
 
 /** A training that was stopped in the midst of an epoch leaves no broken model either. */
