@@ -4,6 +4,7 @@
  * (Wilks, "Determination of sample sizes for setting tolerance limits", 1941): that is the interval which is told.
  */
 import { UsageError } from '../../errors.js';
+import { expectList } from '../../expect.js';
 import { clopperPearson, type Interval } from '../figures/binomial.js';
 
 export interface AlarmLimit {
@@ -25,6 +26,7 @@ const BEYOND = 1.05;
  * @param rate of false alarms that is wanted, above 0 and below 1
  */
 export function alarmLimit(distances: ArrayLike<number>, rate: number): AlarmLimit {
+  expectList(distances, 'alarmLimit: distances');
   const n = distances.length;
   if (n === 0 || !(rate > 0 && rate < 1))
     throw new UsageError(

@@ -1,5 +1,6 @@
 /** Folders of good pictures: pictures alone, or class folders of which one is good and the others show defects. */
 import { DataError, UsageError } from '../../errors.js';
+import { expectList, expectObject } from '../../expect.js';
 import type { Dataset } from '../../data/dataset.js';
 import {
   findPictures,
@@ -25,11 +26,11 @@ export interface GoodPictures {
 }
 
 /** Pictures of one class, loaded, as a class of two. */
-export const labelledAs = (dataset: Dataset, classNames: readonly string[], label: number): Dataset => ({
-  ...dataset,
-  classNames,
-  labels: new Uint8Array(dataset.labels.length).fill(label),
-});
+export function labelledAs(dataset: Dataset, classNames: readonly string[], label: number): Dataset {
+  expectObject(dataset, 'labelledAs: dataset');
+  expectList(dataset.labels, 'labelledAs: the labels of dataset');
+  return { ...dataset, classNames, labels: new Uint8Array(dataset.labels.length).fill(label) };
+}
 
 /**
  * @param goodClass name of the good class folder; by default one of good, ok, normal, fine, pass, gut

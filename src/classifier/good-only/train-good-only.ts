@@ -2,7 +2,8 @@
  * Training on good pictures only: what they look like is learned from most of them, the limit from the others. docs/good-only.md says
  * what may be expected of it, and what not.
  */
-import { DataError } from '../../errors.js';
+import { DataError, UsageError } from '../../errors.js';
+import { expectList, expectObject, received } from '../../expect.js';
 import { subset, type Dataset } from '../../data/dataset.js';
 import { Random, RandomStream } from '../../tensor/random.js';
 import type { Model } from '../../nn/model.js';
@@ -135,6 +136,11 @@ export interface GoodOnlyFigures extends AlarmErrors {
 }
 
 export async function judgeDefects(trained: GoodOnly, defects: Dataset): Promise<GoodOnlyFigures> {
+  expectObject(trained, 'judgeDefects: trained');
+  if (typeof trained.distances !== 'function')
+    throw new UsageError(`judgeDefects: trained expects what trainGoodOnly gave, got ${received(trained)}`);
+  expectObject(defects, 'judgeDefects: defects');
+  expectList(defects.labels, 'judgeDefects: the labels of defects');
   const theirs = await trained.distances(defects);
   const scores = Float64Array.from([...trained.heldBack, ...theirs]);
   const labels = Uint8Array.from(scores, (_, at) => (at < trained.heldBack.length ? 0 : 1));

@@ -48,7 +48,9 @@ export function windowGeometry(
     const reach = (size[axis] - 1) * dilation[axis] + 1;
     if (padding === 'valid') return { count: Math.floor((input - reach) / strides[axis]) + 1, before: 0 };
     if (padding !== 'same') {
-      const [before, after] = padding[axis];
+      if (!Array.isArray(padding) || !Array.isArray(padding[axis]))
+        throw new ShapeError(`${op}: padding expects 'valid', 'same' or [[top, bottom], [left, right]], got others`);
+      const [before, after] = padding[axis] as Pair;
       if (![before, after].every((side) => Number.isInteger(side) && side >= 0 && side < reach))
         throw new ShapeError(
           `${op}: padding expects integers from 0 to below the window's ${reach}, got ${formatShape(padding[axis])}`,
