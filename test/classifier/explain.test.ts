@@ -3,7 +3,6 @@ import {
   agreement,
   beltGap,
   beltPicture,
-  Conv2D,
   Dense,
   encodeModel,
   explainedLayers,
@@ -11,7 +10,6 @@ import {
   Flatten,
   gradCam,
   hottest,
-  MaxPooling2D,
   occlusion,
   openBase,
   openClassifier,
@@ -29,6 +27,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { correlation, scaled, stretched } from '../../src/classifier/explain/heat-map.js';
 import { noteDevice } from '../support/devices.js';
+import { pictures as x, referenceModel } from './explain-reference.js';
 import reference from './explain.reference.json' with { type: 'json' };
 
 let device: Device;
@@ -38,40 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-/** As explain.py has them. */
-const filled = (shape: number[], salt: number): { shape: number[]; data: Float32Array } => ({
-  shape,
-  data: Float32Array.from(
-    { length: shape.reduce((a, b) => a * b, 1) },
-    (_, i) => (((i * 37 + salt * 11) % 101) - 50) / 150,
-  ),
-});
-
-function referenceModel(units: number): Sequential {
-  const model = new Sequential([
-    new Conv2D(4, 3, { name: 'conv1', inputShape: [14, 12, 3], activation: 'relu' }),
-    new MaxPooling2D(),
-    new Conv2D(5, 3, { name: 'conv2', activation: 'relu' }),
-    new MaxPooling2D(),
-    new Flatten(),
-    new Dense(6, { name: 'dense1', activation: 'relu' }),
-    new Dense(units, { name: 'dense2', activation: units === 1 ? 'sigmoid' : 'softmax' }),
-  ]);
-  model.setWeights({
-    'conv1.kernel': filled([3, 3, 3, 4], 1),
-    'conv1.bias': filled([4], 2),
-    'conv2.kernel': filled([3, 3, 4, 5], 3),
-    'conv2.bias': filled([5], 4),
-    'dense1.kernel': filled([10, 6], 5),
-    'dense1.bias': { shape: [6], data: new Float32Array(6) },
-    'dense2.kernel': filled([6, units], 6),
-    'dense2.bias': { shape: [units], data: new Float32Array(units) },
-  });
-  return model;
-}
-
 describe("Grad-CAM is PyTorch's", () => {
-  const x = Float32Array.from({ length: 2 * 14 * 12 * 3 }, (_, i) => ((i * 53 + 7) % 256) / 255);
   test.each(reference.cases)('$units units, classes $asked', async ({ units, asked, shape, heat }) => {
     const model = referenceModel(units).compile({ device });
     expect(explainedLayers(model)).toEqual(['conv2']);
