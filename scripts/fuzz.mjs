@@ -180,7 +180,7 @@ if (values.worker !== undefined) {
   const names = values.parsers?.split(',') ?? Object.keys(all);
   const unknown = names.find((name) => !(name in all));
   if (unknown !== undefined) {
-    console.error(`--parsers: expected some of ${Object.keys(all).join(', ')}, got '${unknown}'`);
+    console.error(`--parsers: expects some of ${Object.keys(all).join(', ')}, got '${unknown}'`);
     process.exit(2);
   }
   const start = Number(values.seed) * 1_000_000;

@@ -67,5 +67,5 @@ async function compare(base) {
   const largest = expected.reduce((most, feature) => Math.max(most, Math.abs(feature)), 0);
   const worst = got.reduce((most, feature, at) => Math.max(most, Math.abs(feature - expected[at])), 0) / largest;
   console.log(`worst difference from Keras: ${worst.toExponential(1)} of the largest feature`);
-  if (!(worst <= 1e-4)) throw new Error('expected features within 1e-4 of the largest');
+  if (!(worst <= 1e-4)) throw new Error('expects features within 1e-4 of the largest');
 }

@@ -10,7 +10,7 @@ const python = candidates.find(
 );
 if (!python) {
   console.error(
-    `expected a Python with torch and Pillow, got none in ${candidates.join(', ')}; install them ` +
+    `expects a Python with torch and Pillow, got none in ${candidates.join(', ')}; install them ` +
       '(on Debian: apt-get install python3-torch python3-pil), or name another Python in BELTNET_PYTHON',
   );
   process.exit(1);

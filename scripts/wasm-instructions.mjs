@@ -55,8 +55,7 @@ function skipImmediates(reader, prefix, code) {
   if (code === 0x43) return reader.skip(4);
   if (code === 0x44) return reader.skip(8);
   const isKnown = code <= 0x01 || [0x05, 0x0b, 0x0f, 0x1a, 0x1b].includes(code) || between(code, 0x45, 0xc4);
-  if (!isKnown)
-    throw new Error(`WebAssembly: expected an instruction, got 0x${code.toString(16)} at byte ${reader.at}`);
+  if (!isKnown) throw new Error(`WebAssembly: expects an instruction, got 0x${code.toString(16)} at byte ${reader.at}`);
   return undefined;
 }
 

@@ -121,7 +121,7 @@ function checkStatus(path: string, status: Stats, { what, mostBytes, refuse, onS
   // Reading a pipe or a device could wait for ever, or never end.
   if (!status.isFile()) {
     const wayOut = status.isDirectory() ? 'give a file in it' : 'write it to a file first';
-    throw refuse(`${path}: expected ${what}, received ${inWords(kindOf(status))}; ${wayOut}`);
+    throw refuse(`${path}: expects ${what}, got ${inWords(kindOf(status))}; ${wayOut}`);
   }
   if (status.size > mostBytes) throw tooLarge(path, status.size, { what, mostBytes, refuse });
   onSize?.(status.size);
@@ -141,7 +141,7 @@ function longerBuffer(path: string, bytes: Buffer, kind: FileKind): Buffer {
 
 function tooLarge(path: string, size: number, { what, mostBytes, refuse }: FileKind): Error {
   const most = mostBytes >= 2 ** 30 ? `${mostBytes / 2 ** 30} GiB` : `${mostBytes / 2 ** 20} MiB`;
-  return refuse(`${path}: expected ${what} of at most ${most}, received ${size} bytes; is it the right file?`);
+  return refuse(`${path}: expects ${what} of at most ${most}, got ${size} bytes; is it the right file?`);
 }
 
 /** Node gives names as text; what is not UTF-8 in them is lost on the way, and with it the file. */
@@ -351,7 +351,7 @@ export function takeRunDirectory(path: string): void {
   const { state, owner } = lockHolder(path);
   const wayOut =
     state === 'running' ? 'wait until it ends' : `delete ${left.join(', ') || 'its lock'} if that process is gone`;
-  throw new DiskError(`${path}: expected a run where nobody is at work, but ${describeOwner(owner)} is; ${wayOut}`);
+  throw new DiskError(`${path}: expects a run where nobody is at work, but ${describeOwner(owner)} is; ${wayOut}`);
 }
 
 /** @throws DiskError for a folder that holds more than what a dead process left there, which is taken away */
@@ -371,7 +371,7 @@ function refuseUsed(path: string): void {
   } catch (error) {
     throw diskError(path, error);
   }
-  throw new DiskError(`${path}: expected a new run, but ${found}`);
+  throw new DiskError(`${path}: expects a new run, but ${found}`);
 }
 
 /**

@@ -13,7 +13,7 @@ export function memoryLimit(environment: NodeJS.ProcessEnv = process.env): numbe
   if (given) {
     const gigabytes = Number(given);
     if (gigabytes > 0 && Number.isFinite(gigabytes)) return gigabytes * 1e9;
-    throw new UsageError(`BELTNET_MEMORY: expected a positive number of GB, got '${given}'`);
+    throw new UsageError(`BELTNET_MEMORY: expects a positive number of GB, got '${given}'`);
   }
   const constrained = process.constrainedMemory(); // 0 where nobody knows
   return Math.min(totalmem(), constrained || Infinity) / 2;
@@ -37,7 +37,7 @@ export class MemoryBudget {
   take(bytes: number, name: string): void {
     if (bytes > this.#left) {
       throw new DataError(
-        `${name}: expected to need at most ${inGigabytes(this.#left)} of memory (half of what there is, or BELTNET_MEMORY, ` +
+        `${name}: expects to need at most ${inGigabytes(this.#left)} of memory (half of what there is, or BELTNET_MEMORY, ` +
           `less what is taken already), it takes ${inGigabytes(bytes)}; set BELTNET_MEMORY to more GB, or use a smaller file`,
       );
     }

@@ -30,7 +30,7 @@ test('a classifier', async () => {
   mkdirSync(join(folder, 'runs/first'), { recursive: true });
   writeFileSync(join(folder, 'runs/first/model.safetensors'), await bytesOf(tinyModel()));
   writeFileSync(join(folder, 'picture.jpg'), jpeg);
-  expect(run(programs[0])).toMatch(/^(gap|ok) 0\.\d+ (true|false)\n\1\npicture 1: expected a JPEG, PNG or BMP .*\n$/);
+  expect(run(programs[0])).toMatch(/^(gap|ok) 0\.\d+ (true|false)\n\1\npicture 1: expects a JPEG, PNG or BMP .*\n$/);
 });
 
 test('training', () => {

@@ -92,7 +92,7 @@ export const command = defineCommand({
 async function calibrate({ classifier, evaluation, part, data }: JudgedFolder): Promise<Calibration> {
   const { labels, verdicts } = evaluation.judged;
   const { evidence } = evaluation;
-  if (labels.length === 0) throw new DataError(`--calibrate: expected pictures with a verdict, got none in ${data}`);
+  if (labels.length === 0) throw new DataError(`--calibrate: expects pictures with a verdict, got none in ${data}`);
   const rows = verdicts.map(({ probabilities }) => classifier.info.classNames.map((each) => probabilities[each]));
   let calibration: Calibration | null = null;
   const { name } = classifier;
@@ -199,7 +199,7 @@ function probabilityLines(evidence: Evidence): string[] {
   const { brierScore, logLoss, expectedCalibrationError, calibrationBins } = evidence;
   return [
     `Probabilities: Brier score ${figure(brierScore)}, log loss ${figure(logLoss)}, ` +
-      `expected calibration error ${figure(expectedCalibrationError)} (${calibrationBins} bins)`,
+      `expects calibration error ${figure(expectedCalibrationError)} (${calibrationBins} bins)`,
   ];
 }
 

@@ -48,7 +48,7 @@ export const command = defineCommand({
       const layers = layer === undefined ? explainedLayers(classifier.model) : [layer];
       if (options.class !== undefined && !classifier.info.classNames.includes(options.class))
         throw new UsageError(
-          `--class: expected one of ${classifier.info.classNames.join(', ')}, got '${options.class}'`,
+          `--class: expects one of ${classifier.info.classNames.join(', ')}, got '${options.class}'`,
         );
       let directory = null as string | null;
       const rows: string[][] = [];

@@ -44,7 +44,7 @@ export const command = defineCommand({
     const { output } = options;
     const format = options.format ?? formatOf(output);
     if (options.withPreprocessing && format !== 'onnx')
-      throw new UsageError(`--with-preprocessing: expected --format onnx, got ${format}, which holds weights only`);
+      throw new UsageError(`--with-preprocessing: expects --format onnx, got ${format}, which holds weights only`);
     refuseExisting('--output', output);
     const { model, info: calibrated, name } = await openModelFile(given, { knownSections: KNOWN_SECTIONS });
     const info = await foldTemperature(model, calibrated, name); // other runtimes know no temperature
@@ -60,7 +60,7 @@ function formatOf(file: string): ExportFormat {
   const names = Object.keys(exportFormats) as ExportFormat[];
   const fitting = names.filter((name) => exportFormats[name].extension === extname(file).toLowerCase());
   if (fitting.length === 1) return fitting[0];
-  throw new UsageError(`--output: expected a file that ends as ${listed(names)}, got '${file}'; or name a --format`);
+  throw new UsageError(`--output: expects a file that ends as ${listed(names)}, got '${file}'; or name a --format`);
 }
 
 const listed = (names: readonly ExportFormat[]): string =>

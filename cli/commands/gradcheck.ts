@@ -37,12 +37,12 @@ export const command = defineCommand({
     const output = new Output(options);
     const { op: name, model } = options;
     if (model === undefined && directory !== undefined)
-      throw new UsageError(`gradcheck: expected --model MODEL with the folder ${directory}, got none`);
+      throw new UsageError(`gradcheck: expects --model MODEL with the folder ${directory}, got none`);
     if (model !== undefined && directory === undefined)
-      throw new UsageError('gradcheck: expected a folder of pictures with --model, got none');
+      throw new UsageError('gradcheck: expects a folder of pictures with --model, got none');
     if (name !== undefined && !checkNames().includes(name))
-      throw new UsageError(`--op: expected one of ${checkNames().join(', ')}, got '${name}'`);
-    const results = await withDevice(options, async (device, facts) => {
+      throw new UsageError(`--op: expects one of ${checkNames().join(', ')}, got '${name}'`);
+    const results = await withDevice({ ...options, subgroups: true }, async (device, facts) => {
       output.say(`Device: ${describeDevice(facts)}`);
       output.emit({ device: facts });
       const found: CheckResult[] = [];
@@ -121,7 +121,7 @@ async function comparePredictions(given: string, directory: string, output: Outp
   });
   for (const picture of loaded) if ('error' in picture) note(`skipped: ${picture.error}`);
   const good = loaded.filter((picture) => 'picture' in picture);
-  if (good.length === 0) throw new UsageError(`${directory}: expected pictures that can be read, got none`);
+  if (good.length === 0) throw new UsageError(`${directory}: expects pictures that can be read, got none`);
   for (const { file, picture } of good) output.emit({ file, rgbSha256: hash(picture.data) });
   const pictures = new Uint8Array(Buffer.concat(good.map(({ picture }) => picture.data)));
   const expected = (await reference.predict(pictures)).flatMap(({ probabilities }) => probabilities);

@@ -62,7 +62,7 @@ export const command = defineCommand({
     const { size } = options;
     const isOnnx = paths.length === 1 && /\.onnx$/i.test(paths[0]);
     if (size && !isOnnx)
-      throw new UsageError('--size: expected an ONNX file, whose pictures may have any size, got others');
+      throw new UsageError('--size: expects an ONNX file, whose pictures may have any size, got others');
     const imported = isOnnx ? await fromOnnx(paths[0], size) : await fromKeras(paths);
     const { model, notes, source } = imported;
     checkEnding(model, paths.join(', '));
@@ -120,7 +120,7 @@ function checkEnding({ layers, outputShape }: Model, name: string): void {
   if (outputShape.length === 1 && ((ending === 'sigmoid' && units === 1) || (ending === 'softmax' && units >= 2)))
     return;
   throw new ModelFileError(
-    `${name}: expected a classifier, which ends in one sigmoid unit or a softmax over the classes, got [${outputShape.join(',')}] with ${ending}`,
+    `${name}: expects a classifier, which ends in one sigmoid unit or a softmax over the classes, got [${outputShape.join(',')}] with ${ending}`,
   );
 }
 
@@ -128,7 +128,7 @@ function classesOf({ units }: Model, given: readonly string[] | undefined): read
   const count = Math.max(2, units);
   if (!given) return Array.from({ length: count }, (_, index) => String(index));
   if (given.length === count) return given;
-  throw new UsageError(`--classes: expected ${count} names, as many as the model tells apart, got ${given.length}`);
+  throw new UsageError(`--classes: expects ${count} names, as many as the model tells apart, got ${given.length}`);
 }
 
 const MOST_SHOWN = 12;
@@ -167,7 +167,7 @@ function importedPreprocessing(
   given: readonly string[],
 ): Preprocessing {
   if (!mean !== !std)
-    throw new UsageError(`--mean and --std: expected both or none, got ${mean ? '--mean' : '--std'} only`);
+    throw new UsageError(`--mean and --std: expects both or none, got ${mean ? '--mean' : '--std'} only`);
   const isAsWritten = !['mean', 'resize', 'roi', 'exif', 'rescale'].some((name) => given.includes(name));
   if (preprocessing && isAsWritten) return preprocessing;
   const { scale, offset } = rescaling ?? { scale: 1, offset: 0 };
@@ -177,7 +177,7 @@ function importedPreprocessing(
       `the model begins with a Rescaling layer with an offset, which is supported for 3 channels, got [${model.inputShape.join(',')}]`,
     );
   if (offset !== 0 && mean)
-    throw new UsageError('--mean: expected a model that does not subtract it itself, got one that does');
+    throw new UsageError('--mean: expects a model that does not subtract it itself, got one that does');
   return preprocessingOf({
     ...{ interpolation: resize, rescale, region: roi, exif },
     ...(offset !== 0 && { normalization: { featurewiseMean: [-offset, -offset, -offset] } }),

@@ -45,9 +45,9 @@ export const command = defineCommand({
     const { json, csv, workers: threads, batch: batchSize, threshold, filesFrom } = options;
     const isOne = given.includes('-');
     if (isOne && (given.length > 1 || filesFrom !== undefined))
-      throw new UsageError('-: expected nothing beside the picture on standard input, got other paths');
+      throw new UsageError('-: expects nothing beside the picture on standard input, got other paths');
     if (given.length === 0 && filesFrom === undefined)
-      throw new UsageError('predict: expected pictures, or --files-from with their paths, got none');
+      throw new UsageError('predict: expects pictures, or --files-from with their paths, got none');
     const paths = filesFrom === undefined ? given : [...given, ...(await readPaths(filesFrom))];
     const bytes = isOne ? await readStandardInput('picture') : null;
     let exitCode = 0;

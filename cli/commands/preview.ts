@@ -43,7 +43,7 @@ export const command = defineCommand({
   async run([directory], options, given) {
     const { size, difficulty, seed, roi } = options;
     const place = newFile('--out', options.out ?? true, 'preview', [directory]);
-    if (place === null) throw new UsageError('--out: expected a file outside of the pictures, got none');
+    if (place === null) throw new UsageError('--out: expects a file outside of the pictures, got none');
     const unusual = shearNote(options.shear, options.profile);
     if (unusual) note(`note: ${unusual}`);
     const { pictures, names } = await somePictures(directory, options);

@@ -122,7 +122,7 @@ function criterionOf(options: CriterionOptions): ThresholdCriterion {
     .filter((key) => given.includes(key))
     .map((key) => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
   throw new UsageError(
-    'threshold: expected --cost-miss with --cost-false, or --false-per-shift with --pictures-per-shift, or --max-miss, got ' +
+    'threshold: expects --cost-miss with --cost-false, or --false-per-shift with --pictures-per-shift, or --max-miss, got ' +
       (flags.length > 0 ? flags.join(', ') : 'none of them'),
   );
 }

@@ -327,7 +327,7 @@ const isFrozen = ({ base, fineTune: layers }: TrainOptions): boolean => base !==
 function resumeOnBase(run: string): number {
   const model = modelFileOf(run);
   if (!existsSync(model))
-    throw new UsageError(`${run}: expected a run with a model, got none; train anew under another name`);
+    throw new UsageError(`${run}: expects a run with a model, got none; train anew under another name`);
   note(`${run} is finished: ${model}`);
   return 0;
 }
@@ -442,7 +442,7 @@ async function train(
     const changed = checkpoint && changedPictures((await readPictures(run.directory)) ?? '', manifest);
     if (changed)
       throw new DataError(
-        `${directory}: expected the pictures that ${run.directory} was begun with, got others: ${changed}; train anew on these`,
+        `${directory}: expects the pictures that ${run.directory} was begun with, got others: ${changed}; train anew on these`,
       );
 
     // Say and write down what is about to happen

@@ -31,7 +31,7 @@ export function openCache(
     return null;
   }
   const option = cache === true ? 'BELTNET_CACHE' : '--cache';
-  throw new UsageError(`${option}: expected a folder outside of the pictures' own (${touching}), got '${directory}'`);
+  throw new UsageError(`${option}: expects a folder outside of the pictures' own (${touching}), got '${directory}'`);
 }
 
 /** Decodes the pictures of a folder, with a progress line, and says what came of it: every file that is left out is named. */

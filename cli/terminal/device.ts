@@ -24,6 +24,8 @@ export interface DeviceOptions extends Options<typeof deviceFlags> {
   readonly kernels?: string | undefined;
   /** The same bits on any machine: the cpu device, with operations only that IEEE 754 rounds alike everywhere. */
   readonly reproducible?: boolean;
+  /** Whether kernels may add across subgroups. */
+  readonly subgroups?: boolean;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface DeviceOptions extends Options<typeof deviceFlags> {
  * @throws NoDeviceError when there is none of that name; UsageError for a GPU that should be reproducible
  */
 export async function withDevice<Result>(
-  { device: name, threads, kernels, reproducible = false }: DeviceOptions,
+  { device: name, threads, kernels, reproducible = false, subgroups = false }: DeviceOptions,
   work: (device: Device, facts: DeviceFacts) => Promise<Result>,
 ): Promise<Result> {
   if (reproducible && name === 'webgpu')
@@ -41,6 +43,7 @@ export async function withDevice<Result>(
     );
   const choice = await chooseDevice(reproducible ? 'cpu' : name);
   const device = await choice.open({
+    subgroups,
     ...(threads !== undefined && { threads }),
     ...(reproducible && { relaxedSimd: false }),
     ...(kernels !== undefined && { kernelChoices: await readKernelChoices(kernels) }),
@@ -55,11 +58,11 @@ export async function withDevice<Result>(
 
 /** @throws UsageError for a file that is not a run's kernels.json */
 export async function readKernelChoices(path: string): Promise<Record<string, string>> {
-  const refuse = (got: string) => new UsageError(`--kernels: expected the kernels.json of a run, got ${path}: ${got}`);
+  const refuse = (got: string) => new UsageError(`--kernels: expects the kernels.json of a run, got ${path}: ${got}`);
   const kind = { what: 'the kernels.json of a run', mostBytes: 2 ** 20 };
   const bytes = await readWholeFile(path, {
     ...kind,
-    refuse: (message) => new UsageError(`--kernels: expected the kernels.json of a run, got ${message}`),
+    refuse: (message) => new UsageError(`--kernels: expects the kernels.json of a run, got ${message}`),
   });
   let choices: unknown;
   try {

@@ -111,7 +111,7 @@ async function choosePictures(
   record: PicturesOfRun | null,
 ): Promise<JudgingPictures> {
   if (split === undefined) return picturesFor(purpose, directory, { insisted: part, record });
-  if (part !== undefined) throw new UsageError('--part: expected no --split beside it, which is a part already');
+  if (part !== undefined) throw new UsageError('--part: expects no --split beside it, which is a part already');
   const { validation } = await openSplits(directory, { seed, split, ...(groupBy && { groupBy }) });
   return { files: validation as FileList, part: 'validation', isInsisted: false, purpose };
 }
@@ -144,7 +144,7 @@ export function warnOfSeen({ inTraining, dataset }: JudgedFolder, what: string):
 function checkClasses(files: FileList, { classNames }: ModelInfo, path: string): void {
   if (files.classNames.join('/') === classNames.join('/')) return;
   throw new DataError(
-    `${files.name}: expected the classes of ${path} (${classNames.join(', ')}), got ${files.classNames.join(', ')}; ` +
+    `${files.name}: expects the classes of ${path} (${classNames.join(', ')}), got ${files.classNames.join(', ')}; ` +
       'give the folders those names, or take the model of these classes',
   );
 }

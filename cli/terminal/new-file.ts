@@ -7,7 +7,7 @@ import { note } from './output.js';
 
 /** @throws UsageError for a file that exists */
 export function refuseExisting(option: string, file: string): void {
-  if (existsSync(file)) throw new UsageError(`${option}: expected a new file, got '${file}', which exists`);
+  if (existsSync(file)) throw new UsageError(`${option}: expects a new file, got '${file}', which exists`);
 }
 
 /**

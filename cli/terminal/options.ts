@@ -41,7 +41,7 @@ export type Profile = (typeof profiles)[number];
 const LONGEST_SIDE = 16384;
 
 function refuse(option: string, expected: string, text: string): never {
-  throw new UsageError(`${option}: expected ${expected}, got '${text}'`);
+  throw new UsageError(`${option}: expects ${expected}, got '${text}'`);
 }
 
 /** Digits only: Number() would take '', ' 7 ', '0x10' and '1e3' as well. */
@@ -217,7 +217,7 @@ export function shearRange({ value, unit }: Angle, profile: Profile): number {
       unit === null && own === 'rad'
         ? ` (in profile ${profile} a number is in radians; ${value}deg is in degrees)`
         : '';
-    throw new UsageError(`--shear: expected an angle below 90 degrees, got ${value}${written}${unitHint}`);
+    throw new UsageError(`--shear: expects an angle below 90 degrees, got ${value}${written}${unitHint}`);
   }
   if (written === own) return value;
   return own === 'deg' ? value * DEGREES : value / DEGREES;

@@ -69,12 +69,11 @@ export async function resumeOptions<Options extends ResumableOptions>(
   const config = await readConfig(run);
   if (!config) {
     if (resumeOrStart) return null;
-    throw new UsageError(`--resume: expected the folder of a run, with its config.json, got ${run}`);
+    throw new UsageError(`--resume: expects the folder of a run, with its config.json, got ${run}`);
   }
   const own = ownOptions(config, run) as unknown as Options;
   const { directory: ownDirectory } = (config['data'] ?? {}) as { directory?: unknown };
-  if (typeof ownDirectory !== 'string')
-    throw new UsageError(`${run}: expected a folder of pictures in its config.json`);
+  if (typeof ownDirectory !== 'string') throw new UsageError(`${run}: expects a folder of pictures in its config.json`);
   if (directory !== undefined && directory !== ownDirectory)
     throw new UsageError(`${run}: was begun with ${ownDirectory}, got ${directory}; train anew under another name`);
   // A supervisor gives the whole command line each time: what no longer stands there was changed, too.
@@ -155,8 +154,7 @@ const plain = (options: object): Record<string, unknown> =>
 
 /** What config.json has of the options, as the command line would give it. */
 function ownOptions({ options: stored }: Config, run: string): object {
-  if (typeof stored !== 'object' || stored === null)
-    throw new UsageError(`${run}: expected options in its config.json`);
+  if (typeof stored !== 'object' || stored === null) throw new UsageError(`${run}: expects options in its config.json`);
   const { groupBy, shear, ...others } = stored as { groupBy: string | null; shear: Angle };
   const { value, unit } = shear;
   const [, source, flags] = /^\/(.*)\/(\w*)$/s.exec(groupBy ?? '') ?? [];

@@ -7,14 +7,14 @@ const MOST_BYTES = { picture: 2 ** 30, paths: 2 ** 28 };
 /** All of standard input. @throws UsageError where it is a terminal, on which nobody writes such a thing; DataError for too much */
 export async function readStandardInput(what: keyof typeof MOST_BYTES): Promise<Uint8Array> {
   if (process.stdin.isTTY)
-    throw new UsageError(`-: expected ${what === 'picture' ? 'a picture' : 'paths'} on standard input, got a terminal`);
+    throw new UsageError(`-: expects ${what === 'picture' ? 'a picture' : 'paths'} on standard input, got a terminal`);
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     length += chunk.length;
     if (length > MOST_BYTES[what])
-      throw new DataError(`standard input: expected at most ${MOST_BYTES[what]} bytes, got more; is it the right one?`);
+      throw new DataError(`standard input: expects at most ${MOST_BYTES[what]} bytes, got more; is it the right one?`);
   }
   return Buffer.concat(chunks);
 }

@@ -87,11 +87,11 @@ export function checkedStart<Options extends StartOptions>(options: Options, giv
   const starts = STARTS.filter((name) => given.includes(name));
   if (starts.length > 1)
     throw new UsageError(
-      `${starts.map(kebab).join(' and ')}: a training begins in one way; expected one of ${STARTS.map(kebab).join(', ')}`,
+      `${starts.map(kebab).join(' and ')}: a training begins in one way: expects one of ${STARTS.map(kebab).join(', ')}`,
     );
   const refuse = (names: readonly string[], by: string, why: string): void => {
     const superfluous = names.find((name) => given.includes(name));
-    if (superfluous !== undefined) throw new UsageError(`--${by}: expected no ${kebab(superfluous)}, ${why}`);
+    if (superfluous !== undefined) throw new UsageError(`--${by}: expects no ${kebab(superfluous)}, ${why}`);
   };
   if (base !== undefined) {
     refuse(

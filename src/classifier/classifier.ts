@@ -262,7 +262,7 @@ export function inputSize({ name, model }: NamedModel): Size {
   const [height, width, channels] = model.inputShape;
   if (channels === 3) return { width, height };
   throw new ModelFileError(
-    `${name}: expected a model of pictures with 3 channels (RGB), got one of [${model.inputShape.join(',')}]`,
+    `${name}: expects a model of pictures with 3 channels (RGB), got one of [${model.inputShape.join(',')}]`,
   );
 }
 

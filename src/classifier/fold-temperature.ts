@@ -54,7 +54,7 @@ function weightsOfLogits({ nodes }: Model, name: string): { kernel: string; bias
     at = inputs[0] - 1; // 0 is the model's input
   }
   throw new ModelFileError(
-    `${name}: expected logits of a dense layer or a convolution, whose weights take the temperature of its calibration, got those of ` +
+    `${name}: expects logits of a dense layer or a convolution, whose weights take the temperature of its calibration, got those of ` +
       `${nodes.at(-1)?.layer.name ?? 'nothing'}; export the model from before evaluate --calibrate`,
   );
 }

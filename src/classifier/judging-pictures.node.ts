@@ -49,7 +49,7 @@ export async function picturesFor(
   const isUnknown = part === 'training' && purpose === 'choose' && isDivided && record === null;
   if (part === undefined || isUnknown)
     throw new DataError(
-      `${directory}: expected pictures that may choose, got ${names.join(' and ')}; what is chosen on the pictures of a test ` +
+      `${directory}: expects pictures that may choose, got ${names.join(' and ')}; what is chosen on the pictures of a test ` +
         'leaves none to judge it, and those that trained the model praise it: give pictures of their own (val/), or the run that ' +
         `kept some from its training; --part ${names.includes('test') ? 'test' : names[0]} insists`,
     );
@@ -97,7 +97,7 @@ export async function leaveOutSeen(
     };
   if (purpose === 'judge') return { ...all, inTraining };
   throw new DataError(
-    `${dataset.name}: expected pictures that did not train the model, got ${inTraining} that all did; give others, ` +
+    `${dataset.name}: expects pictures that did not train the model, got ${inTraining} that all did; give others, ` +
       'or insist with --part training',
   );
 }

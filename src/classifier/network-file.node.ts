@@ -16,6 +16,6 @@ export async function loadNetwork(path: string): Promise<NetworkBuilder> {
   try {
     return networkOf(JSON.parse(Buffer.from(bytes).toString('utf8')), path);
   } catch (error) {
-    throw new ModelFileError(`${path}: expected the JSON of a network, got ${(error as Error).message}`);
+    throw new ModelFileError(`${path}: expects the JSON of a network, got ${(error as Error).message}`);
   }
 }

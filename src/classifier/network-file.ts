@@ -34,7 +34,7 @@ export const networkOf =
           `${width}x${height}; give --size ${inputShape[1]}x${inputShape[0]}, or a list of layers without an input shape`,
       );
     if (rescaling !== null)
-      throw new ModelFileError(`${name}: expected no Rescaling as its first layer, which --rescale does, got one`);
+      throw new ModelFileError(`${name}: expects no Rescaling as its first layer, which --rescale does, got one`);
     const inputs = input({ shape: inputShape });
     const values = applyNodes(model.nodes, inputs);
     const last = values[values.length - 1];
@@ -52,7 +52,7 @@ export const networkOf =
     const outputs = isClassifier ? last : classifierHead(classes).apply(last);
     const network = new Model({ inputs, outputs, seed });
     if (Object.keys(constants).length > 0)
-      throw new ModelFileError(`${name}: expected no layers with numbers of their own (Normalization), got such`);
+      throw new ModelFileError(`${name}: expects no layers with numbers of their own (Normalization), got such`);
     return network;
   };
 

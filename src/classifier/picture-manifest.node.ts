@@ -49,7 +49,7 @@ function linesOf(text: string, name = 'pictures.jsonl'): ManifestLine[] {
   try {
     return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as ManifestLine]));
   } catch (error) {
-    throw new UsageError(`${name}: expected the pictures of a run, got ${(error as Error).message}`);
+    throw new UsageError(`${name}: expects the pictures of a run, got ${(error as Error).message}`);
   }
 }
 

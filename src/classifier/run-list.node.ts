@@ -46,7 +46,7 @@ const alertOf = (config: Config): ModelInfo['alert'] => part(config, 'alert') as
 /** @throws UsageError for a folder that is no run */
 export async function summarizeRun(run: string): Promise<RunSummary> {
   expectPath(run, 'the folder of a run');
-  if (!isRun(run)) throw new UsageError(`${run}: expected the folder of a run, with its config.json`);
+  if (!isRun(run)) throw new UsageError(`${run}: expects the folder of a run, with its config.json`);
   const nothing = { started: null, epochs: 0, ofEpochs: null, data: null, alertClass: null, figures: null };
   try {
     const config = (await readConfig(run)) ?? {};
@@ -99,7 +99,7 @@ function stateOf(run: string, epochs: number, ofEpochs: number | null): RunState
 export async function listRuns(directory: string): Promise<RunSummary[]> {
   expectPath(directory, 'listRuns: directory');
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
-    throw new UsageError(`${directory}: expected a folder of runs, got none; train --out names another`);
+    throw new UsageError(`${directory}: expects a folder of runs, got none; train --out names another`);
   const folders = readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
     .map(({ name }) => join(directory, name))
@@ -132,7 +132,7 @@ export interface RunComparison {
 /** @throws UsageError for fewer than two runs, or a folder that is none */
 export async function compareRuns(directories: readonly string[]): Promise<RunComparison> {
   expectArray(directories, 'compareRuns: directories');
-  if (directories.length < 2) throw new UsageError(`compare: expected two runs or more, got ${directories.length}`);
+  if (directories.length < 2) throw new UsageError(`compare: expects two runs or more, got ${directories.length}`);
   const runs: RunSummary[] = [];
   for (const directory of directories) runs.push(await summarizeRun(directory));
   const damaged = runs.find(({ state }) => state === 'damaged');

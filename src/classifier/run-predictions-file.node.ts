@@ -35,7 +35,7 @@ export async function readPredictions(run: string): Promise<PredictionRow[] | nu
   const columns = meta.fields ?? [];
   const missing = ['file', 'label', 'split', 'class', 'alert'].find((name) => !columns.includes(name));
   if (missing !== undefined)
-    throw new UsageError(`${path}: expected the predictions of a run, got a table without the column '${missing}'`);
+    throw new UsageError(`${path}: expects the predictions of a run, got a table without the column '${missing}'`);
   const classNames = columns.flatMap((name) => /^p\((.*)\)$/s.exec(name)?.[1] ?? []);
   return data.map((row) => ({
     file: row['file'],

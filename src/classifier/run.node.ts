@@ -231,7 +231,7 @@ export async function readCheckpoint(
       const { notes, ...state } = decodeTrainingState(await readWholeFile(path, MODEL_FILE), path, {
         hash: sha256Natively,
       });
-      if (notes === undefined) throw new ModelFileError(`${path}: expected the state of a run, got one without epochs`);
+      if (notes === undefined) throw new ModelFileError(`${path}: expects the state of a run, got one without epochs`);
       return { state, ...(notes as Omit<Checkpoint, 'state'>) }; // as writeCheckpoint wrote it: the checksum is right
     } catch (error) {
       if (!(error instanceof BeltnetError) || index === paths.length - 1) throw error;
@@ -257,7 +257,7 @@ export async function readConfig(given: string): Promise<Record<string, unknown>
   try {
     return JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, unknown>;
   } catch (error) {
-    throw new UsageError(`${path}: expected the config.json of a run, got ${(error as Error).message}`);
+    throw new UsageError(`${path}: expects the config.json of a run, got ${(error as Error).message}`);
   }
 }
 
@@ -309,7 +309,7 @@ export function reopenRun(directory: string, onLeftovers: (paths: readonly strin
   expectFunction(onLeftovers, 'reopenRun: onLeftovers');
   if (existsSync(join(directory, OLD_MODEL)) && !existsSync(join(directory, names.state)))
     throw new UsageError(
-      `${directory}: expected a run that can be resumed, got one of an older version, which kept no state; train anew`,
+      `${directory}: expects a run that can be resumed, got one of an older version, which kept no state; train anew`,
     );
   const others = [...clearRuns(dirname(directory)), ...clearTemporaryFolders()];
   onLeftovers(others.filter((path) => basename(dirname(path)) !== basename(directory)));

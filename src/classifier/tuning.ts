@@ -32,7 +32,7 @@ export function temperatureOf(info: Pick<ModelInfo, 'sections'>, name = 'model')
   const { temperature } = Object(sections['calibration'].value) as { temperature?: unknown };
   if (typeof temperature === 'number' && temperature > 0 && temperature < Infinity) return temperature;
   throw new ModelFileError(
-    `${name}: expected in its section 'calibration' a temperature above 0, got ${JSON.stringify(temperature) ?? 'none'}`,
+    `${name}: expects in its section 'calibration' a temperature above 0, got ${JSON.stringify(temperature) ?? 'none'}`,
   );
 }
 

@@ -74,7 +74,7 @@ export function judge(prediction: Prediction, info: ModelInfo, name: string): Ve
   const wrong = [...given, unlike ?? 0].find((value) => !Number.isFinite(value));
   if (wrong !== undefined)
     throw new NotANumberError(
-      `${name}: expected probabilities, got ${received(wrong)}, so there is no verdict; the model's numbers overflow on this picture: ` +
+      `${name}: expects probabilities, got ${received(wrong)}, so there is no verdict; the model's numbers overflow on this picture: ` +
         'train it anew with a smaller learning rate, or look at the picture',
     );
   const probabilities = withTemperature(given, temperatureOf(info));

@@ -74,7 +74,7 @@ export function checkAugmentation(options: AugmentationOptions): void {
   const { brightnessRange = null, fillMode = 'nearest', profile = 'keras-2' } = options;
   const refuse = (name: string, expected: string, received: unknown): never => {
     throw new UsageError(
-      `${name}: expected ${expected}, received ${typeof received === 'string' ? JSON.stringify(received) : preview(received)}`,
+      `${name}: expects ${expected}, got ${typeof received === 'string' ? JSON.stringify(received) : preview(received)}`,
     );
   };
   if (!Number.isFinite(rotationRange)) refuse('rotationRange', 'a number of degrees', rotationRange);
@@ -101,7 +101,7 @@ export function checkAugmentation(options: AugmentationOptions): void {
   }
   if (!fillModes.includes(fillMode)) refuse('fillMode', `one of ${fillModes.join(', ')}`, fillMode);
   if (profile !== 'keras-2' && profile !== 'keras-2.1.2') {
-    throw new UsageError(`profile: expected 'keras-2' or 'keras-2.1.2', received ${preview(profile)}`);
+    throw new UsageError(`profile: expects 'keras-2' or 'keras-2.1.2', got ${preview(profile)}`);
   }
 }
 

@@ -91,15 +91,15 @@ export class DataFlow {
     const { normalization = {}, difficulty = 0 } = options;
     checkAugmentation(augmentation);
     if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new UsageError(`batchSize: expected a whole number from 1, received ${preview(batchSize)}`);
+      throw new UsageError(`batchSize: expects a whole number from 1, got ${preview(batchSize)}`);
     }
     if (!Number.isSafeInteger(seed)) {
-      throw new UsageError(`seed: expected a whole number of at most 53 bits, received ${preview(seed)}`);
+      throw new UsageError(`seed: expects a whole number of at most 53 bits, got ${preview(seed)}`);
     }
     if (!(difficulty >= 0 && difficulty <= 1)) {
-      throw new UsageError(`difficulty: expected a number from 0 to 1, received ${preview(difficulty)}`);
+      throw new UsageError(`difficulty: expects a number from 0 to 1, got ${preview(difficulty)}`);
     }
-    if (!Number.isFinite(rescale)) throw new UsageError(`rescale: expected a number, received ${preview(rescale)}`);
+    if (!Number.isFinite(rescale)) throw new UsageError(`rescale: expects a number, got ${preview(rescale)}`);
     const { pictures, pictureShape } = dataset;
     const isLabelled = 'labels' in dataset;
     if (isLabelled) expectDataset(dataset, 'DataFlow: dataset');
@@ -108,7 +108,7 @@ export class DataFlow {
       : pictures instanceof Uint8Array
         ? pictures.length / pictureShape.reduce((product, side) => product * side, 1)
         : pictures.count;
-    if (sampleCount === 0) throw new UsageError(`${dataset.name}: expected pictures, received an empty set`);
+    if (sampleCount === 0) throw new UsageError(`${dataset.name}: expects pictures, got an empty set`);
     this.name = dataset.name;
     this.pictures = pictures;
     if (isLabelled) this.labels = Float32Array.from(dataset.labels);
@@ -145,7 +145,7 @@ export class DataFlow {
    */
   batch(step: number): Batch {
     if (!Number.isSafeInteger(step) || step < 0) {
-      throw new UsageError(`batch: expected a step from 0, received ${preview(step)}`);
+      throw new UsageError(`batch: expects a step from 0, got ${preview(step)}`);
     }
     const pass = Math.floor(step / this.stepsPerPass);
     const first = (step % this.stepsPerPass) * this.batchSize;

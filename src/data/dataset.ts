@@ -95,7 +95,7 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   for (const [position, index] of chosen.entries()) {
     if (index !== indices[position] || index >= dataset.labels.length) {
       throw new UsageError(
-        `subset of ${dataset.name}: expected indices from 0 to ${dataset.labels.length - 1}, received ${indices[position]}`,
+        `subset of ${dataset.name}: expects indices from 0 to ${dataset.labels.length - 1}, got ${indices[position]}`,
       );
     }
   }
@@ -182,7 +182,7 @@ export function split(
   for (const [label, samples] of samplesOfClass.entries()) {
     if (samples.length < 2) {
       throw new DataError(
-        `class '${data.classNames[label]}' has ${samples.length} picture(s): expected at least 2 to split between ` +
+        `class '${data.classNames[label]}' has ${samples.length} picture(s): expects at least 2 to split between ` +
           `training and validation; add pictures`,
       );
     }
@@ -242,7 +242,7 @@ export function splitByGroup(
   if (missing >= 0) {
     const of = new Set(groups.filter((_, index) => labels[index] === missing)).size;
     throw new DataError(
-      `class '${classNames[missing]}' has ${of} group(s) that can be split: expected some for training and some for ` +
+      `class '${classNames[missing]}' has ${of} group(s) that can be split: expects some for training and some for ` +
         `validation; give smaller groups, or another fraction than ${fraction}`,
     );
   }
@@ -308,7 +308,7 @@ export function foldOf(
 
 function checkFraction(fraction: number): void {
   if (fraction > 0 && fraction < 1) return;
-  throw new UsageError(`split: expected a fraction above 0 and below 1, such as 0.2, received ${String(fraction)}`);
+  throw new UsageError(`split: expects a fraction above 0 and below 1, such as 0.2, got ${String(fraction)}`);
 }
 
 function ascending(a: number, b: number): number {

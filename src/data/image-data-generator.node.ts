@@ -75,14 +75,14 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Nod
       const { targetSize = [256, 256], classMode = 'categorical', interpolation = 'nearest', onMessage } = flowOptions;
       const { batchSize = 32, shuffle = true, seed = 0 } = flowOptions;
       if (classMode !== 'binary' && classMode !== 'categorical') {
-        throw new UsageError(`classMode: expected 'binary' or 'categorical', received ${preview(classMode)}`);
+        throw new UsageError(`classMode: expects 'binary' or 'categorical', got ${preview(classMode)}`);
       }
       expectArray(targetSize, 'flowFromDirectory: targetSize');
       const [height, width] = targetSize;
       const files = takeSubset(await listLabelled(directory), options.validationSplit, flowOptions.subset);
       if (classMode === 'binary' && files.classNames.length !== 2) {
         throw new DataError(
-          `${directory}: expected two class folders, received ${files.classNames.length}; use classMode: 'categorical'`,
+          `${directory}: expects two class folders, got ${files.classNames.length}; use classMode: 'categorical'`,
         );
       }
       const dataset = await loadDataset(files, { size: { width, height }, interpolation });
@@ -101,9 +101,9 @@ function takeSubset(
 ): FileList {
   if (subset === undefined) return list;
   if (fraction === undefined)
-    throw new UsageError(`subset: expected a generator with a validationSplit for ${preview(subset)}`);
+    throw new UsageError(`subset: expects a generator with a validationSplit for ${preview(subset)}`);
   if (subset !== 'training' && subset !== 'validation') {
-    throw new UsageError(`subset: expected 'training' or 'validation', received ${preview(subset)}`);
+    throw new UsageError(`subset: expects 'training' or 'validation', got ${preview(subset)}`);
   }
   const counts = classCounts({ labels: list.files.map(({ label }) => label), classNames: list.classNames });
   const seen = counts.map(() => 0);

@@ -60,7 +60,7 @@ export function imageDataGenerator(options: ImageDataGeneratorOptions = {}): Ima
   const { rescale = 1, validationSplit, samplewiseCenter, samplewiseStdNormalization, ...rest } = options;
   const { featurewiseCenter = false, featurewiseStdNormalization = false, ...augmentation } = rest;
   if (validationSplit !== undefined && !(validationSplit > 0 && validationSplit < 1)) {
-    throw new UsageError(`validationSplit: expected a fraction above 0 and below 1, received ${validationSplit}`);
+    throw new UsageError(`validationSplit: expects a fraction above 0 and below 1, got ${validationSplit}`);
   }
   let normalization: Normalization = {
     ...(samplewiseCenter && { samplewiseCenter }),

@@ -68,7 +68,7 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const refuse = (expected: string, received: string): never => {
-    throw new ShapeError(`writeSafetensors: expected ${expected}, got ${received}`);
+    throw new ShapeError(`writeSafetensors: expects ${expected}, got ${received}`);
   };
   expectObject(tensors, 'writeSafetensors: tensors');
   if (!isTexts(metadata)) throw new UsageError(`writeSafetensors: expects texts as metadata, got ${preview(metadata)}`);
@@ -117,7 +117,7 @@ export function readSafetensors(
   expectBytes(bytes, 'readSafetensors: bytes');
   expectText(name, 'readSafetensors: name');
   const refuse = (expected: string, received: string): never => {
-    throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
+    throw new ModelFileError(`${name}: expects ${expected}, got ${received}`);
   };
   if (bytes.length < 8) refuse('a safetensors file', `only ${bytes.length} bytes`);
   const headerLength = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);

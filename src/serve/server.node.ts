@@ -106,7 +106,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new UsageError(`serve: expected to listen on ${host}, port ${port}, got ${error.code}: ${error.message}`)),
+      reject(new UsageError(`serve: expects to listen on ${host}, port ${port}, got ${error.code}: ${error.message}`)),
     );
     server.listen(port, host, resolve);
   });
@@ -162,7 +162,7 @@ function refusal(error: unknown): Answer {
 async function answerTo(request: IncomingMessage, context: Context): Promise<Answer> {
   checkAsker(request, context.allowed);
   const method = request.method === 'HEAD' ? 'GET' : request.method;
-  if (method !== 'GET' && method !== 'POST') throw new Refused(405, `expected GET or POST, got ${request.method}`);
+  if (method !== 'GET' && method !== 'POST') throw new Refused(405, `expects GET or POST, got ${request.method}`);
   const { path, query } = placeOf(request.url ?? '');
   const route = context.routes.find((each) => each.path === path && each.method === method);
   if (route) {
@@ -193,22 +193,22 @@ function checkToken({ headers: given }: IncomingMessage, token: string): void {
   const said = Buffer.from(given.authorization ?? '');
   const expected = Buffer.from(`Bearer ${token}`);
   if (said.length !== expected.length || !timingSafeEqual(said, expected))
-    throw new Refused(401, 'expected the token that the server said at its start');
+    throw new Refused(401, 'expects the token that the server said at its start');
 }
 
 /** @throws Refused for what is no path */
 function placeOf(target: string): { path: string; query: URLSearchParams } {
   const [raw, query = ''] = target.split('?', 2);
-  if (!raw.startsWith('/')) throw new Refused(400, 'expected a path');
+  if (!raw.startsWith('/')) throw new Refused(400, 'expects a path');
   try {
     return { path: decodeURIComponent(raw), query: new URLSearchParams(query) };
   } catch {
-    throw new Refused(400, 'expected a path in UTF-8');
+    throw new Refused(400, 'expects a path in UTF-8');
   }
 }
 
 async function bodyOf(request: IncomingMessage, mostBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => new Refused(413, `expected at most ${mostBytes} bytes`);
+  const tooLarge = () => new Refused(413, `expects at most ${mostBytes} bytes`);
   if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw tooLarge();
   const pieces: Buffer[] = [];
   let length = 0;
@@ -223,7 +223,7 @@ async function bodyOf(request: IncomingMessage, mostBytes: number): Promise<Uint
 async function inTime<Result>(work: Promise<Result>, mostTime: number): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Refused(408, `expected to be done in ${mostTime} ms`)), mostTime);
+    timer = setTimeout(() => reject(new Refused(408, `expects to be done in ${mostTime} ms`)), mostTime);
   });
   work.catch(() => {}); // what comes of it later is nobody's
   try {

@@ -129,7 +129,7 @@ export function defineKernel<Attributes>(kernel: Kernel<Attributes>): Kernel<Att
 }
 
 /** Threads of a workgroup in the kernels that give each thread one element (or one small tile). */
-const WORKGROUP = 64;
+export const WORKGROUP = 64;
 
 /**
  * Workgroups for `threads` threads in one dimension, folded into two because a dimension holds at most 65,535 groups.

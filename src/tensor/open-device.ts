@@ -19,6 +19,8 @@ export interface OpenDeviceOptions {
   relaxedSimd?: boolean;
   /** True: WebGPU kernels may round to half precision where the adapter has it, for speed. Default false. */
   halfPrecision?: boolean;
+  /** True: WebGPU kernels may add across subgroups where the adapter has them. Default false: so far that ran on software adapters only. */
+  subgroups?: boolean;
 }
 
 /** Of these, for `checkNames`. */
@@ -28,6 +30,7 @@ export const deviceOptionNames: Readonly<Record<keyof OpenDeviceOptions, true>> 
   threads: true,
   relaxedSimd: true,
   halfPrecision: true,
+  subgroups: true,
 };
 
 export interface DeviceChoice {

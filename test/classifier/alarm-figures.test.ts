@@ -87,7 +87,7 @@ describe('judge', () => {
       [0.5, 0.5, bad],
     ])
       expect(() => judge(without(scores), info, 'belt.png')).toThrow(
-        /^belt\.png: expected probabilities, got .*no verdict/,
+        /^belt\.png: expects probabilities, got .*no verdict/,
       );
   });
 });

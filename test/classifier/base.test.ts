@@ -148,7 +148,7 @@ describe('beltnet train --base', () => {
     await classifier.destroy();
 
     const wrong = await run('train belt --base darknet-tiny --epochs 3');
-    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('--base: expected no --epochs')]);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('--base: expects no --epochs')]);
     const missing = await run('train belt --base darknet-large');
     expect([missing.code, missing.stderr]).toEqual([2, expect.stringContaining("got 'darknet-large'")]);
   });

@@ -100,7 +100,7 @@ describe('classify', () => {
     const results = await classifier.classify([pngs[0], bad, small, pngs[1]]);
     expect(results.map((result) => 'error' in result)).toEqual([false, true, true, false]);
     expect(results[1]).toEqual({ error: expect.any(DataError) });
-    expect((results[1] as { error: DataError }).error.message).toMatch(/^picture 1: expected a JPEG, PNG or BMP/);
+    expect((results[1] as { error: DataError }).error.message).toMatch(/^picture 1: expects a JPEG, PNG or BMP/);
     expect((results[2] as { error: DataError }).error.message).toMatch(/^picture 2: .*region/);
   });
 

@@ -4,7 +4,7 @@ import { proportionInterval, rocAucInterval, type IntervalOrReason } from '../..
 import { Random, RandomStream } from '../../src/tensor/random.js';
 
 const holdsIn = (value: number, interval: IntervalOrReason): boolean => {
-  if ('reason' in interval) throw new Error(`expected an interval, got ${interval.reason}`);
+  if ('reason' in interval) throw new Error(`expects an interval, got ${interval.reason}`);
   return interval.low <= value && value <= interval.high;
 };
 

@@ -70,7 +70,7 @@ describe('which pictures', () => {
     async (set) => {
       const path = join(folder, set);
       await expect(picturesFor('choose', path, { record: null })).rejects.toThrow(
-        /expected pictures that may choose, got .*test/,
+        /expects pictures that may choose, got .*test/,
       );
       expect((await picturesFor('choose', path, { record: null, insisted: 'test' })).part).toBe('test');
     },
@@ -121,7 +121,7 @@ describe('what trained the model', () => {
       ...{ inTraining: 3, leftOut: 0 },
     });
     await expect(leaveOutSeen(dataset, { ...part, purpose: 'choose' }, all)).rejects.toThrow(
-      'expected pictures that did not train the model, got 10 that all did',
+      'expects pictures that did not train the model, got 10 that all did',
     );
     const insisted = await leaveOutSeen(dataset, { ...part, isInsisted: true, purpose: 'choose' }, some);
     expect(insisted).toMatchObject({ inTraining: 3, leftOut: 0 });
@@ -149,7 +149,7 @@ describe('a run', () => {
     writeFileSync(join(run, 'pictures.jsonl'), older);
     expect(await picturesOfModel(join(run, 'best.safetensors'))).toBeNull();
     writeFileSync(join(run, 'pictures.jsonl'), '{');
-    await expect(picturesOfModel(join(run, 'best.safetensors'))).rejects.toThrow('expected the pictures of a run');
+    await expect(picturesOfModel(join(run, 'best.safetensors'))).rejects.toThrow('expects the pictures of a run');
   });
 
   test('says of each of its pictures what its best model makes of it', async () => {

@@ -78,7 +78,7 @@ test('are listed by their pictures, the best first, those that did not come to t
   expect(stderr).toContain(
     'note: runs/stopped stopped after 2 epochs of 5; beltnet train --resume runs/stopped goes on\n',
   );
-  expect(stderr).toContain('beltnet: runs/damaged/config.json: expected the config.json of a run');
+  expect(stderr).toContain('beltnet: runs/damaged/config.json: expects the config.json of a run');
 });
 
 test('are compared on the pictures that all judged, whatever their files are called', async () => {
@@ -96,8 +96,8 @@ test('are compared on the pictures that all judged, whatever their files are cal
     'runs/worse is right on 0 pictures where runs/better is wrong, and wrong on 7 where that is right: p = 0.0156, more than chance\n',
   );
   expect(text).toContain('Done otherwise:\n  lr: 0.001 | 0.1\n');
-  await expect(compareRuns([better])).rejects.toThrow('expected two runs or more, got 1');
-  await expect(compareRuns([better, folder])).rejects.toThrow('expected the folder of a run');
+  await expect(compareRuns([better])).rejects.toThrow('expects two runs or more, got 1');
+  await expect(compareRuns([better, folder])).rejects.toThrow('expects the folder of a run');
   const unfinished = await compareRuns([better, join(folder, 'runs/stopped')]);
   expect([unfinished.sharedPictures, unfinished.runs[1].mcNemar]).toEqual([0, null]);
 });

@@ -135,7 +135,7 @@ describe('a temperature', () => {
     const bytes = await encodeModel(tinyModel(), bad);
     expect(decodeModel(bytes, 'x', { knownSections: KNOWN_SECTIONS }).info).toEqual(bad);
     await expect(openClassifier(bytes, { name: 'belt', device: 'cpu' })).rejects.toThrow(
-      "belt: expected in its section 'calibration' a temperature above 0",
+      "belt: expects in its section 'calibration' a temperature above 0",
     );
   });
 
@@ -170,7 +170,7 @@ describe('a temperature', () => {
       new Softmax(),
     ]);
     await expect(foldTemperature(bounded, calibrated)).rejects.toThrow(
-      'expected logits of a dense layer or a convolution',
+      'expects logits of a dense layer or a convolution',
     );
   });
 

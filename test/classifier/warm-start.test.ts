@@ -132,8 +132,8 @@ describe('beltnet train', () => {
     for (const [line, message] of [
       ['few --base darknet-tiny --from x', '--base and --from'],
       ['few --fine-tune 3', '--fine-tune: expects trained weights'],
-      ['few --from x --size 8x8', '--from: expected no --size'],
-      ['few --base darknet-tiny --fine-tune 3 --normalize samplewise', '--base: expected no --normalize'],
+      ['few --from x --size 8x8', '--from: expects no --size'],
+      ['few --base darknet-tiny --fine-tune 3 --normalize samplewise', '--base: expects no --normalize'],
       ['few --base-size 32x32', '--base-size: is for --base'],
       ['few --base darknet-tiny --base-size 32x32 --device cpu --fine-tune 1', 'at least 100 pictures of each class'],
     ]) {

@@ -239,7 +239,7 @@ describe('evaluate', () => {
     writeFiles(join(cwd, 'other'), { 'left/a.png': noisyPng('dark', 1), 'right/a.png': noisyPng('dark', 2) });
     const { code, stderr } = await beltnet(['evaluate', 'runs/first', 'other', '--device', 'cpu'], { cwd });
     expect(code).toBe(3);
-    expect(stderr).toMatch(/^beltnet: other: expected the classes of .* \(bright, dark\), got left, right; /);
+    expect(stderr).toMatch(/^beltnet: other: expects the classes of .* \(bright, dark\), got left, right; /);
   });
 });
 
@@ -324,7 +324,7 @@ describe('predict', () => {
     expect(some.stdout).toMatch(/^belt\/training_set\/dark\/001\.png,dark,.*,true,.*$/m);
     expect(some.stdout).toMatch(/^in\/new\.png,dark,.*,false,.*$/m);
     expect(some.stderr).toBe('warning: 1 of 3 pictures was in training: what is said of them is not evidence\n');
-    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('expected nothing beside the picture')]);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('expects nothing beside the picture')]);
   });
 
   test('the same model on webgpu and on the cpu: within 1e-4', async () => {
@@ -356,13 +356,13 @@ describe('scores that are no numbers', () => {
     expect(jsonLines(json.stdout)).toEqual([
       {
         file: 'see/a.png',
-        error: expect.stringMatching(/^see\/a\.png: expected probabilities, got NaN, so there is no verdict/),
+        error: expect.stringMatching(/^see\/a\.png: expects probabilities, got NaN, so there is no verdict/),
       },
       { file: 'see/b.png', error: expect.stringContaining('b.png') },
     ]);
     const csv = await run('predict', 'see', '--csv');
     expect(csv.code).toBe(7);
-    expect(csv.stdout).toMatch(/^see\/a\.png,,,,"see\/a\.png: expected probabilities, got NaN/m);
+    expect(csv.stdout).toMatch(/^see\/a\.png,,,,"see\/a\.png: expects probabilities, got NaN/m);
     expect(csv.stdout + json.stdout).not.toMatch(/undefined|null|false/);
     const text = await run('predict', 'see');
     expect([text.code, text.stdout]).toEqual([7, '']);

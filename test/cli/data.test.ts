@@ -40,7 +40,7 @@ describe('the cache', () => {
     const { code, stderr } = await beltnet(['train', 'loose', ...short, '--cache', 'loose/cache'], { cwd });
     expect(code).toBe(2);
     expect(stderr).toMatch(
-      /^beltnet: --cache: expected a folder outside of the pictures' own \(loose\), got 'loose\/cache'/,
+      /^beltnet: --cache: expects a folder outside of the pictures' own \(loose\), got 'loose\/cache'/,
     );
     const byDefault = await beltnet(['train', 'loose', ...short, '--name', 'inside'], {
       cwd,
@@ -48,7 +48,7 @@ describe('the cache', () => {
     });
     expect(byDefault.code).toBe(2); // it was named, too
     expect(byDefault.stderr).toMatch(
-      /^beltnet: BELTNET_CACHE: expected a folder outside of the pictures' own \(loose\)/m,
+      /^beltnet: BELTNET_CACHE: expects a folder outside of the pictures' own \(loose\)/m,
     );
     expect(readdirSync(join(cwd, 'loose'))).toEqual(['bright', 'dark']);
   });
@@ -99,9 +99,9 @@ describe('data that is no folder of classes', () => {
 
   test('--group-by needs a split and a regular expression', async () => {
     const refused = async (...args: string[]) => (await beltnet(['train', 'loose', ...short, ...args], { cwd })).stderr;
-    expect(await refused('--group-by', '(')).toMatch(/--group-by: expected a regular expression/);
+    expect(await refused('--group-by', '(')).toMatch(/--group-by: expects a regular expression/);
     expect(await refused('--group-by', 'x', '--hold-back', '0')).toMatch(/add --split 0.2/);
-    expect(await refused('--group-by', 'x')).toMatch(/expected a path that matches/); // for what is held back
+    expect(await refused('--group-by', 'x')).toMatch(/expects a path that matches/); // for what is held back
   });
 });
 
@@ -154,10 +154,7 @@ describe('audit', () => {
     const sheet = decode(readFileSync(join(cwd, 'audit.png')), 'audit.png');
     expect(sheet.height).toBeGreaterThan(100);
     const sheetExists = await beltnet(['audit', 'divided', '--sheet', 'audit.png'], { cwd });
-    expect([sheetExists.code, sheetExists.stderr]).toEqual([
-      2,
-      expect.stringContaining('--sheet: expected a new file'),
-    ]);
+    expect([sheetExists.code, sheetExists.stderr]).toEqual([2, expect.stringContaining('--sheet: expects a new file')]);
   });
 
   test('--strict: exit code 11 for findings, 0 for none; --json', async () => {
@@ -205,7 +202,7 @@ describe('what is left out', () => {
     });
     expect(code).toBe(0);
     for (let n = 0; n < 14; n++) expect(stderr).toContain(`skipped: mixed/dark/x${n}.webp: `);
-    expect(stderr).toMatch(/x0\.webp: expected JPEG, PNG or BMP, received \.webp; .*magick INPUT OUTPUT\.png/);
+    expect(stderr).toMatch(/x0\.webp: expects JPEG, PNG or BMP, got \.webp; .*magick INPUT OUTPUT\.png/);
     expect(stderr.trimEnd().split('\n').at(-1)).toMatch(
       /^note: 16 of 40 files were left out \(1 \.gif, 14 \.webp, 1 \.png\); .*--on-bad fail stops at the first, with exit code 3$/,
     );
@@ -267,7 +264,7 @@ describe('preview', () => {
     expect(plain.stderr).toContain('note: nothing changes these pictures; ask for something');
     expect(plain.stdout).toContain('plain.png: 8 pictures, each as it is and 7 times more');
     const again = await beltnet(['preview', 'loose', '--out', 'preview.png'], { cwd });
-    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('--out: expected a new file')]);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('--out: expects a new file')]);
     const inside = await beltnet(['preview', '.'], { cwd: join(cwd, 'loose') });
     expect(inside.code).toBe(2);
     expect(readdirSync(join(cwd, 'loose'))).toEqual(['bright', 'dark']);
@@ -294,7 +291,7 @@ describe('evaluate --difficulty', () => {
     expect(hard.loss).toBeGreaterThan(plain.loss);
     expect(again).toEqual(hard);
     const { code, stderr } = await beltnet(['evaluate', 'runs/dial', 'loose', '--difficulty', '2'], { cwd });
-    expect([code, stderr]).toEqual([2, expect.stringContaining('--difficulty: expected a number from 0 to 1')]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--difficulty: expects a number from 0 to 1')]);
   });
 });
 
@@ -329,7 +326,7 @@ test('a region and a normalization are kept with the model, and predictions take
   const { code, stderr } = await beltnet(['train', 'loose', ...short, '--roi', '30,0,20,20', '--name', 'outside'], {
     cwd,
   });
-  expect([code, stderr]).toEqual([3, expect.stringContaining('holds the region 20×20 at 30,0, received 40×30 pixels')]);
+  expect([code, stderr]).toEqual([3, expect.stringContaining('holds the region 20×20 at 30,0, got 40×30 pixels')]);
 });
 
 describe('decode', () => {

@@ -82,15 +82,15 @@ test('the format follows the ending, --format goes first, and nothing is overwri
   expect(readFileSync(join(cwd, 'weights.bin'))).toEqual(before);
   const again = await beltnet(['export', model, '-o', 'weights.safetensors'], { cwd });
   expect(again).toMatchObject({ code: 2, stdout: '' });
-  expect(again.stderr).toBe("beltnet: --output: expected a new file, got 'weights.safetensors', which exists\n");
+  expect(again.stderr).toBe("beltnet: --output: expects a new file, got 'weights.safetensors', which exists\n");
   expect(readFileSync(join(cwd, 'weights.safetensors'))).toEqual(before);
 });
 
 test.each<[string[], number, RegExp]>([
-  [[model, '-o', 'a.bin'], 2, /--output: expected a file that ends as \.onnx or .*, got 'a\.bin'; or name a --format/],
-  [[model, '-o', 'a.onnx', '--format', 'tflite'], 2, /--format: expected onnx.* got 'tflite'/],
+  [[model, '-o', 'a.bin'], 2, /--output: expects a file that ends as \.onnx or .*, got 'a\.bin'; or name a --format/],
+  [[model, '-o', 'a.onnx', '--format', 'tflite'], 2, /--format: expects onnx.* got 'tflite'/],
   [[model], 2, /required option '-o, --output <file>' not specified/],
-  [[model, '-o', 'a.safetensors', '--with-preprocessing'], 2, /--with-preprocessing: expected --format onnx/],
+  [[model, '-o', 'a.safetensors', '--with-preprocessing'], 2, /--with-preprocessing: expects --format onnx/],
   [['missing', '-o', 'a.onnx'], 4, /missing: the file cannot be read \(ENOENT\); check the path/],
   [[model, '-o', 'nowhere/a.onnx'], 8, /the folder does not exist; make it first/],
 ])('%j ends with code %i', async (args, code, message) => {

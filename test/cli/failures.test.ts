@@ -68,14 +68,14 @@ describe('each failure has its exit code and one line', () => {
     [
       ['train', 'belt', '--size', '64'],
       2,
-      "--size: expected WIDTHxHEIGHT in pixels, such as 64x64, up to 16384, got '64'",
+      "--size: expects WIDTHxHEIGHT in pixels, such as 64x64, up to 16384, got '64'",
     ],
     [['train', 'belt', '--size', '9x64'], 2, 'size: expects at least 10x10'],
     [['train', 'belt', '--size', '4000x4000', ...cpu], 2, /size: .* needs 6\d\.\d GiB.*choose a smaller size/],
     [['train', 'belt', '--epochs'], 2, "option '--epochs <n>' argument missing"],
     [['train', 'belt', '--zoom', '1'], 2, '--zoom: expected'],
     [['train', 'belt', '--shear', '12', '--profile', 'keras-2.1.2'], 2, '12deg'],
-    [['train', 'belt', '--device', 'gpu'], 2, "--device: expected auto, webgpu or cpu, got 'gpu'"],
+    [['train', 'belt', '--device', 'gpu'], 2, "--device: expects auto, webgpu or cpu, got 'gpu'"],
     [
       ['train', 'belt', '--alert-class', 'Dark', ...cpu],
       2,
@@ -85,7 +85,7 @@ describe('each failure has its exit code and one line', () => {
     [
       ['train', 'belt', '--kernels', 'none.json', ...cpu],
       2,
-      '--kernels: expected the kernels.json of a run, got none.json: ',
+      '--kernels: expects the kernels.json of a run, got none.json: ',
     ],
     [['train', 'belt', '--kernels', 'nonsense.json', ...cpu], 2, "choices for 'nonsense [1,2]', which is no kernel"],
     [['train', 'belt', '--validation-steps', '3'], 2, '--validation-steps: belt has no validation pictures'],

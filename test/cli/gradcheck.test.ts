@@ -96,9 +96,9 @@ describe('gradcheck', () => {
   });
 
   test.each([
-    [['--op', 'nothing'], /^beltnet: --op: expected one of conv2d, .*, got 'nothing'/],
-    [['belt'], /^beltnet: gradcheck: expected --model MODEL with the folder belt, got none/],
-    [['--model', 'x'], /^beltnet: gradcheck: expected a folder of pictures with --model, got none/],
+    [['--op', 'nothing'], /^beltnet: --op: expects one of conv2d, .*, got 'nothing'/],
+    [['belt'], /^beltnet: gradcheck: expects --model MODEL with the folder belt, got none/],
+    [['--model', 'x'], /^beltnet: gradcheck: expects a folder of pictures with --model, got none/],
   ])('%j is refused', async (args, message) => {
     const { code, stderr } = await beltnet(['gradcheck', ...args], { cwd });
     expect(code).toBe(2);

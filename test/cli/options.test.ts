@@ -17,9 +17,9 @@ describe('values of options', () => {
     expect(parse('1')).toBe(1);
     expect(parse('100')).toBe(100);
     for (const text of ['', '0', '101', '-1', '1.5', '1e1', '0x10', ' 7', '7 ', 'NaN', 'Infinity']) {
-      expect(() => parse(text)).toThrow(`--n: expected a whole number from 1 to 100, got '${text}'`);
+      expect(() => parse(text)).toThrow(`--n: expects a whole number from 1 to 100, got '${text}'`);
     }
-    expect(() => wholeNumber('--seed', 0)('-5')).toThrow(`--seed: expected a whole number of at least 0, got '-5'`);
+    expect(() => wholeNumber('--seed', 0)('-5')).toThrow(`--seed: expects a whole number of at least 0, got '-5'`);
     expect(() => wholeNumber('--seed', 0)('9007199254740993')).toThrow('from 0 to 9007199254740991');
   });
 
@@ -33,7 +33,7 @@ describe('values of options', () => {
   test('sizes are WIDTHxHEIGHT', () => {
     expect(pictureSize('--size')('320x240')).toEqual({ width: 320, height: 240 });
     for (const text of ['64', '64x', 'x64', '0x64', '64x64x3', '-64x64', '64 x 64', '16385x1']) {
-      expect(() => pictureSize('--size')(text)).toThrow('--size: expected WIDTHxHEIGHT');
+      expect(() => pictureSize('--size')(text)).toThrow('--size: expects WIDTHxHEIGHT');
     }
   });
 
@@ -48,7 +48,7 @@ describe('values of options', () => {
   test('a choice names all of them', () => {
     expect(oneOf('--device', ['auto', 'webgpu', 'cpu'])('cpu')).toBe('cpu');
     expect(() => oneOf('--device', ['auto', 'webgpu', 'cpu'])('gpu')).toThrow(
-      "--device: expected auto, webgpu or cpu, got 'gpu'",
+      "--device: expects auto, webgpu or cpu, got 'gpu'",
     );
   });
 

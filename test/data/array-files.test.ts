@@ -64,11 +64,11 @@ describe('MNIST and its kin', () => {
   });
 
   test.each([
-    ['cut short', idx([3, 2, 2], range(11)), /expected 12 bytes for \[3,2,2\], received 11/],
-    ['of another kind', Buffer.from('\x89PNG'), /expected an IDX file/],
-    ['no pictures', idx([12], range(12)), /expected pictures \[N,H,W\] .* received \[12\]/],
+    ['cut short', idx([3, 2, 2], range(11)), /expects 12 bytes for \[3,2,2\], got 11/],
+    ['of another kind', Buffer.from('\x89PNG'), /expects an IDX file/],
+    ['no pictures', idx([12], range(12)), /expects pictures \[N,H,W\] .* got \[12\]/],
     ['ends in its header', Buffer.from([0, 0, 8, 3, 0, 0]), /ends within its header/],
-    ['of impossible size', idx([0xffffffff, 0xffffffff, 0xffffffff], []), /expected .* bytes for/],
+    ['of impossible size', idx([0xffffffff, 0xffffffff, 0xffffffff], []), /expects .* bytes for/],
   ])('are refused when %s, with the file’s name', async (_, content, message) => {
     const folder = temporaryFolder({
       'train-images-idx3-ubyte': content,
@@ -80,7 +80,7 @@ describe('MNIST and its kin', () => {
 
   test('are refused when the labels are too few, or the .gz is damaged', async () => {
     const folder = temporaryFolder({ ...files, 'train-labels-idx1-ubyte': idx([2], [7, 0]) });
-    await expect(openArraySet(folder)).rejects.toThrow(/a label for each of its 3 pictures, received 2/);
+    await expect(openArraySet(folder)).rejects.toThrow(/a label for each of its 3 pictures, got 2/);
     const damaged = temporaryFolder({ 't10k-images-idx3-ubyte.gz': 'no gzip' });
     await expect(openArraySet(damaged)).rejects.toThrow(/idx3-ubyte.gz: the file cannot be read/);
   });
@@ -126,14 +126,12 @@ describe('CIFAR', () => {
       'data_batch_1.bin': bytes(1, ...planes(1, 2, 3)),
       'batches.meta.txt': 'airplane\nairplane\n',
     });
-    await expect(openArraySet(folder)).rejects.toThrow(/batches.meta.txt: .* received 'airplane' twice; rename/);
+    await expect(openArraySet(folder)).rejects.toThrow(/batches.meta.txt: .* got 'airplane' twice; rename/);
   });
 
   test('of a wrong length is refused', async () => {
     const folder = temporaryFolder({ 'data_batch_1.bin': bytes(1, 2, 3) });
-    await expect(openArraySet(folder)).rejects.toThrow(
-      /data_batch_1.bin: expected records of 3073 bytes, received 3 bytes/,
-    );
+    await expect(openArraySet(folder)).rejects.toThrow(/data_batch_1.bin: expects records of 3073 bytes, got 3 bytes/);
   });
 });
 
@@ -151,10 +149,10 @@ describe('NumPy arrays', () => {
   });
 
   test.each([
-    ['too-large', /too-large.npy: expected values from 0 to 255, .* received 0 to 496/],
-    ['not-a-number', /expected values from 0 to 255, .* received NaN/],
+    ['too-large', /too-large.npy: expects values from 0 to 255, .* got 0 to 496/],
+    ['not-a-number', /expects values from 0 to 255, .* got NaN/],
     ['fortran', /Fortran/],
-    ['objects', /expected an array of numbers, received .*\|O/],
+    ['objects', /expects an array of numbers, got .*\|O/],
   ])('%s.npy is refused', async (name, message) => {
     await expect(openArraySet(`${numpy}${name}.npy`)).rejects.toThrow(message);
   });
@@ -173,9 +171,7 @@ describe('NumPy arrays', () => {
     await expect(openSplits(`${numpy}unlabelled.npz`)).rejects.toThrow(/has no labels/);
     expect(await loadPictures([`${numpy}unlabelled.npz`], { size: { width: 3, height: 4 } })).toHaveLength(5);
     const damaged = temporaryFolder({ 'x.npz': readFileSync(`${numpy}stored.npz`).subarray(0, 700) });
-    await expect(openArraySet(damaged)).rejects.toThrow(
-      /x.npz: expected a .npz archive, received one without a directory/,
-    );
+    await expect(openArraySet(damaged)).rejects.toThrow(/x.npz: expects a .npz archive, got one without a directory/);
     const flipped = readFileSync(`${numpy}stored.npz`);
     flipped[flipped.indexOf('NUMPY') + 130]++; // a pixel, which no parser can know to be wrong
     await expect(openArraySet(temporaryFolder({ 'x.npz': flipped }))).rejects.toThrow(

@@ -234,8 +234,8 @@ describe('an audit', () => {
       ['validation', ['a', 'b'], 50],
       ['pictures', [], 25],
     ]);
-    await expect(listSets([`${folder}/empty`])).rejects.toThrow(/expected a folder with pictures, found none/);
-    await expect(listSets([`${folder}/nowhere`])).rejects.toThrow(/received nothing: it does not exist/);
+    await expect(listSets([`${folder}/empty`])).rejects.toThrow(/expects a folder with pictures, found none/);
+    await expect(listSets([`${folder}/nowhere`])).rejects.toThrow(/got nothing: it does not exist/);
   });
 });
 

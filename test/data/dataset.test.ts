@@ -15,7 +15,7 @@ test('subset takes pictures, labels and files in the order of the indices', () =
   expect(Array.from(part.labels)).toEqual([1, 0]);
   expect(part.files).toEqual(['picture6', 'picture1']);
   expect(() => subset(smallDataset([3, 5]), [8])).toThrow(UsageError);
-  expect(() => subset(smallDataset([3, 5]), [-1])).toThrow(/from 0 to 7, received -1/);
+  expect(() => subset(smallDataset([3, 5]), [-1])).toThrow(/from 0 to 7, got -1/);
 });
 
 describe('split', () => {

@@ -158,11 +158,11 @@ describe('refuses with a DataError that names the file', () => {
     ['HEIC', '\0\0\0\x18ftypheic'],
     ['AVIF', '\0\0\0\x18ftypavif'],
   ])('%s, with the way out', (format, start) =>
-    expect(refusal(ascii(start))).toMatch(new RegExp(`received ${format}; convert it to PNG`)),
+    expect(refusal(ascii(start))).toMatch(new RegExp(`got ${format}; convert it to PNG`)),
   );
 
   test('an empty file and other things', () => {
-    expect(refusal(new Uint8Array(0))).toMatch(/received an empty file/);
+    expect(refusal(new Uint8Array(0))).toMatch(/got an empty file/);
     expect(refusal(ascii('<html>'))).toMatch(/bytes 3c68746d6c3e0000/);
   });
 
@@ -175,7 +175,7 @@ describe('refuses with a DataError that names the file', () => {
     expect(refusal(makePng({ width: 0, height: 1, rows }))).toMatch(/0×1/);
     const jpeg = plainJpeg(8, 8, 50);
     jpeg.fill(0xff, jpeg.indexOf(Buffer.of(0xff, 0xc0)) + 5, jpeg.indexOf(Buffer.of(0xff, 0xc0)) + 9);
-    expect(refusal(jpeg)).toMatch(/received 65535×65535/);
+    expect(refusal(jpeg)).toMatch(/got 65535×65535/);
   });
 
   test('a limit of the caller', () => {
@@ -184,7 +184,7 @@ describe('refuses with a DataError that names the file', () => {
   });
 
   test('PNG pixel data that is too short or too long, also interlaced', () => {
-    expect(refusal(makePng({ width: 1, height: 2, rows }))).toMatch(/expected 8 bytes of pixel data, received 4/);
+    expect(refusal(makePng({ width: 1, height: 2, rows }))).toMatch(/expects 8 bytes of pixel data, got 4/);
     expect(refusal(makePng({ width: 1, height: 1, rows: new Uint8Array(5) }))).toMatch(
       /more pixel data than the 4 bytes/,
     );
@@ -194,7 +194,7 @@ describe('refuses with a DataError that names the file', () => {
     // 2×2 interlaced has passes of 1, 1 and 2 pixels: 4 + 4 + 7 bytes.
     const interlaced = (length: number) =>
       makePng({ width: 2, height: 2, interlaced: true, rows: new Uint8Array(length) });
-    expect(refusal(interlaced(14))).toMatch(/expected 15 bytes of pixel data, received 14/);
+    expect(refusal(interlaced(14))).toMatch(/expects 15 bytes of pixel data, got 14/);
     expect(refusal(interlaced(16))).toMatch(/more pixel data than the 15 bytes/);
     expect(decode(interlaced(15), 'x').data).toEqual(new Uint8Array(12));
   });
@@ -247,8 +247,8 @@ describe('refuses with a DataError that names the file', () => {
       Buffer.from(jpeg).fill(value, frame + offset, frame + offset + 1);
     expect(refusal(changed(1, 0xc9))).toMatch(/arithmetic-coded/);
     expect(refusal(changed(1, 0xc3))).toMatch(/lossless/);
-    expect(refusal(changed(4, 12))).toMatch(/expected 8 bits a sample, received 12/);
-    expect(refusal(changed(11, 0x51))).toMatch(/sampling factors from 1 to 4 .* received 5/);
+    expect(refusal(changed(4, 12))).toMatch(/expects 8 bits a sample, got 12/);
+    expect(refusal(changed(11, 0x51))).toMatch(/sampling factors from 1 to 4 .* got 5/);
   });
 
   test('a JPEG that would keep us busy with scans', () => {
@@ -326,8 +326,8 @@ describe('BMP', () => {
     expect(refusal(makeBmp(3, 1, 8, 0, [1, 2, 4]))).toMatch(/colour 4 of a palette of 4/);
     expect(refusal(makeBmp(3, 1, 8, 1, [2, 1, 0, 1]))).toMatch(/runs end after 2 of 3 pixels/);
     expect(refusal(makeBmp(3, 1, 8, 1, [2, 1]))).toMatch(/too early, after 72 bytes/);
-    expect(refusal(makeBmp(3, 1, 2, 0, [0, 0, 0, 0]))).toMatch(/received 2 with compression 0/);
-    expect(refusal(makeBmp(3, 1, 24, 4, [0, 0, 0, 0]))).toMatch(/received 24 with compression 4/);
+    expect(refusal(makeBmp(3, 1, 2, 0, [0, 0, 0, 0]))).toMatch(/got 2 with compression 0/);
+    expect(refusal(makeBmp(3, 1, 24, 4, [0, 0, 0, 0]))).toMatch(/got 24 with compression 4/);
     expect(refusal(makeBmp(0, 1, 8, 0, []))).toMatch(/0×1/);
     expect(refusal(makeBmp(-3, 1, 8, 0, []))).toMatch(/-3 columns/);
     expect(refusal(makeBmp(60_000, 60_000, 8, 1, []))).toMatch(/at most 64 megapixels/);

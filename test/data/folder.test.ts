@@ -66,7 +66,7 @@ describe('listClassFolders', () => {
     expect(list.skipped).toEqual([
       {
         file: `${folder}/a/2.WEBP`,
-        error: `${folder}/a/2.WEBP: expected JPEG, PNG or BMP, received .webp; convert it to PNG, for example with ImageMagick: magick INPUT OUTPUT.png`,
+        error: `${folder}/a/2.WEBP: expects JPEG, PNG or BMP, got .webp; convert it to PNG, for example with ImageMagick: magick INPUT OUTPUT.png`,
       },
     ]);
     expect(list.notes).toEqual([
@@ -86,21 +86,17 @@ describe('listClassFolders', () => {
     // Through the loop all folders are reached, each once.
     expect(relative(folder, all.paths)).toEqual(['a/1.png', 'a/loop/b/1.png', 'a/loop/elsewhere/far/2.png']);
     expect(findPictures(`${folder}/b`).skipped.map(({ error }) => error)).toEqual([
-      expect.stringMatching(/broken.png: expected a picture file, received a link to nothing$/),
-      expect.stringMatching(/pipe.png: expected a picture file, received a pipe$/),
-      expect.stringMatching(/self.png: expected a picture file, received a link that leads to itself$/),
+      expect.stringMatching(/broken.png: expects a picture file, got a link to nothing$/),
+      expect.stringMatching(/pipe.png: expects a picture file, got a pipe$/),
+      expect.stringMatching(/self.png: expects a picture file, got a link that leads to itself$/),
     ]);
   });
 
   test.each([
-    ['no class folder', ['1.png'], /expected 2 to 256 class folders, received none/],
-    ['one', ['a/1.png'], /received 1: a;/],
-    ['257', Array.from({ length: 257 }, (_, i) => `${i}/1.png`), /received 257: 0, 1, 10, 100, 101;/],
-    [
-      'a class without pictures',
-      ['a/1.png', 'b/notes.txt'],
-      /class folder .*\/b: expected .jpg, .png or .bmp pictures/,
-    ],
+    ['no class folder', ['1.png'], /expects 2 to 256 class folders, got none/],
+    ['one', ['a/1.png'], /got 1: a;/],
+    ['257', Array.from({ length: 257 }, (_, i) => `${i}/1.png`), /got 257: 0, 1, 10, 100, 101;/],
+    ['a class without pictures', ['a/1.png', 'b/notes.txt'], /class folder .*\/b: expects .jpg, .png or .bmp pictures/],
     ['a class of other formats', ['a/1.png', 'b/1.gif'], /found none \(1 of other formats; convert it to PNG/],
     ['a split data set', ['train/a/1.png', 'test/a/1.png'], /give one of them, for example .*\/test$/],
   ])('refuses %s', (_, paths, message) => {
@@ -112,8 +108,8 @@ describe('listClassFolders', () => {
   test('refuses a missing folder and a file', () => {
     const folder = folderOf('file.png');
     expect(() => listClassFolders(`${folder}/missing`)).toThrow(
-      /missing: expected a folder .* it does not exist; check/,
+      /missing: expects a folder .* it does not exist; check/,
     );
-    expect(() => listClassFolders(`${folder}/file.png`)).toThrow(/received a file; give the folder that holds/);
+    expect(() => listClassFolders(`${folder}/file.png`)).toThrow(/got a file; give the folder that holds/);
   });
 });

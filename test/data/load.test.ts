@@ -27,7 +27,7 @@ function fivePictures(others: Record<string, Uint8Array | string> = {}): string 
 
 /** 12 equal bytes of red for each picture. */
 function reds({ pictures }: Dataset): number[] {
-  if (!(pictures instanceof Uint8Array)) throw new TypeError('expected the pictures in memory');
+  if (!(pictures instanceof Uint8Array)) throw new TypeError('expects the pictures in memory');
   return Array.from({ length: pictures.length / 36 }, (_, index) => pictures[index * 36] / 10);
 }
 
@@ -95,7 +95,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
     for (let repeat = 0; repeat < 5; repeat++) {
       const loading = loadDataset(list, { size, workers, onBad: 'fail' });
       await expect(loading).rejects.toThrow(DataError);
-      await expect(loading).rejects.toThrow(`${first}: expected a JPEG, PNG or BMP picture`);
+      await expect(loading).rejects.toThrow(`${first}: expects a JPEG, PNG or BMP picture`);
     }
   });
 
@@ -120,7 +120,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
 
 test('under onBad fail, a picture of another format stops too', async () => {
   const loading = loadDataset(listClassFolders(fivePictures({ 'a/9.webp': '' })), { size, onBad: 'fail' });
-  await expect(loading).rejects.toThrow(/9.webp: expected JPEG, PNG or BMP, received .webp/);
+  await expect(loading).rejects.toThrow(/9.webp: expects JPEG, PNG or BMP, got .webp/);
 });
 
 test('options that cannot be meant are refused', async () => {
@@ -213,11 +213,11 @@ describe('loadPictures', () => {
     ]);
     const outcomes = results.map((result) => ('picture' in result ? result.picture.data[0] : result.error));
     expect(outcomes).toEqual([
-      expect.stringContaining('a/0.png: expected a JPEG, PNG or BMP picture'),
+      expect.stringContaining('a/0.png: expects a JPEG, PNG or BMP picture'),
       10,
       20,
       30,
-      expect.stringContaining('received GIF'),
+      expect.stringContaining('got GIF'),
       40,
       50,
       200,
@@ -235,7 +235,7 @@ describe('loadPictures', () => {
     const folder = temporaryFolder({ 'notes.txt': '' });
     await expect(loadPictures([`${folder}/*.png`], { size })).rejects.toThrow(/no file matches this pattern/);
     await expect(loadPictures([folder], { size })).rejects.toThrow(DataError);
-    await expect(loadPictures([], { size })).rejects.toThrow(/received none/);
+    await expect(loadPictures([], { size })).rejects.toThrow(/got none/);
   });
 
   test('a file whose name holds a star is that file', async () => {
@@ -259,7 +259,7 @@ describe('flowFromDirectory', () => {
     expect(flow.classIndices).toEqual({ a: 0, b: 1 });
     expect([flow.sampleCount, flow.batchSize, flow.rescale]).toEqual([5, 2, 1 / 255]);
     expect(messages.at(-1)).toBe('Found 5 images belonging to 2 classes.');
-    expect(messages[0]).toMatch(/^Skipped: .*0.png: expected a JPEG, PNG or BMP/);
+    expect(messages[0]).toMatch(/^Skipped: .*0.png: expects a JPEG, PNG or BMP/);
   });
 
   test('takes any number of classes, unless two are asked for', async () => {
@@ -267,7 +267,7 @@ describe('flowFromDirectory', () => {
     const flow = await imageDataGenerator().flowFromDirectory(folder, { targetSize: [3, 4] });
     expect(flow.classIndices).toEqual({ a: 0, b: 1, c: 2 });
     await expect(imageDataGenerator().flowFromDirectory(folder, { classMode: 'binary' })).rejects.toThrow(
-      "expected two class folders, received 3; use classMode: 'categorical'",
+      "expects two class folders, got 3; use classMode: 'categorical'",
     );
   });
 
@@ -275,7 +275,7 @@ describe('flowFromDirectory', () => {
     const generator = imageDataGenerator();
     const sparse = { classMode: 'sparse' as 'binary' };
     await expect(generator.flowFromDirectory('x', sparse)).rejects.toThrow(UsageError);
-    await expect(generator.flowFromDirectory('x', sparse)).rejects.toThrow(/^classMode: expected 'binary' or/);
+    await expect(generator.flowFromDirectory('x', sparse)).rejects.toThrow(/^classMode: expects 'binary' or/);
     await expect(generator.flowFromDirectory('x', { target_size: [1, 1] } as object)).rejects.toThrow(/'target_size'/);
   });
 });

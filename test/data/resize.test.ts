@@ -92,9 +92,7 @@ describe('a region', () => {
   });
 
   test('that the picture does not hold is refused', () => {
-    expect(() => crop(picture, { x: 3, y: 0, width: 3, height: 1 })).toThrow(
-      /holds the region 3×1 at 3,0, received 5×4/,
-    );
+    expect(() => crop(picture, { x: 3, y: 0, width: 3, height: 1 })).toThrow(/holds the region 3×1 at 3,0, got 5×4/);
   });
 });
 

@@ -65,20 +65,20 @@ describe('a manifest', () => {
   });
 
   test.each([
-    ['path,label\n"1\n.png",ok\n\n2.png', /line 5: expected 2 cells, received 1/],
-    ['path,label,Label\n1.png,ok,gap', /each column once, received 'label' twice/],
+    ['path,label\n"1\n.png",ok\n\n2.png', /line 5: expects 2 cells, got 1/],
+    ['path,label,Label\n1.png,ok,gap', /each column once, got 'label' twice/],
     ['path,label\n1.png,ok\n./x/../1.png,ok', /line 3: .\/x\/..\/1.png stands in line 2 already/],
-    ['path,label\n1.png,ok\n2.png,ok', /expected 2 to 256 classes, received 1: ok/],
-    ['path,label,split\n1.png,ok,\n2.png,gap,\n3.png,ok,val', /every class for validation, received none of 'gap'/],
+    ['path,label\n1.png,ok\n2.png,ok', /expects 2 to 256 classes, got 1: ok/],
+    ['path,label,split\n1.png,ok,\n2.png,gap,\n3.png,ok,val', /every class for validation, got none of 'gap'/],
     ['path,label\n1.png,ok\n2.png,"o"k', /line 3: a quote is not closed, or stands within a cell/],
-    ['file,label\n1.png,ok', /expected a first line with the columns path,label/],
-    ['path,label\n1.png', /line 2: expected 2 cells, received 1/],
-    ['path,label\n1.png,', /line 2: expected a path and a label/],
-    ['path,label,split\n1.png,ok,later', /line 2: split: expected train, val or test, received 'later'/],
+    ['file,label\n1.png,ok', /expects a first line with the columns path,label/],
+    ['path,label\n1.png', /line 2: expects 2 cells, got 1/],
+    ['path,label\n1.png,', /line 2: expects a path and a label/],
+    ['path,label,split\n1.png,ok,later', /line 2: split: expects train, val or test, got 'later'/],
     ['path,label\n1.png,ok\n1.png,gap', /line 3: 1.png stands in line 2 already/],
     ['path,label\n"1.png,ok', /line 2: a quote is not closed/],
-    ['path,label\n', /expected a line for each picture, received none/],
-    ['', /expected a first line|received none/],
+    ['path,label\n', /expects a line for each picture, got none/],
+    ['', /expects a first line|got none/],
   ])('that cannot be used is refused with its line: %j', async (content, message) => {
     const folder = temporaryFolder({ 'set.csv': content });
     await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(message);
@@ -87,7 +87,7 @@ describe('a manifest', () => {
 
   test('in another encoding is refused, rather than naming files that are not there', async () => {
     const folder = temporaryFolder({ 'set.csv': Buffer.from('path,label\nb\u00e4nder.png,ok\n', 'latin1') });
-    await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(/expected text in UTF-8, .* "CSV UTF-8"/);
+    await expect(openSplits(`${folder}/set.csv`)).rejects.toThrow(/expects text in UTF-8, .* "CSV UTF-8"/);
   });
 
   test('a line that is no object, and a thousand labels', async () => {
@@ -95,8 +95,8 @@ describe('a manifest', () => {
       'a.jsonl': 'x',
       'b.csv': rows('path,label', ...Array.from({ length: 300 }, (_, i) => `${i}.png,${i}`)),
     });
-    await expect(openSplits(`${folder}/a.jsonl`)).rejects.toThrow(/line 1: expected an object/);
-    await expect(openSplits(`${folder}/b.csv`)).rejects.toThrow(/at most 256 classes, received 300/);
+    await expect(openSplits(`${folder}/a.jsonl`)).rejects.toThrow(/line 1: expects an object/);
+    await expect(openSplits(`${folder}/b.csv`)).rejects.toThrow(/at most 256 classes, got 300/);
   });
 });
 
@@ -128,7 +128,7 @@ describe('what chooses', () => {
     });
     const other = openSplits(folderOf('train/ok/1.png', 'train/gap/1.png', 'test/ok/1.png', 'test/Gap/1.png'));
     await expect(other).rejects.toThrow(DataError);
-    await expect(other).rejects.toThrow(/test: expected the classes of .*train \(gap, ok\), received Gap, ok/);
+    await expect(other).rejects.toThrow(/test: expects the classes of .*train \(gap, ok\), got Gap, ok/);
     await expect(openSplits(`${alone}/missing`)).rejects.toThrow(DataError);
     await expect(openSplits(folderOf('val/a/1.png', 'val/b/1.png', 'test/a/1.png', 'test/b/1.png'))).rejects.toThrow(
       /give one of them/,
@@ -235,7 +235,7 @@ describe('--group-by', () => {
     const path = folder();
     await expect(openSplits(path, { groupBy: /x/ })).rejects.toThrow(UsageError);
     await expect(openSplits(path, { groupBy: /shift/, split: 0.2 })).rejects.toThrow(
-      /day0_00.png: expected a path that matches/,
+      /day0_00.png: expects a path that matches/,
     );
     await expect(openSplits(path, { groupBy: /gap|ok/, split: 0.2 })).rejects.toThrow(/class '\w+' has 1 group/);
   });

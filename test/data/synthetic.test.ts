@@ -205,8 +205,8 @@ describe('a picture', () => {
   });
 
   test.each([
-    [{ width: 31, height: 31 }, 'width: expected a whole number from 32 to 4096, received 31'],
-    [{ width: 64, height: 65 }, 'height: expected a whole number from 32 to 64, received 65'],
+    [{ width: 31, height: 31 }, 'width: expects a whole number from 32 to 4096, got 31'],
+    [{ width: 64, height: 65 }, 'height: expects a whole number from 32 to 64, got 65'],
     [{ width: 64.5 }, 'width: expected'],
     [{ seed: -1 }, 'seed: expected'],
     [{ index: 2 ** 32 }, 'index: expected'],
@@ -275,7 +275,7 @@ describe('a set of files', () => {
     writeFileSync(join(own, '.hidden'), 'mine');
     await expect(synthesize(own, small)).rejects.toThrow(DiskError);
     await expect(synthesize(own, small)).rejects.toThrow(
-      `${own}: expected a new or an empty folder, it holds '.hidden'; choose another folder, or empty this one`,
+      `${own}: expects a new or an empty folder, it holds '.hidden'; choose another folder, or empty this one`,
     );
     expect(readdirSync(own)).toEqual(['.hidden']);
     await expect(synthesize(join(own, '.hidden'), small)).rejects.toThrow(DiskError); // a file
@@ -317,8 +317,8 @@ describe('a set of files', () => {
   });
 
   test.each([
-    [{ count: 3 }, 'count: expected a whole number from 4'],
-    [{ testFraction: 1 }, 'testFraction: expected a number above 0 and below 1, received 1'],
+    [{ count: 3 }, 'count: expects a whole number from 4'],
+    [{ testFraction: 1 }, 'testFraction: expects a number above 0 and below 1, got 1'],
     [{ workers: -1 }, 'workers: expected'],
     [{ width: 10 }, 'width: expected'],
   ])('refuses %o before it makes a folder', async (wrong, message) => {

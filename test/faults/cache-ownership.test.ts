@@ -62,7 +62,7 @@ describe('a folder that is no cache', () => {
   test('is refused, and stays as it was', async () => {
     const folder = temporaryFolder(foreign());
     const before = contents(folder);
-    expect(() => new PictureCache(folder)).toThrow(/expected a new or empty folder, or one that beltnet made, got/);
+    expect(() => new PictureCache(folder)).toThrow(/expects a new or empty folder, or one that beltnet made, got/);
     expect(contents(folder)).toEqual(before);
   });
 
@@ -79,7 +79,7 @@ describe('a folder that is no cache', () => {
     ];
     for (const { code, stderr } of answers) {
       expect(code).toBe(2);
-      expect(stderr).toMatch(/cache: expected a new or empty folder, or one that beltnet made/);
+      expect(stderr).toMatch(/cache: expects a new or empty folder, or one that beltnet made/);
     }
     expect(contents(folder)).toEqual(before);
   });
@@ -99,7 +99,7 @@ describe('a folder that is no cache', () => {
     ['a tag of another program', 'Signature: 8a477f597d28d172789f06886806bc55\n# of a compiler\n'],
     ['an empty tag', ''],
   ])('is told by %s as well', (_, tag) => {
-    expect(() => new PictureCache(temporaryFolder({ 'CACHEDIR.TAG': tag }))).toThrow(/expected a new or empty folder/);
+    expect(() => new PictureCache(temporaryFolder({ 'CACHEDIR.TAG': tag }))).toThrow(/expects a new or empty folder/);
   });
 
   test('that became one after it was named is not written to', async () => {
@@ -184,7 +184,7 @@ describe('pictures and cache', () => {
     const { code, stderr } = await beltnet(['audit', 'data', '--cache', around], { cwd });
     expect([code, stderr]).toEqual([
       2,
-      expect.stringMatching(/expected a folder outside of the pictures' own \(data\)/),
+      expect.stringMatching(/expects a folder outside of the pictures' own \(data\)/),
     ]);
   });
 

@@ -33,7 +33,7 @@ describe('--group-by', () => {
     '%s is refused, with what can be written',
     async (expression) => {
       await expect(groups(expression, ['a.png'])).rejects.toThrow(
-        /group-by: expected an expression without back-references, look-around and repetitions above 1000, got \//,
+        /group-by: expects an expression without back-references, look-around and repetitions above 1000, got \//,
       );
     },
   );

@@ -30,21 +30,21 @@ describe('.gz', () => {
   test('that is no IDX file is refused by its first bytes', async () => {
     const folder = temporaryFolder({ [IMAGES]: gzipSync(Buffer.alloc(4 * MEGABYTE)) });
     const budget = new MemoryBudget();
-    await expect(openArraySet(folder, budget)).rejects.toThrow(/expected an IDX file/);
+    await expect(openArraySet(folder, budget)).rejects.toThrow(/expects an IDX file/);
     expect(budget.bytes - budget.left).toBeLessThan(MEGABYTE); // the packed file
   });
 
   test('that goes on behind what it says to hold is refused there', async () => {
     const folder = temporaryFolder({ [IMAGES]: gzipSync(idx(2, 4 * MEGABYTE)) });
     const budget = new MemoryBudget();
-    await expect(openArraySet(folder, budget)).rejects.toThrow(/gz: expected 1584 bytes unpacked, received more/);
+    await expect(openArraySet(folder, budget)).rejects.toThrow(/gz: expects 1584 bytes unpacked, got more/);
     expect(budget.bytes - budget.left).toBeLessThan(MEGABYTE);
   });
 
   test('that says to hold more than there is memory for is refused before it is unpacked', async () => {
     const folder = temporaryFolder({ [IMAGES]: gzipSync(idx(100_000, MEGABYTE)) });
     await expect(openArraySet(folder, new MemoryBudget(64 * MEGABYTE))).rejects.toThrow(
-      /gz: expected to need at most 0.07 GB of memory .*, it takes 0.08 GB; set BELTNET_MEMORY/,
+      /gz: expects to need at most 0.07 GB of memory .*, it takes 0.08 GB; set BELTNET_MEMORY/,
     );
   });
 
@@ -68,7 +68,7 @@ describe('.npz', () => {
     const arrays = { 'x_train.npy': npy([40, 100, 100]), 'x_test.npy': npy([40, 100, 100]) };
     const path = join(temporaryFolder({ 'set.npz': zipSync(arrays, { level: 1 }) }), 'set.npz');
     await expect(openArraySet(path, new MemoryBudget(0.6 * MEGABYTE))).rejects.toThrow(
-      /set.npz: expected to need at most/,
+      /set.npz: expects to need at most/,
     );
     expect((await openArraySet(path, new MemoryBudget(0.96 * MEGABYTE)))?.test?.pictures.count).toBe(40);
   });
@@ -84,7 +84,7 @@ describe('.npz', () => {
         () => true,
         (bytes) => void (reserved += bytes),
       ),
-    ).rejects.toThrow(/a damaged 'x.npy' \(expected 1000 bytes, received more\)/);
+    ).rejects.toThrow(/a damaged 'x.npy' \(expects 1000 bytes, got more\)/);
     expect(reserved).toBe(1000);
   });
 
@@ -113,7 +113,7 @@ test('.keras is refused before its weights are unpacked', async () => {
   const files = [{ name: 'bomb.keras', bytes }];
   await expect(importKeras(files, { mostBytes: 2 * MEGABYTE })).rejects.toThrow(ModelFileError);
   await expect(importKeras(files, { mostBytes: 2 * MEGABYTE })).rejects.toThrow(
-    /bomb.keras: expected at most 2097152 bytes unpacked, got 4194306/,
+    /bomb.keras: expects at most 2097152 bytes unpacked, got 4194306/,
   );
 });
 
@@ -121,5 +121,5 @@ test('the limit is half of the memory, or what BELTNET_MEMORY says', () => {
   expect(memoryLimit({ BELTNET_MEMORY: '1.5' })).toBe(1.5e9);
   expect(memoryLimit({})).toBeGreaterThan(2 ** 28);
   for (const odd of ['0', '-1', 'much', 'Infinity'])
-    expect(() => memoryLimit({ BELTNET_MEMORY: odd })).toThrow(`expected a positive number of GB, got '${odd}'`);
+    expect(() => memoryLimit({ BELTNET_MEMORY: odd })).toThrow(`expects a positive number of GB, got '${odd}'`);
 });

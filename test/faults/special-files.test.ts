@@ -39,8 +39,8 @@ async function specials(name: string): Promise<[what: string, path: string][]> {
 describe.runIf(!isWindows)('pipes, sockets, devices and folders are refused by name', () => {
   test('by the one way to read a file', async () => {
     for (const [what, path] of await specials('x.bin')) {
-      await expect(readWholeFile(path, kind)).rejects.toThrow(`${path}: expected a small file, received ${what}; `);
-      expect(() => readWholeFileSync(path, kind)).toThrow(`${path}: expected a small file, received ${what}; `);
+      await expect(readWholeFile(path, kind)).rejects.toThrow(`${path}: expects a small file, got ${what}; `);
+      expect(() => readWholeFileSync(path, kind)).toThrow(`${path}: expects a small file, got ${what}; `);
     }
   });
 
@@ -48,20 +48,20 @@ describe.runIf(!isWindows)('pipes, sockets, devices and folders are refused by n
     for (const [what, path] of await specials('model.h5')) {
       for (const load of [loadModel, loadKeras]) {
         await expect(load(path)).rejects.toThrow(ModelFileError);
-        await expect(load(path)).rejects.toThrow(`${path}: expected a model file, received ${what}; `);
+        await expect(load(path)).rejects.toThrow(`${path}: expects a model file, got ${what}; `);
       }
     }
   });
 
   test('as a table of pictures', async () => {
     for (const [what, path] of (await specials('list.csv')).slice(0, 3))
-      await expect(openSplits(path)).rejects.toThrow(`${path}: expected a table of pictures, received ${what}; `);
+      await expect(openSplits(path)).rejects.toThrow(`${path}: expects a table of pictures, got ${what}; `);
   });
 
   test('as a practice set in a folder', async () => {
     for (const [what, path] of await specials('train-images-idx3-ubyte')) {
       await expect(openArraySet(join(path, '..'))).rejects.toThrow(
-        `${path}: expected a file of a practice set, received ${what}; `,
+        `${path}: expects a file of a practice set, got ${what}; `,
       );
     }
   });
@@ -74,7 +74,7 @@ describe.runIf(!isWindows)('pipes, sockets, devices and folders are refused by n
       const found = results.find(({ file }) => file === path);
       expect(found).toEqual({
         file: path,
-        error: `${path}: expected a picture file, received ${what}; write it to a file first`,
+        error: `${path}: expects a picture file, got ${what}; write it to a file first`,
       });
     }
     expect(results.find(({ file }) => file === good)).toHaveProperty('picture');
@@ -91,7 +91,7 @@ describe.runIf(!isWindows)('pipes, sockets, devices and folders are refused by n
         beltnet(['train', 'belt', '--device', 'cpu', '--alert-class', 'a', '--kernels', path], { cwd }),
       ]);
       expect(answers.map(({ code }) => code)).toEqual([4, 2]);
-      for (const { stderr } of answers) expect(stderr).toContain(`received ${what}; `);
+      for (const { stderr } of answers) expect(stderr).toContain(`got ${what}; `);
     }
   });
 });
@@ -102,10 +102,10 @@ describe('the size of a file', () => {
     const file = openSync(path, 'r+');
     ftruncateSync(file, 2 ** 33);
     closeSync(file);
-    const message = `${path}: expected a small file of at most 1 MiB, received 8589934592 bytes`;
+    const message = `${path}: expects a small file of at most 1 MiB, got 8589934592 bytes`;
     await expect(readWholeFile(path, kind)).rejects.toThrow(message);
     expect(() => readWholeFileSync(path, kind)).toThrow(message);
-    await expect(loadModel(path)).rejects.toThrow(/expected a model file of at most 1.9\d+ GiB/);
+    await expect(loadModel(path)).rejects.toThrow(/expects a model file of at most 1.9\d+ GiB/);
   });
 
   test.runIf(process.platform === 'linux')('is not believed: files that say they are empty are read', async () => {

@@ -183,6 +183,6 @@ export function randomInput(count: number, shape: readonly number[] = SHAPE): Fl
 }
 
 export const worstDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
-  if (a.length !== b.length) throw new Error(`expected ${b.length} values, got ${a.length}`);
+  if (a.length !== b.length) throw new Error(`expects ${b.length} values, got ${a.length}`);
   return Array.from(a).reduce((worst, value, i) => Math.max(worst, Math.abs(value - b[i])), 0);
 };

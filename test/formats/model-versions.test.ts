@@ -88,7 +88,7 @@ describe('versions', () => {
       writeSafetensors(tensors, { ...file.metadata, version: '3', ...field });
     expect(decodeModel(later({}), 'it').info).toEqual(expected['version-1'].info);
     expect(() => decodeModel(later({ author: 'me' }), 'it')).toThrow(
-      /expected metadata with the fields .*, got 'author'/,
+      /expects metadata with the fields .*, got 'author'/,
     );
     expect(() => decodeModel(later({ preprocessing: added.preprocessing }), 'it')).toThrow(/at most region, exif and/);
   });
@@ -113,7 +113,7 @@ describe('sections', () => {
     const needs = { ...info, sections: { statistics: { required: true, value: 1 } } };
     const bytes = await encodeModel(model, needs);
     expect(() => decodeModel(bytes, 'it')).toThrow(
-      "it: expected sections that this version of beltnet knows, got 'statistics', without which the model means something else",
+      "it: expects sections that this version of beltnet knows, got 'statistics', without which the model means something else",
     );
     expect(decodeModel(bytes, 'it', { knownSections: ['statistics'] }).info).toEqual(needs);
   });
@@ -121,7 +121,7 @@ describe('sections', () => {
   test('one class stands only where a required section says what the output is', async () => {
     const { model, info } = modelWithSections();
     const alone = { ...info, classNames: ['ok'], alert: { className: 'ok', threshold: 0.5 }, sections: {} };
-    await expect(encodeModel(model, alone)).rejects.toThrow(/expected two or more different class names, got \["ok"\]/);
+    await expect(encodeModel(model, alone)).rejects.toThrow(/expects two or more different class names, got \["ok"\]/);
     const scored = { ...alone, sections: { statistics: { required: true } } };
     const bytes = await encodeModel(model, scored);
     expect(decodeModel(bytes, 'it', { knownSections: ['statistics'] }).info).toEqual(scored);
@@ -148,7 +148,7 @@ describe('sections', () => {
   });
 
   test.each<[string, Section, RegExp]>([
-    ['NaN', { value: { mean: NaN } }, /expected sections of texts, finite numbers, lists and objects, got NaN/],
+    ['NaN', { value: { mean: NaN } }, /expects sections of texts, finite numbers, lists and objects, got NaN/],
     ['a date', { value: { made: new Date() } }, /lists and objects, got a object/],
     ['a big integer', { value: 1n }, /lists and objects, got a bigint/],
     [
@@ -196,7 +196,7 @@ describe('checksum', () => {
     expect(changed).not.toEqual(metadata);
     const bytes = writeSafetensors(Object.fromEntries(tensors), changed);
     expect(() => decodeModel(bytes, 'it')).toThrow(ModelFileError);
-    expect(() => decodeModel(bytes, 'it')).toThrow(/it: expected content of checksum [0-9a-f]{64}, got [0-9a-f]{64}: /);
+    expect(() => decodeModel(bytes, 'it')).toThrow(/it: expects content of checksum [0-9a-f]{64}, got [0-9a-f]{64}: /);
   });
 
   test('a file that another program wrote in another order is the same; one without a checksum is read', async () => {

@@ -75,12 +75,12 @@ describe('model files', () => {
   });
 
   test.each<[string, string | undefined, RegExp]>([
-    ['format', undefined, /expected a model written by beltnet, got safetensors with format 'none'/],
-    ['version', '4', /expected model format version 1 or 2 or 3, got '4'/],
-    ['version', '2', /expected a list of nodes in the architecture of a graph, got nothing/],
-    ['architecture', undefined, /expected JSON in the metadata field 'architecture'/],
-    ['architecture', '{"inputShape":[8,7,3],"layers":[]}', /expected a list of layers/],
-    ['architecture', '{"inputShape":[8,-7,3],"layers":[{}]}', /expected an input shape of three lengths/],
+    ['format', undefined, /expects a model written by beltnet, got safetensors with format 'none'/],
+    ['version', '4', /expects model format version 1 or 2 or 3, got '4'/],
+    ['version', '2', /expects a list of nodes in the architecture of a graph, got nothing/],
+    ['architecture', undefined, /expects JSON in the metadata field 'architecture'/],
+    ['architecture', '{"inputShape":[8,7,3],"layers":[]}', /expects a list of layers/],
+    ['architecture', '{"inputShape":[8,-7,3],"layers":[{}]}', /expects an input shape of three lengths/],
     [
       'architecture',
       '{"inputShape":[8,7,3],"layers":[{"kind":"Lambda","name":"a"}]}',
@@ -96,10 +96,10 @@ describe('model files', () => {
       '{"inputShape":[8,7,3],"layers":[{"kind":"Flatten","name":"flatten"}]}',
       /the model has no conv2d.kernel/,
     ],
-    ['classes', '["a","a"]', /expected two or more different class names, got \["a","a"\]/],
+    ['classes', '["a","a"]', /expects two or more different class names, got \["a","a"\]/],
     ['classes', '["gap","ok","other"]', /as many class names as the model tells apart, 2, got 3/],
-    ['preprocessing', '{"interpolation":"cubic"}', /expected preprocessing with interpolation and rescale/],
-    ['alert', '{"className":"other","threshold":0.5}', /expected an alert with one of the classes/],
+    ['preprocessing', '{"interpolation":"cubic"}', /expects preprocessing with interpolation and rescale/],
+    ['alert', '{"className":"other","threshold":0.5}', /expects an alert with one of the classes/],
   ])('metadata %s as %s is refused', async (field, value, message) => {
     const bytes = await withMetadata(field, value);
     expect(() => decodeModel(bytes, 'it')).toThrow(ModelFileError);

@@ -71,7 +71,7 @@ describe('what cannot be read is named with node and operator', () => {
     [
       'an unknown operator',
       { nodes: [node('LSTM', ['x'], 'y')] },
-      /net\.onnx: node 'the_LSTM' \(LSTM\): expected an operator that beltnet reads \(Add, .*\), got LSTM$/,
+      /net\.onnx: node 'the_LSTM' \(LSTM\): expects an operator that beltnet reads \(Add, .*\), got LSTM$/,
     ],
     [
       'an operator of another domain',
@@ -81,7 +81,7 @@ describe('what cannot be read is named with node and operator', () => {
     [
       'a cycle',
       { nodes: [node('Add', ['x', 'b'], 'a'), node('Relu', ['a'], 'b'), node('Relu', ['b'], 'y')] },
-      /'the_Add' \(Add\): expected inputs that nodes before it give, got 'b'$/,
+      /'the_Add' \(Add\): expects inputs that nodes before it give, got 'b'$/,
     ],
     [
       'an output that nothing gives',
@@ -89,7 +89,7 @@ describe('what cannot be read is named with node and operator', () => {
       /output 'y' expects to depend on the pictures, got nothing that does$/,
     ],
     ['a graph without nodes', { nodes: [] }, /output 'y' expects to depend on the pictures/],
-    ['an old operator set', { nodes: [node('Relu', ['x'], 'y')], opset: 6 }, /expected operator set 7 or later, got 6/],
+    ['an old operator set', { nodes: [node('Relu', ['x'], 'y')], opset: 6 }, /expects operator set 7 or later, got 6/],
     [
       'pictures of unknown size',
       { nodes: [node('Relu', ['x'], 'y')], shape: [0, 3, 0, 0] },
@@ -98,17 +98,17 @@ describe('what cannot be read is named with node and operator', () => {
     [
       'a kernel for other channels',
       { nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [kernel], shape: [0, 4, 8, 9] },
-      /'the_Conv' \(Conv\): expected a kernel for 4 channels in 1 groups, got \[2,3,1,1\]$/,
+      /'the_Conv' \(Conv\): expects a kernel for 4 channels in 1 groups, got \[2,3,1,1\]$/,
     ],
     [
       'a kernel that is computed',
       { nodes: [node('Relu', ['x'], 'z'), node('Conv', ['x', 'z'], 'y')] },
-      /\(Conv\): expected input 2 to be a constant, got a value that depends on the pictures$/,
+      /\(Conv\): expects input 2 to be a constant, got a value that depends on the pictures$/,
     ],
     [
       'fewer elements than the shape says',
       { nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [weights('w', [2, 3, 1, 1], [1, 2])] },
-      /tensor 'w': expected 6 elements for \[2,3,1,1\], got 2$/,
+      /tensor 'w': expects 6 elements for \[2,3,1,1\], got 2$/,
     ],
     [
       'weights that are not finite',
@@ -124,12 +124,12 @@ describe('what cannot be read is named with node and operator', () => {
     [
       'huge pictures',
       { nodes: [node('Relu', ['x'], 'y')], shape: [0, 60000, 60000, 60000] },
-      /expected pictures of at most 268435456 numbers/,
+      /expects pictures of at most 268435456 numbers/,
     ],
     [
       'huge padding',
       { nodes: [node('Pad', ['x', 'p'], 'y')], tensors: [whole('p', [0, 0, 2 ** 30, 0, 0, 0, 0, 0])] },
-      /\(Pad\): expected 8 pads of at most 4096/,
+      /\(Pad\): expects 8 pads of at most 4096/,
     ],
     [
       'values that grow',
@@ -138,7 +138,7 @@ describe('what cannot be read is named with node and operator', () => {
           node('Concat', i === 0 ? ['x', 'x'] : [`v${i}`, `v${i}`], i === 39 ? 'y' : `v${i + 1}`, attribute('axis', 1)),
         ),
       },
-      /\(Concat\): expected values of at most 268435456 numbers for a picture/,
+      /\(Concat\): expects values of at most 268435456 numbers for a picture/,
     ],
     [
       'constants that grow',
@@ -151,12 +151,12 @@ describe('what cannot be read is named with node and operator', () => {
         ],
         tensors: [weights('c0', [9], Array<number>(9).fill(1))],
       },
-      /\(Concat\): expected constants that stay of the size of the weights/,
+      /\(Concat\): expects constants that stay of the size of the weights/,
     ],
     [
       'a constant of a huge shape',
       { nodes: [node('ConstantOfShape', ['s'], 'c'), node('Add', ['x', 'c'], 'y')], tensors: [whole('s', [2 ** 40])] },
-      /\(ConstantOfShape\): expected constants that stay/,
+      /\(ConstantOfShape\): expects constants that stay/,
     ],
     [
       'more layers than any network',
@@ -165,17 +165,17 @@ describe('what cannot be read is named with node and operator', () => {
           node('Relu', [i === 0 ? 'x' : `v${i}`], i === 4199 ? 'y' : `v${i + 1}`),
         ),
       },
-      /expected at most 4096 layers/,
+      /expects at most 4096 layers/,
     ],
     [
       'a batch that moves',
       { nodes: [node('Transpose', ['x'], 't', attribute('perm', [1, 0, 2, 3])), node('GlobalMaxPool', ['t'], 'y')] },
-      /\(GlobalMaxPool\): expected the batch to stay the first axis, got it at 1$/,
+      /\(GlobalMaxPool\): expects the batch to stay the first axis, got it at 1$/,
     ],
     [
       'a reshape that mixes pictures',
       { nodes: [node('Reshape', ['x', 's'], 'y')], tensors: [whole('s', [-1, 24])] },
-      /\(Reshape\): expected the batch to stay the first axis, got \[9,24\] of \[1,3,8,9\]$/,
+      /\(Reshape\): expects the batch to stay the first axis, got \[9,24\] of \[1,3,8,9\]$/,
     ],
     [
       'padding as large as the window',
@@ -185,7 +185,7 @@ describe('what cannot be read is named with node and operator', () => {
     [
       'two inputs',
       { nodes: [picture(11, 'second', [0, 3]), node('Relu', ['x'], 'y')] },
-      /expected one input, the pictures, got 'second', 'x'$/,
+      /expects one input, the pictures, got 'second', 'x'$/,
     ],
     [
       'a recurrent subgraph',
@@ -195,7 +195,7 @@ describe('what cannot be read is named with node and operator', () => {
           node('Loop', ['x'], 'z'),
         ],
       },
-      /\(Loop\): expected an operator/,
+      /\(Loop\): expects an operator/,
     ],
   ])('%s', (_, parts, expected) => {
     expect(refusal(parts)).toMatch(expected);
@@ -206,7 +206,7 @@ describe('what cannot be read is named with node and operator', () => {
     for (let depth = 0; depth < 100; depth++) deep = message(6, deep); // AttributeProto.g
     const nested = Array.from({ length: 1000 }, () => message(5, [...text(1, 'then_branch'), ...deep])).flat();
     expect(refusal({ nodes: [message(1, [...text(1, 'x'), ...text(2, 'y'), ...text(4, 'If'), ...nested])] })).toMatch(
-      /\(If\): expected an operator/,
+      /\(If\): expects an operator/,
     );
   });
 
@@ -256,7 +256,7 @@ describe('weights in other files', () => {
 
   test('are refused where there are none, or fewer', async () => {
     await expect(load('missing.bin')).rejects.toThrow(/missing\.bin/);
-    await expect(load('parts/w.bin', 8)).rejects.toThrow(/expected bytes 8 to 32 of 'parts\/w\.bin', which has 28/);
+    await expect(load('parts/w.bin', 8)).rejects.toThrow(/expects bytes 8 to 32 of 'parts\/w\.bin', which has 28/);
   });
 });
 

@@ -124,9 +124,9 @@ describe("ONNX's own tests of operators", () => {
   const tests = JSON.parse(metadata['tests'] ?? '') as Record<string, { model: string; tolerance: [number, number] }>;
   /** What no layer of pictures does: docs/onnx.md. */
   const refused: Record<string, RegExp> = {
-    test_matmul_3d: /expected the product of a value and a constant kernel/,
-    test_matmul_4d: /expected the product of a value and a constant kernel/,
-    test_matmul_bcast: /expected the product of a value and a constant kernel/,
+    test_matmul_3d: /expects the product of a value and a constant kernel/,
+    test_matmul_4d: /expects the product of a value and a constant kernel/,
+    test_matmul_bcast: /expects the product of a value and a constant kernel/,
     test_averagepool_2d_dilations: /dilations expects 1 for pools, got 2,2/,
     test_maxpool_2d_dilations: /dilations expects 1 for pools, got 2,2/,
   };

@@ -266,7 +266,7 @@ describe('the file', () => {
     await expect(encodeOnnx(model, info)).rejects.toThrow("layer 'custom' of kind Custom has no ONNX form");
     const two = { ...info, classNames: ['a', 'b'] };
     await expect(encodeOnnx(layerModels['Flatten'](), two)).rejects.toThrow(
-      'expected as many class names as the model tells apart, 3, got 2',
+      'expects as many class names as the model tells apart, 3, got 2',
     );
   });
 });

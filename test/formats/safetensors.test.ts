@@ -47,13 +47,13 @@ describe('reading', () => {
   });
 
   test.each<[string, Uint8Array, RegExp]>([
-    ['an empty file', new Uint8Array(0), /expected a safetensors file, got only 0 bytes/],
-    ['a header longer than the file', file('{}', 0, 99n), /expected 107 bytes of safetensors header, got a file of 10/],
+    ['an empty file', new Uint8Array(0), /expects a safetensors file, got only 0 bytes/],
+    ['a header longer than the file', file('{}', 0, 99n), /expects 107 bytes of safetensors header, got a file of 10/],
     ['a header beyond 100 MB', file('{}', 0, 100_000_001n), /header of at most 100000000 bytes, got 100000001/],
     ['a header of 2^63 bytes', file('{}', 0, 2n ** 63n), /at most 100000000/],
     ['a header that is no object', file('[1]'), /begins with '{'/],
     ['an empty header', file(''), /begins with '{', got an empty one/],
-    ['broken JSON', file('{"a":'), /expected JSON in a safetensors header/],
+    ['broken JSON', file('{"a":'), /expects JSON in a safetensors header/],
     [
       'broken UTF-8',
       (() => {
@@ -196,7 +196,7 @@ describe('what cannot be written', () => {
   test('data of another length than the shape, and the name of the metadata', () => {
     const tooShort = { x: { shape: [2], data: new Float32Array(1) } };
     expect(() => writeSafetensors(tooShort)).toThrow(ShapeError);
-    expect(() => writeSafetensors(tooShort)).toThrow("expected tensor 'x' F32 [2] to take 8 bytes, got 4");
+    expect(() => writeSafetensors(tooShort)).toThrow("expects tensor 'x' F32 [2] to take 8 bytes, got 4");
     expect(() => writeSafetensors({ __metadata__: one })).toThrow(UsageError);
   });
 

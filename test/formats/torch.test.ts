@@ -143,7 +143,7 @@ describe('what PyTorch has no form for is refused', () => {
   test('and the file is not taken for one of our own', async () => {
     const bytes = await encodeTorchSafetensors(layerModels['Dense'](), info);
     expect(() => decodeModel(bytes, 'it')).toThrow(
-      "expected a model written by beltnet, got safetensors with format 'pt'",
+      "expects a model written by beltnet, got safetensors with format 'pt'",
     );
   });
 });

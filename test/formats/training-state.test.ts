@@ -57,20 +57,18 @@ test('what does not fit is refused, with a right checksum too', async () => {
   };
   const read = (bytes: Uint8Array) => () => decodeTrainingState(bytes, 'it');
   expect(read(resealed({}))()).toEqual(state);
-  expect(read(resealed({ format: 'beltnet-model' }))).toThrow(
-    'it: expected the state of a training written by beltnet',
-  );
-  expect(read(resealed({ version: '2' }))).toThrow("it: expected version 1 of a training's state, got '2'");
-  expect(read(resealed({ more: '' }))).toThrow('it: expected metadata checksum, format, position, version, got ');
+  expect(read(resealed({ format: 'beltnet-model' }))).toThrow('it: expects the state of a training written by beltnet');
+  expect(read(resealed({ version: '2' }))).toThrow("it: expects version 1 of a training's state, got '2'");
+  expect(read(resealed({ more: '' }))).toThrow('it: expects metadata checksum, format, position, version, got ');
   const position = (change: object): string => JSON.stringify({ ...state.position, ...change });
   for (const change of [{ updates: -1 }, { epoch: 0.5 }, { seed: null }, { other: 1 }, { sums: {} }])
-    expect(read(resealed({ position: position(change) }))).toThrow('it: expected a position in a training, got ');
+    expect(read(resealed({ position: position(change) }))).toThrow('it: expects a position in a training, got ');
   const dense = state.arrays['weights.dense.kernel'];
   const broken = { ...dense, data: dense.data.slice().fill(Number.NaN) };
   expect(read(resealed({}, { 'weights.dense.kernel': { dtype: 'F32', ...broken } }))).toThrow('finite numbers');
   const doubles = { dtype: 'F64', shape: dense.shape, data: Float64Array.from(dense.data) } as const;
   expect(read(resealed({}, { 'weights.dense.kernel': doubles }))).toThrow(
-    'it: expected weights.dense.kernel as F32, got F64',
+    'it: expects weights.dense.kernel as F32, got F64',
   );
   expect(() => encodeTrainingState({ ...state, arrays: { 'weights.dense.kernel': broken } })).toThrow('finite numbers');
 });

@@ -84,7 +84,7 @@ function compare(indexed: IndexedCase, outputs: Outputs, device: string): string
     const expected = golden(indexed).get(name).data;
     const got = outputs[name];
     if (!got || got.length !== expected.length)
-      throw new Error(`${indexed.name}/${name}: expected ${expected.length} values, got ${got ? got.length : 'none'}`);
+      throw new Error(`${indexed.name}/${name}: expects ${expected.length} values, got ${got ? got.length : 'none'}`);
     for (let i = 0; i < expected.length; i++) {
       const error = Math.abs(got[i] - expected[i]);
       largest = Math.max(largest, error);

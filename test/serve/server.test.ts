@@ -244,6 +244,6 @@ test('what goes wrong inside is not told; what the asker did wrong is', async ()
 test('a port that is taken is an error in words', async () => {
   const port = Number(new URL(server.url).port);
   await expect(serve({ routes: [], port })).rejects.toThrow(
-    /serve: expected to listen on 127.0.0.1, port \d+, got EADDRINUSE/,
+    /serve: expects to listen on 127.0.0.1, port \d+, got EADDRINUSE/,
   );
 });

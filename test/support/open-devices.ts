@@ -21,7 +21,7 @@ export function openTestCpu(options: CpuDeviceOptions = {}): Promise<CpuDevice> 
 export async function openTestDevice(kind: 'webgpu' | 'cpu'): Promise<Device> {
   if (kind === 'cpu') return openTestCpu();
   noteDevice(kind);
-  return WebGpuDevice.open(await getAdapter());
+  return WebGpuDevice.open(await getAdapter(), { subgroups: true }); // more variants to check; the first ones are the choice still
 }
 
 /** All of them, the CPU device also without fused multiply-add. */

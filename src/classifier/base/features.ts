@@ -44,7 +44,7 @@ export function featureLayersOf(
   if (Array.isArray(layers) && layers.length > 0 && layers.every((layer) => known.has(layer as string)))
     return layers as string[];
   throw new ModelFileError(
-    `${name}: expected a base that names its feature layers, got ${JSON.stringify(layers) ?? 'none'}`,
+    `${name}: expects a base that names its feature layers, got ${JSON.stringify(layers) ?? 'none'}`,
   );
 }
 

@@ -71,7 +71,7 @@ export function unlikeOf(
     factor.every(Number.isFinite);
   if (!fits)
     throw new ModelFileError(
-      `${name}: expected a section '${UNLIKE_SECTION}' with a layer of the model, a threshold, means and a factor that fit it, got others`,
+      `${name}: expects a section '${UNLIKE_SECTION}' with a layer of the model, a threshold, means and a factor that fit it, got others`,
     );
   return { layer: isGuarded === true ? null : (layer as string), threshold, means, factor };
 }

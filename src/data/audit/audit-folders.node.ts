@@ -49,7 +49,7 @@ export async function listSets(paths: readonly string[]): Promise<AuditedList[]>
       : ((await arraySets(path, budget)) ?? folderSets(path)).filter(
           ({ files, skipped }) => files.length + skipped.length > 0,
         );
-    if (found.length === 0) throw new DataError(`${path}: expected a folder with pictures, found none`);
+    if (found.length === 0) throw new DataError(`${path}: expects a folder with pictures, found none`);
     for (const list of found) lists.push(list);
   }
   return lists;
@@ -73,7 +73,7 @@ async function arraySets(path: string, budget: MemoryBudget): Promise<AuditedLis
 function folderSets(directory: string): AuditedList[] {
   if (fileKind(directory) !== 'folder') {
     throw new DataError(
-      `${directory}: expected a folder, a manifest or a practice set, received ${inWords(fileKind(directory))}; check the path`,
+      `${directory}: expects a folder, a manifest or a practice set, got ${inWords(fileKind(directory))}; check the path`,
     );
   }
   const folders = subfolders(directory).filter((name) => !name.startsWith('.'));

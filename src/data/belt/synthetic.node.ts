@@ -56,7 +56,7 @@ export async function synthesize(directory: string, options: SynthesizeOptions =
   checkBeltSize(width, height);
   checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
   if (!(testFraction > 0 && testFraction < 1)) {
-    throw new UsageError(`testFraction: expected a number above 0 and below 1, received ${String(testFraction)}`);
+    throw new UsageError(`testFraction: expects a number above 0 and below 1, got ${String(testFraction)}`);
   }
   const { workers = count < FEWEST_PICTURES_FOR_WORKERS ? 0 : availableParallelism() } = options;
   checkWhole('workers', workers, 0, 256);
@@ -116,7 +116,7 @@ function claimDirectory(directory: string): string {
     throw asDiskError(directory, error);
   }
   if (entries.length === 0) return unfinished;
-  throw new DiskError(`${directory}: expected a new or an empty folder, it holds ${whatIsThere(directory, entries)}`);
+  throw new DiskError(`${directory}: expects a new or an empty folder, it holds ${whatIsThere(directory, entries)}`);
 }
 
 function whatIsThere(directory: string, entries: readonly string[]): string {

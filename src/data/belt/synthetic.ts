@@ -51,5 +51,5 @@ export function checkBeltSize(width: number, height: number): void {
 /** @throws UsageError unless `value` is a whole number from `least` to `most` */
 export function checkWhole(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new UsageError(`${name}: expected a whole number from ${least} to ${most}, received ${preview(value)}`);
+  throw new UsageError(`${name}: expects a whole number from ${least} to ${most}, got ${preview(value)}`);
 }

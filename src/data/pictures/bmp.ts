@@ -83,7 +83,7 @@ function checkKind(depth: number, compression: number): void {
     (compression === Compression.masks && [16, 24, 32].includes(depth));
   if (isKnown) return;
   throw new DamagedPicture(
-    `expected 1, 4, 8, 16, 24 or 32 bits a pixel, received ${depth} with compression ${compression}`,
+    `expects 1, 4, 8, 16, 24 or 32 bits a pixel, got ${depth} with compression ${compression}`,
     'save it again with another program',
   );
 }

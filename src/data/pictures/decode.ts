@@ -50,7 +50,7 @@ export function decodeOriented(bytes: Uint8Array, name: string, options: DecodeO
   expectObject(options, 'decode: options');
   const format = pictureFormat(bytes);
   if (format !== 'JPEG' && format !== 'PNG' && format !== 'BMP') {
-    throw new DataError(`${name}: expected a JPEG, PNG or BMP picture, received ${describeOther(format, bytes)}`);
+    throw new DataError(`${name}: expects a JPEG, PNG or BMP picture, got ${describeOther(format, bytes)}`);
   }
   try {
     const { picture, orientation } = decodeFormat(bytes, format, options);

@@ -36,7 +36,7 @@ export const tooLong = (length: number): DamagedPicture =>
   new DamagedPicture(`it holds more pixel data than the ${length} bytes that its header asks for`);
 
 export const wrongLength = (received: number, length: number): DamagedPicture =>
-  new DamagedPicture(`expected ${length} bytes of pixel data, received ${received}`);
+  new DamagedPicture(`expects ${length} bytes of pixel data, got ${received}`);
 
 export const damagedPixels = (problem: string): DamagedPicture =>
   new DamagedPicture(`its pixel data is damaged (${problem})`);

@@ -22,14 +22,14 @@ export function limitCheck(limits: Limits): CheckLimits {
     if (width < 1 || height < 1) throw new DamagedPicture(`its header says ${width}×${height} pixels`);
     if (width * height > maximumPixels) {
       throw new DamagedPicture(
-        `expected at most ${millions(maximumPixels)} megapixels, received ${width}×${height} = ` +
+        `expects at most ${millions(maximumPixels)} megapixels, got ${width}×${height} = ` +
           `${millions(width * height)} megapixels`,
         'shrink the picture first',
       );
     }
     if (memory > maximumMemory) {
       throw new DamagedPicture(
-        `expected to need at most ${millions(maximumMemory)} MB of memory, it takes ${millions(memory)} MB`,
+        `expects to need at most ${millions(maximumMemory)} MB of memory, it takes ${millions(memory)} MB`,
         'shrink the picture first',
       );
     }

@@ -64,8 +64,8 @@ export function crop(picture: Picture, region: Region): Picture {
   const { width, height, data } = picture;
   if (region.x + region.width > width || region.y + region.height > height) {
     throw new DataError(
-      `expected a picture that holds the region ${region.width}×${region.height} at ${region.x},${region.y}, ` +
-        `received ${width}×${height} pixels`,
+      `expects a picture that holds the region ${region.width}×${region.height} at ${region.x},${region.y}, ` +
+        `got ${width}×${height} pixels`,
     );
   }
   const out = new Uint8Array(region.width * region.height * 3);
@@ -86,7 +86,7 @@ export function checkPreparation(preparation: Preparation): void {
   const { x, y, width, height } = region;
   if (![x, y, width - 1, height - 1].every((value) => Number.isSafeInteger(value) && value >= 0)) {
     throw new UsageError(
-      `region: expected x and y from 0, width and height from 1, received ${JSON.stringify({ x, y, width, height })}`,
+      `region: expects x and y from 0, width and height from 1, got ${JSON.stringify({ x, y, width, height })}`,
     );
   }
 }
@@ -95,7 +95,7 @@ function checkInterpolation(interpolation: string): void {
   if ((interpolations as readonly string[]).includes(interpolation)) return;
   const known = interpolations.map((name) => `'${name}'`);
   const got = typeof interpolation === 'string' ? `'${interpolation}'` : received(interpolation);
-  throw new UsageError(`interpolation: expected ${known.slice(0, -1).join(', ')} or ${known.at(-1)}, received ${got}`);
+  throw new UsageError(`interpolation: expects ${known.slice(0, -1).join(', ')} or ${known.at(-1)}, got ${got}`);
 }
 
 /** Output sizes above this are a slip of the pen, not a picture for a network. */
@@ -153,7 +153,7 @@ export function checkSize(size: Size): void {
   const { width, height } = size;
   for (const [name, side] of [['width', width] as const, ['height', height] as const]) {
     if (!Number.isInteger(side) || side < 1 || side > MAXIMUM_SIDE) {
-      throw new UsageError(`size: expected a ${name} from 1 to ${MAXIMUM_SIDE} pixels, received ${preview(side)}`);
+      throw new UsageError(`size: expects a ${name} from 1 to ${MAXIMUM_SIDE} pixels, got ${preview(side)}`);
     }
   }
 }

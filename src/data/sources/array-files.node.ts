@@ -161,7 +161,7 @@ async function npzEntries(path: string, budget: MemoryBudget): Promise<ReadonlyM
     );
   } catch (error) {
     if (!(error instanceof ZipError)) throw error;
-    throw new DataError(`${path}: expected a .npz archive, received ${error.message}; restore it from its source`, {
+    throw new DataError(`${path}: expects a .npz archive, got ${error.message}; restore it from its source`, {
       cause: error,
     });
   }
@@ -210,7 +210,7 @@ async function namesIn(path: string, budget: MemoryBudget): Promise<string[] | n
   const seen = new Set<string>();
   const repeated = names.find((name) => seen.size === seen.add(name).size);
   if (repeated === undefined) return names;
-  throw new DataError(`${path}: expected a name for each class, received '${repeated}' twice; rename one of them`);
+  throw new DataError(`${path}: expects a name for each class, got '${repeated}' twice; rename one of them`);
 }
 
 type PartName = 'training' | 'validation' | 'test';
@@ -245,22 +245,19 @@ async function numpySet(path: string, arrays: ReadonlyMap<string, () => Promise<
   const set = { training, validation, test, classNames: null };
   if (set.training || set.validation || set.test) return set;
   throw new DataError(
-    `${path}: expected arrays named x_train and y_train (and x_test, y_test), or x and y, received ${[...arrays.keys()].join(', ') || 'none'}`,
+    `${path}: expects arrays named x_train and y_train (and x_test, y_test), or x and y, got ${[...arrays.keys()].join(', ') || 'none'}`,
   );
 }
 
 /** [N] or [N,1] of whole numbers, or [N,K] with a 1 in each row. */
 function labelsOf({ shape, data }: NumberArray): number[] {
   const [count, classes = 1] = shape;
-  if (shape.length > 2 || shape.length === 0)
-    throw new ArrayFileError(`expected labels [N], received [${shape.join(',')}]`);
+  if (shape.length > 2 || shape.length === 0) throw new ArrayFileError(`expects labels [N], got [${shape.join(',')}]`);
   if (classes === 1) return Array.from(data);
   return Array.from({ length: count }, (_, row) => {
     const values = Array.from({ length: classes }, (__, column) => data[row * classes + column]);
     if (values.filter((value) => value === 1).length !== 1 || values.some((value) => value !== 0 && value !== 1)) {
-      throw new ArrayFileError(
-        `expected one 1 in each row of one-hot labels, received ${values.join(' ')} in row ${row}`,
-      );
+      throw new ArrayFileError(`expects one 1 in each row of one-hot labels, got ${values.join(' ')} in row ${row}`);
     }
     return values.indexOf(1);
   });
@@ -268,12 +265,10 @@ function labelsOf({ shape, data }: NumberArray): number[] {
 
 function checkLabels(name: string, pictures: PictureArray, labels: readonly number[] | null): void {
   if (labels && labels.length !== pictures.count) {
-    throw new DataError(
-      `${name}: expected a label for each of its ${pictures.count} pictures, received ${labels.length}`,
-    );
+    throw new DataError(`${name}: expects a label for each of its ${pictures.count} pictures, got ${labels.length}`);
   }
   const odd = labels?.find((label) => !Number.isInteger(label));
-  if (odd !== undefined) throw new DataError(`${name}: expected whole numbers as labels, received ${odd}`);
+  if (odd !== undefined) throw new DataError(`${name}: expects whole numbers as labels, got ${odd}`);
 }
 
 /** What messages and results call a picture of an array. */

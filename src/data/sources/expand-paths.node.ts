@@ -12,7 +12,7 @@ export interface ExpandedPaths {
 
 /** @throws DataError for no paths at all, a folder without pictures, or a pattern without a match */
 export function expandPaths(paths: readonly string[]): ExpandedPaths {
-  if (paths.length === 0) throw new DataError('expected files, folders or patterns such as "new/*.jpg", received none');
+  if (paths.length === 0) throw new DataError('expects files, folders or patterns such as "new/*.jpg", got none');
   const files = new Set<string>();
   const skipped = new Map<string, SkippedFile>();
   for (const path of paths.flatMap(matches)) {
@@ -22,7 +22,7 @@ export function expandPaths(paths: readonly string[]): ExpandedPaths {
     }
     const found = findPictures(path);
     if (found.paths.length === 0 && found.skipped.length === 0) {
-      throw new DataError(`${path}: expected a folder with .jpg, .png or .bmp pictures, found none`);
+      throw new DataError(`${path}: expects a folder with .jpg, .png or .bmp pictures, found none`);
     }
     for (const file of found.paths) files.add(file);
     for (const file of found.skipped) skipped.set(file.file, file);

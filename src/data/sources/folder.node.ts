@@ -87,11 +87,11 @@ export function findPictures(directory: string): FoundPictures {
       else if (otherPictureExtensions.has(extension)) {
         found.skipped.push({
           file: path,
-          error: `${path}: expected JPEG, PNG or BMP, received ${extension}; ${HOW_TO_CONVERT}`,
+          error: `${path}: expects JPEG, PNG or BMP, got ${extension}; ${HOW_TO_CONVERT}`,
         });
       } else if (!pictureExtensions.has(extension)) otherFiles.push(path);
       else if (kind === 'file') found.paths.push(path);
-      else found.skipped.push({ file: path, error: `${path}: expected a picture file, received ${kind}` });
+      else found.skipped.push({ file: path, error: `${path}: expects a picture file, got ${kind}` });
     }
   };
   const top = withSlashes(directory);
@@ -127,7 +127,7 @@ export function listClassFolders(given: string): FileList {
     if (found.paths.length === 0) {
       const reason = found.skipped.length > 0 ? ` (${found.skipped.length} of other formats; ${HOW_TO_CONVERT})` : '';
       throw new DataError(
-        `class folder ${directory}/${name}: expected .jpg, .png or .bmp pictures, found none${reason}`,
+        `class folder ${directory}/${name}: expects .jpg, .png or .bmp pictures, found none${reason}`,
       );
     }
     for (const path of found.paths) files.push({ path, label });
@@ -141,14 +141,14 @@ function checkClassFolders(directory: string, classNames: readonly string[]): vo
   const known = Object.values(partFolders).flat();
   if (classNames.length > 0 && classNames.every((name) => known.includes(name.toLowerCase()))) {
     throw new DataError(
-      `${directory}: expected a folder per class, received ${classNames.join(', ')}, which hold the classes of ` +
+      `${directory}: expects a folder per class, got ${classNames.join(', ')}, which hold the classes of ` +
         `a split data set; give one of them, for example ${directory}/${classNames[0]}`,
     );
   }
   if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
     const received = classNames.length === 0 ? 'none' : `${classNames.length}: ${classNames.slice(0, 5).join(', ')}`;
     throw new DataError(
-      `${directory}: expected 2 to ${MOST_CLASSES} class folders, received ${received}; ` +
+      `${directory}: expects 2 to ${MOST_CLASSES} class folders, got ${received}; ` +
         `put each picture into a folder named after its class, such as ok/ and gap/`,
     );
   }
@@ -166,7 +166,7 @@ export function subfolders(directory: string): string[] {
   const kind = fileKind(directory);
   if (kind !== 'folder') {
     const wayOut = kind === 'file' ? 'give the folder that holds the class folders' : 'check the path';
-    throw new DataError(`${directory}: expected a folder of pictures, received ${inWords(kind)}; ${wayOut}`);
+    throw new DataError(`${directory}: expects a folder of pictures, got ${inWords(kind)}; ${wayOut}`);
   }
   return readEntries(directory)
     .filter((entry) => entry.isDirectory() || (!entry.isFile() && fileKind(`${directory}/${entry.name}`) === 'folder'))

@@ -23,7 +23,7 @@ export async function gunzip(
   try {
     for await (const piece of stream as AsyncIterable<Uint8Array>) {
       if (!bytes && lengthOf) most = lengthOf(piece);
-      if (length + piece.length > most) throw new DataError(`${path}: expected ${most} bytes unpacked, received more`);
+      if (length + piece.length > most) throw new DataError(`${path}: expects ${most} bytes unpacked, got more`);
       if (!bytes || length + piece.length > bytes.length) {
         const longer = most < Infinity ? most : Math.max(FIRST_LENGTH, 2 * length);
         budget.take(longer, path); // while it is copied both are there

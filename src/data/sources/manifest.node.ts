@@ -35,14 +35,12 @@ export async function readManifest(given: string): Promise<Manifest> {
   const rows = await readRows(path, ['path', 'label']);
   for (const { path: file, label, line } of rows) {
     if (file && label) continue;
-    throw new DataError(
-      `${path}, line ${line}: expected a path and a label, received '${file ?? ''}' and '${label ?? ''}'`,
-    );
+    throw new DataError(`${path}, line ${line}: expects a path and a label, got '${file ?? ''}' and '${label ?? ''}'`);
   }
   const classNames = [...new Set(rows.map(({ label }) => label))].toSorted();
   if (classNames.length > MOST_CLASSES) {
     throw new DataError(
-      `${path}: expected at most ${MOST_CLASSES} classes, received ${classNames.length} labels; is 'label' the right column?`,
+      `${path}: expects at most ${MOST_CLASSES} classes, got ${classNames.length} labels; is 'label' the right column?`,
     );
   }
   const seen = new Map<string, Row>();
@@ -50,7 +48,7 @@ export async function readManifest(given: string): Promise<Manifest> {
   for (const row of rows) {
     const part = parts.get((row.split ?? '').trim().toLowerCase());
     if (!part) {
-      throw new DataError(`${path}, line ${row.line}: split: expected train, val or test, received '${row.split}'`);
+      throw new DataError(`${path}, line ${row.line}: split: expects train, val or test, got '${row.split}'`);
     }
     const place = placeOf(path, row);
     const earlier = seen.get(resolve(place));
@@ -82,7 +80,7 @@ export async function listManifest(given: string): Promise<string[]> {
   const rows = await readRows(path, ['path']);
   return rows.map((row) => {
     if (row.path) return placeOf(path, row);
-    throw new DataError(`${path}, line ${row.line}: expected a path, received ''`);
+    throw new DataError(`${path}, line ${row.line}: expects a path, got ''`);
   });
 }
 
@@ -94,7 +92,7 @@ function placeOf(manifest: string, { path }: Row): string {
 async function readRows(path: string, columns: readonly string[]): Promise<Row[]> {
   const text = await readText(path);
   const rows = /\.csv$/i.test(path) ? await csvRows(path, text, columns) : jsonRows(path, text);
-  if (rows.length === 0) throw new DataError(`${path}: expected a line for each picture, received none`);
+  if (rows.length === 0) throw new DataError(`${path}: expects a line for each picture, got none`);
   return rows;
 }
 
@@ -110,7 +108,7 @@ async function readText(path: string): Promise<string> {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new DataError(`${path}: expected text in UTF-8, received another encoding; save it again as "CSV UTF-8"`);
+    throw new DataError(`${path}: expects text in UTF-8, got another encoding; save it again as "CSV UTF-8"`);
   }
 }
 
@@ -126,7 +124,7 @@ function jsonRows(path: string, text: string): Row[] {
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new DataError(
-        `${path}, line ${line}: expected an object {"path": …, "label": …}, received ${content.slice(0, 80)}`,
+        `${path}, line ${line}: expects an object {"path": …, "label": …}, got ${content.slice(0, 80)}`,
       );
     }
     const cells = Object.entries(value)
@@ -160,15 +158,15 @@ async function csvRows(path: string, text: string, columns: readonly string[]): 
   const names = records.shift()?.cells.map((name) => name.toLowerCase()) ?? [];
   if (!columns.every((column) => names.includes(column))) {
     throw new DataError(
-      `${path}: expected a first line with the columns path,label[,group,split] and commas between them, received '${names.join(',')}'`,
+      `${path}: expects a first line with the columns path,label[,group,split] and commas between them, got '${names.join(',')}'`,
     );
   }
   const repeated = names.find((name, column) => names.indexOf(name) < column && name !== '');
   if (repeated !== undefined)
-    throw new DataError(`${path}: expected each column once, received '${repeated}' twice; rename one of them`);
+    throw new DataError(`${path}: expects each column once, got '${repeated}' twice; rename one of them`);
   return records.map(({ cells, line: at }) => {
     if (cells.length !== names.length) {
-      throw new DataError(`${path}, line ${at}: expected ${names.length} cells, received ${cells.length}`);
+      throw new DataError(`${path}, line ${at}: expects ${names.length} cells, got ${cells.length}`);
     }
     return Object.assign(Object.fromEntries(cells.map((cell, column) => [names[column], cell])), { line: at });
   });

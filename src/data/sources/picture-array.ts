@@ -42,15 +42,14 @@ const idxTypes: Readonly<Record<number, { bytes: number; kind: NumberArray['kind
 export function idxLength(head: Uint8Array): number {
   const { start, shape, count, type } = idxHeader(head);
   const length = start + count * type.bytes;
-  if (!Number.isSafeInteger(length))
-    throw new ArrayFileError(`expected an IDX file, received one of [${shape.join(',')}]`);
+  if (!Number.isSafeInteger(length)) throw new ArrayFileError(`expects an IDX file, got one of [${shape.join(',')}]`);
   return length;
 }
 
 function idxHeader(bytes: Uint8Array) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const type = bytes.length >= 4 && view.getUint16(0) === 0 ? idxTypes[bytes[2]] : undefined;
-  if (!type || bytes[3] === 0) throw new ArrayFileError('expected an IDX file, which starts with the bytes 00 00 08');
+  if (!type || bytes[3] === 0) throw new ArrayFileError('expects an IDX file, which starts with the bytes 00 00 08');
   const axes = bytes[3];
   const start = 4 + 4 * axes;
   if (bytes.length < start) throw new ArrayFileError('the file ends within its header');
@@ -80,7 +79,7 @@ export async function parseNpy(bytes: Uint8Array, reserve: Reserve = () => {}): 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = '\x93NUMPY';
   if (bytes.length < 10 || Array.from(magic).some((letter, i) => bytes[i] !== letter.charCodeAt(0))) {
-    throw new ArrayFileError('expected a .npy file, which starts with the bytes 93 4e 55 4d 50 59');
+    throw new ArrayFileError('expects a .npy file, which starts with the bytes 93 4e 55 4d 50 59');
   }
   const long = bytes[6] >= 2;
   const start = long ? 12 : 10;
@@ -95,7 +94,7 @@ export async function parseNpy(bytes: Uint8Array, reserve: Reserve = () => {}): 
   const itemBytes = Number(descr?.[3]);
   if (!kind || !order || !sides || ![1, 2, 4, 8].includes(itemBytes) || (kind === 'float' && itemBytes < 4)) {
     const wayOut = descr?.[2] === 'f' ? "; save array.astype('float32')" : '';
-    throw new ArrayFileError(`expected an array of numbers, received ${header.trim().slice(0, 120)}${wayOut}`);
+    throw new ArrayFileError(`expects an array of numbers, got ${header.trim().slice(0, 120)}${wayOut}`);
   }
   if (order[1] === 'True') throw new ArrayFileError("its order is Fortran's; save numpy.ascontiguousarray(array)");
   const shape = sides[1]
@@ -122,7 +121,7 @@ const PIECE = 2 ** 18;
 
 function checkLength(received: number, expected: number, shape: readonly number[]): void {
   if (!Number.isSafeInteger(expected) || received !== expected) {
-    throw new ArrayFileError(`expected ${expected} bytes for [${shape.join(',')}], received ${received}`);
+    throw new ArrayFileError(`expects ${expected} bytes for [${shape.join(',')}], got ${received}`);
   }
 }
 
@@ -168,11 +167,9 @@ export async function pictureArray({ shape, data, kind }: NumberArray): Promise<
   const [count, height, width, channels] =
     shape.length === 3 ? [...shape, 1] : first ? [shape[0], shape[2], shape[3], shape[1]] : shape;
   if ((shape.length !== 3 && shape.length !== 4) || !isChannels(channels) || height < 1 || width < 1) {
-    throw new ArrayFileError(
-      `expected pictures [N,H,W] or [N,H,W,C] with 1, 3 or 4 channels, received [${shape.join(',')}]`,
-    );
+    throw new ArrayFileError(`expects pictures [N,H,W] or [N,H,W,C] with 1, 3 or 4 channels, got [${shape.join(',')}]`);
   }
-  if (count === 0) throw new ArrayFileError(`expected pictures, received none: [${shape.join(',')}]`);
+  if (count === 0) throw new ArrayFileError(`expects pictures, got none: [${shape.join(',')}]`);
   const scale = await scaleOf(data, kind);
   const pixels = height * width;
   // Where the value of a channel is: neighbours, or planes.
@@ -211,8 +208,7 @@ async function scaleOf(data: ArrayLike<number>, kind: NumberArray['kind']): Prom
     const end = Math.min(data.length, first + PIECE);
     for (let index = first; index < end; index++) {
       const value = data[index];
-      if (Number.isNaN(value))
-        throw new ArrayFileError('expected values from 0 to 255, or floats from 0 to 1, received NaN');
+      if (Number.isNaN(value)) throw new ArrayFileError('expects values from 0 to 255, or floats from 0 to 1, got NaN');
       if (value < least) least = value;
       if (value > most) most = value;
     }
@@ -221,7 +217,7 @@ async function scaleOf(data: ArrayLike<number>, kind: NumberArray['kind']): Prom
   const slack = isFloat ? ROUNDING : 0;
   if (least < -slack || most > 255 + slack || (isFloat && most > 1 + slack && most <= SURELY_UNIT)) {
     throw new ArrayFileError(
-      `expected values from 0 to 255, or floats from 0 to 1, received ${least} to ${most}` +
+      `expects values from 0 to 255, or floats from 0 to 1, got ${least} to ${most}` +
         (isFloat && most <= SURELY_UNIT ? '; cut them with numpy.clip(array, 0, 1)' : ''),
     );
   }
@@ -242,7 +238,7 @@ export function parseCifar(bytes: Uint8Array, labelBytes: 1 | 2): { pictures: Pi
   const length = labelBytes + 3 * CIFAR_PIXELS;
   const count = bytes.length / length;
   if (!Number.isInteger(count) || count === 0) {
-    throw new ArrayFileError(`expected records of ${length} bytes, received ${bytes.length} bytes`);
+    throw new ArrayFileError(`expects records of ${length} bytes, got ${bytes.length} bytes`);
   }
   return {
     labels: Uint8Array.from({ length: count }, (_, index) => bytes[index * length + labelBytes - 1]),

@@ -149,20 +149,20 @@ const isFolder = (path: string): boolean => fileKind(path) === 'folder';
 function checkSameClasses(training: FileList, other: FileList): void {
   if (training.classNames.join('/') === other.classNames.join('/')) return;
   throw new DataError(
-    `${other.name}: expected the classes of ${training.name} (${training.classNames.join(', ')}), ` +
-      `received ${other.classNames.join(', ')}; give the class folders the same names`,
+    `${other.name}: expects the classes of ${training.name} (${training.classNames.join(', ')}), ` +
+      `got ${other.classNames.join(', ')}; give the class folders the same names`,
   );
 }
 
 function checkClasses({ name, classNames, files }: FileList, purpose: string): void {
   if (classNames.length < 2 || classNames.length > MOST_CLASSES) {
     const received = `${classNames.length}: ${classNames.slice(0, 5).join(', ')}`;
-    throw new DataError(`${name}: expected 2 to ${MOST_CLASSES} classes, received ${received}; look at its labels`);
+    throw new DataError(`${name}: expects 2 to ${MOST_CLASSES} classes, got ${received}; look at its labels`);
   }
   const present = new Set(files.map(({ label }) => label));
   const missing = classNames.find((_, label) => !present.has(label));
   if (missing === undefined) return;
-  throw new DataError(`${name}: expected pictures of every class${purpose}, received none of '${missing}'; add some`);
+  throw new DataError(`${name}: expects pictures of every class${purpose}, got none of '${missing}'; add some`);
 }
 
 interface DividedList {
@@ -223,7 +223,7 @@ export async function groupsOf(list: FileList, groupBy?: RegExp): Promise<string
       const group = groupOf(path);
       if (group === null) {
         throw new DataError(
-          `${path}: expected a path that matches ${String(groupBy)}, which says what belongs together; ` +
+          `${path}: expects a path that matches ${String(groupBy)}, which says what belongs together; ` +
             'give an expression that all paths match',
         );
       }
@@ -234,7 +234,7 @@ export async function groupsOf(list: FileList, groupBy?: RegExp): Promise<string
   }
   if (files.every(({ group }) => group === undefined || group === '')) return null;
   const without = files.find(({ group }) => group === undefined || group === '');
-  if (without) throw new DataError(`${name}: expected a group for every picture, received none for ${without.path}`);
+  if (without) throw new DataError(`${name}: expects a group for every picture, got none for ${without.path}`);
   return files.map(({ group }) => group as string);
 }
 
@@ -255,7 +255,7 @@ async function linearMatcher(expression: RegExp): Promise<(text: string) => stri
     compiled = RE2JS.compile(RE2JS.translateRegExp(expression.source), flags);
   } catch (cause) {
     throw new UsageError(
-      `group-by: expected an expression without back-references, look-around and repetitions above 1000, got ` +
+      `group-by: expects an expression without back-references, look-around and repetitions above 1000, got ` +
         `${String(expression)} (${(cause as Error).message})`,
       { cause },
     );

@@ -78,7 +78,7 @@ async function unpack(bytes: Uint8Array, entry: Entry, reserve: (bytes: number) 
     throw new ZipError(`one whose '${name}' has ${length} bytes, more than the archive can hold`);
   const packed = bytes.subarray(start, start + packedLength);
   const wrong = (received: string): never => {
-    throw new ZipError(`a damaged '${name}' (expected ${length} bytes, received ${received})`);
+    throw new ZipError(`a damaged '${name}' (expects ${length} bytes, got ${received})`);
   };
   if (method === STORED) return packedLength === length ? packed : wrong(String(packedLength));
   if (method !== DEFLATED)

@@ -35,7 +35,7 @@ export function markOf(directory: string): 'marked' | 'free' | 'foreign' {
 export function refuseForeign(directory: string): void {
   if (markOf(directory) !== 'foreign') return;
   throw new UsageError(
-    `cache: expected a new or empty folder, or one that beltnet made, got '${directory}', which holds something else; ` +
+    `cache: expects a new or empty folder, or one that beltnet made, got '${directory}', which holds something else; ` +
       'nothing of it was changed; name another folder',
   );
 }

@@ -69,7 +69,7 @@ export async function* decodeFiles(
   const fallback = paths.length < FEWEST_FILES_FOR_WORKERS ? 0 : availableParallelism();
   const { workers = fallback } = options;
   if (!Number.isInteger(workers) || workers < 0) {
-    throw new UsageError(`workers: expected a whole number from 0, received ${String(workers)}`);
+    throw new UsageError(`workers: expects a whole number from 0, got ${String(workers)}`);
   }
   const batches =
     workers === 0

@@ -55,7 +55,7 @@ export async function loadDataset(list: FileList, options: LoadDatasetOptions): 
   expectObject(options, 'loadDataset: options');
   const { onBad = 'skip', cache = null, size } = options;
   if (onBad !== 'skip' && onBad !== 'fail') {
-    throw new UsageError(`onBad: expected 'skip' or 'fail', received '${String(onBad)}'`);
+    throw new UsageError(`onBad: expects 'skip' or 'fail', got '${String(onBad)}'`);
   }
   checkPreparation(options);
   if (onBad === 'fail' && list.skipped.length > 0) throw new DataError(list.skipped[0].error);
@@ -94,12 +94,12 @@ export async function load(list: FileList, options: LoadingOptions, cache: Pictu
   if (list.array) return loadArray(list, list.array, options);
   if (cache && isWithin(list.name, cache.directory)) {
     throw new UsageError(
-      `cache: expected a folder apart from the pictures' own, got ${cache.directory}, which holds ${list.name}`,
+      `cache: expects a folder apart from the pictures' own, got ${cache.directory}, which holds ${list.name}`,
     );
   }
   if (cache && isWithin(cache.directory, list.name)) {
     throw new UsageError(
-      `cache: expected a folder apart from the pictures' own, got ${cache.directory} in ${list.name}`,
+      `cache: expects a folder apart from the pictures' own, got ${cache.directory} in ${list.name}`,
     );
   }
   const bytes = list.files.length * options.size.width * options.size.height * 3;

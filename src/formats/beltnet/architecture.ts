@@ -30,7 +30,7 @@ export function buildModel(architecture: unknown, isGraph: boolean): Model {
   for (const { layer, shape } of model.nodes) {
     if (!(sizeOf(shape) <= LARGEST_VALUE))
       throw new ModelFileError(
-        `expected layer '${layer.name}' to give at most ${LARGEST_VALUE} numbers for a picture, got ${formatShape(shape)}`,
+        `expects layer '${layer.name}' to give at most ${LARGEST_VALUE} numbers for a picture, got ${formatShape(shape)}`,
       );
   }
   return model;
@@ -47,13 +47,13 @@ function connectLayers(architecture: unknown, isGraph: boolean): Model {
     sizeOf(inputShape) > LARGEST_VALUE
   ) {
     throw new ModelFileError(
-      `expected an input shape of three lengths (or one, of vectors) in the architecture, got ${preview(inputShape)}`,
+      `expects an input shape of three lengths (or one, of vectors) in the architecture, got ${preview(inputShape)}`,
     );
   }
   if (!Array.isArray(layers) || layers.length === 0)
-    throw new ModelFileError('expected a list of layers in the architecture');
+    throw new ModelFileError('expects a list of layers in the architecture');
   if (layers.length > MOST_LAYERS)
-    throw new ModelFileError(`expected at most ${MOST_LAYERS} layers in the architecture, got ${layers.length}`);
+    throw new ModelFileError(`expects at most ${MOST_LAYERS} layers in the architecture, got ${layers.length}`);
   if (!isGraph) {
     return new Sequential(layers.map((config, index) => layerOf(config, index === 0 ? inputShape : undefined)));
   }
@@ -67,12 +67,12 @@ function connectLayers(architecture: unknown, isGraph: boolean): Model {
 function buildGraph(inputShape: number[], layers: readonly Layer[], nodes: unknown): Model {
   if (!Array.isArray(nodes) || nodes.length === 0)
     throw new ModelFileError(
-      `expected a list of nodes in the architecture of a graph, got ${JSON.stringify(nodes)?.slice(0, 60) ?? 'nothing'}`,
+      `expects a list of nodes in the architecture of a graph, got ${JSON.stringify(nodes)?.slice(0, 60) ?? 'nothing'}`,
     );
   if (nodes.length > MOST_LAYERS)
-    throw new ModelFileError(`expected at most ${MOST_LAYERS} nodes in the architecture, got ${nodes.length}`);
+    throw new ModelFileError(`expects at most ${MOST_LAYERS} nodes in the architecture, got ${nodes.length}`);
   const byName = new Map(layers.map((layer) => [layer.name, layer]));
-  if (byName.size < layers.length) throw new ModelFileError('expected layers of different names in the architecture');
+  if (byName.size < layers.length) throw new ModelFileError('expects layers of different names in the architecture');
   const values = [input({ shape: inputShape })];
   for (const node of nodes as unknown[]) {
     const { layer: name, inputs } = (node ?? {}) as { layer?: unknown; inputs?: unknown };
@@ -80,7 +80,7 @@ function buildGraph(inputShape: number[], layers: readonly Layer[], nodes: unkno
     const known = (value: unknown): boolean => Number.isInteger(value) && (value as number) in values;
     if (!layer || !Array.isArray(inputs) || inputs.length > MOST_INPUTS || !inputs.every(known))
       throw new ModelFileError(
-        `expected nodes with the name of a layer and earlier values, got ${JSON.stringify(node)?.slice(0, 120)}`,
+        `expects nodes with the name of a layer and earlier values, got ${JSON.stringify(node)?.slice(0, 120)}`,
       );
     values.push(layer.apply(inputs.map((value: number) => values[value])));
   }

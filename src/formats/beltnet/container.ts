@@ -51,17 +51,17 @@ export function unseal(bytes: Uint8Array, name: string, hash?: Sha256): Content 
   const { format = 'none', version = 'none' } = metadata;
   if (format !== FORMAT)
     throw new ModelFileError(
-      `${name}: expected a model written by beltnet, got safetensors with format '${format}'; train one with "beltnet train"`,
+      `${name}: expects a model written by beltnet, got safetensors with format '${format}'; train one with "beltnet train"`,
     );
   if (!VERSIONS.includes(version))
     throw new ModelFileError(
-      `${name}: expected model format version ${VERSIONS.join(' or ')}, got '${version}'; use the beltnet version that wrote it`,
+      `${name}: expects model format version ${VERSIONS.join(' or ')}, got '${version}'; use the beltnet version that wrote it`,
     );
   const content = { tensors: Object.fromEntries(file.tensors), metadata };
   const found = checksum === undefined ? undefined : contentHash(content, hash);
   if (found !== checksum)
     throw new ModelFileError(
-      `${name}: expected content of checksum ${checksum?.slice(0, 64)}, got ${found}: the file was damaged or changed after it ` +
+      `${name}: expects content of checksum ${checksum?.slice(0, 64)}, got ${found}: the file was damaged or changed after it ` +
         "was written; take a copy that was not (who changes one on purpose takes the field 'checksum' away)",
     );
   return content;

@@ -64,7 +64,7 @@ export function checkInfo(
   { strict, leastClasses }: { readonly strict: boolean; readonly leastClasses: number },
 ): ModelInfo {
   const expect = (holds: boolean, what: string, got: unknown): void => {
-    if (!holds) throw new ModelFileError(`${name}: expected ${what}, got ${preview(got)}`);
+    if (!holds) throw new ModelFileError(`${name}: expects ${what}, got ${preview(got)}`);
   };
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
   const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -110,7 +110,7 @@ const expectOptions = objectWith({ knownSections: perhaps(expectArray), hash: pe
 const refuseFor =
   (name: string): Refuse =>
   (expected, received) => {
-    throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
+    throw new ModelFileError(`${name}: expects ${expected}, got ${received}`);
   };
 
 const tensorsOf = (
@@ -148,7 +148,7 @@ function readParts(
     const classes = Math.max(2, model.units);
     if (info.classNames.length !== classes && info.classNames.length !== 1)
       throw new ModelFileError(
-        `expected as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
+        `expects as many class names as the model tells apart, ${classes}, got ${info.classNames.length}`,
       );
     return { model, info: Object.keys(sections).length > 0 ? { ...info, sections } : info };
   } catch (error) {

@@ -34,7 +34,7 @@ const positionSchema = v.strictObject({
 const refuseFor =
   (name: string): Refuse =>
   (expected, received) => {
-    throw new ModelFileError(`${name}: expected ${expected}, got ${received}`);
+    throw new ModelFileError(`${name}: expects ${expected}, got ${received}`);
   };
 
 /** A state as it was in a file, with what the caller noted beside it. */

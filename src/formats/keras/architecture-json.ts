@@ -57,7 +57,7 @@ export function parse<Schema extends v.GenericSchema>(
   if (deeper?.path) issue = deeper;
   const path = (issue.path ?? []).map(({ key }) => String(key)).join('.');
   const got = preview(issue.input);
-  throw new ModelFileError(`${place}${path && `, ${path}`}: expected ${issue.message}, got ${got}`);
+  throw new ModelFileError(`${place}${path && `, ${path}`}: expects ${issue.message}, got ${got}`);
 }
 
 export const nameOf = (entry: LayerEntry): string => entry.config.name ?? entry.name ?? entry.class_name.toLowerCase();

@@ -80,7 +80,7 @@ export function readArchitecture(json: unknown, name: string, version: string | 
     if (error instanceof ModelFileError || !(error instanceof BeltnetError)) throw error;
     throw new ModelFileError(`${name}: ${error.message}`, { cause: error }); // a shape that a layer cannot follow
   }
-  throw new ModelFileError(`${name}: expected a Sequential or Functional model, got ${preview(className)}`);
+  throw new ModelFileError(`${name}: expects a Sequential or Functional model, got ${preview(className)}`);
 }
 
 /** Where layers are named and counted: the model itself, or a model in it. */
@@ -144,7 +144,7 @@ class Builder {
 
   #graphOf(entries: readonly LayerEntry[], [from]: Reference, [to, toNode]: Reference, scope: Scope): Network {
     const first = entries.find((entry) => nameOf(entry) === from);
-    if (first?.class_name !== 'InputLayer') throw this.#problem(`expected an InputLayer named '${from}'`);
+    if (first?.class_name !== 'InputLayer') throw this.#problem(`expects an InputLayer named '${from}'`);
     const others = entries
       .filter((entry) => entry !== first)
       .map((entry) => {
@@ -154,7 +154,7 @@ class Builder {
       });
     this.#applied += others.reduce((sum, { nodes }) => sum + nodes.length, 0);
     if (this.#applied > MOST_LAYERS)
-      throw this.#problem(`expected layers that are applied ${MOST_LAYERS} times in all at most, got more`);
+      throw this.#problem(`expects layers that are applied ${MOST_LAYERS} times in all at most, got more`);
     const users = others.flatMap(({ nodes }) => nodes.flatMap(({ from: given }) => given));
     const isOnlyUse = users.filter(([name]) => name === from).length === 1;
     const key = ([name, node]: Reference): string => `${name}:${node}`;
@@ -183,13 +183,13 @@ class Builder {
         }
       }
       const outputs = values.get(`${to}:${toNode}`);
-      if (!outputs) throw this.#problem(`expected a layer named '${to}', the model's output`);
+      if (!outputs) throw this.#problem(`expects a layer named '${to}', the model's output`);
       return outputs;
     };
   }
 
   #finish(inputs: SymbolicTensor, outputs: SymbolicTensor): Architecture {
-    if (inputs === outputs) throw this.#problem('expected layers that compute something, got none');
+    if (inputs === outputs) throw this.#problem('expects layers that compute something, got none');
     const model = new Model({ inputs, outputs });
     const used = new Set(model.layers.map(({ name }) => name));
     const isUsed = ({ name }: { name: string }): boolean => used.has(name.slice(0, name.lastIndexOf('.')));
@@ -351,7 +351,7 @@ class Builder {
       if (typeof options['input_dim'] === 'number') return this.#checkShape([null, options['input_dim']]);
     }
     throw this.#problem(
-      "expected the shape of the model's input in its first layer (batch_shape or batch_input_shape), got none",
+      "expects the shape of the model's input in its first layer (batch_shape or batch_input_shape), got none",
     );
   }
 
@@ -361,7 +361,7 @@ class Builder {
       Number.isInteger(value) && (value as number) >= 1 && (value as number) <= LONGEST_SIDE;
     if ((lengths.length !== 3 && lengths.length !== 1) || !lengths.every(isLength))
       throw this.#problem(
-        `expected an input of fixed shape, [null, height, width, channels] or [null, length], got ${preview(shape)}`,
+        `expects an input of fixed shape, [null, height, width, channels] or [null, length], got ${preview(shape)}`,
       );
     return lengths;
   }

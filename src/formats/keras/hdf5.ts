@@ -49,7 +49,7 @@ const sizeOfType = ({ dtype }: Dataset): number => BYTES[String(dtype).slice(1)]
  */
 export async function readHdf5(bytes: Uint8Array, name: string): Promise<Hdf5Group> {
   if (!isHdf5(bytes))
-    throw new ModelFileError(`${name}: expected an HDF5 file, got ${bytes.length} bytes of another kind`);
+    throw new ModelFileError(`${name}: expects an HDF5 file, got ${bytes.length} bytes of another kind`);
   const library = await loadOptional('jsfive', 'reading HDF5 files', () => import('jsfive'));
   let objects = 0;
   const walk = (group: Group, path: string, depth: number): Hdf5Group => {
@@ -59,7 +59,7 @@ export async function readHdf5(bytes: Uint8Array, name: string): Promise<Hdf5Gro
       const place = `${path}/${key}`;
       if (++objects > MOST_OBJECTS || depth > DEEPEST)
         throw new ModelFileError(
-          `${name}: expected at most ${MOST_OBJECTS} objects, ${DEEPEST} groups deep, got more at ${place}`,
+          `${name}: expects at most ${MOST_OBJECTS} objects, ${DEEPEST} groups deep, got more at ${place}`,
         );
       if (depth === 0 && PASSED_OVER.includes(key)) continue;
       const object = group.get(key);
@@ -89,7 +89,7 @@ export async function readHdf5(bytes: Uint8Array, name: string): Promise<Hdf5Gro
 function datasetOf(dataset: Dataset, place: string, fileLength: number): Hdf5Dataset {
   const { shape } = dataset;
   const refuse = (expected: string, got: string): never => {
-    throw new ModelFileError(`${place}: expected ${expected}, got ${got}`);
+    throw new ModelFileError(`${place}: expects ${expected}, got ${got}`);
   };
   const count = sizeOf(shape);
   if (!(count <= MOST_VALUES)) return refuse(`at most ${MOST_VALUES} values`, formatShape(shape));

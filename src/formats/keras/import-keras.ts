@@ -58,7 +58,7 @@ export async function importKeras(
     const config = file.attributes.get('model_config');
     if (typeof config !== 'string')
       throw new ModelFileError(
-        `${first.name}: expected a full model, got weights only; give its architecture (model.json) as well`,
+        `${first.name}: expects a full model, got weights only; give its architecture (model.json) as well`,
       );
     return assemble(parseJson(config, first.name), first.name, file, first.name);
   }
@@ -70,7 +70,7 @@ export async function importKeras(
     }
   }
   throw new ModelFileError(
-    `expected a .keras archive, a full model .h5, or a model.json and its weights .h5; got ${files.map(describeFile).join(' and ')}`,
+    `expects a .keras archive, a full model .h5, or a model.json and its weights .h5; got ${files.map(describeFile).join(' and ')}`,
   );
 }
 
@@ -88,16 +88,16 @@ async function fromArchive({ name, bytes }: KerasFile, read: Hdf5Reader, mostByt
     total += length;
     if (total > mostBytes)
       throw new ModelFileError(
-        `${name}: expected at most ${mostBytes} bytes unpacked, got ${total}; is it a Keras model?`,
+        `${name}: expects at most ${mostBytes} bytes unpacked, got ${total}; is it a Keras model?`,
       );
   };
   const entries = await unzip(bytes, (entry) => Object.values(ENTRIES).includes(entry), reserve).catch((error) => {
     if (!(error instanceof ZipError)) throw error;
-    throw new ModelFileError(`${name}: expected a .keras archive, got ${error.message}`, { cause: error });
+    throw new ModelFileError(`${name}: expects a .keras archive, got ${error.message}`, { cause: error });
   });
   const entry = (key: keyof typeof ENTRIES): { place: string; data: Uint8Array } => {
     const data = entries.get(ENTRIES[key]);
-    if (!data) throw new ModelFileError(`${name}: expected a .keras archive with ${ENTRIES[key]}, got one without`);
+    if (!data) throw new ModelFileError(`${name}: expects a .keras archive with ${ENTRIES[key]}, got one without`);
     return { place: `${name}, ${ENTRIES[key]}`, data };
   };
   const json = ({ data, place }: { place: string; data: Uint8Array }): unknown =>
@@ -119,11 +119,11 @@ function assemble(json: unknown, jsonName: string, file: Hdf5Group, fileName: st
 
 function decodeText(bytes: Uint8Array, name: string): string {
   if (bytes.length > LONGEST_JSON)
-    throw new ModelFileError(`${name}: expected JSON of at most ${LONGEST_JSON} bytes, got ${bytes.length}`);
+    throw new ModelFileError(`${name}: expects JSON of at most ${LONGEST_JSON} bytes, got ${bytes.length}`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new ModelFileError(`${name}: expected JSON in UTF-8, got other bytes`, { cause });
+    throw new ModelFileError(`${name}: expects JSON in UTF-8, got other bytes`, { cause });
   }
 }
 
@@ -131,6 +131,6 @@ function parseJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new ModelFileError(`${name}: expected the JSON of a Keras model, got ${preview(text)}`, { cause });
+    throw new ModelFileError(`${name}: expects the JSON of a Keras model, got ${preview(text)}`, { cause });
   }
 }

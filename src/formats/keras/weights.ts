@@ -61,14 +61,12 @@ const COUNT = /(?:^|\/)count(?::\d+)?$/;
 function savedLayers(root: Hdf5Group, layers: readonly WeightedLayer[], name: string): SavedLayer[] {
   const all = texts(root, 'layer_names', name).map((layer): SavedLayer => {
     const group = groupAt(root, layer);
-    if (!group) throw new ModelFileError(`${name}: expected a group '${layer}', which is named in layer_names`);
+    if (!group) throw new ModelFileError(`${name}: expects a group '${layer}', which is named in layer_names`);
     const named = texts(group, 'weight_names', `${name}: ${layer}`).filter((weight) => !COUNT.test(weight));
     const weights = named.map((weight) => {
       const value = datasetAt(group, weight);
       if (!value)
-        throw new ModelFileError(
-          `${name}: expected the weights '${weight}' of layer '${layer}', which are named there`,
-        );
+        throw new ModelFileError(`${name}: expects the weights '${weight}' of layer '${layer}', which are named there`);
       return { name: weight, value };
     });
     return { name: layer, weights };
@@ -82,7 +80,7 @@ function savedLayers(root: Hdf5Group, layers: readonly WeightedLayer[], name: st
   );
   if (saved.length !== units.length)
     throw new ModelFileError(
-      `${name}: expected weights of ${units.length} layers (${list(units)}), got those of ${saved.length} (${list(saved)})`,
+      `${name}: expects weights of ${units.length} layers (${list(units)}), got those of ${saved.length} (${list(saved)})`,
     );
   const byName = new Map(saved.map((layer) => [layer.name, layer]));
   const sameNames = units.every((unit) => byName.has(unit.name));
@@ -103,7 +101,7 @@ function membersOf({ name: unit, weights }: SavedLayer, members: readonly Weight
   const count = found.reduce((sum, layer) => sum + layer.weights.length, 0);
   if (count !== weights.length)
     throw new ModelFileError(
-      `${name}: expected the weights of layer '${unit}' to be named by its layers (${list(members)}), got ${list(weights)}`,
+      `${name}: expects the weights of layer '${unit}' to be named by its layers (${list(members)}), got ${list(weights)}`,
     );
   return found;
 }
@@ -113,13 +111,13 @@ function checkpointLayers(root: Hdf5Group, layers: readonly WeightedLayer[], nam
   const group = root.groups.get('layers') ?? root.groups.get('_layer_checkpoint_dependencies');
   if (!group)
     throw new ModelFileError(
-      `${name}: expected weights of Keras (layer_names, model_weights or layers), got groups ${list([...root.groups.keys()].map((key) => ({ name: key }))) || 'none'}`,
+      `${name}: expects weights of Keras (layer_names, model_weights or layers), got groups ${list([...root.groups.keys()].map((key) => ({ name: key }))) || 'none'}`,
     );
   const container = root.groups.has('layers') ? 'layers' : '_layer_checkpoint_dependencies';
   return layers.map(({ name: layer, checkpoint }) => {
     const variables = groupAt(group, `${checkpoint.replaceAll('/layers/', `/${container}/`)}/vars`);
     if (!variables)
-      throw new ModelFileError(`${name}: expected weights of layer '${layer}' in layers/${checkpoint}/vars`);
+      throw new ModelFileError(`${name}: expects weights of layer '${layer}' in layers/${checkpoint}/vars`);
     const weights = [...variables.datasets]
       .toSorted(([a], [b]) => Number(a) - Number(b))
       .map(([index, value]) => ({ name: `${checkpoint}/vars/${index}`, value }));
@@ -145,7 +143,7 @@ function inOrder(layer: WeightedLayer, { name, weights: given }: SavedLayer, pla
   const weights = layer.className === 'Normalization' ? given.slice(0, layer.parameters.length) : given;
   if (weights.length !== layer.parameters.length)
     throw new ModelFileError(
-      `${place}: expected ${layer.parameters.length} weights (${list(layer.parameters)}), got ${weights.length} (${list(weights) || name})`,
+      `${place}: expects ${layer.parameters.length} weights (${list(layer.parameters)}), got ${weights.length} (${list(weights) || name})`,
     );
   const roles = weights.map((weight) => ROLE.exec(weight.name)?.[1] ?? '');
   const byRole = new Map(
@@ -176,7 +174,7 @@ function texts(group: Hdf5Group, attribute: string, place: string): string[] {
       take(group.attributes.get(`${attribute}${part}`));
   return found.map((text) => {
     if (typeof text !== 'string' || text.length > LONGEST_NAME)
-      throw new ModelFileError(`${place}: expected names in the attribute ${attribute}, got ${preview(text)}`);
+      throw new ModelFileError(`${place}: expects names in the attribute ${attribute}, got ${preview(text)}`);
     return text.replace(/\0+$/, ''); // texts of fixed length are filled up
   });
 }

@@ -40,21 +40,21 @@ export function constantOf(tensor: FileTensor, files: ExternalFiles, name: strin
   const count = sizeOf(shape);
   const place = `${name}: tensor '${tensor.name}'`;
   if (!isFloatType(type) && !isIntegerType(type))
-    throw new ModelFileError(`${place}: expected numbers (TensorProto types 1 to 7, 9 to 13, 16), got type ${type}`);
+    throw new ModelFileError(`${place}: expects numbers (TensorProto types 1 to 7, 9 to 13, 16), got type ${type}`);
   const raw = tensor.external ? externalBytes(tensor, files, place) : tensor.raw;
   const data = raw ? fromRaw(raw, type) : fromLists(tensor);
   if (data.length !== count)
-    throw new ModelFileError(`${place}: expected ${count} elements for ${formatShape(shape)}, got ${data.length}`);
+    throw new ModelFileError(`${place}: expects ${count} elements for ${formatShape(shape)}, got ${data.length}`);
   return { shape, data, isInteger: isIntegerType(type) };
 }
 
 function externalBytes({ external }: FileTensor, files: ExternalFiles, place: string): Uint8Array {
   const { location, offset, length } = external!;
   const file = files.get(location);
-  if (!file) throw new ModelFileError(`${place}: expected its elements in the file '${location}', which was not given`);
+  if (!file) throw new ModelFileError(`${place}: expects its elements in the file '${location}', which was not given`);
   const end = offset + (length ?? file.length - offset);
   if (end > file.length || offset > file.length)
-    throw new ModelFileError(`${place}: expected bytes ${offset} to ${end} of '${location}', which has ${file.length}`);
+    throw new ModelFileError(`${place}: expects bytes ${offset} to ${end} of '${location}', which has ${file.length}`);
   return file.subarray(offset, end);
 }
 
@@ -106,7 +106,7 @@ export class Folding {
   /** @throws ModelFileError before a list grows too long */
   take(elements: number): void {
     if (!(elements <= this.#left))
-      throw new ModelFileError('expected constants that stay of the size of the weights, got more of them');
+      throw new ModelFileError('expects constants that stay of the size of the weights, got more of them');
     this.#left -= elements;
   }
 
@@ -117,7 +117,7 @@ export class Folding {
     const shape = lengths[0].map((length, axis) => {
       const other = lengths[1][axis];
       if (length !== other && length !== 1 && other !== 1)
-        throw new ModelFileError(`expected shapes that fit, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`);
+        throw new ModelFileError(`expects shapes that fit, got ${formatShape(a.shape)} and ${formatShape(b.shape)}`);
       return length === 1 ? other : length;
     });
     this.take(sizeOf(shape));
@@ -154,7 +154,7 @@ export class Folding {
     const [outer, length, inner] = [sizeOf(shape.slice(0, axis)), shape[axis], sizeOf(shape.slice(axis + 1))];
     const given = indices.map((index) => (index < 0 ? index + length : index));
     if (!given.every((index) => Number.isInteger(index) && index >= 0 && index < length))
-      throw new ModelFileError(`expected indices below ${length}, got ${indices.slice(0, 8).join(',')}`);
+      throw new ModelFileError(`expects indices below ${length}, got ${indices.slice(0, 8).join(',')}`);
     this.take(outer * given.length * inner);
     const result = isInteger
       ? new Float64Array(outer * given.length * inner)
@@ -171,7 +171,7 @@ export class Folding {
       shape.length === first.shape.length &&
       shape.every((length, each) => each === axis || length === first.shape[each]);
     if (!parts.every(fits) || !(axis >= 0 && axis < first.shape.length))
-      throw new ModelFileError(`expected constants that differ along axis ${axis} only`);
+      throw new ModelFileError(`expects constants that differ along axis ${axis} only`);
     const outer = sizeOf(first.shape.slice(0, axis));
     const shape = first.shape.map((length, each) =>
       each === axis ? parts.reduce((sum, part) => sum + part.shape[axis], 0) : length,

@@ -28,7 +28,7 @@ const WIDEST = 3.4e38;
 /** min(max(x, least), most) as relus that are moved about. */
 function clipped(node: NodeReader, value: Value, least: number | null, most: number | null): Value {
   const [low, high] = [least ?? -Infinity, most ?? Infinity];
-  if (!(low <= high)) throw new ModelFileError(`expected bounds in order, got ${low} and ${high}`);
+  if (!(low <= high)) throw new ModelFileError(`expects bounds in order, got ${low} and ${high}`);
   const range = high < WIDEST ? high - low : null;
   if (low > -WIDEST) {
     if (low === 0) return node.keep(value, relu(node, '', range));
@@ -77,7 +77,7 @@ function errorFunction(node: NodeReader): Given {
     const isWhole = isX(product.other) && last && isNumber(last.other, 0.5);
     if (last && (isWhole || (isNumber(product.other, 0.5) && isX(last.other)))) return last.becomes(gelu());
   }
-  throw new ModelFileError('expected it as a part of GELU, x · (1 + erf(x / √2)) / 2, got another use');
+  throw new ModelFileError('expects it as a part of GELU, x · (1 + erf(x / √2)) / 2, got another use');
 }
 
 /** What a constant's shape, aligned at the last axes, says along each axis of a value. @throws where the value would grow */
@@ -87,7 +87,7 @@ function alongValue({ shape }: Constant, lengths: readonly number[]): number[] {
   const isLonger = missing < 0 && shape.slice(0, -missing).some((length) => length !== 1);
   if (missing < 0) along.splice(0, along.length, ...shape.slice(-missing));
   if (isLonger || along.some((length, axis) => length !== 1 && length !== lengths[axis]))
-    throw new ModelFileError(`expected a constant that fits ${formatShape(lengths)}, got ${formatShape(shape)}`);
+    throw new ModelFileError(`expects a constant that fits ${formatShape(lengths)}, got ${formatShape(shape)}`);
   return along;
 }
 
@@ -114,7 +114,7 @@ function affine(node: NodeReader, value: Value, constant: Constant, parts: (c: n
     const [scale, offset] = parts(constant.data[0]);
     return scale === 1 && offset === 0 ? value : node.keep(value, scaled(node, '', scale, offset));
   }
-  if (long.includes(0)) throw new ModelFileError('expected one constant for all pictures, got one for each');
+  if (long.includes(0)) throw new ModelFileError('expects one constant for all pictures, got one for each');
   const given = floats(constant);
   const split = (at: (index: number) => number, count: number): [Float32Array, Float32Array] => {
     const both = Array.from({ length: count }, (_, index) => parts(given[at(index)]));
@@ -162,7 +162,7 @@ export function aligned(
   const odd = values.find((value) => value.axes.length !== rank);
   if (odd)
     throw new ModelFileError(
-      `expected values of as many axes, got ${formatShape(lengthsOf(first, node.context.batch))} and ${formatShape(lengthsOf(odd, node.context.batch))}`,
+      `expects values of as many axes, got ${formatShape(lengthsOf(first, node.context.batch))} and ${formatShape(lengthsOf(odd, node.context.batch))}`,
     );
   const asIs = values.every(
     ({ axes, flattened }) =>
@@ -214,15 +214,15 @@ const arithmetic =
     if (given.every(isConstant)) return given.reduce((x, y) => node.context.folding.joined(x, y, constants));
     if (given.length !== 2) {
       if (values && given.every(isValue)) return given.length === 1 ? given[0] : values(node, given);
-      throw new ModelFileError(`expected two inputs, or values only, got ${given.length}`);
+      throw new ModelFileError(`expects two inputs, or values only, got ${given.length}`);
     }
     if (isValue(a) && isConstant(b)) return affine(node, a, b, behind);
     if (isConstant(a) && isValue(b)) {
       if (before) return affine(node, b, a, before);
-      throw new ModelFileError('expected a value divided by a constant, got the reverse');
+      throw new ModelFileError('expects a value divided by a constant, got the reverse');
     }
     if (values && isValue(a) && isValue(b)) return values(node, [a, b]);
-    throw new ModelFileError('expected a value divided by a constant, got two values');
+    throw new ModelFileError('expects a value divided by a constant, got two values');
   };
 
 const sum: Arithmetic = {
@@ -241,7 +241,7 @@ const bound =
     const number = given.find((one) => isConstant(one) && one.data.length === 1) as Constant | undefined;
     const value = given.find(isValue);
     if (given.length !== 2 || !number || !value)
-      throw new ModelFileError('expected a value and one number as its bound');
+      throw new ModelFileError('expects a value and one number as its bound');
     return which === 'Min' ? clipped(node, value, null, number.data[0]) : clipped(node, value, number.data[0], null);
   };
 
@@ -275,7 +275,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   PRelu(node) {
     const slope = node.constant(1);
     if (slope.data.some((one) => one !== slope.data[0] || one < 0))
-      throw new ModelFileError('expected one slope of at least 0 for all channels, got several');
+      throw new ModelFileError('expects one slope of at least 0 for all channels, got several');
     return node.keep(node.value(0), new LeakyReLU({ name: node.named(), negativeSlope: slope.data[0] ?? 0 }));
   },
   ThresholdedRelu: (node) =>
@@ -299,11 +299,11 @@ export const elementwise: Readonly<Record<string, Operator>> = {
     const value = node.value(0);
     const lengths = lengthsOf(value, node.context.batch);
     const axis = node.axis(node.number('axis', node.opset < 13 ? 1 : -1), lengths.length);
-    if (axis === 0) throw new ModelFileError('expected a softmax within each picture, got one over the batch');
+    if (axis === 0) throw new ModelFileError('expects a softmax within each picture, got one over the batch');
     // before operator set 13 all axes from this one on are taken together
     if (node.opset < 13 && lengths.slice(axis + 1).some((length) => length !== 1))
       throw new ModelFileError(
-        `expected a softmax over one axis, got one over all from ${axis} of ${formatShape(lengths)}`,
+        `expects a softmax over one axis, got one over all from ${axis} of ${formatShape(lengths)}`,
       );
     const layer = new Softmax({ name: node.named() });
     if (value.axes[axis] === value.tensor.shape.length) return node.keep(value, layer);
@@ -318,7 +318,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
       const data = isFloat ? Float32Array.from(given.data) : Float64Array.from(given.data, Math.trunc);
       return { shape: given.shape, data, isInteger: !isFloat };
     }
-    if (!isFloat) throw new ModelFileError('expected floats to stay floats, got a cast to whole numbers');
+    if (!isFloat) throw new ModelFileError('expects floats to stay floats, got a cast to whole numbers');
     return given;
   },
   Dropout(node) {
@@ -351,14 +351,14 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Reciprocal: ofConstants((x) => 1 / x),
   Concat(node) {
     const given = node.inputs.map((_, at) => node.input(at));
-    if (given.length === 0) throw new ModelFileError('expected inputs, got none');
+    if (given.length === 0) throw new ModelFileError('expects inputs, got none');
     const axis = node.number('axis', node.opset < 4 ? 1 : NaN);
     if (given.every(isConstant))
       return node.context.folding.concatenated(given, node.axis(axis, given[0].shape.length));
-    if (!given.every(isValue)) throw new ModelFileError('expected values only or constants only, got both');
+    if (!given.every(isValue)) throw new ModelFileError('expects values only or constants only, got both');
     const [first] = given;
     const along = node.axis(axis, first.axes.length);
-    if (along === 0) throw new ModelFileError('expected pictures to stay apart, got an axis of 0, the batch');
+    if (along === 0) throw new ModelFileError('expects pictures to stay apart, got an axis of 0, the batch');
     if (given.length === 1) return first;
     // vectors that were flattened cannot be joined in two orders
     const plain = given.some(({ flattened }) => flattened)

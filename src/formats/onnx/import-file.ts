@@ -85,9 +85,9 @@ export function readOnnxFile(bytes: Uint8Array, name: string): OnnxFile {
     if (number === 14) metadata.set(...entryOf(encoded(value), name));
   }
   if (!graph || opset === 0)
-    throw new ModelFileError(`${name}: expected an ONNX model with a graph and its operator set, got none`);
+    throw new ModelFileError(`${name}: expects an ONNX model with a graph and its operator set, got none`);
   if (opset < OLDEST_OPSET)
-    throw new ModelFileError(`${name}: expected operator set ${OLDEST_OPSET} or later, got ${opset}; export it again`);
+    throw new ModelFileError(`${name}: expects operator set ${OLDEST_OPSET} or later, got ${opset}; export it again`);
   return { opset, producer, metadata, ...readGraph(graph, name) };
 }
 
@@ -123,8 +123,8 @@ function readGraph(bytes: Uint8Array, name: string): Pick<OnnxFile, 'nodes' | 't
     if (number === 11) inputs.push(readValue(encoded(value), name));
     if (number === 12) outputs.push(readValue(encoded(value), name));
     if (number === 15)
-      throw new ModelFileError(`${name}: expected tensors with all of their elements, got a sparse one`);
-    if (nodes.length > MOST_NODES) throw new ModelFileError(`${name}: expected at most ${MOST_NODES} nodes, got more`);
+      throw new ModelFileError(`${name}: expects tensors with all of their elements, got a sparse one`);
+    if (nodes.length > MOST_NODES) throw new ModelFileError(`${name}: expects at most ${MOST_NODES} nodes, got more`);
   }
   return { nodes, tensors, inputs, outputs };
 }

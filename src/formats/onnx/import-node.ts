@@ -62,17 +62,17 @@ export class NodeReader {
   /** An input that must be there. */
   input(at: number): Given {
     const input = this.#inputs[at];
-    if (!input) throw new ModelFileError(`expected ${at + 1} inputs or more, got ${this.#inputs.length}`);
+    if (!input) throw new ModelFileError(`expects ${at + 1} inputs or more, got ${this.#inputs.length}`);
     return input;
   }
 
   /** An input that comes from the pictures. */
   value(at: number, rank?: number): Value {
     const value = this.input(at);
-    if (!isValue(value)) throw new ModelFileError(`expected input ${at + 1} to come from the pictures, got a constant`);
+    if (!isValue(value)) throw new ModelFileError(`expects input ${at + 1} to come from the pictures, got a constant`);
     if (rank !== undefined && value.axes.length !== rank)
       throw new ModelFileError(
-        `expected input ${at + 1} of ${rank} axes, got ${formatShape(lengthsOf(value, this.context.batch))}`,
+        `expects input ${at + 1} of ${rank} axes, got ${formatShape(lengthsOf(value, this.context.batch))}`,
       );
     return value;
   }
@@ -81,7 +81,7 @@ export class NodeReader {
   constant(at: number): Constant {
     const constant = this.input(at);
     if (!isConstant(constant))
-      throw new ModelFileError(`expected input ${at + 1} to be a constant, got a value that depends on the pictures`);
+      throw new ModelFileError(`expects input ${at + 1} to be a constant, got a value that depends on the pictures`);
     return constant;
   }
 
@@ -93,7 +93,7 @@ export class NodeReader {
   scalar(at: number): number | null {
     const constant = this.optionalConstant(at);
     if (constant && constant.data.length !== 1)
-      throw new ModelFileError(`expected input ${at + 1} to be one number, got ${formatShape(constant.shape)}`);
+      throw new ModelFileError(`expects input ${at + 1} to be one number, got ${formatShape(constant.shape)}`);
     return constant && constant.data[0];
   }
 
@@ -101,7 +101,7 @@ export class NodeReader {
   listOf(attribute: string, at: number): number[] | null {
     const constant = this.optionalConstant(at);
     if (constant && constant.data.length > 64)
-      throw new ModelFileError(`expected a list of axes or lengths, got ${formatShape(constant.shape)}`);
+      throw new ModelFileError(`expects a list of axes or lengths, got ${formatShape(constant.shape)}`);
     return constant ? [...constant.data] : (this.integers(attribute) ?? null);
   }
 
@@ -166,7 +166,7 @@ export class NodeReader {
   axis(given: number, rank: number): number {
     const axis = given < 0 ? given + rank : given;
     if (!Number.isInteger(axis) || axis < 0 || axis >= rank)
-      throw new ModelFileError(`expected an axis below ${rank}, got ${given}`);
+      throw new ModelFileError(`expects an axis below ${rank}, got ${given}`);
     return axis;
   }
 

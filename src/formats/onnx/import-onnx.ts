@@ -112,7 +112,7 @@ class Importer {
     for (const node of constants) this.#read(node, batch); // what follows may look ahead to them
     for (const node of nodes) if (node.operator !== 'Constant' && !this.#taken.has(node)) this.#read(node, batch);
     const [output, ...others] = outputs;
-    if (!output) throw new ModelFileError('expected a graph with an output, got none');
+    if (!output) throw new ModelFileError('expects a graph with an output, got none');
     if (others.length > 0)
       this.#notes.push(
         `of ${outputs.length} outputs '${output.name.slice(0, LONGEST_NAME)}' is taken, the others are left out`,
@@ -141,7 +141,7 @@ class Importer {
     const real = inputs.filter(({ name }) => !tensors.has(name));
     if (real.length !== 1)
       throw new ModelFileError(
-        `expected one input, the pictures, got ${
+        `expects one input, the pictures, got ${
           real
             .map(({ name }) => `'${name.slice(0, 40)}'`)
             .slice(0, 9)
@@ -183,7 +183,7 @@ class Importer {
     // pictures without channels have one
     const ours: Shape = lengths.length === 2 ? [a, b, 1] : channelsFirst ? [b, c, a] : lengths;
     if (sizeOf(ours) > LARGEST_VALUE)
-      throw new ModelFileError(`expected pictures of at most ${LARGEST_VALUE} numbers, got ${formatShape(ours)}`);
+      throw new ModelFileError(`expects pictures of at most ${LARGEST_VALUE} numbers, got ${formatShape(ours)}`);
     const start = input({ shape: ours });
     const axes = channelsFirst ? [0, 3, 1, 2] : shape.map((_, axis) => axis);
     const value: Value = { tensor: start, axes, flattened: null };
@@ -216,7 +216,7 @@ class Importer {
     const tools = this.#tools('output', batch);
     const order = length === 4 && channelsFirst ? CHANNELS_LAST : Array.from({ length: length - 1 }, (_, at) => at + 1);
     const axes = last.axes.filter((axis): axis is number => axis !== null);
-    if (order.length === 0) throw new ModelFileError('expected numbers for each picture, got one number for all');
+    if (order.length === 0) throw new ModelFileError('expects numbers for each picture, got one number for all');
     return axes.length === 0 ? last.tensor : arranged(last, order, tools);
   }
 
@@ -225,7 +225,7 @@ class Importer {
     const label = `node '${(node.name || outputs[0] || '').slice(0, LONGEST_NAME)}' (${operator.slice(0, 40)})`;
     if (!Object.hasOwn(operators, operator) || !isOwn(domain))
       throw new ModelFileError(
-        `${label}: expected an operator that beltnet reads (${supportedOperators.join(', ')}), got ${domain && `${domain.slice(0, 60)}.`}${operator.slice(0, 60)}`,
+        `${label}: expects an operator that beltnet reads (${supportedOperators.join(', ')}), got ${domain && `${domain.slice(0, 60)}.`}${operator.slice(0, 60)}`,
       );
     const extra = outputs
       .slice(1)
@@ -234,7 +234,7 @@ class Importer {
       );
     if (extra !== undefined)
       throw new ModelFileError(
-        `${label}: expected its first output to be used alone, got '${extra.slice(0, LONGEST_NAME)}' too`,
+        `${label}: expects its first output to be used alone, got '${extra.slice(0, LONGEST_NAME)}' too`,
       );
     try {
       const given = inputs.map((name) => (name === '' ? null : this.#valueOf(name)));
@@ -280,7 +280,7 @@ class Importer {
     if (found) return found;
     const tensor = this.#file.tensors.get(name);
     if (!tensor)
-      throw new ModelFileError(`expected inputs that nodes before it give, got '${name.slice(0, LONGEST_NAME)}'`);
+      throw new ModelFileError(`expects inputs that nodes before it give, got '${name.slice(0, LONGEST_NAME)}'`);
     const constant = constantOf(tensor, this.#options.files ?? new Map(), this.#name);
     this.#given.set(name, constant);
     return constant;
@@ -300,11 +300,11 @@ class Importer {
       return name;
     };
     const apply = (layer: Layer, inputs: readonly SymbolicTensor[]): SymbolicTensor => {
-      if (++this.#layers > MOST_LAYERS) throw new ModelFileError(`expected at most ${MOST_LAYERS} layers, got more`);
+      if (++this.#layers > MOST_LAYERS) throw new ModelFileError(`expects at most ${MOST_LAYERS} layers, got more`);
       const made = layer.apply(inputs);
       if (!(sizeOf(made.shape) <= LARGEST_VALUE))
         throw new ModelFileError(
-          `expected values of at most ${LARGEST_VALUE} numbers for a picture, got ${formatShape(made.shape)}`,
+          `expects values of at most ${LARGEST_VALUE} numbers for a picture, got ${formatShape(made.shape)}`,
         );
       return made;
     };

@@ -64,7 +64,7 @@ class Reader {
 
   #refuse(expected: string): never {
     throw new ModelFileError(
-      `${this.#name}: expected an ONNX file (a protocol buffer); at byte ${this.#at} ${expected}`,
+      `${this.#name}: expects an ONNX file (a protocol buffer); at byte ${this.#at} ${expected}`,
     );
   }
 }

@@ -24,10 +24,10 @@ const lengthsOfGiven = (given: Given, batch: number): readonly number[] =>
 /** The same elements under other lengths. */
 function underLengths(node: NodeReader, given: Given, lengths: readonly number[]): Given {
   if (!lengths.every((length) => Number.isSafeInteger(length) && length >= 0) || lengths.length > 8)
-    throw new ModelFileError(`expected at most 8 lengths, got ${formatShape(lengths.slice(0, 9))}`);
+    throw new ModelFileError(`expects at most 8 lengths, got ${formatShape(lengths.slice(0, 9))}`);
   if (isValue(given)) return reshaped(given, lengths, node.context);
   if (sizeOf(lengths) !== given.data.length)
-    throw new ModelFileError(`expected ${given.data.length} elements, got ${formatShape(lengths)}`);
+    throw new ModelFileError(`expects ${given.data.length} elements, got ${formatShape(lengths)}`);
   return { ...given, shape: lengths };
 }
 
@@ -53,7 +53,7 @@ function squeeze(node: NodeReader): Given {
   const longer = gone.find((axis) => before[axis] !== 1);
   if (longer !== undefined || (isValue(given) && gone.includes(0)))
     throw new ModelFileError(
-      `expected axes of length 1 other than the batch, got ${gone.join(',')} of ${formatShape(before)}`,
+      `expects axes of length 1 other than the batch, got ${gone.join(',')} of ${formatShape(before)}`,
     );
   const isLeft = (_: unknown, axis: number): boolean => !gone.includes(axis);
   return isValue(given) ? { ...given, axes: given.axes.filter(isLeft) } : { ...given, shape: before.filter(isLeft) };
@@ -66,13 +66,13 @@ function unsqueeze(node: NodeReader): Given {
   const rank = before.length + listed.length;
   const fresh = new Set(listed.map((axis) => node.axis(axis, rank)));
   if (fresh.size < listed.length || rank > 8)
-    throw new ModelFileError(`expected different axes, got ${listed.join(',')}`);
+    throw new ModelFileError(`expects different axes, got ${listed.join(',')}`);
   const spread = <One>(list: readonly One[], one: One): One[] => {
     let next = 0;
     return Array.from({ length: rank }, (_, axis) => (fresh.has(axis) ? one : list[next++]));
   };
   if (isConstant(given)) return { ...given, shape: spread(before, 1) };
-  if (fresh.has(0)) throw new ModelFileError('expected the batch to stay the first axis, got an axis before it');
+  if (fresh.has(0)) throw new ModelFileError('expects the batch to stay the first axis, got an axis before it');
   return { ...given, axes: spread(given.axes, null) };
 }
 
@@ -98,7 +98,7 @@ function flatten(node: NodeReader): Given {
 /** Means or maxima over axes: those axes before the others, as the pixels of a picture with the others as its channels. */
 function reduce(node: NodeReader, value: Value, axes: readonly number[], keepsAxes: boolean, isMean: boolean): Value {
   const lengths = lengthsOf(value, node.context.batch);
-  if (axes.includes(0)) throw new ModelFileError('expected pictures to stay apart, got a reduction over the batch');
+  if (axes.includes(0)) throw new ModelFileError('expects pictures to stay apart, got a reduction over the batch');
   const remaining = (list: readonly (number | null)[]): (number | null)[] =>
     list.flatMap((one, axis) => (!axes.includes(axis) ? [one] : keepsAxes ? [null] : []));
   const over = axes.filter((axis) => lengths[axis] !== 1);
@@ -138,7 +138,7 @@ const overAxes =
   (isMean: boolean): Operator =>
   (node) => {
     const given = node.input(0);
-    if (isConstant(given)) throw new ModelFileError('expected a value that depends on the pictures, got a constant');
+    if (isConstant(given)) throw new ModelFileError('expects a value that depends on the pictures, got a constant');
     const { length } = given.axes;
     const listed = node.listOf('axes', 1);
     if ((!listed || listed.length === 0) && node.number('noop_with_empty_axes', 0) !== 0) return given;
@@ -163,11 +163,11 @@ function slice(node: NodeReader): Given {
   for (const [at, axis] of axes.entries()) {
     const length = lengths[axis];
     const within = (place: number): number => Math.min(Math.max(place < 0 ? place + length : place, 0), length);
-    if ((steps[at] ?? 1) !== 1) throw new ModelFileError(`expected steps of 1, got ${steps[at]}`);
+    if ((steps[at] ?? 1) !== 1) throw new ModelFileError(`expects steps of 1, got ${steps[at]}`);
     bounds[axis] = [within(starts[at]), within(ends[at])];
     if (bounds[axis][0] >= bounds[axis][1])
       throw new ModelFileError(
-        `expected something to be left, got ${bounds[axis].join(' to ')} of ${formatShape(lengths)}`,
+        `expects something to be left, got ${bounds[axis].join(' to ')} of ${formatShape(lengths)}`,
       );
   }
   if (isConstant(given))
@@ -179,7 +179,7 @@ function slice(node: NodeReader): Given {
     }, given);
   const cut = bounds.flatMap(([from, to], axis) => (from === 0 && to === lengths[axis] ? [] : [axis]));
   if (cut.length === 0) return given;
-  if (cut.includes(0)) throw new ModelFileError('expected all pictures, got a part of the batch');
+  if (cut.includes(0)) throw new ModelFileError('expects all pictures, got a part of the batch');
   const isPicture = given.axes.length === 4 && cut.every((axis) => axis >= 2);
   if (isPicture) {
     const sides = [2, 3].map((axis) => [bounds[axis][0], lengths[axis] - bounds[axis][1]] as const);
@@ -231,7 +231,7 @@ function gather(node: NodeReader): Given {
   const lengths = lengthsOfGiven(given, node.context.batch);
   const axis = node.axis(node.number('axis', 0), lengths.length);
   if (isConstant(given)) return node.context.folding.gathered(given, axis, [...data], shape);
-  if (axis === 0) throw new ModelFileError('expected all pictures, got a part of the batch');
+  if (axis === 0) throw new ModelFileError('expects all pictures, got a part of the batch');
   const indices = Array.from(data.subarray(0, MOST_GATHERED), (index) => (index < 0 ? index + lengths[axis] : index));
   if (
     data.length === 0 ||
@@ -239,7 +239,7 @@ function gather(node: NodeReader): Given {
     !indices.every((index) => Number.isInteger(index) && index >= 0 && index < lengths[axis])
   )
     throw new ModelFileError(
-      `expected 1 to ${MOST_GATHERED} indices below ${lengths[axis]}, got ${[...data.subarray(0, 8)].join(',')}`,
+      `expects 1 to ${MOST_GATHERED} indices below ${lengths[axis]}, got ${[...data.subarray(0, 8)].join(',')}`,
     );
   const taken = alongRows(node, given, axis, (rows) => {
     const parts = indices.map((index) => cropped(node, rows, [index, index + 1]));
@@ -271,7 +271,7 @@ export const shapes: Readonly<Record<string, Operator>> = {
   ConstantOfShape(node) {
     const shape = [...node.constant(0).data];
     if (shape.length > 8 || !shape.every((length) => Number.isSafeInteger(length) && length >= 0))
-      throw new ModelFileError(`expected at most 8 lengths, got ${formatShape(shape.slice(0, 9))}`);
+      throw new ModelFileError(`expects at most 8 lengths, got ${formatShape(shape.slice(0, 9))}`);
     node.context.folding.take(sizeOf(shape));
     const value = node.tensor('value');
     const filled = new Float64Array(sizeOf(shape)).fill(value?.data[0] ?? 0);
@@ -286,6 +286,6 @@ export const shapes: Readonly<Record<string, Operator>> = {
     if (node.has('value_ints')) return integers(node.integers('value_ints') ?? []);
     const list = node.integers('value_floats');
     if (list) return { shape: [list.length], data: Float32Array.from(list), isInteger: false };
-    throw new ModelFileError('expected a tensor, numbers or one number, got another kind of constant');
+    throw new ModelFileError('expects a tensor, numbers or one number, got another kind of constant');
   },
 };

@@ -32,16 +32,16 @@ function convolution(node: NodeReader): Given {
   const kernel = node.constant(1);
   const own = node.optionalConstant(2);
   if (kernel.shape.length !== 4)
-    throw new ModelFileError(`expected a kernel [K,C,KH,KW], got ${formatShape(kernel.shape)}`);
+    throw new ModelFileError(`expects a kernel [K,C,KH,KW], got ${formatShape(kernel.shape)}`);
   const [filters, ofGroup, ...size] = kernel.shape as [number, number, number, number];
   const groups = node.number('group', 1);
   const channels = lengthsOf(value, 1)[1];
   if (ofGroup * groups !== channels || filters % groups !== 0 || filters === 0)
     throw new ModelFileError(
-      `expected a kernel for ${channels} channels in ${groups} groups, got ${formatShape(kernel.shape)}`,
+      `expects a kernel for ${channels} channels in ${groups} groups, got ${formatShape(kernel.shape)}`,
     );
   if (own && own.data.length !== filters)
-    throw new ModelFileError(`expected a bias for each of ${filters} filters, got ${formatShape(own.shape)}`);
+    throw new ModelFileError(`expects a bias for each of ${filters} filters, got ${formatShape(own.shape)}`);
   const picture = arranged(value, CHANNELS_LAST, node.context);
   const window = windowOf(node, size, picture.shape);
   const later = own ? null : followingBias(node, filters, 2);
@@ -79,7 +79,7 @@ function dense(node: NodeReader, value: Value, kernel: Constant, bias: Float32Ar
   const { tensor, order } = vectorOf(value, node.context);
   const [inputs, units] = kernel.shape;
   if (tensor.shape[0] !== inputs)
-    throw new ModelFileError(`expected a kernel for ${tensor.shape[0]} numbers, got ${formatShape(kernel.shape)}`);
+    throw new ModelFileError(`expects a kernel for ${tensor.shape[0]} numbers, got ${formatShape(kernel.shape)}`);
   const given = floats(kernel);
   let data = given;
   if (order) {
@@ -98,7 +98,7 @@ function gemm(node: NodeReader): Given {
   if (node.number('transA', 0) !== 0)
     throw new ModelFileError('attribute transA expects 0: each row is a picture, got 1');
   if (given.shape.length !== 2)
-    throw new ModelFileError(`expected a kernel of two axes, got ${formatShape(given.shape)}`);
+    throw new ModelFileError(`expects a kernel of two axes, got ${formatShape(given.shape)}`);
   const turned = node.number('transB', 0) === 0 ? given : node.context.folding.transposed(given, [1, 0]);
   const alpha = node.number('alpha', 1);
   const kernel = alpha === 1 ? turned : node.context.folding.changed(turned, (weight) => weight * alpha);
@@ -112,7 +112,7 @@ function gemm(node: NodeReader): Given {
   }
   const summand = node.optionalConstant(2);
   if (summand && summand.data.length !== 1 && !(summand.data.length === units && summand.shape.at(-1) === units))
-    throw new ModelFileError(`expected a bias of ${units} numbers, got ${formatShape(summand.shape)}`);
+    throw new ModelFileError(`expects a bias of ${units} numbers, got ${formatShape(summand.shape)}`);
   const bias =
     summand && Float32Array.from({ length: units }, (_, at) => beta * summand.data[summand.data.length === 1 ? 0 : at]);
   return dense(node, value, kernel, bias);
@@ -122,7 +122,7 @@ function matrixProduct(node: NodeReader): Given {
   const value = node.input(0);
   const given = node.input(1);
   if (!isValue(value) || !isConstant(given) || given.shape.length > 2)
-    throw new ModelFileError('expected the product of a value and a constant kernel [in,out], got another one');
+    throw new ModelFileError('expects the product of a value and a constant kernel [in,out], got another one');
   if (given.shape.length === 1) {
     // one number for each row: [in] as [in,1], whose last axis goes away
     const column = { ...given, shape: [given.shape[0], 1] };
@@ -142,7 +142,7 @@ function rowsTimes(node: NodeReader, value: Value, kernel: Constant, bias?: Floa
   // for each pixel, or each of a row of vectors: a convolution of one pixel
   const lengths = lengthsOf(value, node.context.batch);
   if ((length !== 3 && length !== 4) || lengths[length - 1] !== inputs)
-    throw new ModelFileError(`expected values [N,…,${inputs}], got ${formatShape(lengths)}`);
+    throw new ModelFileError(`expects values [N,…,${inputs}], got ${formatShape(lengths)}`);
   const all = Array.from({ length: length - 1 }, (_, at) => at + 1);
   const last = arranged(value, all, node.context);
   const picture =
@@ -164,7 +164,7 @@ function batchNormalization(node: NodeReader): Given {
   const parameters = [1, 2, 3, 4].map((at) => floats(node.constant(at)));
   if (parameters.some(({ length }) => length !== channels))
     throw new ModelFileError(
-      `expected ${channels} numbers for each statistic, got ${parameters.map(({ length }) => length).join(', ')}`,
+      `expects ${channels} numbers for each statistic, got ${parameters.map(({ length }) => length).join(', ')}`,
     );
   const layer = new BatchNormalization({
     name: node.named(),

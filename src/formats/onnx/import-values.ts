@@ -56,7 +56,7 @@ export const valueOf = (tensor: SymbolicTensor, order: readonly number[]): Value
 /** @throws ModelFileError unless the batch is the first axis, as in the input */
 export function checkBatch({ axes }: Value): void {
   if (axes[0] === 0) return;
-  throw new ModelFileError(`expected the batch to stay the first axis, got it at ${axes.indexOf(0)}`);
+  throw new ModelFileError(`expects the batch to stay the first axis, got it at ${axes.indexOf(0)}`);
 }
 
 /**
@@ -72,7 +72,7 @@ export function arranged(value: Value, order: readonly number[], tools: Tools): 
   const own = tensor.shape.flatMap((length, axis) => (length === 1 ? [] : [axis + 1]));
   if (sequence.length !== own.length)
     throw new ModelFileError(
-      `expected axes ${order.join(',')} and others of length 1, got ${formatShape(lengthsOf(value, tools.batch))}`,
+      `expects axes ${order.join(',')} and others of length 1, got ${formatShape(lengthsOf(value, tools.batch))}`,
     );
   let turned = tensor;
   if (sequence.some((axis, at) => axis !== own[at])) {
@@ -96,7 +96,7 @@ export function vectorOf(value: Value, tools: Tools): { tensor: SymbolicTensor; 
   const { tensor, flattened, axes } = value;
   checkBatch(value);
   if (axes.length !== 2)
-    throw new ModelFileError(`expected a vector for each picture, got ${formatShape(lengthsOf(value, tools.batch))}`);
+    throw new ModelFileError(`expects a vector for each picture, got ${formatShape(lengthsOf(value, tools.batch))}`);
   if (!flattened) return { tensor: arranged(value, [1], tools), order: null };
   return { tensor, order: orderOf(flattened) };
 }
@@ -120,7 +120,7 @@ export function reshaped(value: Value, lengths: readonly number[], tools: Tools)
   const before = lengthsOf(value, tools.batch);
   const given = `got ${formatShape(lengths)} of ${formatShape(before)}`;
   if (sizeOf(before) !== sizeOf(lengths)) throw new ModelFileError(`expected as many elements as before, ${given}`);
-  if (lengths[0] !== before[0]) throw new ModelFileError(`expected the batch to stay the first axis, ${given}`);
+  if (lengths[0] !== before[0]) throw new ModelFileError(`expects the batch to stay the first axis, ${given}`);
   const long = value.axes.filter((_, at) => at > 0 && before[at] !== 1);
   const wanted = lengths.slice(1).filter((length) => length !== 1);
   const isSame =

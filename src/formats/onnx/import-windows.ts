@@ -27,7 +27,7 @@ export function windowOf(node: NodeReader, size: Pair, picture: Shape): Window {
   for (const pair of [size, strides, dilation])
     if (!pair.every((side) => Number.isInteger(side) && side >= least && side <= most))
       throw new ModelFileError(
-        `expected windows, strides and dilations from ${least} to ${most}, got ${formatShape(pair)}`,
+        `expects windows, strides and dilations from ${least} to ${most}, got ${formatShape(pair)}`,
       );
   return { size, strides, dilation, padding: paddingOf(node, { size, strides, dilation }, picture) };
 }
@@ -153,7 +153,7 @@ function pad(node: NodeReader): Given {
   const fill = (node.opset < 11 ? node.number('value', 0) : node.scalar(2)) ?? 0;
   const over = axes ?? lengths.map((_, axis) => axis);
   if (listed.length !== 2 * over.length || !listed.every((side) => Number.isInteger(side) && Math.abs(side) <= 4096))
-    throw new ModelFileError(`expected ${2 * over.length} pads of at most 4096, got ${listed.slice(0, 9).join(',')}`);
+    throw new ModelFileError(`expects ${2 * over.length} pads of at most 4096, got ${listed.slice(0, 9).join(',')}`);
   const sides = lengths.map((_, axis): Pair => {
     const at = over.lastIndexOf(axis);
     return at < 0 ? [0, 0] : [listed[at], listed[at + over.length]];
@@ -168,7 +168,7 @@ function pad(node: NodeReader): Given {
       : undefined;
   if (!spatial)
     throw new ModelFileError(
-      `expected to pad rows and columns of a picture, got axes ${moved.join(',')} of ${formatShape(lengths)}`,
+      `expects to pad rows and columns of a picture, got axes ${moved.join(',')} of ${formatShape(lengths)}`,
     );
   const order = [...spatial, spatial[0] === 2 ? 1 : 3];
   let picture = arranged(value, order, node.context);
@@ -188,7 +188,7 @@ function pad(node: NodeReader): Given {
       .flat()
       .some((side) => side > 0)
   ) {
-    if (!Number.isFinite(fill)) throw new ModelFileError(`expected a finite value to pad with, got ${fill}`);
+    if (!Number.isFinite(fill)) throw new ModelFileError(`expects a finite value to pad with, got ${fill}`);
     picture = node.apply(new ZeroPadding2D({ name: node.named(), padding: part(1), value: fill }), picture);
   }
   return valueOf(picture, order);

@@ -18,7 +18,7 @@ export async function loadOnnx(path: string, { size }: Pick<ImportOnnxOptions, '
   const bytes = await readWholeFile(path, MODEL_FILE);
   const locations = externalFilesOf(bytes, path);
   if (locations.length > MOST_FILES)
-    throw new ModelFileError(`${path}: expected weights in at most ${MOST_FILES} files, got ${locations.length}`);
+    throw new ModelFileError(`${path}: expects weights in at most ${MOST_FILES} files, got ${locations.length}`);
   const files = new Map<string, Uint8Array>();
   for (const location of locations) files.set(location, await readBeside(path, location));
   return importOnnx(bytes, { name: path, files, ...(size && { size }) });
@@ -29,7 +29,7 @@ async function readBeside(path: string, location: string): Promise<Uint8Array> {
   const folder = dirname(resolve(path));
   const file = resolve(folder, location);
   const refuse = (): never => {
-    throw new ModelFileError(`${path}: expected weights in files within the model's folder, got '${location}'`);
+    throw new ModelFileError(`${path}: expects weights in files within the model's folder, got '${location}'`);
   };
   const isWithin = (parent: string, child: string): boolean => {
     const way = relative(parent, child);

@@ -87,7 +87,7 @@ function outputOf(model: Model, { classNames }: ModelInfo): OnnxValue {
   if (!single && ending !== 'softmax') return { name: 'output', type: 'float', shape, description: '' };
   if (classNames.length !== Math.max(2, units))
     throw new UsageError(
-      `export: expected as many class names as the model tells apart, ${Math.max(2, units)}, got ${classNames.length}`,
+      `export: expects as many class names as the model tells apart, ${Math.max(2, units)}, got ${classNames.length}`,
     );
   return single
     ? { name: 'probability', type: 'float', shape, description: `probability of class '${classNames[1]}'` }

@@ -5,9 +5,9 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
-import { sizeOf } from '../../tensor/shape.js';
+import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { BUSY_THREADS, partialSums, sumVariants } from '../shared/partial-sums.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { floats, sumSlicesCall } from '../shared/wasm-parts.js';
 import { anyShape, between, floats as randomFloats, type RegistryEntry } from '../shared/samples.js';
@@ -36,6 +36,13 @@ ${ENTRY}
   sums[index] = sum;
 }`;
 
+function slicesOf(x: Shape) {
+  const channels = x.at(-1)!;
+  const rows = sizeOf(x) / channels;
+  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / BUSY_THREADS));
+  return { channels, rows, rowsOfSlice, slices: Math.max(1, Math.ceil(rows / rowsOfSlice)) };
+}
+
 /** x [..., C] → sums [C] */
 export const columnSumsKernel = defineKernel<null>({
   name: 'columnSums',
@@ -48,11 +55,12 @@ export const columnSumsKernel = defineKernel<null>({
     }
     for (let channel = 0; channel < channels; channel++) sums[channel] = totals[channel]!;
   },
-  wgsl({ inputs: [x] }) {
-    const channels = x.at(-1)!;
-    const rows = sizeOf(x) / channels;
-    const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / BUSY_THREADS));
-    const slices = Math.max(1, Math.ceil(rows / rowsOfSlice));
+  variants({ inputs: [x] }, _, target) {
+    const { channels, slices } = slicesOf(x);
+    return sumVariants(target, channels, slices);
+  },
+  wgsl({ inputs: [x] }, _, { variant }) {
+    const { channels, rows, rowsOfSlice, slices } = slicesOf(x);
     const threads = slices * channels;
     return {
       scratch: slices > 1 ? [threads * 4] : [],
@@ -62,7 +70,7 @@ export const columnSumsKernel = defineKernel<null>({
           CHANNELS: channels,
           ROWS_OF_SLICE: rowsOfSlice,
         }),
-        ...(partials ? [partialSums(partials, sums, channels, slices)] : []),
+        ...(partials ? [partialSums(partials, sums, channels, slices, { variant })] : []),
       ],
     };
   },

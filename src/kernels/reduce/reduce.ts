@@ -11,7 +11,7 @@ import { split } from '../../tensor/cpu/parts.js';
 import { alongAxes, axisRanges, type AxisRange } from './axes.js';
 import { floats as floatBytes, sumSlicesCall } from '../shared/wasm-parts.js';
 import { reshape } from '../move/reshape.js';
-import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { BUSY_THREADS, partialSums, sumVariants } from '../shared/partial-sums.js';
 import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface SumAttributes extends AxisRange {
@@ -41,6 +41,13 @@ ${ENTRY}
   sums[index] = SCALE * sum;
 }`;
 
+function slicesOf(x: Shape, axes: AxisRange) {
+  const { outer, length, inner } = alongAxes(x, axes);
+  const lines = outer * inner;
+  const lengthOfSlice = Math.max(64, Math.ceil(length / 256), Math.ceil((length * lines) / BUSY_THREADS));
+  return { length, inner, lines, lengthOfSlice, slices: Math.max(1, Math.ceil(length / lengthOfSlice)) };
+}
+
 /** x [outer, length, inner] → sums [outer, inner] */
 export const axisSum = defineKernel<SumAttributes>({
   name: 'axisSum',
@@ -54,11 +61,12 @@ export const axisSum = defineKernel<SumAttributes>({
       sums[line] = scale * total;
     }
   },
-  wgsl({ inputs: [x] }, { scale, ...axes }) {
-    const { outer, length, inner } = alongAxes(x, axes);
-    const lines = outer * inner;
-    const lengthOfSlice = Math.max(64, Math.ceil(length / 256), Math.ceil((length * lines) / BUSY_THREADS));
-    const slices = Math.max(1, Math.ceil(length / lengthOfSlice));
+  variants({ inputs: [x] }, axes, target) {
+    const { lines, slices } = slicesOf(x, axes);
+    return sumVariants(target, lines, slices);
+  },
+  wgsl({ inputs: [x] }, { scale, ...axes }, { variant }) {
+    const { length, inner, lines, lengthOfSlice, slices } = slicesOf(x, axes);
     return {
       scratch: slices > 1 ? [slices * lines * 4] : [],
       steps: ({ inputs, outputs: [sums] }, [partials]) => [
@@ -69,7 +77,7 @@ export const axisSum = defineKernel<SumAttributes>({
           LENGTH_OF_SLICE: lengthOfSlice,
           SCALE: scale,
         }),
-        ...(partials ? [partialSums(partials, sums, lines, slices)] : []),
+        ...(partials ? [partialSums(partials, sums, lines, slices, { variant })] : []),
       ],
     };
   },

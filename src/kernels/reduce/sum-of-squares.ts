@@ -4,10 +4,10 @@ import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import { splitElements } from '../../tensor/cpu/parts.js';
-import { sizeOf } from '../../tensor/shape.js';
+import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { floats as floatBytes, sumSlicesCall } from '../shared/wasm-parts.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { partialSums } from '../shared/partial-sums.js';
+import { partialSums, sumVariants } from '../shared/partial-sums.js';
 import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface ScaleAttributes {
@@ -26,6 +26,12 @@ ${ENTRY}
   sums[index] = SCALE * sum;
 }`;
 
+function slicesOf(x: Shape) {
+  const size = sizeOf(x);
+  const sizeOfSlice = Math.max(64, Math.ceil(size / 1024));
+  return { size, sizeOfSlice, slices: Math.ceil(size / sizeOfSlice) };
+}
+
 /** x → scale · Σ x², a scalar */
 export const sumOfSquaresKernel = defineKernel<ScaleAttributes>({
   name: 'sumOfSquares',
@@ -35,10 +41,9 @@ export const sumOfSquaresKernel = defineKernel<ScaleAttributes>({
     for (let i = 0; i < x.length; i++) total += x[i] * x[i];
     sum[0] = scale * total;
   },
-  wgsl({ inputs: [x] }, { scale }) {
-    const size = sizeOf(x);
-    const sizeOfSlice = Math.max(64, Math.ceil(size / 1024));
-    const slices = Math.ceil(size / sizeOfSlice);
+  variants: ({ inputs: [x] }, _, target) => sumVariants(target, 1, slicesOf(x).slices),
+  wgsl({ inputs: [x] }, { scale }, { variant }) {
+    const { size, sizeOfSlice, slices } = slicesOf(x);
     return {
       scratch: slices > 1 ? [slices * 4] : [],
       steps: ({ inputs, outputs: [sum] }, [partials]) => [
@@ -47,7 +52,7 @@ export const sumOfSquaresKernel = defineKernel<ScaleAttributes>({
           SIZE_OF_SLICE: sizeOfSlice,
           SCALE: scale,
         }),
-        ...(partials ? [partialSums(partials, sum, 1, slices)] : []),
+        ...(partials ? [partialSums(partials, sum, 1, slices, { variant })] : []),
       ],
     };
   },

@@ -2,7 +2,14 @@
  * The second stage of WebGPU's two-stage sums: output[i] = activation(Σ_s partial[s][i] + bias[i mod C]). The first
  * stage gives each of many threads a slice; adding the slices in their order keeps the result the same on every run.
  */
-import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import {
+  type BufferView,
+  type Dispatch,
+  dispatchThreads,
+  ENTRY,
+  type KernelTarget,
+  WORKGROUP,
+} from '../../tensor/kernel.js';
 import { activate, type FusedActivation } from './fused-activation.js';
 
 /** What else happens to the sums. */
@@ -14,9 +21,62 @@ export interface SumOptions {
   /** Where elements of a slice beyond the output go: a second output. */
   readonly rest?: BufferView;
   readonly restSize?: number;
+  /** One of `sumVariants`. */
+  readonly variant?: string | undefined;
 }
 
-const partialSumsShader = (bias: boolean, rest: boolean, activation: FusedActivation): string => /* wgsl */ `
+/** A thread for each output, which adds all of its slices. */
+const BY_THREADS = {
+  enable: '',
+  opening: ENTRY,
+  sum: /* wgsl */ `
+  var sum = 0.0;
+  for (var slice = 0u; slice < SLICES; slice++) { sum += partials[slice * OUTPUTS + index]; }`,
+};
+
+/**
+ * A workgroup for each output: its threads share the slices, then their sums are added within subgroups by a tree of fixed
+ * shape, and those of the subgroups in their order. How threads are numbered within subgroups is the driver's business; so
+ * each subgroup leaves its sum at the place of its first thread, the others leave 0.
+ */
+const BY_SUBGROUPS = {
+  enable: 'enable subgroups;',
+  opening: /* wgsl */ `
+var<workgroup> sums: array<f32, ${WORKGROUP}>;
+@compute @workgroup_size(${WORKGROUP})
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+  @builtin(subgroup_invocation_id) lane: u32,
+  @builtin(subgroup_size) lanes: u32,
+) {
+  let index = group.y * groups.x + group.x;
+  if (index >= OUTPUTS) { return; }
+`,
+  sum: /* wgsl */ `
+  var sum = 0.0;
+  for (var slice = thread; slice < SLICES; slice += ${WORKGROUP}u) { sum += partials[slice * OUTPUTS + index]; }
+  for (var step = 1u; step < lanes; step *= 2u) { sum += subgroupShuffleXor(sum, step); }
+  sums[thread] = select(0.0, sum, lane == 0u);
+  workgroupBarrier();
+  if (thread > 0u) { return; }
+  for (var i = 1u; i < ${WORKGROUP}u; i++) { sum += sums[i]; }`,
+};
+
+/** Fewer slices are added by one thread in no time; more outputs keep a GPU busy with a thread for each. */
+const [MANY_SLICES, FEW_OUTPUTS] = [16, 4096];
+
+/** In which ways `size` sums of so many slices can be added up on a target: the first runs everywhere. */
+export const sumVariants = ({ features }: KernelTarget, size: number, slices: number): readonly string[] =>
+  features.has('subgroups') && slices >= MANY_SLICES && size <= FEW_OUTPUTS ? ['threads', 'subgroups'] : [];
+
+const partialSumsShader = (
+  { enable, opening, sum }: typeof BY_THREADS,
+  bias: boolean,
+  rest: boolean,
+  activation: FusedActivation,
+): string => /* wgsl */ `${enable}
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> output: array<f32>;
 ${bias ? '@group(0) @binding(2) var<storage, read> bias: array<f32>;' : ''}
@@ -24,9 +84,8 @@ ${rest ? `@group(0) @binding(${bias ? 3 : 2}) var<storage, read_write> rest: arr
 override SLICES: u32;
 override CHANNELS: u32;
 override SIZE: u32;
-${ENTRY}
-  var sum = 0.0;
-  for (var slice = 0u; slice < SLICES; slice++) { sum += partials[slice * THREADS + index]; }
+override OUTPUTS: u32;
+${opening}${sum}
   ${rest ? 'if (index >= SIZE) { rest[index - SIZE] = sum; return; }' : ''}
   ${bias ? 'sum += bias[index % CHANNELS];' : ''}
   output[index] = ${activate(activation, 'sum')};
@@ -38,13 +97,15 @@ export function partialSums(
   output: BufferView,
   size: number,
   slices: number,
-  { bias, channels = 1, activation = 'linear', rest, restSize = 0 }: SumOptions = {},
+  { bias, channels = 1, activation = 'linear', rest, restSize = 0, variant }: SumOptions = {},
 ): Dispatch {
+  const outputs = size + restSize;
+  const form = variant === 'subgroups' ? BY_SUBGROUPS : BY_THREADS;
   return dispatchThreads(
-    partialSumsShader(bias !== undefined, rest !== undefined, activation),
-    size + restSize,
+    partialSumsShader(form, bias !== undefined, rest !== undefined, activation),
+    variant === 'subgroups' ? WORKGROUP * outputs : outputs,
     [partials, output, ...(bias ? [bias] : []), ...(rest ? [rest] : [])],
-    { SLICES: slices, CHANNELS: channels, SIZE: size },
+    { SLICES: slices, CHANNELS: channels, SIZE: size, OUTPUTS: outputs },
   );
 }
 

@@ -31,6 +31,8 @@ export interface WebGpuDeviceOptions {
   autotune?: boolean;
   /** True: kernels may round to half precision where the adapter has it, for speed. Default false. */
   halfPrecision?: boolean;
+  /** True: kernels may add across subgroups where the adapter has them. Default false: so far that ran on software adapters only. */
+  subgroups?: boolean;
 }
 
 /** WebGPU's flag values; Node has no global `GPUBufferUsage` and its kin. */
@@ -78,14 +80,18 @@ export class WebGpuDevice extends Device {
       throw new UsageError(
         'WebGpuDevice: expects to be opened by WebGpuDevice.open() or openDevice(), got new WebGpuDevice()',
       );
-    const { kernelChoices = {}, autotune = adapter.kind === 'hardware', halfPrecision = false } = options;
+    const {
+      kernelChoices = {},
+      autotune = adapter.kind === 'hardware',
+      halfPrecision = false,
+      subgroups = false,
+    } = options;
     for (const [key, variant] of Object.entries(kernelChoices)) this.kernelChoices.set(key, variant);
     this.#autotune = autotune;
     const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = device.limits;
+    const asked: Record<OptionalFeature, boolean> = { 'shader-f16': halfPrecision, subgroups };
     this.#target = {
-      features: new Set(
-        OPTIONAL_FEATURES.filter((name) => device.features.has(name) && (halfPrecision || name !== 'shader-f16')),
-      ),
+      features: new Set(OPTIONAL_FEATURES.filter((name) => device.features.has(name) && asked[name])),
       limits: { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize },
     };
     this.adapter = adapter;
@@ -229,7 +235,7 @@ export class WebGpuDevice extends Device {
     const { kernel, inputs, outputs, shapes, attributes } = call;
     if (variant !== null && !this.variantsOf(call).includes(variant)) {
       throw new UsageError(
-        `webgpu: kernelChoices: expected one of ${this.variantsOf(call).join(', ') || 'no variants'} for ${choiceKey(call)}, ` +
+        `webgpu: kernelChoices: expects one of ${this.variantsOf(call).join(', ') || 'no variants'} for ${choiceKey(call)}, ` +
           `got '${variant}'; give the choices of a run on such an adapter, or none`,
       );
     }

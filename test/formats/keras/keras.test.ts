@@ -125,26 +125,26 @@ describe('what is refused, and how', () => {
     [
       'a picture without a fixed size',
       set(0, { batch_input_shape: [null, null, null, 3] }),
-      /expected an input of fixed shape, .* got \[null,null,null,3\]/,
+      /expects an input of fixed shape, .* got \[null,null,null,3\]/,
     ],
     [
       'no input shape',
       ({ config }) => void delete config[0].config['batch_input_shape'],
-      /expected the shape of the model's input/,
+      /expects the shape of the model's input/,
     ],
     ['integers', set(0, { dtype: 'int8' }), /'conv2d_3': dtype expects floats, got "int8"/],
     ['another width', set(5, { units: 9 }), /layer 'dense_3': dense_3.kernel expects \[36,9\], got \[36,8\]/],
     [
       'a layer too few',
       ({ config }) => void config.pop(),
-      /expected weights of 4 layers \(conv2d_3, .*\), got those of 5/,
+      /expects weights of 4 layers \(conv2d_3, .*\), got those of 5/,
     ],
     ['a layer that cannot follow', ({ config }) => void config.splice(4, 1), /dense_3/],
-    ['no layers', (json) => void (json.config = []), /expected at least one layer, got \[\]/],
+    ['no layers', (json) => void (json.config = []), /expects at least one layer, got \[\]/],
     [
       'another kind of model',
       (json) => void (json.class_name = 'Tree'),
-      /expected a Sequential or Functional model, got "Tree"/,
+      /expects a Sequential or Functional model, got "Tree"/,
     ],
   ])('%s', async (_, change, message) => {
     await expect(changed(change)).rejects.toThrow(ModelFileError);
@@ -160,7 +160,7 @@ describe('what is refused, and how', () => {
   test('files that are none, or not enough', async () => {
     await expect(importKeras([fixture('keras2.h5')])).rejects.toThrow(/got weights only; give its architecture/);
     await expect(importKeras([fixture('keras2.json')])).rejects.toThrow(
-      /expected a .keras archive, .* got keras2.json \(JSON\)/,
+      /expects a .keras archive, .* got keras2.json \(JSON\)/,
     );
     await expect(importKeras([fixture('keras2.json'), fixture('dense.keras')])).rejects.toThrow(
       /dense.keras \(an archive\)/,
@@ -328,7 +328,7 @@ describe('the command line', () => {
     expect(missing).toMatchObject({ code: 4 });
     const three = await beltnet(['import', ...authors, '-o', out, '--classes', 'a,b,c'], { cwd: folder });
     expect(three.code).toBe(2);
-    expect(three.stderr).toMatch(/--classes: expected 2 names, as many as the model tells apart, got 3/);
+    expect(three.stderr).toMatch(/--classes: expects 2 names, as many as the model tells apart, got 3/);
   });
 
   test('export writes what import reads', async () => {

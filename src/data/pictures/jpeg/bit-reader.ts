@@ -90,7 +90,7 @@ export class BitReader {
     if (this.#file[at] !== expected) {
       const received = `ff${this.#file[at].toString(16).padStart(2, '0')}`;
       throw new DamagedPicture(
-        `expected the restart marker ff${expected.toString(16)} at byte ${marker}, received ${received}`,
+        `expects the restart marker ff${expected.toString(16)} at byte ${marker}, got ${received}`,
       );
     }
     this.#interval++;

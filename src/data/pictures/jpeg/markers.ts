@@ -41,7 +41,7 @@ const otherFrames: Record<number, string> = {
 export function checkIgnored(marker: number, start: number): void {
   if (marker in otherFrames) {
     throw new DamagedPicture(
-      `expected a baseline or progressive JPEG, received one that is ${otherFrames[marker]}`,
+      `expects a baseline or progressive JPEG, got one that is ${otherFrames[marker]}`,
       'save it again with another program',
     );
   }

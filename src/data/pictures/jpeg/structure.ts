@@ -203,13 +203,13 @@ class StructureReader {
     if (segment.length < 6 || segment.length !== 6 + 3 * segment[5]) throw wrongLength('frame header');
     const [precision, height, width, count] = [segment[0], uint16(segment, 1), uint16(segment, 3), segment[5]];
     if (precision !== 8) {
-      throw new DamagedPicture(`expected 8 bits a sample, received ${precision}`, 'save it with 8 bits');
+      throw new DamagedPicture(`expects 8 bits a sample, got ${precision}`, 'save it with 8 bits');
     }
     if (count !== 1 && count !== 3 && count !== 4) {
-      throw new DamagedPicture(`expected 1, 3 or 4 colour channels, received ${count}`);
+      throw new DamagedPicture(`expects 1, 3 or 4 colour channels, got ${count}`);
     }
     if (Math.max(width, height) > LONGEST_SIDE) {
-      throw new DamagedPicture(`expected sides of at most ${LONGEST_SIDE} pixels, received ${width}×${height}`);
+      throw new DamagedPicture(`expects sides of at most ${LONGEST_SIDE} pixels, got ${width}×${height}`);
     }
     this.#checkSize({ width, height });
     const parameters = Array.from({ length: count }, (_, index) => segment.subarray(6 + 3 * index, 9 + 3 * index));
@@ -363,7 +363,7 @@ function isOneScan(frame: Frame, first: ScanHeader): boolean {
 function checkSampling(factor: number, most: number): void {
   if (factor >= 1 && most <= 4 && most % factor === 0) return;
   throw new DamagedPicture(
-    `expected sampling factors from 1 to 4 that divide each other, received ${factor} beside ${most}`,
+    `expects sampling factors from 1 to 4 that divide each other, got ${factor} beside ${most}`,
     'save it again with another program',
   );
 }

@@ -64,7 +64,7 @@ export function readStructure(bytes: Uint8Array, checkHeader: (header: Header) =
     }
     const data = bytes.subarray(position + 8, end);
     if (header === null) {
-      if (type !== 'IHDR') throw new DamagedPicture(`expected the chunk IHDR first, received ${type}`);
+      if (type !== 'IHDR') throw new DamagedPicture(`expects the chunk IHDR first, got ${type}`);
       header = readHeader(data);
       checkHeader(header);
     } else if (type === 'PLTE') {
@@ -94,7 +94,7 @@ export function readStructure(bytes: Uint8Array, checkHeader: (header: Header) =
 function checkPalette(palette: Uint8Array | null): void {
   if (palette === null) throw new DamagedPicture('its palette is missing');
   if (palette.length === 0 || palette.length % 3 !== 0 || palette.length > 768) {
-    throw new DamagedPicture(`its palette has ${palette.length} bytes; expected 3 for each of 1 to 256 colours`);
+    throw new DamagedPicture(`expects a palette of 3 bytes for each of 1 to 256 colours, got ${palette.length}`);
   }
 }
 
@@ -104,12 +104,12 @@ const truncated = (bytes: Uint8Array): DamagedPicture =>
   new DamagedPicture(`the file ends too early, after ${bytes.length} bytes`);
 
 function readHeader(data: Uint8Array): Header {
-  if (data.length !== 13) throw new DamagedPicture(`its header has ${data.length} bytes, expected 13`);
+  if (data.length !== 13) throw new DamagedPicture(`expects a header of 13 bytes, got ${data.length}`);
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   const [depth, colorType, compression, filter, interlace] = data.subarray(8);
   if (Math.max(width, height) > LONGEST_SIDE) {
-    throw new DamagedPicture(`expected sides of at most ${LONGEST_SIDE} pixels, received ${width}×${height}`);
+    throw new DamagedPicture(`expects sides of at most ${LONGEST_SIDE} pixels, got ${width}×${height}`);
   }
   if (!depths[colorType]?.includes(depth)) {
     throw new DamagedPicture(`its header names colour type ${colorType} with ${depth} bits, which does not exist`);
