@@ -13,7 +13,7 @@ import { relu } from '../../src/kernels/activation/relu.js';
 import { CpuDevice } from '../../src/tensor/cpu/cpu-device.js';
 import type { Device } from '../../src/tensor/device.js';
 import { addKernel } from '../../src/tensor/elementwise.js';
-import { defineKernel, type Kernel } from '../../src/tensor/kernel.js';
+import { defineKernel, planThreads, type Kernel } from '../../src/tensor/kernel.js';
 import { chooseDevice } from '../../src/tensor/open-device.js';
 import { emptyTensor, launch, tensor, zeros, type Tensor } from '../../src/tensor/tensor.js';
 import { WebGpuDevice } from '../../src/tensor/webgpu/webgpu-device.js';
@@ -163,6 +163,34 @@ describe.each(['webgpu', 'cpu'] as const)('%s device', (kind) => {
     const other = await openTestDevice(kind);
     expect(() => add(zeros(device, [2]), zeros(other, [2]))).toThrow('add: all inputs must be on one device');
     other.destroy();
+  });
+});
+
+describe('calls of WebAssembly functions', () => {
+  /** x → x², or what a slip in the list of arguments would make of it. */
+  const square = (name: string, extra: readonly number[]) =>
+    defineKernel<null>({
+      name: 'slip',
+      outputs: () => [{ shape: [], dtype: 'float32' }],
+      twin: () => {},
+      wgsl: () => planThreads('', 1),
+      wasm: () => ({
+        steps: ({ inputs: [x], outputs: [y] }) => [{ function: name, parts: 1, arguments: [x, y, 3, 64, ...extra] }],
+      }),
+    });
+
+  test('have as many arguments as the function: WebAssembly itself would not say', async () => {
+    const device = await openTestDevice('cpu');
+    const x = tensor(device, [1, 2, 3]);
+    const [sum] = launch(square('sumOfSquares', [1]), [x], null);
+    expect(await sum.read()).toEqual(Float32Array.of(14));
+    const wrong = /^cpu: slip: the WebAssembly function 'sumOfSquares' expects 6 arguments with the part, got /;
+    expect(() => launch(square('sumOfSquares', []), [x], null)).toThrow(wrong);
+    expect(() => launch(square('sumOfSquares', [1, 1]), [x], null)).toThrow(wrong);
+    expect(() => launch(square('sumOfCubes', [1]), [x], null)).toThrow(
+      /^cpu: slip calls 'sumOfCubes', which the WebAssembly module lacks/,
+    );
+    device.destroy();
   });
 });
 

@@ -42,6 +42,7 @@ const BY_THREADS = {
 const BY_SUBGROUPS = {
   enable: 'enable subgroups;',
   opening: /* wgsl */ `
+override THREADS: u32;
 var<workgroup> sums: array<f32, ${WORKGROUP}>;
 @compute @workgroup_size(${WORKGROUP})
 fn main(
@@ -52,7 +53,7 @@ fn main(
   @builtin(subgroup_size) lanes: u32,
 ) {
   let index = group.y * groups.x + group.x;
-  if (index >= OUTPUTS) { return; }
+  if (index * ${WORKGROUP}u >= THREADS) { return; }
 `,
   sum: /* wgsl */ `
   var sum = 0.0;

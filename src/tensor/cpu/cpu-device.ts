@@ -7,7 +7,7 @@ import { functionNames, startWebThread, ThreadTeam, type NumberedCall, type Star
 import { alignUp, type RangeBuffer as CpuBuffer, RangePool } from '../memory-pool.js';
 import { Device, type DeviceDescription, type Launch } from '../device.js';
 import { FunctionLibrary, type WasmFunction } from './function-library.js';
-import type { BufferView, GeneratedFunction, KernelCall, Numbers } from '../kernel.js';
+import type { BufferView, GeneratedFunction, KernelCall, Numbers, WasmCall } from '../kernel.js';
 import { wasmBinaries } from './wasm.generated.js';
 
 /** A kernel as calls into the module, or as its twin, which only the opening thread can run. */
@@ -166,7 +166,7 @@ export class CpuDevice extends Device {
         { inputs: inputs.map(address), outputs: outputs.map(address) },
         (plan.scratch ?? []).map((bytes) => address(scratch(bytes))),
       );
-      return { calls: calls.map((call) => ({ ...call, function: this.#indexOf(kernel.name, call.function) })) };
+      return { calls: calls.map((call) => this.#numbered(kernel.name, call)) };
     }
     return {
       // Arrays are made at each run: a growing memory replaces its buffer.
@@ -187,6 +187,18 @@ export class CpuDevice extends Device {
     const TypedArray = view.dtype === 'float32' ? Float32Array : view.dtype === 'uint32' ? Uint32Array : Uint8Array;
     return new TypedArray(this.#memory.buffer, address(view), view.bytes / TypedArray.BYTES_PER_ELEMENT);
   };
+
+  /** WebAssembly takes missing arguments for 0 and leaves surplus ones out, so that they are counted here, once for each launch. */
+  #numbered(kernel: string, call: WasmCall): NumberedCall {
+    const index = this.#indexOf(kernel, call.function);
+    const [expected, got] = [this.#functions[index].length, 1 + call.arguments.length];
+    if (expected !== got)
+      throw new DeviceError(
+        `cpu: ${kernel}: the WebAssembly function '${typeof call.function === 'string' ? call.function : 'run'}' expects ${expected} arguments ` +
+          `with the part, got ${got}`,
+      );
+    return { ...call, function: index };
+  }
 
   #indexOf(kernel: string, name: string | GeneratedFunction): number {
     const known = this.#functionIndices.get(name);

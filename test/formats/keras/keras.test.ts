@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { ModelFileError } from '../../../src/errors.js';
 import { unzip, zip } from '../../../src/data/sources/zip.js';
 import { exportKeras, importKeras, type KerasFile } from '../../../src/formats/keras/keras.js';
@@ -31,6 +31,17 @@ function branches(): Model {
   const z = new GlobalAveragePooling2D().apply(y);
   return new Model({ inputs: x, outputs: new Dense(2, { activation: 'softmax' }).apply(z) });
 }
+
+test('equal models are equal bytes, whatever the clock says', async () => {
+  const bytes = await exportKeras(branches());
+  vi.useFakeTimers({ now: new Date(2031, 5, 1), toFake: ['Date'] });
+  try {
+    expect(await exportKeras(branches())).toEqual(bytes);
+    expect(new Date().getFullYear()).toBe(2031); // the clock of others is as it was
+  } finally {
+    vi.useRealTimers();
+  }
+});
 
 describe('round trips', () => {
   test.each(['plain', 'many', 'dense', 'rescaled', 'mission', 'graph', 'nested', 'trained'])('%s', async (name) => {
