@@ -49,9 +49,18 @@ export const command = defineCommand({
 
       const { pictures, loss, accuracy, classes, alert, unjudged, unknown, faults, evidence } = evaluation;
       output.emit({
-        ...{ model: name, data: dataset.name, part, ...(split !== undefined && { split, seed }), difficulty },
+        model: name,
+        data: dataset.name,
+        part,
+        ...(split !== undefined && { split, seed }),
+        difficulty,
         ...(inTraining !== null && { inTraining }),
-        ...{ pictures, ...(loss !== null && { loss }), accuracy, classes, alert, evidence },
+        pictures,
+        ...(loss !== null && { loss }),
+        accuracy,
+        classes,
+        alert,
+        evidence,
         ...(calibration && { calibration }),
         ...(unjudged.length > 0 && { unjudged: unjudged.map(({ file, error }) => ({ file, error: error.message })) }),
         ...(unknown !== undefined && { unknown }),
@@ -139,7 +148,9 @@ function evaluationLines(evaluation: Evaluation, names: readonly string[]): stri
     ...table([
       ['class', 'correct', 'of', 'precision', 'recall', 'F1', 'ROC-AUC', 'avg. precision'],
       ...Object.entries(classes).map(([name, { correct, pictures: of, precision, recall, f1 }]) => [
-        ...[name, correct, of],
+        name,
+        correct,
+        of,
         ...[precision, recall, f1].map((value) => value.toFixed(4)),
         ...[evidence?.areas[name].rocAuc, evidence?.areas[name].averagePrecision].map((value) => area(value ?? null)),
       ]),

@@ -55,7 +55,9 @@ export const command = defineCommand({
       const groups: SheetGroup[] = [];
       let done = 0;
       await explainPaths(classifier, paths, {
-        ...{ layers, className: options.class, withOcclusion: options.check },
+        layers,
+        className: options.class,
+        withOcclusion: options.check,
         onResult: async (result, total) => {
           done++;
           if ('error' in result) {

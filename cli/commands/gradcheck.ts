@@ -75,8 +75,12 @@ function report(results: readonly CheckResult[]): string[] {
     results
       .filter((result) => result.kind === kind)
       .map((result) => [
-        ...[result.name, written(result.forward), Object.values(result.gradients).map(written).join(' ') || '-'],
-        ...[result.difference === null ? '-' : written(result.difference), written(result.tolerance), verdict(result)],
+        result.name,
+        written(result.forward),
+        Object.values(result.gradients).map(written).join(' ') || '-',
+        result.difference === null ? '-' : written(result.difference),
+        written(result.tolerance),
+        verdict(result),
       ]);
   const header = ['forward', 'gradient of each input', 'rule', 'tolerance', 'verdict'];
   const [ops, kernels, network] = [rows('op'), rows('kernel'), results.filter(({ kind }) => kind === 'network')];
@@ -98,7 +102,9 @@ function report(results: readonly CheckResult[]): string[] {
         ['network', 'error', 'tolerance', 'verdict'],
         ['loss', written(result.forward), written(result.tolerance), verdict(result)],
         ...Object.entries(result.gradients).map(([name, error]) => [
-          ...[`gradient of ${name}`, written(error), written(result.tolerance)],
+          `gradient of ${name}`,
+          written(error),
+          written(result.tolerance),
           error <= result.tolerance ? 'ok' : 'FAILED',
         ]),
       ]),

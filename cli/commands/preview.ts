@@ -51,7 +51,10 @@ export const command = defineCommand({
     const bytes = new Uint8Array(Buffer.concat(pictures.map(({ data }) => data)));
     const set = { name: directory, pictures: bytes, pictureShape: [size.height, size.width, 3] as const };
     const flow = new DataFlow(set, {
-      ...{ batchSize: pictures.length, shuffle: false, seed, difficulty },
+      batchSize: pictures.length,
+      shuffle: false,
+      seed,
+      difficulty,
       augmentation: augmentationOf(options),
     });
     const device = await (await chooseDevice('cpu')).open();
@@ -61,7 +64,8 @@ export const command = defineCommand({
 
     const length = size.width * size.height * 3;
     const version = (values: Float32Array, index: number): Picture => ({
-      ...{ width: size.width, height: size.height },
+      width: size.width,
+      height: size.height,
       data: Uint8Array.from(values.subarray(index * length, (index + 1) * length), (value) =>
         Math.min(Math.max(Math.round(value), 0), 255),
       ),

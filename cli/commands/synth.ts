@@ -25,7 +25,9 @@ export const command = defineCommand({
       async (signal) => {
         try {
           return await synthesize(directory, {
-            ...{ count: options.count, seed: options.seed, ...options.size },
+            count: options.count,
+            seed: options.seed,
+            ...options.size,
             onProgress: (done, total) => showProgress(() => `Making pictures ${done}/${total}`),
             signal,
           });

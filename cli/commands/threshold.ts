@@ -72,9 +72,18 @@ export const command = defineCommand({
           knownSections: KNOWN_SECTIONS,
         });
       output.emit({
-        ...{ model: name, data: dataset.name, part, class: className, criterion, reason: reasonOf(criterion) },
+        model: name,
+        data: dataset.name,
+        part,
+        class: className,
+        criterion,
+        reason: reasonOf(criterion),
         ...(inTraining !== null && { inTraining }),
-        ...{ before, ...choice, written: target, skipped: dataset.skipped, device: facts },
+        before,
+        ...choice,
+        written: target,
+        skipped: dataset.skipped,
+        device: facts,
       });
       for (const line of [
         `Data: ${data}`,
@@ -138,7 +147,10 @@ function choiceLines(
     name: string,
     { threshold: at, missRate, falseAlarmRate, cost }: ThresholdPoint,
   ): (string | number)[] => [
-    ...[name, at, percent(missRate), percent(falseAlarmRate)],
+    name,
+    at,
+    percent(missRate),
+    percent(falseAlarmRate),
     ...(cost === null ? [] : [cost.toPrecision(4)]),
   ];
   const hasCost = expected.cost !== null;

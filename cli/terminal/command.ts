@@ -65,7 +65,11 @@ export const choice = <const Word extends string>(
   description: string,
   choices: readonly Word[],
 ): Flag<Word> => ({
-  ...{ argument, description, choices, default: choices[0], written: choices[0] },
+  argument,
+  description,
+  choices,
+  default: choices[0],
+  written: choices[0],
   parser: (option) => oneOf(option, choices),
 });
 

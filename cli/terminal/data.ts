@@ -73,7 +73,9 @@ export function noteSkipped(datasets: readonly Dataset[]): void {
 export function describeSet(dataset: Dataset): object {
   const classes = classCounts(dataset).map((pictures, index) => [dataset.classNames[index], pictures] as const);
   return {
-    ...{ directory: dataset.name, pictures: dataset.labels.length, classes: Object.fromEntries(classes) },
+    directory: dataset.name,
+    pictures: dataset.labels.length,
+    classes: Object.fromEntries(classes),
     skipped: dataset.skipped,
   };
 }

@@ -90,7 +90,10 @@ export async function judgeFolder(
       `note: ${count(leftOut, 'picture')} of ${files.name} trained the model and ${leftOut === 1 ? 'is' : 'are'} left out`,
     );
   const evaluation = await evaluateClassifier(classifier, dataset, {
-    ...{ batchSize, seed, difficulty, pixels },
+    batchSize,
+    seed,
+    difficulty,
+    pixels,
     groups: groupOf ? dataset.files.map((file) => groupOf.get(file) ?? file) : undefined,
   });
   const data = inWords(chosen, options, leftOut, inTraining ?? 0);

@@ -18,11 +18,11 @@ export function profileLines({ kernels, peak }: StepProfile, batch: number): str
       .join(' · ');
     const works = operations !== null && milliseconds > 0;
     return [
-      ...[
-        kernel + (isTwin ? ' (plain TypeScript: slow)' : variant === null ? '' : ` (${variant})`),
-        shapes.length > 34 ? `${shapes.slice(0, 33)}…` : shapes,
-      ],
-      ...[String(launches), milliseconds.toFixed(3), percent(milliseconds / total)],
+      kernel + (isTwin ? ' (plain TypeScript: slow)' : variant === null ? '' : ` (${variant})`),
+      shapes.length > 34 ? `${shapes.slice(0, 33)}…` : shapes,
+      String(launches),
+      milliseconds.toFixed(3),
+      percent(milliseconds / total),
       ...(works
         ? [(perSecond(operations) / 1e9).toFixed(1), percent(perSecond(operations) / peak.operationsPerSecond)]
         : ['', '']),

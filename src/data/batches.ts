@@ -122,7 +122,10 @@ export class DataFlow {
     const { profile, fillMode = 'nearest', cval = 0, channelShiftRange = 0, brightnessRange = null } = augmentation;
     this.interpolation = isWarped(augmentation) ? warpInterpolation(profile) : 'nearest';
     this.attributes = {
-      ...{ fillMode, fillValue: cval, channelShift: channelShiftRange !== 0, ...normalization },
+      fillMode,
+      fillValue: cval,
+      channelShift: channelShiftRange !== 0,
+      ...normalization,
       brightness: brightnessRange === null ? 'none' : profile === 'keras-2.1.2' ? 'stretched' : 'plain',
     };
     this.rescale = rescale;

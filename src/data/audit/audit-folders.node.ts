@@ -93,7 +93,9 @@ function labelledSet(directory: string, role: AuditedList['role']): AuditedList 
     .filter(({ paths, skipped }) => paths.length + skipped.length > 0);
   if (classes.length < 2) return { ...plainSet(directory), role };
   return {
-    ...{ name: directory, role, classNames: classes.map(({ name }) => name) },
+    name: directory,
+    role,
+    classNames: classes.map(({ name }) => name),
     files: classes.flatMap(({ paths }, label) => paths.map((path): LabelledFile => ({ path, label }))),
     skipped: classes.flatMap(({ skipped }) => skipped),
     notes: classes.flatMap(({ notes }) => notes),
@@ -138,7 +140,10 @@ export async function auditSets(lists: readonly AuditedList[], options: AuditFol
     const good = list.files.filter((_, index) => errors[index] === null);
     const skipped = errors.flatMap((error, index) => (error === null ? [] : [{ file: list.files[index].path, error }]));
     const pictures = good.map(({ path, label, group }, index): AuditedPicture => ({
-      ...{ file: path, label, digest: digestText(records.digest(index)), facts: readFacts(records.facts(index)) },
+      file: path,
+      label,
+      digest: digestText(records.digest(index)),
+      facts: readFacts(records.facts(index)),
       ...(group !== undefined && { group }),
     }));
     const { name, role, classNames } = list;
@@ -194,8 +199,10 @@ function auditedSet(dataset: Dataset, index: number, sameName: boolean): Audited
   const pictures = !records
     ? []
     : files.map((file, at) => ({
-        ...{ file, label: labels[at] },
-        ...{ digest: digestText(records.digest(at)), facts: readFacts(records.facts(at)) },
+        file,
+        label: labels[at],
+        digest: digestText(records.digest(at)),
+        facts: readFacts(records.facts(at)),
       }));
   const role = index === 0 ? 'training' : 'validation';
   return { name: sameName ? `${dataset.name} (${role})` : dataset.name, role, classNames, pictures, skipped };

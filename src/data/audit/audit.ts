@@ -73,8 +73,12 @@ function summarize(set: AuditedSet, index: number, { all, equal, alike }: Contex
   const labels = set.pictures.map(({ label }) => label);
   const counts = classCounts({ labels, classNames: set.classNames });
   return {
-    ...{ name: set.name, role: set.role, pictures: set.pictures.length, skipped: set.skipped.length },
-    ...{ distinct: clusters(equal), effective: clusters(alike) },
+    name: set.name,
+    role: set.role,
+    pictures: set.pictures.length,
+    skipped: set.skipped.length,
+    distinct: clusters(equal),
+    effective: clusters(alike),
     classes: Object.fromEntries(set.classNames.map((name, label) => [name, counts[label]])),
   };
 }

@@ -293,7 +293,11 @@ export function listArraySet(set: ArraySet): Record<PartName, FileList | null> {
   const indices = new Map(values.map((value, index) => [value, index]));
   const list = (part: Part | null): FileList | null =>
     part && {
-      ...{ name: part.name, classNames, skipped: [], notes: [], array: part.pictures },
+      name: part.name,
+      classNames,
+      skipped: [],
+      notes: [],
+      array: part.pictures,
       files: (part.labels as number[]).map((value, row): LabelledFile => ({
         path: rowName(part, row),
         label: indices.get(value) as number,

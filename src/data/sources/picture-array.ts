@@ -243,7 +243,9 @@ export function parseCifar(bytes: Uint8Array, labelBytes: 1 | 2): { pictures: Pi
   return {
     labels: Uint8Array.from({ length: count }, (_, index) => bytes[index * length + labelBytes - 1]),
     pictures: {
-      ...{ count, width: CIFAR_SIDE, height: CIFAR_SIDE },
+      count,
+      width: CIFAR_SIDE,
+      height: CIFAR_SIDE,
       picture(index) {
         const out = new Uint8Array(CIFAR_PIXELS * 3);
         const start = index * length + labelBytes;
@@ -265,7 +267,9 @@ export function joinArrays(arrays: readonly PictureArray[]): PictureArray {
   }
   const starts = arrays.map((_, position) => arrays.slice(0, position).reduce((sum, { count }) => sum + count, 0));
   return {
-    ...{ width, height, count: arrays.reduce((sum, { count }) => sum + count, 0) },
+    width,
+    height,
+    count: arrays.reduce((sum, { count }) => sum + count, 0),
     picture(index) {
       const position = starts.findLastIndex((start) => start <= index);
       return arrays[position].picture(index - starts[position]);

@@ -159,8 +159,17 @@ async function* decodeInWorkers(
   const ends: Promise<void>[] = [];
   for (let slot = 2; slot < 2 + workerCount; slot++) {
     const workerData: DecodeWorkerData = {
-      ...{ paths, preparation: { size, interpolation, ...(region && { region }), exif }, stopOnError, known },
-      ...{ pictures: ring, records, control: controlBuffer, slot, lane, memory, threads: workerCount },
+      paths,
+      preparation: { size, interpolation, ...(region && { region }), exif },
+      stopOnError,
+      known,
+      pictures: ring,
+      records,
+      control: controlBuffer,
+      slot,
+      lane,
+      memory,
+      threads: workerCount,
     };
     const worker = new Worker(file, {
       workerData,

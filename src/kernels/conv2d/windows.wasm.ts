@@ -48,8 +48,13 @@ export function forwardAxes(shape: ConvolutionShape): [Axis, Axis] {
   const { size, strides, dilation } = shape.window;
   const along = (axis: 0 | 1, inputs: number, outputs: number, before: number): Axis =>
     withBorder({
-      ...{ inputs, outputs, taps: size[axis], stride: strides[axis], divisor: 1 },
-      ...{ dilation: dilation[axis], shift: -before },
+      inputs,
+      outputs,
+      taps: size[axis],
+      stride: strides[axis],
+      divisor: 1,
+      dilation: dilation[axis],
+      shift: -before,
     });
   return [along(0, shape.height, shape.outputHeight, shape.top), along(1, shape.width, shape.outputWidth, shape.left)];
 }
@@ -59,8 +64,13 @@ export function inputGradientAxes(shape: ConvolutionShape): [Axis, Axis] {
   const { size, strides, dilation } = shape.window;
   const along = (axis: 0 | 1, inputs: number, outputs: number, before: number): Axis =>
     withBorder({
-      ...{ inputs, outputs, taps: size[axis], stride: 1, divisor: strides[axis] },
-      ...{ dilation: -dilation[axis], shift: before },
+      inputs,
+      outputs,
+      taps: size[axis],
+      stride: 1,
+      divisor: strides[axis],
+      dilation: -dilation[axis],
+      shift: before,
     });
   return [along(0, shape.outputHeight, shape.height, shape.top), along(1, shape.outputWidth, shape.width, shape.left)];
 }

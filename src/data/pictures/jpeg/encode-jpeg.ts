@@ -71,17 +71,17 @@ function writeHeaders(writer: Writer, { width, height }: Picture, channels: read
     writer.bytes(0xff, marker, (content.length + 2) >> 8, (content.length + 2) & 255, ...content);
   };
   writer.bytes(0xff, 0xd8);
-  segment(0xe0, ...[0x4a, 0x46, 0x49, 0x46, 0], 1, 1, ...[0, 0, 1, 0, 1], 0, 0); // JFIF 1.1, square pixels, no thumbnail
+  segment(0xe0, 0x4a, 0x46, 0x49, 0x46, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0); // JFIF 1.1, square pixels, no thumbnail
   for (const [index, { quantization }] of channels.entries()) {
     segment(0xdb, index, ...Array.from(zigzag, (place) => quantization[place]));
   }
   const size = [height >> 8, height & 255, width >> 8, width & 255];
-  segment(0xc0, 8, ...size, 3, ...[1, 0x11, 0], ...[2, 0x11, 1], ...[3, 0x11, 1]);
+  segment(0xc0, 8, ...size, 3, 1, 0x11, 0, 2, 0x11, 1, 3, 0x11, 1);
   for (const index of [0, 1]) {
     segment(0xc4, index, ...standardDcTables[index].counts, ...standardDcTables[index].symbols);
     segment(0xc4, 0x10 | index, ...standardAcTables[index].counts, ...standardAcTables[index].symbols);
   }
-  segment(0xda, 3, ...[1, 0x00], ...[2, 0x11], ...[3, 0x11], 0, 63, 0);
+  segment(0xda, 3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0);
 }
 
 function writePixels(writer: Writer, picture: Picture, [luminance, chrominance]: readonly Channel[]): void {

@@ -56,7 +56,9 @@ export class Renderer {
       const blocksPerRow = frame.unitsWide * component.horizontal;
       const stride = ROOM_BEFORE + Math.ceil(blocksPerRow / 2) * 16 + ROOM_BEHIND;
       return {
-        ...{ component, blocksPerRow, stride },
+        component,
+        blocksPerRow,
+        stride,
         coefficients: take(128 * blocksPerRow * component.vertical),
         factors: take(128),
         samples: take((1 + 8 * component.vertical) * stride) + ROOM_BEFORE,

@@ -222,9 +222,16 @@ class StructureReader {
       checkSampling(vertical, mostVertical);
       const [pixelsWide, pixelsHigh] = [mostHorizontal / horizontal, mostVertical / vertical];
       return {
-        ...{ id, horizontal, vertical, pixelsWide, pixelsHigh, quantizationIndex },
-        ...{ width: Math.ceil(width / pixelsWide), height: Math.ceil(height / pixelsHigh) },
-        ...{ blocksWide: Math.ceil(width / pixelsWide / 8), blocksHigh: Math.ceil(height / pixelsHigh / 8) },
+        id,
+        horizontal,
+        vertical,
+        pixelsWide,
+        pixelsHigh,
+        quantizationIndex,
+        width: Math.ceil(width / pixelsWide),
+        height: Math.ceil(height / pixelsHigh),
+        blocksWide: Math.ceil(width / pixelsWide / 8),
+        blocksHigh: Math.ceil(height / pixelsHigh / 8),
       };
     });
     const [unitsWide, unitsHigh] = [Math.ceil(width / (8 * mostHorizontal)), Math.ceil(height / (8 * mostVertical))];
