@@ -44,9 +44,12 @@ export function figureCells(figures: RunFigures | null): string[] {
   if (!figures) return figureColumns.map(() => '-');
   const { pictures, split, accuracy, balancedAccuracy, missedAlerts, falseAlarms, alertPictures, rocAuc } = figures;
   return [
-    ...[balancedAccuracy.toFixed(4), `${missedAlerts} of ${alertPictures}`],
-    ...[`${falseAlarms} of ${pictures - alertPictures}`, accuracy.toFixed(4)],
-    ...[rocAuc === null ? '-' : rocAuc.toFixed(4), `${pictures} ${split}`],
+    balancedAccuracy.toFixed(4),
+    `${missedAlerts} of ${alertPictures}`,
+    `${falseAlarms} of ${pictures - alertPictures}`,
+    accuracy.toFixed(4),
+    rocAuc === null ? '-' : rocAuc.toFixed(4),
+    `${pictures} ${split}`,
   ];
 }
 

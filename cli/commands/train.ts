@@ -448,9 +448,12 @@ async function train(
     // Say and write down what is about to happen
     const described = {
       data: {
-        ...{ directory, layout: splits.layout },
-        ...{ training: describeSet(training), validation: validation && describeSet(validation) },
-        ...{ test: test && describeSet(test), audited: audit.sets },
+        directory,
+        layout: splits.layout,
+        training: describeSet(training),
+        validation: validation && describeSet(validation),
+        test: test && describeSet(test),
+        audited: audit.sets,
       },
       chosen: validation && {
         what: [
@@ -479,11 +482,13 @@ async function train(
       fold,
       given: resumed ? (resumed.config['given'] ?? []) : given,
       options: {
-        ...{ ...options, groupBy: groupBy ? String(groupBy) : null }, // and, as they turn out:
+        ...options,
+        groupBy: groupBy ? String(groupBy) : null, // and, as they turn out:
         ...{ horizontalFlip: augmentation.horizontalFlip, verticalFlip: augmentation.verticalFlip },
         ...(split === undefined && { holdBack: splits.holdBack }),
         shear: {
-          ...{ ...options.shear, range: shearRange(options.shear, profile) },
+          ...options.shear,
+          range: shearRange(options.shear, profile),
           rangeUnit: profile === 'keras-2' ? 'deg' : 'rad',
         },
         stepsPerEpoch: options.stepsPerEpoch ?? flows.training.stepsPerPass,
@@ -545,7 +550,9 @@ async function train(
       const trained = await trainRun(
         { run, model, device, flows, validation },
         {
-          ...{ epochs, signal, resumed: checkpoint },
+          epochs,
+          signal,
+          resumed: checkpoint,
           startsTrained: start.isTrained,
           tensorboard: options.tensorboard,
           stepsPerEpoch: options.stepsPerEpoch,
