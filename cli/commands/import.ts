@@ -179,7 +179,10 @@ function importedPreprocessing(
   if (offset !== 0 && mean)
     throw new UsageError('--mean: expects a model that does not subtract it itself, got one that does');
   return preprocessingOf({
-    ...{ interpolation: resize, rescale, region: roi, exif },
+    interpolation: resize,
+    rescale,
+    region: roi,
+    exif,
     ...(offset !== 0 && { normalization: { featurewiseMean: [-offset, -offset, -offset] } }),
     ...(mean && std && { normalization: { featurewiseMean: mean, featurewiseStd: std } }),
   });
