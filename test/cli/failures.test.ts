@@ -73,7 +73,7 @@ describe('each failure has its exit code and one line', () => {
     [['train', 'belt', '--size', '9x64'], 2, 'size: expects at least 10x10'],
     [['train', 'belt', '--size', '4000x4000', ...cpu], 2, /size: .* needs 6\d\.\d GiB.*choose a smaller size/],
     [['train', 'belt', '--epochs'], 2, "option '--epochs <n>' argument missing"],
-    [['train', 'belt', '--zoom', '1'], 2, '--zoom: expected'],
+    [['train', 'belt', '--zoom', '1'], 2, '--zoom: expects'],
     [['train', 'belt', '--shear', '12', '--profile', 'keras-2.1.2'], 2, '12deg'],
     [['train', 'belt', '--device', 'gpu'], 2, "--device: expects auto, webgpu or cpu, got 'gpu'"],
     [
@@ -81,7 +81,7 @@ describe('each failure has its exit code and one line', () => {
       2,
       "alertClass: expects one of the classes 'bright', 'dark', got 'Dark'",
     ],
-    [['train', 'belt', '--split', '1'], 2, '--split: expected'],
+    [['train', 'belt', '--split', '1'], 2, '--split: expects'],
     [
       ['train', 'belt', '--kernels', 'none.json', ...cpu],
       2,
@@ -89,7 +89,7 @@ describe('each failure has its exit code and one line', () => {
     ],
     [['train', 'belt', '--kernels', 'nonsense.json', ...cpu], 2, "choices for 'nonsense [1,2]', which is no kernel"],
     [['train', 'belt', '--validation-steps', '3'], 2, '--validation-steps: belt has no validation pictures'],
-    [['train', 'belt', '--name', '../up'], 2, '--name: expected'],
+    [['train', 'belt', '--name', '../up'], 2, '--name: expects'],
     [['predict', 'runs/taken', 'belt', '--json', '--csv'], 2, "'--json' cannot be used with option '--csv'"],
     [['predict', 'runs/taken'], 2, 'expected pictures, or --files-from with their paths'],
     [['train', 'nowhere'], 3, 'nowhere: expected a folder of pictures'],

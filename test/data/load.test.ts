@@ -103,7 +103,7 @@ describe.each([0, 2])('loadDataset with %i worker threads', (workers) => {
     const folder = temporaryFolder({ 'a/1.png': numbered(1), 'b/1.png': 'bad', 'b/2.png': 'bad' });
     const loading = loadDataset(listClassFolders(folder), { size, workers });
     await expect(loading).rejects.toThrow(DataError);
-    await expect(loading).rejects.toThrow(/not one picture of class 'b' can be used; for example .*b\/1.png: expected/);
+    await expect(loading).rejects.toThrow(/not one picture of class 'b' can be used; for example .*b\/1.png: expects/);
   });
 
   test('changes nothing on disk', async () => {

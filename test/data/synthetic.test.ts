@@ -207,9 +207,9 @@ describe('a picture', () => {
   test.each([
     [{ width: 31, height: 31 }, 'width: expects a whole number from 32 to 4096, got 31'],
     [{ width: 64, height: 65 }, 'height: expects a whole number from 32 to 64, got 65'],
-    [{ width: 64.5 }, 'width: expected'],
-    [{ seed: -1 }, 'seed: expected'],
-    [{ index: 2 ** 32 }, 'index: expected'],
+    [{ width: 64.5 }, 'width: expects'],
+    [{ seed: -1 }, 'seed: expects'],
+    [{ index: 2 ** 32 }, 'index: expects'],
   ])('refuses %o', (wrong, message) => {
     expect(() => beltPicture({ ...options, ...wrong })).toThrow(UsageError);
     expect(() => beltPicture({ ...options, ...wrong })).toThrow(message);
@@ -319,8 +319,8 @@ describe('a set of files', () => {
   test.each([
     [{ count: 3 }, 'count: expects a whole number from 4'],
     [{ testFraction: 1 }, 'testFraction: expects a number above 0 and below 1, got 1'],
-    [{ workers: -1 }, 'workers: expected'],
-    [{ width: 10 }, 'width: expected'],
+    [{ workers: -1 }, 'workers: expects'],
+    [{ width: 10 }, 'width: expects'],
   ])('refuses %o before it makes a folder', async (wrong, message) => {
     const directory = join(folder, 'refused');
     await expect(synthesize(directory, { ...small, ...wrong })).rejects.toThrow(UsageError);
