@@ -484,7 +484,8 @@ async function train(
       options: {
         ...options,
         groupBy: groupBy ? String(groupBy) : null, // and, as they turn out:
-        ...{ horizontalFlip: augmentation.horizontalFlip, verticalFlip: augmentation.verticalFlip },
+        horizontalFlip: augmentation.horizontalFlip,
+        verticalFlip: augmentation.verticalFlip,
         ...(split === undefined && { holdBack: splits.holdBack }),
         shear: {
           ...options.shear,
