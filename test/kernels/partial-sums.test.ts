@@ -44,7 +44,7 @@ test.each(cases)('%s: %o', async (_, kernel, shape, attributes) => {
   for (const variant of variants.length > 0 ? variants : ['']) {
     if (variant) device.kernelChoices.set(choiceKey(call), variant);
     const [sums] = [launch(kernel, [tensor(device, values, shape)], attributes as never)].flat();
-    expect(await sums.read(), variant).toEqual(expected);
+    expect({ variant, sums: await sums.read() }).toEqual({ variant, sums: expected });
   }
 });
 
