@@ -27,7 +27,7 @@ export const command = defineCommand({
   examples: ['beltnet report runs/first'],
   async run([run], options) {
     if (!existsSync(join(run, 'config.json')))
-      throw new UsageError(`report: expected the folder of a run with its config.json, got '${run}'`);
+      throw new UsageError(`report: expects the folder of a run with its config.json, got '${run}'`);
     const { out } = options;
     if (out !== undefined) refuseExisting('--out', out);
     const output = new Output(options);

@@ -48,7 +48,7 @@ export async function trainGoodOnlyCommand(
 ): Promise<number> {
   if (options.fineTune !== undefined || options.split !== undefined)
     throw new UsageError(
-      '--good-only: expected neither --fine-tune nor --split: there are no steps, and a fifth is held back',
+      '--good-only: expects neither --fine-tune nor --split: there are no steps, and a fifth is held back',
     );
   const output = new Output(options);
   const {

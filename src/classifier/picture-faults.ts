@@ -193,6 +193,6 @@ export function faultLimitsOf(info: Pick<ModelInfo, 'sections'>, name: string): 
   const limits = Object(section.value) as Record<string, unknown>;
   if (names.every((each) => Number.isFinite(limits[each]))) return limits as unknown as FaultLimits;
   throw new ModelFileError(
-    `${name}: expected in its section '${FAULTS_SECTION}' numbers for ${names.join(', ')}, got others`,
+    `${name}: expects in its section '${FAULTS_SECTION}' numbers for ${names.join(', ')}, got others`,
   );
 }

@@ -200,6 +200,6 @@ test.each(['scene', 'fixed-camera'] as const)('%s: an ordinary model, which tell
 
 test('fewer than 20 good pictures are refused', async () => {
   await expect(trainGoodOnly(randomBase(), 'scene', pictures(19, true, 1), device)).rejects.toThrow(
-    'good: expected 20 good pictures or more (hundreds are better), got 19',
+    'good: expects 20 good pictures or more (hundreds are better), got 19',
   );
 });

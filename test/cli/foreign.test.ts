@@ -58,7 +58,7 @@ test.each([
   writeFileSync(join(cwd, 'bad.onnx'), content);
   const { code, stderr } = await beltnet(['import', 'bad.onnx', '-o', 'bad.safetensors'], { cwd });
   expect({ code, lines: stderr.trim().split('\n').length }).toEqual({ code: 4, lines: 1 });
-  expect(stderr).toContain('bad.onnx: expected an ONNX');
+  expect(stderr).toContain('bad.onnx: expects an ONNX');
 });
 
 test('good pictures alone make a model that predict and evaluate take', async () => {
@@ -94,15 +94,15 @@ test.each<[string, string[], number, RegExp]>([
     'class folders without a good one',
     ['pictures'],
     2,
-    /expected good pictures, or class folders with --good-class NAME/,
+    /expects good pictures, or class folders with --good-class NAME/,
   ],
   [
     'a class that is not there',
     ['pictures', '--good-class', 'gray'],
     2,
-    /--good-class: expected a folder in pictures \(bright, dark\), got 'gray'/,
+    /--good-class: expects a folder in pictures \(bright, dark\), got 'gray'/,
   ],
-  ['a rate of 0', ['pictures/dark', '--false-alarms', '0'], 2, /--false-alarms: expected a number above 0 and below 1/],
+  ['a rate of 0', ['pictures/dark', '--false-alarms', '0'], 2, /--false-alarms: expects a number above 0 and below 1/],
   ['a folder that is not there', ['nowhere'], 3, /nowhere/],
 ])('train --good-only refuses %s', async (_, args, expected, message) => {
   const { code, stderr } = await beltnet(['train', '--good-only', ...args, ...onCpu], { cwd });

@@ -99,7 +99,7 @@ describe('nothing is written', () => {
       'belt',
       'new',
       3,
-      /expected the label 'gap'.*got 'ok'/,
+      /expects the label 'gap'.*got 'ok'/,
     ],
     [
       'two labels for one picture',
@@ -117,7 +117,7 @@ describe('nothing is written', () => {
       3,
       /labels that a folder can have/,
     ],
-    ['another table', 'file,class\na,b\n', 'belt', 'new', 3, /expected path,label,was/],
+    ['another table', 'file,class\na,b\n', 'belt', 'new', 3, /expects path,label,was/],
     ['a place that is taken', 'path,label,was\nbelt/train/ok/d.png,gap,ok\n', 'belt', 'belt', 2, /which exists/],
     [
       'a place among the pictures',

@@ -188,6 +188,6 @@ test('what is no run is refused', async () => {
   const { code, stderr } = await beltnet(['report', 'belt', ...device], { cwd });
   expect([code, stderr]).toEqual([
     2,
-    expect.stringContaining("expected the folder of a run with its config.json, got 'belt'"),
+    expect.stringContaining("expects the folder of a run with its config.json, got 'belt'"),
   ]);
 });

@@ -94,7 +94,7 @@ export function guardOf({ sections = {} }: ModelInfo, model: Model, name: string
     guard.setWeights(weights);
     const isOther = guard.inputShape.join() !== model.inputShape.join() || guard.outputShape.length !== 1;
     if (!isOther && guard.layers.every((layer) => layer.name.startsWith(PREFIX))) return guard;
-    throw new ModelFileError('expected a guard of the inputs of the model');
+    throw new ModelFileError('expects a guard of the inputs of the model');
   } catch (error) {
     throw new ModelFileError(`${name}: section '${GUARD_SECTION}': ${(error as Error).message}`, { cause: error });
   }

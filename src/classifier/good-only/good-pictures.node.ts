@@ -42,12 +42,12 @@ export function listGoodPictures(given: string, goodClass?: string): GoodPicture
   const named = goodClass ?? folders.find((name) => GOOD_NAMES.includes(name.toLowerCase()));
   if (goodClass !== undefined && !folders.includes(goodClass))
     throw new UsageError(
-      `--good-class: expected a folder in ${directory} (${folders.join(', ') || 'none'}), got '${goodClass}'`,
+      `--good-class: expects a folder in ${directory} (${folders.join(', ') || 'none'}), got '${goodClass}'`,
     );
   if (folders.length < 2 || named === undefined) {
     if (folders.length >= 2)
       throw new UsageError(
-        `--good-only: expected good pictures, or class folders with --good-class NAME, got ${directory} with the folders ${folders.slice(0, 9).join(', ')}`,
+        `--good-only: expects good pictures, or class folders with --good-class NAME, got ${directory} with the folders ${folders.slice(0, 9).join(', ')}`,
       );
     return {
       good: alone(directory, 'good', findPictures(directory)),
@@ -77,6 +77,6 @@ export function listGoodPictures(given: string, goodClass?: string): GoodPicture
 }
 
 function alone(name: string, className: string, { paths, skipped, notes }: ReturnType<typeof findPictures>): FileList {
-  if (paths.length === 0) throw new DataError(`${name}: expected .jpg, .png or .bmp pictures, found none`);
+  if (paths.length === 0) throw new DataError(`${name}: expects .jpg, .png or .bmp pictures, found none`);
   return { name, classNames: [className], files: paths.map((path) => ({ path, label: 0 })), skipped, notes };
 }

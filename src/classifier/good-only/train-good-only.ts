@@ -123,7 +123,7 @@ async function learn(
 export function parted(good: Dataset, seed: number): [Dataset, Dataset] {
   const count = good.labels.length;
   if (count < FEWEST)
-    throw new DataError(`${good.name}: expected ${FEWEST} good pictures or more (hundreds are better), got ${count}`);
+    throw new DataError(`${good.name}: expects ${FEWEST} good pictures or more (hundreds are better), got ${count}`);
   const order = new Random(seed, RandomStream.split, 0).permutation(count);
   const held = Math.round(count * HELD_BACK);
   return [subset(good, order.slice(held).toSorted()), subset(good, order.slice(0, held).toSorted())];

@@ -27,7 +27,7 @@ export async function readPredictions(directory: string, { classNames }: ModelIn
   const missing = ['file', 'label', 'split', 'class', ...columns].find((name) => rows.length > 0 && !(name in rows[0]));
   if (missing !== undefined)
     throw new UsageError(
-      `${directory}/predictions.csv: expected the column ${missing}, got none; it is of another model`,
+      `${directory}/predictions.csv: expects the column ${missing}, got none; it is of another model`,
     );
   return grouped(
     rows.map((row) => ({ use: row['split'] as PictureUse, file: unquoted(row['file']), ...readRow(row, classNames) })),

@@ -55,7 +55,7 @@ export async function configOf(directory: string): Promise<Json> {
     throw new UsageError(`report: expects the folder of a run, got ${received(directory)}`);
   const config = await readConfig(directory);
   if (config) return config;
-  throw new UsageError(`${directory}: expected the folder of a run with its config.json, got none`);
+  throw new UsageError(`${directory}: expects the folder of a run with its config.json, got none`);
 }
 
 /** The runs beside this one, itself included, by their start. */

@@ -43,11 +43,11 @@ export async function readNewLabels(path: string): Promise<NewLabel[]> {
   return rows.map((row, index) => {
     const [file, label, was] = [row['path'], row['label'], row['was']].map(unquoted);
     if (!file || !label)
-      throw new DataError(`${path}, line ${index + 2}: expected path,label,was, got '${file}' and '${label}'`);
+      throw new DataError(`${path}, line ${index + 2}: expects path,label,was, got '${file}' and '${label}'`);
     const earlier = seen.get(resolve(file));
     if (earlier !== undefined)
       throw new DataError(
-        `${path}, line ${index + 2}: expected ${file} once, got it twice (as ${earlier} and ${label})`,
+        `${path}, line ${index + 2}: expects ${file} once, got it twice (as ${earlier} and ${label})`,
       );
     seen.set(resolve(file), label);
     return { file, label, was };
@@ -71,8 +71,8 @@ export async function relabel(
     typeof one?.file === 'string' && typeof one.label === 'string';
   if (!Array.isArray(labels) || !labels.every(isLabel))
     throw new UsageError(`relabel: expects what readNewLabels gives, got ${received(labels)}`);
-  if (existsSync(out)) throw new UsageError(`out: expected a new file or folder, got '${out}', which exists`);
-  if (labels.length === 0) throw new DataError('relabel: expected pictures with new labels, got none');
+  if (existsSync(out)) throw new UsageError(`out: expects a new file or folder, got '${out}', which exists`);
+  if (labels.length === 0) throw new DataError('relabel: expects pictures with new labels, got none');
   const wanted = new Map(labels.map((one) => [resolve(one.file), one]));
   const counts = isManifest(source)
     ? await relabelManifest(source, wanted, out)
@@ -88,7 +88,7 @@ function labelOf(wanted: Wanted, place: string, has: string, found: Set<string>)
   if (!one) return has;
   if (one.was !== '' && one.was !== has)
     throw new DataError(
-      `${one.file}: expected the label '${one.was}', which it had when it was looked at, got '${has}'; look at it again`,
+      `${one.file}: expects the label '${one.was}', which it had when it was looked at, got '${has}'; look at it again`,
     );
   found.add(resolve(place));
   return one.label;
@@ -98,7 +98,7 @@ function refuseMissing(wanted: Wanted, found: ReadonlySet<string>, source: strin
   const missing = [...wanted].filter(([place]) => !found.has(place)).map(([, { file }]) => file);
   if (missing.length === 0) return;
   throw new DataError(
-    `${source}: expected all pictures of the table, ${missing.length} of them are not in it (${missing[0]}${missing.length > 1 ? ', …' : ''}); ` +
+    `${source}: expects all pictures of the table, ${missing.length} of them are not in it (${missing[0]}${missing.length > 1 ? ', …' : ''}); ` +
       'run the command where the training was run, or give what it was trained on',
   );
 }
@@ -111,7 +111,7 @@ async function relabelManifest(
   const isTable = /\.csv$/i.test(source);
   if (isTable !== /\.csv$/i.test(out))
     throw new UsageError(
-      `out: expected a file ending in ${isTable ? '.csv' : '.jsonl'}, as ${source} does, got '${out}'`,
+      `out: expects a file ending in ${isTable ? '.csv' : '.jsonl'}, as ${source} does, got '${out}'`,
     );
   const kind = { ...TABLE, what: 'a table of pictures' };
   const rows: Row[] = isTable
@@ -147,13 +147,13 @@ async function relabelFolder(
   out: string,
 ): Promise<{ pictures: number; changed: number }> {
   if (fileKind(source) !== 'folder')
-    throw new DataError(`${source}: expected a manifest or a folder of class folders, got ${fileKind(source)}`);
+    throw new DataError(`${source}: expects a manifest or a folder of class folders, got ${fileKind(source)}`);
   const away = relative(resolve(source), resolve(out));
   if (away === '' || !(away.startsWith('..') || isAbsolute(away)))
-    throw new UsageError(`out: expected a place outside of ${source}, got '${out}'`);
+    throw new UsageError(`out: expects a place outside of ${source}, got '${out}'`);
   for (const { label } of wanted.values())
     if (label === '.' || label === '..' || /[/\\\0]/.test(label))
-      throw new DataError(`relabel: expected labels that a folder can have, got '${label}'`);
+      throw new DataError(`relabel: expects labels that a folder can have, got '${label}'`);
   const entries = await readdir(source, { recursive: true, withFileTypes: true });
   const files = entries.filter((each) => each.isFile()).map((each) => join(each.parentPath, each.name));
   const found = new Set<string>();
