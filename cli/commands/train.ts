@@ -314,7 +314,7 @@ export const command = defineCommand({
       return trainRepeatedly(options, (each, fold) => train(directory, each, given, null, fold));
     if (!isFrozen(options)) return train(directory, options, given, null);
     if (options.dryRun)
-      throw new UsageError('--dry-run: expected a training in steps; a head on a base takes seconds: train it');
+      throw new UsageError('--dry-run: expects a training in steps; a head on a base takes seconds: train it');
     const { trainOnBaseCommand } = await import('./train-on-base.js');
     return trainOnBaseCommand(directory, options, given);
   },

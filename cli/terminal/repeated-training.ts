@@ -36,7 +36,7 @@ export async function trainRepeatedly<Options extends RepeatedOptions>(
 ): Promise<number> {
   const { repeats, folds } = options;
   if (repeats !== undefined && folds !== undefined)
-    throw new UsageError('--repeats: expected no --folds beside it; a fold is trained once');
+    throw new UsageError('--repeats: expects no --folds beside it; a fold is trained once');
   if (options.resumeOrStart)
     throw new UsageError('--resume-or-start: is for one training; each of these is a run that --resume takes');
   const output = new Output(options);

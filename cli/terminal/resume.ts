@@ -135,7 +135,7 @@ export async function configuredOptions<Options extends ResumableOptions>(
   if (options.resume !== undefined)
     throw new UsageError('--config: a run that is resumed keeps its own options; leave it out');
   const config = await readConfig(path);
-  if (!config) throw new UsageError(`--config: expected a config.json or the folder of a run, got ${path}`);
+  if (!config) throw new UsageError(`--config: expects a config.json or the folder of a run, got ${path}`);
   const own = Object.entries(ownOptions(config, path)).filter(
     ([name]) =>
       !ofTheRun.has(name) &&

@@ -50,7 +50,7 @@ test('--config: a run again, to the same bits; what is given here takes its plac
   await beltnetWorks(['train', '--config', 'runs/cosine/config.json', '--seed', '3', '--name', 'other'], { cwd });
   expect(json('runs/other/config.json')).toMatchObject({ options: { seed: 3, schedule: 'cosine', epochs: 3 } });
   const none = await beltnet(['train', '--config', 'belt'], { cwd });
-  expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('--config: expected a config.json')]);
+  expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('--config: expects a config.json')]);
 });
 
 test('--repeats: a run for each seed, as it would be alone, and their mean and range', async () => {
