@@ -4,7 +4,7 @@
  * (Wilks, "Determination of sample sizes for setting tolerance limits", 1941): that is the interval which is told.
  */
 import { UsageError } from '../../errors.js';
-import { expectList } from '../../expect.js';
+import { expectList, received } from '../../expect.js';
 import { clopperPearson, type Interval } from '../figures/binomial.js';
 
 export interface AlarmLimit {
@@ -28,10 +28,9 @@ const BEYOND = 1.05;
 export function alarmLimit(distances: ArrayLike<number>, rate: number): AlarmLimit {
   expectList(distances, 'alarmLimit: distances');
   const n = distances.length;
-  if (n === 0 || !(rate > 0 && rate < 1))
-    throw new UsageError(
-      `good only: expects good pictures that are held back, and a rate of false alarms between 0 and 1, got ${n} and ${rate}`,
-    );
+  if (typeof rate !== 'number' || !(rate > 0 && rate < 1))
+    throw new UsageError(`alarmLimit: rate expects a number above 0 and below 1, got ${received(rate)}`);
+  if (n === 0) throw new UsageError('good only: expects good pictures that are held back, got none');
   const sorted = Float64Array.from(distances).toSorted();
   const wanted = Math.ceil((n + 1) * (1 - rate));
   const isBeyondAll = wanted >= n;

@@ -1,6 +1,6 @@
 /** Folders of good pictures: pictures alone, or class folders of which one is good and the others show defects. */
 import { DataError, UsageError } from '../../errors.js';
-import { expectList, expectObject } from '../../expect.js';
+import { expectList, expectObject, received } from '../../expect.js';
 import type { Dataset } from '../../data/dataset.js';
 import {
   findPictures,
@@ -29,6 +29,7 @@ export interface GoodPictures {
 export function labelledAs(dataset: Dataset, classNames: readonly string[], label: number): Dataset {
   expectObject(dataset, 'labelledAs: dataset');
   expectList(dataset.labels, 'labelledAs: the labels of dataset');
+  if (!Number.isInteger(label)) throw new UsageError(`labelledAs: label expects an integer, got ${received(label)}`);
   return { ...dataset, classNames, labels: new Uint8Array(dataset.labels.length).fill(label) };
 }
 
