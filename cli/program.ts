@@ -58,6 +58,15 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Decode pictures and tell what is seen: format, size, and a hash of the pixels.',
     () => import('./commands/decode.js'),
   ],
+  parity: [
+    'Compare what a model says on all devices, in its ONNX export and in a page.',
+    () => import('./commands/parity.js'),
+  ],
+  verify: [
+    'Check a run against its record: files, pictures, labels, predictions, figures; --retrain trains again.',
+    () => import('./commands/verify.js'),
+  ],
+  keygen: ['Make a pair of keys: one signs the record of runs, one checks it.', () => import('./commands/keygen.js')],
   devices: ['List what there is to compute on, and what --device auto takes.', () => import('./commands/devices.js')],
   gradcheck: [
     'Check every operation and its gradients on this machine against float64.',

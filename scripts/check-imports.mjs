@@ -30,6 +30,7 @@ const allowed = {
       'src/tensor/exact-math',
       'src/tensor/shape',
       'src/tensor/tensor',
+      'src/tensor/reference/reference-device',
       'papaparse',
     ],
   ],

@@ -79,6 +79,7 @@ export async function loadNetwork(path: string): Promise<NetworkBuilder> {
 export { explainPaths, type ExplainPathsOptions, type Explanation } from './classifier/explain/explain-files.node.js';
 export { bundledBases, keepFeatures, openBase } from './classifier/base/open-base.node.js';
 export {
+  isRun,
   modelFileOf,
   openRun,
   readCheckpoint,
@@ -113,7 +114,56 @@ export {
   type JudgingPurpose,
   type UnseenPictures,
 } from './classifier/judging-pictures.node.js';
-export { judgeRun, predictionsTable } from './classifier/run-predictions.node.js';
+export {
+  judgeRun,
+  judgeSets,
+  predictionsTable,
+  type JudgedSets,
+  type SetsOfRun,
+} from './classifier/run-predictions.node.js';
+export { modelDigest, type ModelDigest } from './classifier/proof/digests.node.js';
+export {
+  compareEverywhere,
+  PARITY_TOLERANCE,
+  type Parity,
+  type ParityOptions,
+  type ParityWay,
+} from './classifier/proof/parity.node.js';
+export { createKeys, readPublicKey, readSigningKey, type SigningKey } from './classifier/proof/keys.node.js';
+export {
+  cardFigures,
+  proveChange,
+  proveTraining,
+  readCard,
+  runOfModel,
+  type Author,
+  type FinishedTraining,
+} from './classifier/proof/prove-run.node.js';
+export {
+  appendToRecord,
+  checkRecord,
+  readRecord,
+  type CheckedRecord,
+  type NewEntry,
+  type RecordEntry,
+  type RecordEvent,
+  type RecordHead,
+} from './classifier/proof/record.node.js';
+export {
+  hasRecord,
+  notProven,
+  provenEpochs,
+  trainedModels,
+  verifyFigures,
+  verifyFiles,
+  verifyModelFile,
+  verifyPictures,
+  verifyPredictions,
+  verifyRecord,
+  verifyRetrained,
+  type Checked,
+  type TrustOptions,
+} from './classifier/proof/verify-run.node.js';
 export {
   figuresOfRows,
   readPredictions,

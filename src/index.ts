@@ -265,6 +265,7 @@ export {
 export { evidenceOf, isNoEvidence, type Evidence, type JudgedPictures, type Mistake } from './classifier/evidence.js';
 export { pixelHashes } from './classifier/pixel-hash.js';
 export { foldTemperature } from './classifier/fold-temperature.js';
+export type { CardChoice, CardFigures, CardParity, CardSet, ModelCard } from './classifier/proof/card.js';
 export { KNOWN_SECTIONS, temperatureOf, withCalibration, withDecision, withThreshold } from './classifier/tuning.js';
 export { clopperPearson, mcNemar, type Interval, type McNemar } from './classifier/figures/binomial.js';
 export {

@@ -7,9 +7,11 @@ import {
   onlyClass,
   withCalibration,
   type AlarmFigures,
+  type Author,
   type Calibration,
   type Evaluation,
   type Evidence,
+  type ModelInfo,
 } from '../../src/index.node.js';
 import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { probability } from '../terminal/common-flags.js';
@@ -19,6 +21,7 @@ import { figure } from '../terminal/epoch-log.js';
 import { inWords } from '../terminal/intervals.js';
 import { judgeFolder, judgingFlags, judgingOperands, warnOfSeen, type JudgedFolder } from '../terminal/judging.js';
 import { count, note, Output, table } from '../terminal/output.js';
+import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
 
 export const command = defineCommand({
   operands: judgingOperands('the test pictures are taken, else those for validation'),
@@ -28,6 +31,7 @@ export const command = defineCommand({
     calibrate: toggle(
       'fit the temperature of the probabilities to these pictures and write it into the model file; they can no longer judge it',
     ),
+    key: keyFlag,
     json: toggle('one JSON object on stdout'),
   },
   notes:
@@ -38,6 +42,7 @@ export const command = defineCommand({
   examples: ['beltnet evaluate runs/first belt', 'beltnet evaluate runs/first belt --calibrate'],
   async run(operands, options) {
     const { split, seed, difficulty } = options;
+    const author = authorOf(options);
     const output = new Output(options);
     return withDevice(options, async (device, facts) => {
       const { threshold } = options;
@@ -45,7 +50,7 @@ export const command = defineCommand({
       const judged = await judgeFolder(operands, options, { purpose, device, output, threshold });
       const { classifier, dataset, evaluation, part, inTraining, data } = judged;
       const { info, name } = classifier;
-      const calibration = options.calibrate ? await calibrate(judged) : null;
+      const calibration = options.calibrate ? await calibrate(judged, author) : null;
 
       const { pictures, loss, accuracy, classes, alert, unjudged, unknown, faults, evidence } = evaluation;
       output.emit({
@@ -98,27 +103,26 @@ export const command = defineCommand({
 });
 
 /** Writes the model file anew, with the temperature. */
-async function calibrate({ classifier, evaluation, part, data }: JudgedFolder): Promise<Calibration> {
+async function calibrate({ classifier, evaluation, part, data }: JudgedFolder, author: Author): Promise<Calibration> {
   const { labels, verdicts } = evaluation.judged;
   const { evidence } = evaluation;
   if (labels.length === 0) throw new DataError(`--calibrate: expects pictures with a verdict, got none in ${data}`);
   const rows = verdicts.map(({ probabilities }) => classifier.info.classNames.map((each) => probabilities[each]));
   let calibration: Calibration | null = null;
   const { name } = classifier;
-  await changeModelFile(
-    name,
-    name,
-    (info) => {
-      const tuned = withCalibration(info, labels, rows, {
-        data,
-        part,
-        ...(evidence && { distinctPictures: evidence.distinctPictures }),
-      });
-      calibration = tuned.calibration;
-      return tuned.info;
-    },
-    { knownSections: KNOWN_SECTIONS },
-  );
+  const change = (info: ModelInfo): ModelInfo => {
+    const tuned = withCalibration(info, labels, rows, {
+      data,
+      part,
+      ...(evidence && { distinctPictures: evidence.distinctPictures }),
+    });
+    calibration = tuned.calibration;
+    return tuned.info;
+  };
+  await recorded(name, 'calibrate', author, async () => {
+    await changeModelFile(name, name, change, { knownSections: KNOWN_SECTIONS });
+    return { model: name, ...calibration, data, part };
+  });
   return calibration as unknown as Calibration;
 }
 

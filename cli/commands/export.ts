@@ -1,6 +1,7 @@
 /** `beltnet export`: a model in the format of another runtime. */
+import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
-import { UsageError } from '../../src/errors.js';
+import { DiskError, UsageError } from '../../src/errors.js';
 import {
   encodeOnnx,
   exportKeras,
@@ -15,7 +16,8 @@ import {
 import { defineCommand, toggle, flag } from '../terminal/command.js';
 import { refuseExisting } from '../terminal/new-file.js';
 import { exportFormats, filePath, oneOf, type ExportFormat } from '../terminal/options.js';
-import { count, Output } from '../terminal/output.js';
+import { count, note, Output } from '../terminal/output.js';
+import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
 
 type Encoder = (model: Model, info: ModelInfo, options: { readonly withPreprocessing: boolean }) => Promise<Uint8Array>;
 
@@ -34,6 +36,7 @@ export const command = defineCommand({
     format: flag('<name>', "what to write (default: by the file's ending)", (name) => oneOf(name, formatNames), {
       choices: formatNames,
     }),
+    key: keyFlag,
     withPreprocessing: toggle('onnx: take decoded pictures (uint8), do the preprocessing in the graph'),
   },
   notes: `Formats:\n${Object.entries(exportFormats)
@@ -46,10 +49,16 @@ export const command = defineCommand({
     if (options.withPreprocessing && format !== 'onnx')
       throw new UsageError(`--with-preprocessing: expects --format onnx, got ${format}, which holds weights only`);
     refuseExisting('--output', output);
+    const author = authorOf(options);
     const { model, info: calibrated, name } = await openModelFile(given, { knownSections: KNOWN_SECTIONS });
     const info = await foldTemperature(model, calibrated, name); // other runtimes know no temperature
     const bytes = await encoders[format](model, info, options);
     await writeFileAtomically(output, bytes);
+    const facts = { model: name, file: output, format, sha256: createHash('sha256').update(bytes).digest('hex') };
+    await recorded(name, 'export', author, () => Promise.resolve(facts)).catch((error: unknown) => {
+      if (!(error instanceof DiskError) || author.key) throw error; // an export from what nobody may write is one all the same
+      note(`note: the export is not in the record: ${error.message}`);
+    });
     new Output().say(`${output}: ${format}, ${exportFormats[format].writes}; ${count(bytes.length, 'byte')}`);
     return 0;
   },

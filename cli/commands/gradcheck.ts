@@ -1,27 +1,15 @@
 /** `beltnet gradcheck`: every op on the user's own device against float64, and a model on all devices. */
-import { createHash } from 'node:crypto';
 import { UsageError } from '../../src/errors.js';
-import {
-  checkNames,
-  gradcheck as check,
-  listAdapters,
-  loadClassifier,
-  loadPictures,
-  ReferenceDevice,
-  type CheckResult,
-  type DeviceName,
-} from '../../src/index.node.js';
+import { checkNames, compareEverywhere, gradcheck as check, type CheckResult } from '../../src/index.node.js';
 import { defineCommand, toggle, flag } from '../terminal/command.js';
 import { deviceFlags } from '../terminal/common-flags.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { anyText } from '../terminal/options.js';
+import { parityLines } from '../terminal/parity.js';
 import { count, note, Output, showProgress, table } from '../terminal/output.js';
 
 /** The exit code when a check fails. */
 const CHECK_FAILED = 12;
-
-/** Most that a probability may differ between devices. */
-const PREDICTION_TOLERANCE = 1e-4;
 
 export const command = defineCommand({
   operands: { '[dir]': 'pictures for --model' },
@@ -114,49 +102,16 @@ function report(results: readonly CheckResult[]): string[] {
   ];
 }
 
-const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
 /** Predicts the pictures on every device there is, prepared as the model was trained. @returns whether all agree with the reference */
 async function comparePredictions(given: string, directory: string, output: Output): Promise<boolean> {
-  const reference = await loadClassifier(given, { device: new ReferenceDevice() });
-  const { name: path, preparation } = reference;
-  const { size } = preparation.picture;
-  const loaded = await loadPictures([directory], {
-    ...preparation.picture,
+  const parity = await compareEverywhere(given, directory, {
     onProgress: (done, total) => showProgress(() => `Loading pictures ${done}/${total}`),
   });
-  for (const picture of loaded) if ('error' in picture) note(`skipped: ${picture.error}`);
-  const good = loaded.filter((picture) => 'picture' in picture);
-  if (good.length === 0) throw new UsageError(`${directory}: expects pictures that can be read, got none`);
-  for (const { file, picture } of good) output.emit({ file, rgbSha256: hash(picture.data) });
-  const pictures = new Uint8Array(Buffer.concat(good.map(({ picture }) => picture.data)));
-  const expected = (await reference.predict(pictures)).flatMap(({ probabilities }) => probabilities);
-  await reference.destroy();
-  const names: DeviceName[] = (await listAdapters()).length > 0 ? ['cpu', 'webgpu'] : ['cpu'];
-  const rows: [string, string, string][] = [];
-  let agree = true;
-  for (const name of names) {
-    const classifier = await loadClassifier(given, { device: name });
-    const described = classifier.device.description.name;
-    const got = (await classifier.predict(pictures)).flatMap(({ probabilities }) => probabilities);
-    await classifier.destroy();
-    const worst = largest(got.map((value, i) => Math.abs(value - expected[i])));
-    const isGood = worst <= PREDICTION_TOLERANCE;
-    agree &&= isGood;
-    rows.push([described, written(worst), isGood ? 'ok' : 'FAILED']);
-    output.emit({ device: described, worstDifference: worst, tolerance: PREDICTION_TOLERANCE, passed: isGood });
-  }
-  output.say(`Model: ${path}`);
-  output.say(
-    `Pictures: ${good.length} of ${directory}, decoded to ${size.width}x${size.height}; SHA-256 of all pixels:`,
-  );
-  output.say(`  ${hash(pictures)}`);
-  output.say(`Probabilities against the reference in float64, tolerance ${PREDICTION_TOLERANCE}:`);
-  for (const line of table([['device', 'worst difference', 'verdict'], ...rows])) output.say(line);
-  if (!agree) note('beltnet: the devices do not agree on the predictions');
-  return agree;
+  for (const line of parity.notes) note(line);
+  for (const { file, sha256 } of parity.pixels) output.emit({ file, rgbSha256: sha256 });
+  for (const { way, worstDifference, passed } of parity.ways)
+    output.emit({ device: way, worstDifference, tolerance: parity.tolerance, passed });
+  for (const line of parityLines(parity, directory)) output.say(line);
+  if (!parity.passed) note('beltnet: the devices do not agree on the predictions');
+  return parity.passed;
 }
-
-/** NaN where there is one: that is no agreement. */
-const largest = (values: readonly number[]): number =>
-  values.reduce((most, value) => (value > most || Number.isNaN(value) ? value : most), 0);

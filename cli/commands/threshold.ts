@@ -19,6 +19,7 @@ import { judgeFolder, judgingFlags, judgingOperands, warnOfSeen } from '../termi
 import { refuseExisting } from '../terminal/new-file.js';
 import { filePath, numberWhere } from '../terminal/options.js';
 import { count, note, Output, table } from '../terminal/output.js';
+import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
 import { plot } from '../terminal/plot.js';
 
 export const command = defineCommand({
@@ -38,6 +39,7 @@ export const command = defineCommand({
     maxMiss: flag('<part>', 'so many of the alerts may be missed, such as 0.01', probability),
     write: toggle('write the threshold and its reason into the model file', { conflicts: 'output' }),
     output: flag('<file>', 'write them into a new model file', filePath, { short: 'o' }),
+    key: keyFlag,
     ...judgingFlags,
     json: toggle('one JSON object on stdout'),
   },
@@ -52,6 +54,7 @@ export const command = defineCommand({
   async run(operands, options) {
     const criterion = criterionOf(options);
     if (options.output !== undefined) refuseExisting('--output', options.output);
+    const author = authorOf(options);
     const output = new Output(options);
     return withDevice(options, async (device, facts) => {
       const judged = await judgeFolder(operands, options, { purpose: 'choose', device, output });
@@ -68,8 +71,11 @@ export const command = defineCommand({
       );
       const target = options.output ?? (options.write ? name : null);
       if (target !== null)
-        await changeModelFile(name, target, (given) => withDecision(given, criterion, choice, { data, part }), {
-          knownSections: KNOWN_SECTIONS,
+        await recorded(name, 'threshold', author, async () => {
+          await changeModelFile(name, target, (given) => withDecision(given, criterion, choice, { data, part }), {
+            knownSections: KNOWN_SECTIONS,
+          });
+          return { model: target, before, threshold: choice.threshold, reason: reasonOf(criterion), data, part };
         });
       output.emit({
         model: name,

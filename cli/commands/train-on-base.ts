@@ -7,9 +7,9 @@ import {
   onlyClass,
   openBase,
   openRun,
-  openSplits,
   pictureManifest,
   predictionsTable,
+  proveTraining,
   strangersInWords,
   trainOnBase,
   type JudgedSet,
@@ -23,11 +23,13 @@ import {
   loadAndReport,
   noteSkipped,
   openCache,
+  openTrainingSplits,
 } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { stopInOrder } from '../terminal/interrupt.js';
-import { count, note, noteLeftovers, Output, quoted } from '../terminal/output.js';
+import { count, note, noteLeftovers, type Output, quoted } from '../terminal/output.js';
 import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
+import { authorOf, commandLine } from '../terminal/proof.js';
 import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
 import type { TrainOptions } from './train.js';
@@ -37,14 +39,11 @@ export async function trainOnBaseCommand(
   directory: string,
   options: TrainOptions,
   given: readonly string[],
+  output: Output,
 ): Promise<number> {
   const { split, groupBy, seed } = options;
-  const output = new Output(options);
-  const splits = await openSplits(directory, {
-    seed,
-    ...(split !== undefined && { split }),
-    ...(groupBy && { groupBy }),
-  });
+  const author = authorOf(options);
+  const splits = await openTrainingSplits(directory, options);
   const base = await openBase(options.base ?? '', options.baseLayer === undefined ? undefined : [options.baseLayer]);
   const settings = {
     ...{ size: options.baseSize, region: options.roi, exif: options.exif, alertClass: options.alertClass, seed },
@@ -114,6 +113,10 @@ export async function trainOnBaseCommand(
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
     const { judged: _, ...figures } = evaluation;
     await run.writePredictions(predictionsTable(judgedSets, info));
+    await proveTraining({
+      ...{ ...author, run: run.directory, sets, judged: judgedSets },
+      ...{ command: commandLine(), epochs: null, bestEpoch: null, choices: [] },
+    });
     const { unknown = 0 } = figures;
     output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures, told });
     output.say();

@@ -21,9 +21,10 @@ import {
   neverPredicted,
   openBase,
   openRun,
-  openSplits,
   optimizerNames,
   pictureManifest,
+  provenEpochs,
+  proveTraining,
   readPictures,
   reopenRun,
   scheduleNames,
@@ -62,6 +63,8 @@ import {
   loadAndReport,
   noteSkipped,
   openCache,
+  openTrainingSplits,
+  type Fold,
 } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { epochLine, ProgressLine } from '../terminal/epoch-log.js';
@@ -84,6 +87,7 @@ import {
   wholeNumber,
 } from '../terminal/options.js';
 import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
+import { authorOf, commandLine, keyFlag } from '../terminal/proof.js';
 import { checkDevice, configuredOptions, isFinished, resumeOptions, type Resumed } from '../terminal/resume.js';
 import { trainRepeatedly } from '../terminal/repeated-training.js';
 import { checkedStart, startOf, unlessStopped, untilStopped } from '../terminal/start-of-training.js';
@@ -216,6 +220,7 @@ const flags = {
     'kernels.json of an earlier run: its choice of WGSL variants, for the same bits (hardware adapters try and choose)',
     anyText,
   ),
+  key: keyFlag,
   reproducible: toggle(
     'the same weights, bit for bit, on every machine and in browsers: the cpu device without fused multiply-add (docs/proof.md)',
   ),
@@ -307,18 +312,29 @@ export const command = defineCommand({
     const options = checkedStart(configured, given);
     const resumed = await resumeOptions(directory, options, given);
     if (resumed && isFrozen(resumed.options)) return resumeOnBase(resumed.run);
-    if (resumed) return train(resumed.directory, resumed.options, given, resumed);
+    if (resumed) return train(resumed.directory, resumed.options, given, resumed, new Output(resumed.options));
     if (directory === undefined)
       throw new UsageError('train: expects the folder of the pictures, or --resume RUN to go on with a run');
     if (!isFrozen(options) && !options.dryRun && (options.repeats !== undefined || options.folds !== undefined))
-      return trainRepeatedly(options, (each, fold) => train(directory, each, given, null, fold));
-    if (!isFrozen(options)) return train(directory, options, given, null);
-    if (options.dryRun)
-      throw new UsageError('--dry-run: expects a training in steps; a head on a base takes seconds: train it');
-    const { trainOnBaseCommand } = await import('./train-on-base.js');
-    return trainOnBaseCommand(directory, options, given);
+      return trainRepeatedly(options, (each, fold) => train(directory, each, given, null, new Output(each), fold));
+    if (isFrozen(options) && options.dryRun)
+      throw new UsageError('--dry-run: expected a training in steps; a head on a base takes seconds: train it');
+    return trainOnce(directory, options, given, new Output(options));
   },
 });
+
+/** A new training. @param given names of the options that stand on the command line */
+export async function trainOnce(
+  directory: string,
+  options: TrainOptions,
+  given: readonly string[],
+  output: Output,
+  fold: Fold | null = null,
+): Promise<number> {
+  if (!isFrozen(options)) return train(directory, options, given, null, output, fold);
+  const { trainOnBaseCommand } = await import('./train-on-base.js');
+  return trainOnBaseCommand(directory, options, given, output);
+}
 
 /** A head on a base that stays as it is: no step is made. */
 const isFrozen = ({ base, fineTune: layers }: TrainOptions): boolean => base !== undefined && layers === undefined;
@@ -334,13 +350,13 @@ function resumeOnBase(run: string): number {
 
 export type TrainOptions = Options<typeof flags>;
 
-/** Whether a run that has made its last step has learned what tells unknown pictures, too. */
-const isComplete = async ({ run, config, options }: Resumed<TrainOptions>): Promise<boolean> =>
-  ((config['unlikeLayer'] ?? null) === null && !options.guard) || tellsUnknown(modelFileOf(run));
+/** Whether a run that has made its last step has learned what tells unknown pictures, too, and left its card and its record. */
+const isComplete = async ({ run, config, options, checkpoint }: Resumed<TrainOptions>): Promise<boolean> =>
+  (((config['unlikeLayer'] ?? null) === null && !options.guard) || (await tellsUnknown(modelFileOf(run)))) &&
+  (await provenEpochs(run)) === checkpoint?.state.position.epoch;
 
 /** The part of a cross-validation that a run is; null for others. */
-const foldOfRun = ({ fold }: Readonly<Record<string, unknown>>) =>
-  (fold ?? null) as { readonly index: number; readonly of: number } | null;
+export const foldOfRun = ({ fold }: Readonly<Record<string, unknown>>): Fold | null => (fold ?? null) as Fold | null;
 
 /**
  * @param given names of the options that stand on the command line
@@ -352,10 +368,11 @@ async function train(
   options: TrainOptions,
   given: readonly string[],
   resumed: Resumed<TrainOptions> | null,
-  fold: { readonly index: number; readonly of: number } | null = resumed ? foldOfRun(resumed.config) : null,
+  output: Output,
+  fold: Fold | null = resumed ? foldOfRun(resumed.config) : null,
 ): Promise<number> {
   const { batch: batchSize, epochs, split, groupBy, profile, seed, validateOnTest } = options;
-  const output = new Output(options);
+  const author = authorOf(options);
   const augmentation = augmentationOf(options);
   if (resumed && isFinished(resumed, epochs) && (await isComplete(resumed))) {
     const { run, checkpoint } = resumed;
@@ -366,12 +383,8 @@ async function train(
   }
 
   // What there is to train on, before anything is decoded
+  const splits = await openTrainingSplits(directory, options, fold);
   const isFineTuned = options.fineTune !== undefined;
-  const splits = await openSplits(directory, {
-    ...{ seed, split, groupBy, validateOnTest },
-    ...(fold && { fold }),
-    holdBack: options.holdBack ?? (split !== undefined ? 0 : isFineTuned ? HOLD_BACK : 'auto'),
-  });
   if (options.validationSteps !== undefined && !splits.validation) {
     throw new UsageError(
       `--validation-steps: ${directory} has no validation pictures; --hold-back 0.15 keeps some for that`,
@@ -437,7 +450,7 @@ async function train(
     const sections = { ...planned.info.sections, ...guard, [FAULTS_SECTION]: await learnFaults(training) };
     const flows = { ...planned, info: { ...planned.info, sections } };
     const { info } = flows;
-    const sets = { training, validation };
+    const sets = { training, validation, test };
     const manifest = await pictureManifest(sets);
     const changed = checkpoint && changedPictures((await readPictures(run.directory)) ?? '', manifest);
     if (changed)
@@ -612,6 +625,11 @@ async function train(
     const judged = await judgeRun(run, device, sets, { batchSize });
     const never = neverPredicted((judged.validation ?? judged.training)?.classes ?? {});
     output.emit({ ...end, neverPredicted: never, ...(told && { told }) });
+    await proveTraining({
+      ...{ ...author, run: run.directory, event: isFineTuned ? 'fine-tune' : 'train', sets, judged },
+      ...{ command: commandLine(), epochs: lastEpoch, bestEpoch: best?.epoch ?? null },
+      choices: validation ? [{ what: 'Best epoch', by: CHOSEN_BY, on: validation.name }] : [],
+    });
     await live?.finish(device);
     if (options.profileKernels) {
       const profiled = await model.profile(flows.training);

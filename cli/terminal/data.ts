@@ -2,13 +2,16 @@
 import { UsageError } from '../../src/errors.js';
 import {
   classCounts,
+  HOLD_BACK,
   isWithin,
   loadDataset,
   markedCacheDirectory,
+  openSplits,
   PictureCache,
   type Dataset,
   type FileList,
   type LoadDatasetOptions,
+  type Splits,
 } from '../../src/index.node.js';
 import type { Options } from './command.js';
 import type { cacheFlags } from './common-flags.js';
@@ -32,6 +35,38 @@ export function openCache(
   }
   const option = cache === true ? 'BELTNET_CACHE' : '--cache';
   throw new UsageError(`${option}: expects a folder outside of the pictures' own (${touching}), got '${directory}'`);
+}
+
+/** The part of a cross-validation that a run is. */
+export interface Fold {
+  readonly index: number;
+  readonly of: number;
+}
+
+interface SplittingOptions {
+  readonly seed: number;
+  readonly split: number | undefined;
+  readonly groupBy: RegExp | undefined;
+  readonly holdBack: number | undefined;
+  readonly validateOnTest: boolean;
+  readonly base: unknown;
+  readonly fineTune: unknown;
+}
+
+/** What `train` takes of a data set to train on, to choose by, and to judge. */
+export function openTrainingSplits(
+  directory: string,
+  options: SplittingOptions,
+  fold: Fold | null = null,
+): Promise<Splits> {
+  const { seed, split, groupBy, holdBack, validateOnTest, base, fineTune } = options;
+  const isFineTuned = fineTune !== undefined;
+  if (base !== undefined && !isFineTuned) return openSplits(directory, { seed, split, groupBy }); // a fixed recipe: nothing is chosen
+  return openSplits(directory, {
+    ...{ seed, split, groupBy, validateOnTest },
+    ...(fold && { fold }),
+    holdBack: holdBack ?? (split !== undefined ? 0 : isFineTuned ? HOLD_BACK : 'auto'),
+  });
 }
 
 /** Decodes the pictures of a folder, with a progress line, and says what came of it: every file that is left out is named. */

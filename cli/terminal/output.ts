@@ -2,26 +2,35 @@
 
 let isQuiet = false;
 
+interface OutputOptions {
+  readonly json?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+  /** Of this one: says nothing to either, for what another command does on its way. */
+  readonly silent?: boolean;
+}
+
 /** Where a command's words go: people read lines, programs (`--json`) objects, one a line. */
 export class Output {
   readonly #json: boolean;
+  readonly #silent: boolean;
 
   /** @param options.quiet nothing is said for people but warnings and errors, and no progress is drawn: for the whole process */
-  constructor({ json = false, quiet = false }: { json?: boolean | undefined; quiet?: boolean | undefined } = {}) {
+  constructor({ json = false, quiet = false, silent = false }: OutputOptions = {}) {
     this.#json = json;
     isQuiet = quiet;
+    this.#silent = silent;
   }
 
   /** A line of the result, for people. */
   say(line = ''): void {
-    if (this.#json || isQuiet) return;
+    if (this.#json || this.#silent || isQuiet) return;
     eraseProgress();
     process.stdout.write(`${printable(line)}\n`);
   }
 
   /** A line of the result, for programs. */
   emit(value: object): void {
-    if (!this.#json) return;
+    if (!this.#json || this.#silent) return;
     eraseProgress();
     process.stdout.write(`${printable(JSON.stringify(value))}\n`); // JSON leaves some control characters as they are
   }

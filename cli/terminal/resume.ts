@@ -41,7 +41,19 @@ export interface Resumed<Options> {
 /** Options that change nothing in the weights. */
 const free = new Set([
   ...['resume', 'resumeOrStart', 'out', 'name', 'epochs', 'checkpointSeconds', 'device', 'threads', 'workers'],
-  ...['cache', 'cacheLimit', 'kernels', 'profileKernels', 'live', 'json', 'quiet', 'tensorboard', 'config', 'dryRun'],
+  ...[
+    'cache',
+    'cacheLimit',
+    'kernels',
+    'profileKernels',
+    'live',
+    'json',
+    'quiet',
+    'tensorboard',
+    'config',
+    'dryRun',
+    'key',
+  ],
 ]);
 
 /** Options that config.json has although they may not have been given. */
@@ -153,8 +165,9 @@ const plain = (options: object): Record<string, unknown> =>
   ) as Record<string, unknown>;
 
 /** What config.json has of the options, as the command line would give it. */
-function ownOptions({ options: stored }: Config, run: string): object {
-  if (typeof stored !== 'object' || stored === null) throw new UsageError(`${run}: expects options in its config.json`);
+export function ownOptions({ options: stored }: Config, run: string): object {
+  if (typeof stored !== 'object' || stored === null)
+    throw new UsageError(`${run}: expected options in its config.json`);
   const { groupBy, shear, ...others } = stored as { groupBy: string | null; shear: Angle };
   const { value, unit } = shear;
   const [, source, flags] = /^\/(.*)\/(\w*)$/s.exec(groupBy ?? '') ?? [];

@@ -2,8 +2,9 @@
 import { expectArray, expectText, expectObject, expectPath, listOf, objectWith } from '../expect.js';
 import type { Dataset } from '../data/dataset.js';
 import { expectDevice, type Device } from '../tensor/device.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
-import { placeModel } from './classifier.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
+import { expectModel } from '../formats/finite-weights.js';
+import { placeModel, type NamedModel } from './classifier.js';
 import { openModelFile } from './classifier.node.js';
 import { csvLine } from './csv.js';
 import { judgeSet, type JudgedSet } from './evaluation.js';
@@ -11,7 +12,9 @@ import type { PictureUse } from './picture-manifest.node.js';
 import type { Run } from './run.node.js';
 import { KNOWN_SECTIONS } from './tuning.js';
 
-type SetsOfRun = Readonly<Partial<Record<PictureUse, Dataset | null>>>;
+export type SetsOfRun = Readonly<Partial<Record<PictureUse, Dataset | null>>>;
+
+export type JudgedSets = Readonly<Partial<Record<PictureUse, JudgedSet>>>;
 
 /**
  * Judges the run's pictures by its best model and writes predictions.csv.
@@ -23,22 +26,36 @@ export async function judgeRun(
   device: Device,
   sets: SetsOfRun,
   options: { readonly batchSize?: number } = {},
-): Promise<Partial<Record<PictureUse, JudgedSet>>> {
+): Promise<JudgedSets> {
   objectWith({ directory: expectPath })(run, 'judgeRun: run');
   expectDevice(device, 'judgeRun: device');
   expectObject(sets, 'judgeRun: sets');
   expectObject(options, 'judgeRun: options');
+  const named = await openModelFile(run.directory, { knownSections: KNOWN_SECTIONS });
+  const judged = await judgeSets(named, device, sets, options);
+  await run.writePredictions(predictionsTable(judged, named.info));
+  return judged;
+}
+
+/** What a model says of each set that is there. */
+export async function judgeSets(
+  named: NamedModel,
+  device: Device,
+  sets: SetsOfRun,
+  options: { readonly batchSize?: number } = {},
+): Promise<JudgedSets> {
+  objectWith({ name: expectText })(named, 'judgeSets: model');
+  expectModel(named.model, 'judgeSets');
+  expectInfo(named.info, 'judgeSets');
+  expectDevice(device, 'judgeSets: device');
+  expectObject(sets, 'judgeSets: sets');
+  expectObject(options, 'judgeSets: options');
   const { batchSize = 32 } = options;
-  const placed = await placeModel(
-    await openModelFile(run.directory, { knownSections: KNOWN_SECTIONS }),
-    { device, batchSize },
-    () => Promise.resolve(device),
-  );
+  const placed = await placeModel(named, { device, batchSize }, () => Promise.resolve(device));
   try {
     const judged: Partial<Record<PictureUse, JudgedSet>> = {};
     for (const [use, dataset] of Object.entries(sets))
       if (dataset) judged[use as PictureUse] = await judgeSet(placed, dataset, { batchSize });
-    await run.writePredictions(predictionsTable(judged, placed.info));
     return judged;
   } finally {
     placed.predictor.destroy();

@@ -262,7 +262,10 @@ export async function readConfig(given: string): Promise<Record<string, unknown>
 }
 
 /** Whether a folder is that of a run. */
-export const isRun = (directory: string): boolean => existsSync(join(directory, names.config));
+export function isRun(directory: string): boolean {
+  expectPath(directory, 'isRun: directory');
+  return existsSync(join(directory, names.config));
+}
 
 /** The epochs in a run's events.jsonl. */
 export async function readEpochs(directory: string): Promise<EpochRecord[]> {

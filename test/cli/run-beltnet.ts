@@ -25,7 +25,7 @@ export const runFiles = [
   'results.csv',
 ];
 /** … or came to its end. */
-export const finishedRunFiles = [...runFiles, 'predictions.csv'].toSorted();
+export const finishedRunFiles = [...runFiles, 'card.json', 'card.md', 'predictions.csv', 'record.jsonl'].toSorted();
 export const modelsOf = runFiles.filter((name) => !name.includes('state'));
 
 export interface Finished {
