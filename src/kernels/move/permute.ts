@@ -70,7 +70,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 
 const sample: RegisteredKernel['sample'] = (random) => {
   const shape = anyShape(random);
-  return { inputs: [floats(random, shape)], attributes: { order: random.permutation(shape.length) } };
+  return { inputs: [floats(random, shape)], attributes: { order: [...random.permutation(shape.length)] } };
 };
 const copied = { roundings: 0, because: 'values are copied' };
 export const permuteEntry: RegistryEntry = {
