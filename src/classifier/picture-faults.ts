@@ -190,6 +190,7 @@ export function faultLimitsOf(info: Pick<ModelInfo, 'sections'>, name: string): 
   const { sections = {} } = info;
   const section = sections[FAULTS_SECTION];
   if (section === undefined) return null;
+  expectObject(section, `${name}: section '${FAULTS_SECTION}'`);
   const limits = Object(section.value) as Record<string, unknown>;
   if (names.every((each) => Number.isFinite(limits[each]))) return limits as unknown as FaultLimits;
   throw new ModelFileError(

@@ -79,6 +79,7 @@ export interface ScheduleOptions {
  * @throws UsageError for a warm-up that is longer than the training
  */
 export function scheduleOf(name: ScheduleName, options: ScheduleOptions): number | Schedule {
+  expectText(name, 'scheduleOf: name');
   if (!scheduleNames.includes(name))
     throw new UsageError(`schedule: expects one of ${scheduleNames.join(', ')}, got '${name as string}'`);
   objectWith({ learningRate: expectNumber, epochs: expectCount, stepsPerEpoch: expectCount })(
