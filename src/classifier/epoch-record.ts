@@ -43,6 +43,7 @@ export interface Spread {
 
 /** Mean and range of the figures that all of some trainings have. */
 export function spreadOf(records: readonly EpochRecord[]): Partial<Record<(typeof compared)[number], Spread>> {
+  expectArray(records, 'spreadOf: records');
   listOf(expectObject)(records, 'spreadOf: records');
   return Object.fromEntries(
     compared.flatMap((name) => {

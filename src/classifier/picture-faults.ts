@@ -7,7 +7,16 @@
  * wherever a picture comes from.
  */
 import { ModelFileError, UsageError } from '../errors.js';
-import { expectBytes, expectCount, expectList, expectNumber, expectObject, listOf, objectWith } from '../expect.js';
+import {
+  expectBytes,
+  expectCount,
+  expectList,
+  expectNumber,
+  expectObject,
+  expectText,
+  listOf,
+  objectWith,
+} from '../expect.js';
 import { eachPicture, expectDataset, type Dataset } from '../data/dataset.js';
 import type { Section } from '../formats/beltnet/container.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
@@ -187,6 +196,7 @@ const names = ['darkest', 'brightest', 'saturated', 'sharpness', 'flatCell', 'fl
  */
 export function faultLimitsOf(info: Pick<ModelInfo, 'sections'>, name: string): FaultLimits | null {
   expectObject(info, 'faultLimitsOf: info');
+  expectText(name, 'faultLimitsOf: name');
   const { sections = {} } = info;
   const section = sections[FAULTS_SECTION];
   if (section === undefined) return null;

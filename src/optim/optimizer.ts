@@ -1,4 +1,5 @@
 /** What `compile` expects of an optimizer: it works on all parameters at once, as one arena; its state goes in and out. */
+import { received } from '../expect.js';
 import { preview } from '../options.js';
 import { UsageError } from '../errors.js';
 import { clipInPlace } from '../kernels/update/scale-in-place.js';
@@ -67,6 +68,8 @@ export function defineOptimizer({ name, options, config, slots, stepValues, upda
     if (typeof value === 'number' && !(value > 0 && value < Infinity))
       throw new UsageError(`${name}: ${option} expects a positive number, got ${preview(value)}`);
   }
+  if (typeof learningRate !== 'number' && typeof (learningRate as Partial<Schedule> | null)?.at !== 'function')
+    throw new UsageError(`${name}: learningRate expects a number or a schedule, got ${received(learningRate)}`);
   const schedule = typeof learningRate === 'number' ? constant(learningRate) : learningRate;
   return {
     name,

@@ -170,7 +170,7 @@ export function warmUp(schedule: Schedule, options: { steps: number }): Schedule
   checkNames('warmUp', options, { steps: true });
   const { steps } = options;
   if (!(Number.isInteger(steps) && steps >= 0))
-    throw new UsageError(`warmUp: steps expects a whole number from 0, got ${steps}`);
+    throw new UsageError(`warmUp: steps expects a whole number from 0, got ${preview(steps)}`);
   return {
     name: schedule.name,
     config: { ...schedule.config, warmUpSteps: steps },

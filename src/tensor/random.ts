@@ -5,7 +5,7 @@
  * A draw depends only on its address (seed, stream, two indices), never on what was drawn before it, so the order of
  * work (threads, batches, a resumed run) cannot change a result.
  */
-import { expectList, expectNumber, refuse, expectWhole } from '../expect.js';
+import { expectNumber, expectWhole, listOf, refuse } from '../expect.js';
 import { cos, log } from './exact-math.js';
 import { fillRounds } from './random.wasm.js';
 
@@ -38,8 +38,8 @@ export function philox4x32(
   key: ArrayLike<number>,
   out: Uint32Array = new Uint32Array(4),
 ): Uint32Array {
-  expectList(counter, 'philox4x32: counter');
-  expectList(key, 'philox4x32: key');
+  listOf(expectNumber)(counter, 'philox4x32: counter');
+  listOf(expectNumber)(key, 'philox4x32: key');
   if (!(out instanceof Uint32Array)) refuse(out, 'philox4x32: out', 'a Uint32Array');
   return block(counter, key, out);
 }

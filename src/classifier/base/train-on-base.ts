@@ -68,6 +68,7 @@ export async function planOnBase(
   options: BasePlanOptions = {},
 ): Promise<TrainingPlan> {
   expectArray(classNames, 'planOnBase: classNames');
+  expectObject(options, 'planOnBase: options');
   const { seed = 0 } = options;
   const { preprocessing, picture, values } = basePreparation(base, options);
   const model = await onBase(base, { classes: classNames.length, size: picture.size, seed });

@@ -1,5 +1,5 @@
 /** Many pictures on one, that says what they are: a title, and groups of pictures with headings and captions, on a light ground. */
-import { expectObject, expectText, expectWhole, listOf, objectWith, perhaps } from '../../expect.js';
+import { expectArray, expectObject, expectText, expectWhole, listOf, objectWith, perhaps } from '../../expect.js';
 import type { Picture } from '../pictures/picture.js';
 import { resize, expectPicture } from '../pictures/resize.js';
 import { drawText, LETTER, LINE, shortened, wrapped, type TextStyle } from './text.js';
@@ -89,6 +89,7 @@ export function contactSheet(sheet: Sheet, options: SheetOptions = {}): Picture 
   expectObject(options, 'contactSheet: options');
   const { cell = 192, columns = 8 } = options;
   expectWhole(cell, 'contactSheet: cell', 8, 4096);
+  expectArray(sheet.groups, 'contactSheet: groups');
   expectWhole(columns, 'contactSheet: columns', 1, 256);
   const widest = Math.min(columns, Math.max(4, ...sheet.groups.map(({ cells }) => cells.length)));
   const width = 2 * MARGIN + widest * (cell + GAP) - GAP;

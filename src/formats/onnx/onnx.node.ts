@@ -1,4 +1,5 @@
 /** ONNX files on disk, with the files beside them that hold their weights. */
+import { expectObject } from '../../expect.js';
 import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { ModelFileError } from '../../errors.js';
@@ -14,7 +15,9 @@ const MOST_FILES = 1000;
  * @example
  * const { model } = await loadOnnx('resnet18.onnx');
  */
-export async function loadOnnx(path: string, { size }: Pick<ImportOnnxOptions, 'size'> = {}): Promise<ImportedOnnx> {
+export async function loadOnnx(path: string, options: Pick<ImportOnnxOptions, 'size'> = {}): Promise<ImportedOnnx> {
+  expectObject(options, 'loadOnnx: options');
+  const { size } = options;
   const bytes = await readWholeFile(path, MODEL_FILE);
   const locations = externalFilesOf(bytes, path);
   if (locations.length > MOST_FILES)
