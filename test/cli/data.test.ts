@@ -257,8 +257,8 @@ describe('preview', () => {
     const stdout = await beltnetWorks(['preview', 'loose', ...options], { cwd });
     expect(stdout).toContain('preview.png: 3 pictures, each as it is and in 7 augmented versions');
     const sheet = decode(readFileSync(join(cwd, 'preview.png')), 'preview.png');
-    // The first cell of each row is the original, three times as large: 'bright' and 'dark' in turn.
-    const level = (row: number): number => sheet.data[((row * 132 + 4 + 20) * sheet.width + 44 + 4 + 20) * 3];
+    // The first cell of each row is the original, three times as large, below the title and above its caption: 'bright' and 'dark' in turn.
+    const level = (row: number): number => sheet.data[((110 + 178 * row + 60) * sheet.width + 20 + 60) * 3];
     expect([level(0) > 120, level(1) < 120, level(2) > 120]).toEqual([true, true, true]);
     const plain = await beltnet(['preview', 'loose', '--out', 'plain.png'], { cwd });
     expect(plain.stderr).toContain('note: nothing changes these pictures; ask for something');

@@ -54,6 +54,7 @@ export async function trainGoodOnly(
   device: Device,
   options: GoodOnlyOptions = {},
 ): Promise<GoodOnly> {
+  expectObject(options, 'trainGoodOnly: options');
   const { falseAlarms = 0.01, seed = 0, batchSize, onProgress, pause } = options;
   const { preprocessing, picture, values } = basePreparation(base, options);
   const { size } = picture;
