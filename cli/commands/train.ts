@@ -269,6 +269,8 @@ export const command = defineCommand({
     ] as (keyof typeof flags)[],
     'What trains, and what chooses': ['split', 'groupBy', 'holdBack', 'validateOnTest', 'seed'],
     Network: ['network', 'base', 'baseLayer', 'baseSize', 'from', 'fineTune', 'force'],
+    'Good pictures only': ['goodOnly', 'way', 'goodClass', 'falseAlarms'],
+    'Unknown pictures': ['guard', 'coverage'],
     Training: [
       ...(['epochs', 'batch', 'stepsPerEpoch', 'validationSteps', 'lr', 'schedule', 'warmup', 'optimizer'] as const),
       ...(['weightDecay', 'labelSmoothing', 'classWeight', 'earlyStopping'] as const),
@@ -285,6 +287,7 @@ export const command = defineCommand({
       'tensorboard',
       'config',
       'dryRun',
+      'key',
     ],
     Device: ['device', 'threads', 'kernels', 'reproducible', 'profileKernels'],
     Output: ['quiet', 'json', 'live'],
