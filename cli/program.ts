@@ -50,7 +50,7 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     () => import('./commands/synth.js'),
   ],
   import: [
-    'Make a model file of a Keras model, with its classes and how pictures are prepared for it.',
+    'Make a model file of a Keras or ONNX model, with its classes and how pictures are prepared for it.',
     () => import('./commands/import.js'),
   ],
   export: ['Write a model in the format of another runtime.', () => import('./commands/export.js')],

@@ -214,7 +214,7 @@ function probabilityLines(evidence: Evidence): string[] {
   const { brierScore, logLoss, expectedCalibrationError, calibrationBins } = evidence;
   return [
     `Probabilities: Brier score ${figure(brierScore)}, log loss ${figure(logLoss)}, ` +
-      `expects calibration error ${figure(expectedCalibrationError)} (${calibrationBins} bins)`,
+      `expected calibration error ${figure(expectedCalibrationError)} (${calibrationBins} bins)`,
   ];
 }
 

@@ -22,7 +22,9 @@ export class SizedPool<Buffer extends DeviceBuffer> implements MemoryPool<Buffer
 
   /** Scratch memory comes in powers of two, so that launches which want nearly as much share it. */
   sizeFor(bytes: number, scratch: boolean): number {
-    return scratch ? ALIGNMENT * 2 ** Math.ceil(Math.log2(Math.max(1, bytes / ALIGNMENT))) : alignUp(bytes);
+    let size = alignUp(bytes);
+    if (scratch) for (size = ALIGNMENT; size < bytes;) size *= 2;
+    return size;
   }
 
   take(bytes: number): Buffer | undefined {

@@ -105,8 +105,8 @@ export function correlation(a: HeatMap, b: HeatMap): number {
   let [xy, xx, yy] = [0, 0, 0];
   for (let at = 0; at < x.length; at++) {
     xy += (x[at] - mx) * (y[at] - my);
-    xx += (x[at] - mx) ** 2;
-    yy += (y[at] - my) ** 2;
+    xx += (x[at] - mx) * (x[at] - mx);
+    yy += (y[at] - my) * (y[at] - my);
   }
   return xy / Math.sqrt(xx * yy);
 }

@@ -176,7 +176,7 @@ export function cardMarkdown(card: ModelCard): string {
   return [
     `# ${model.classes.map(plain).join(' or ')}: the card of this model`,
     '',
-    `It looks at a picture and says which of these it shows. The alarm is for **${plain(alert.class)}**: it is raised when the probability of that class is ${alert.threshold} or more.`,
+    `It looks at a picture and says which of these it shows. The alarm is for __${plain(alert.class)}__: it is raised when the probability of that class is ${alert.threshold} or more.`,
     '',
     ...section('How good it is', figureLines(card)),
     ...section('Beware', list(warnings.map(plain))),
@@ -244,14 +244,14 @@ function parityLines(parity: CardParity | null): string[] {
   if (parity === null) return ['Not looked at: `beltnet parity MODEL FOLDER` compares what devices and exports say.'];
   const { passed, pictures, tolerance, ways } = parity;
   return [
-    `${passed ? 'Yes' : '**No**'}: ${pictures} pictures, probabilities within ${tolerance} of those in float64.`,
+    `${passed ? 'Yes' : '__No__'}: ${pictures} pictures, probabilities within ${tolerance} of those in float64.`,
     '',
     ...table(
       ['computed by', 'largest difference', 'verdict'],
       ways.map(({ way, worstDifference, passed: isGood }) => [
         plain(way),
         worstDifference === 0 ? '0' : worstDifference.toExponential(1),
-        isGood ? 'ok' : '**differs**',
+        isGood ? 'ok' : '__differs__',
       ]),
     ),
   ];
