@@ -26,5 +26,5 @@ test('train, explain, verify', async () => {
   expect(said.at(-1)).toMatch(/^ok +training: done again, with the same weights/m);
   expect(said.at(-1)).not.toContain('DIFFERS');
   expect(readdirSync(join(cwd, 'explained')).filter((name) => name.endsWith('.png')).length).toBeGreaterThan(0);
-  expect(readFileSync(join(cwd, 'runs/proven/card.md'), 'utf8')).toContain('The alarm is for **gap**');
+  expect(readFileSync(join(cwd, 'runs/proven/card.md'), 'utf8')).toContain('The alarm is for __gap__');
 });
