@@ -4,16 +4,20 @@ import { createProgram } from '../../cli/program.js';
 
 const names = (await createProgram([], () => {})).commands.map((command) => command.name());
 
-test.each(names)('%s', async (name) => {
+const commandOf = async (name: string) => {
   const program = await createProgram([name], () => {});
-  const command = program.commands.find((each) => each.name() === name)!;
+  return program.commands.find((each) => each.name() === name)!;
+};
+
+test.each(names)('%s', async (name) => {
+  const command = await commandOf(name);
   let help = '';
   command.configureOutput({ writeOut: (text) => (help += text) }).outputHelp();
   const examples = /\nExamples?:\n((?: {2}.*\n)+)/.exec(help)?.[1].trimEnd().split('\n') ?? [];
-  expect(examples.length).toBeGreaterThan(0);
-  const flags = command.options.flatMap(({ long, short }) => [long, short]);
+  expect(examples.some((example) => example.includes(`beltnet ${name}`))).toBe(true);
   for (const example of examples) {
-    const [, words] = new RegExp(`^  (?:.* \\| )?beltnet ${name}\\b(.*)$`).exec(example)!;
+    const [, called, words] = /^ {2}(?:.* \| )?beltnet (\w+)\b(.*)$/.exec(example)!;
+    const flags = (await commandOf(called)).options.flatMap(({ long, short }) => [long, short]);
     for (const flag of words.match(/(?<= )--?[a-z][\w-]*/g) ?? []) expect(flags).toContain(flag);
   }
 });

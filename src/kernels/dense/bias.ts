@@ -121,9 +121,9 @@ export const biasEntry: RegistryEntry = {
     {
       kernel: columnSumsKernel,
       roundings: 64,
-      because: 'up to 600 values of both signs',
+      because: 'up to 3,200 values of both signs',
       sample: (random) => ({
-        inputs: [randomFloats(random, [between(random, 1, 20), between(random, 1, 30), between(random, 1, 9)])],
+        inputs: [randomFloats(random, [between(random, 1, 40), between(random, 1, 80), between(random, 1, 9)])],
         attributes: null,
       }),
     },
