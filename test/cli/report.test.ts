@@ -184,6 +184,20 @@ test('live: epochs come into the open page, and the whole report at the end', as
   expect(statSync(join(cwd, 'runs/live/report.html')).size).toBeGreaterThan(100_000);
 });
 
+test('a torn table of predictions, or list of pictures, is named', async () => {
+  cpSync(join(cwd, 'runs/first'), join(cwd, 'runs/torn'), { recursive: true });
+  appendFileSync(join(cwd, 'runs/torn/predictions.csv'), 'x"y,\n');
+  const table = await beltnet(['report', 'runs/torn', ...device, '--out', 'torn.html'], { cwd });
+  expect(table).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/predictions.csv: expects \d+ cells in each row/),
+  });
+  rmSync(join(cwd, 'runs/torn/predictions.csv'));
+  appendFileSync(join(cwd, 'runs/torn/pictures.jsonl'), '{"pix');
+  const list = await beltnet(['report', 'runs/torn', ...device, '--out', 'torn.html'], { cwd });
+  expect(list).toMatchObject({ code: 2, stderr: expect.stringMatching(/pictures.jsonl: expects a picture a line/) });
+});
+
 test('what is no run is refused', async () => {
   const { code, stderr } = await beltnet(['report', 'belt', ...device], { cwd });
   expect([code, stderr]).toEqual([

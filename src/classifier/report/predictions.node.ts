@@ -29,6 +29,11 @@ export async function readPredictions(directory: string, { classNames }: ModelIn
     throw new UsageError(
       `${directory}/predictions.csv: expects the column ${missing}, got none; it is of another model`,
     );
+  const torn = rows.findIndex((row) => ['file', 'label', 'split', 'class', ...columns].some((name) => !(name in row)));
+  if (torn >= 0)
+    throw new UsageError(
+      `${directory}/predictions.csv: expects ${Object.keys(rows[0]).length} cells in each row, got fewer in row ${torn + 1}; take it away, and its pictures are judged anew`,
+    );
   return grouped(
     rows.map((row) => ({ use: row['split'] as PictureUse, file: unquoted(row['file']), ...readRow(row, classNames) })),
   );
@@ -54,7 +59,13 @@ function readRow(row: Readonly<Record<string, string>>, classNames: readonly str
 /** Asks the model about the pictures of pictures.jsonl. */
 export async function predictAgain(directory: string, classifier: NodeClassifier): Promise<Predictions> {
   const lines = ((await readText(directory, 'pictures.jsonl')) ?? '').split('\n').filter((line) => line !== '');
-  const listed = lines.map((line) => JSON.parse(line) as { set: PictureUse; file: string; label: string });
+  const listed = lines.map((line, at) => {
+    try {
+      return JSON.parse(line) as { set: PictureUse; file: string; label: string };
+    } catch {
+      throw new UsageError(`${directory}/pictures.jsonl: expects a picture a line, got a torn line ${at + 1}`);
+    }
+  });
   const found: ({ use: PictureUse } & PredictedPicture)[] = [];
   const wanted = listed.some(({ set }) => set !== 'training') ? listed.filter(({ set }) => set !== 'training') : listed;
   const byFile = new Map(wanted.map((line) => [line.file, line]));
