@@ -1,6 +1,6 @@
 /** Folders of good pictures: pictures alone, or class folders of which one is good and the others show defects. */
 import { DataError, UsageError } from '../../errors.js';
-import { expectList, expectObject, received } from '../../expect.js';
+import { expectList, expectObject, expectText, perhaps, received } from '../../expect.js';
 import type { Dataset } from '../../data/dataset.js';
 import {
   findPictures,
@@ -38,6 +38,7 @@ export function labelledAs(dataset: Dataset, classNames: readonly string[], labe
  * @throws DataError for a folder without pictures; UsageError where it is not clear which class is the good one
  */
 export function listGoodPictures(given: string, goodClass?: string): GoodPictures {
+  perhaps(expectText)(goodClass, 'listGoodPictures: goodClass');
   const directory = withSlashes(given);
   const folders = subfolders(directory).filter((name) => !name.startsWith('.'));
   const named = goodClass ?? folders.find((name) => GOOD_NAMES.includes(name.toLowerCase()));

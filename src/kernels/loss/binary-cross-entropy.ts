@@ -9,7 +9,7 @@
  *
  * All tensors are [n]; the mean over the batch is the caller's (`mean`).
  */
-import { expectObject, refuse } from '../../expect.js';
+import { expectObject, expectText, refuse } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { Expression } from '../../tensor/expression.js';
@@ -101,6 +101,7 @@ export const clippedForms: Readonly<Record<ClippedForm, ReturnType<typeof clippe
 export function binaryCrossEntropy(p: Tensor, y: Tensor, options: { form?: ClippedForm } = {}): Tensor {
   expectObject(options, 'binaryCrossEntropy: options');
   const { form = 'keras3' } = options;
+  expectText(form, 'binaryCrossEntropy: form');
   if (!Object.hasOwn(clippedForms, form))
     refuse(form, 'binaryCrossEntropy: form', Object.keys(clippedForms).join(' or '));
   return clippedForms[form].op.apply([p, y], null);
