@@ -18,7 +18,13 @@ export interface PredictionRow {
   readonly class: string;
   readonly alert: boolean;
   readonly probabilities: Readonly<Record<string, number>>;
+  /** How unlike the training's, and whether beyond the limit: of models that can tell. */
+  readonly unlike?: number;
+  readonly unknown?: boolean;
 }
+
+/** Names that a spreadsheet would take for formulas have an apostrophe before them; see csv.ts. */
+const unquoted = (text: string): string => text.replace(/^'(?=[=+\-@])/, '');
 
 /** @returns null where the run has none: it did not come to its end, or is of an older version. @throws UsageError */
 export async function readPredictions(run: string): Promise<PredictionRow[] | null> {
@@ -37,12 +43,18 @@ export async function readPredictions(run: string): Promise<PredictionRow[] | nu
   if (missing !== undefined)
     throw new UsageError(`${path}: expects the predictions of a run, got a table without the column '${missing}'`);
   const classNames = columns.flatMap((name) => /^p\((.*)\)$/s.exec(name)?.[1] ?? []);
+  const torn = data.findIndex((row) => !columns.every((name) => name in row));
+  if (torn >= 0)
+    throw new UsageError(
+      `${path}: expects ${columns.length} cells in each row, got fewer in row ${torn + 1}; take it away, and its pictures are judged anew`,
+    );
   return data.map((row) => ({
-    file: row['file'],
-    label: row['label'],
+    file: unquoted(row['file']),
+    label: unquoted(row['label']),
     split: row['split'] as PictureUse,
-    class: row['class'],
+    class: unquoted(row['class']),
     alert: row['alert'] === 'true',
+    ...(row['unlike'] && { unlike: Number(row['unlike']), unknown: row['unknown'] === 'true' }),
     probabilities: Object.fromEntries(classNames.map((name) => [name, Number(row[`p(${name})`] || Number.NaN)])),
   }));
 }

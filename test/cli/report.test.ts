@@ -192,6 +192,8 @@ test('a torn table of predictions, or list of pictures, is named', async () => {
     code: 2,
     stderr: expect.stringMatching(/predictions.csv: expects \d+ cells in each row/),
   });
+  const compared = await beltnet(['compare', 'runs/first', 'runs/torn'], { cwd });
+  expect(compared).toMatchObject({ code: 2, stderr: expect.stringMatching(/expects \d+ cells in each row/) });
   rmSync(join(cwd, 'runs/torn/predictions.csv'));
   appendFileSync(join(cwd, 'runs/torn/pictures.jsonl'), '{"pix');
   const list = await beltnet(['report', 'runs/torn', ...device, '--out', 'torn.html'], { cwd });

@@ -4,6 +4,7 @@ import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { NodeClassifier } from '../classifier.node.js';
 import type { PictureUse } from '../picture-manifest.node.js';
 import type { Verdict } from '../verdict.js';
+import { readPredictions } from '../run-predictions-file.node.js';
 import { readText } from './read-run.node.js';
 
 export interface PredictedPicture {
@@ -17,43 +18,23 @@ export type Predictions = ReadonlyMap<PictureUse, readonly PredictedPicture[]>;
 
 const uses = ['test', 'validation', 'training'] as const;
 
-/** A table of predictionsTable. @throws UsageError for another */
-export async function readPredictions(directory: string, { classNames }: ModelInfo): Promise<Predictions | null> {
-  const text = await readText(directory, 'predictions.csv');
-  if (text === null) return null;
-  const { parse } = (await import('papaparse')).default;
-  const rows = parse<Record<string, string>>(text, { header: true, skipEmptyLines: true }).data;
-  const columns = classNames.map((name) => `p(${name})`);
-  const missing = ['file', 'label', 'split', 'class', ...columns].find((name) => rows.length > 0 && !(name in rows[0]));
+/** What stands in predictions.csv; null where the run has none. @throws UsageError for the table of another model */
+export async function predictionsOf(directory: string, { classNames }: ModelInfo): Promise<Predictions | null> {
+  const rows = await readPredictions(directory);
+  if (rows === null) return null;
+  const missing = classNames.find((name) => rows.length > 0 && !(name in rows[0].probabilities));
   if (missing !== undefined)
     throw new UsageError(
-      `${directory}/predictions.csv: expects the column ${missing}, got none; it is of another model`,
-    );
-  const torn = rows.findIndex((row) => ['file', 'label', 'split', 'class', ...columns].some((name) => !(name in row)));
-  if (torn >= 0)
-    throw new UsageError(
-      `${directory}/predictions.csv: expects ${Object.keys(rows[0]).length} cells in each row, got fewer in row ${torn + 1}; take it away, and its pictures are judged anew`,
+      `${directory}/predictions.csv: expects the column p(${missing}), got none; it is of another model`,
     );
   return grouped(
-    rows.map((row) => ({ use: row['split'] as PictureUse, file: unquoted(row['file']), ...readRow(row, classNames) })),
+    rows.map(({ file, label, split, class: taken, ...row }) => ({
+      use: split,
+      file,
+      label: classNames.indexOf(label),
+      verdict: taken === '' ? null : { ...row, class: taken, probability: row.probabilities[taken] },
+    })),
   );
-}
-
-/** Names that a spreadsheet would take for formulas have an apostrophe before them; see csv.ts. */
-const unquoted = (text: string): string => text.replace(/^'(?=[=+\-@])/, '');
-
-function readRow(row: Readonly<Record<string, string>>, classNames: readonly string[]): Omit<PredictedPicture, 'file'> {
-  const label = classNames.indexOf(unquoted(row['label']));
-  if (row['class'] === '') return { label, verdict: null };
-  const probabilities = Object.fromEntries(classNames.map((name) => [name, Number(row[`p(${name})`])]));
-  const taken = unquoted(row['class']);
-  return {
-    label,
-    verdict: {
-      ...{ class: taken, probability: probabilities[taken], probabilities, alert: row['alert'] === 'true' },
-      ...(row['unlike'] && { unlike: Number(row['unlike']), unknown: row['unknown'] === 'true' }),
-    },
-  };
 }
 
 /** Asks the model about the pictures of pictures.jsonl. */

@@ -18,7 +18,7 @@ import { precisionRecallCurve, rocCurve } from '../figures/curves.js';
 import { calibrationBins } from '../figures/probability-scores.js';
 import type { PictureUse } from '../picture-manifest.node.js';
 import type { Verdict } from '../verdict.js';
-import { predictAgain, readPredictions, type PredictedPicture } from './predictions.node.js';
+import { predictAgain, predictionsOf, type PredictedPicture } from './predictions.node.js';
 import { auditOf, configOf, readEpochs, readJson, readText, runsBeside, settingsOf } from './read-run.node.js';
 import type { ReportData, ReportedSet } from './report-data.node.js';
 import { HEAT_SIDE, imageUrl, reportedPictures, type ShownPicture } from './report-pictures.node.js';
@@ -51,7 +51,7 @@ export async function reportOf(directory: string, options: ReportOptions = {}): 
   try {
     const notes = [...bare.notes];
     const { info, model } = classifier;
-    let predictions = await readPredictions(directory, info);
+    let predictions = await predictionsOf(directory, info);
     if (predictions === null) {
       notes.push('The run has no predictions.csv: its pictures were judged anew.');
       predictions = await predictAgain(directory, classifier);
