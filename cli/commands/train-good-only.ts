@@ -21,7 +21,7 @@ import { stopInOrder } from '../terminal/interrupt.js';
 import { count, note, noteLeftovers, Output, quoted } from '../terminal/output.js';
 import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { versions } from '../version.js';
-import type { TrainOptions } from './train.js';
+import type { TrainOptions } from '../terminal/training-flags.js';
 
 const DEFAULT_BASE = 'darknet-tiny';
 /** The 99 % quantile of fewer is practically the farthest of all. */

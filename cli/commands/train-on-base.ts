@@ -32,7 +32,7 @@ import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { authorOf, commandLine } from '../terminal/proof.js';
 import { versions } from '../version.js';
 import { noteFindings } from './audit.js';
-import type { TrainOptions } from './train.js';
+import type { TrainOptions } from '../terminal/training-flags.js';
 
 /** @param given names of the flags that were given */
 export async function trainOnBaseCommand(

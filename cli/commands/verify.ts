@@ -41,7 +41,9 @@ import { withDevice } from '../terminal/device.js';
 import { filePath, folder } from '../terminal/options.js';
 import { count, note, Output } from '../terminal/output.js';
 import { ownOptions } from '../terminal/resume.js';
-import { foldOfRun, trainOnce, type TrainOptions } from './train.js';
+import type { TrainOptions } from '../terminal/training-flags.js';
+import { foldOfRun } from './train-in-steps.js';
+import { trainOnce } from './train.js';
 
 /** The exit code when something differs. */
 const DIFFERS = 12;
