@@ -1,11 +1,12 @@
 /**
  * Builds dist/: what is WebAssembly (wasm/*.ts, AssemblyScript) into wasm.generated.ts beside its users, then everything with
- * TypeScript. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
+ * TypeScript, then the report's page and the page. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
  */
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import { build } from 'vite';
 import { root, runNode, tool } from './steps.mjs';
 import { inexactInstructions } from './wasm-instructions.mjs';
 
@@ -120,7 +121,6 @@ async function buildReport() {
   const read = (path) => readFileSync(path, 'utf8');
   const own = (name) => read(join(root, 'web/report', name));
   const uPlot = dirname(tool('uplot/package.json'));
-  const { build } = await import('vite');
   const lib = { entry: join(root, 'web/report/main.js'), formats: ['iife'], name: 'report' };
   const [{ output }] = await build({
     root,
@@ -149,3 +149,6 @@ async function buildReport() {
 }
 
 await buildReport();
+
+/** The page: files for any static host, and for `beltnet ui`. */
+await build({ configFile: join(root, 'web/page/vite.config.js') });

@@ -37,6 +37,8 @@ const allowed = {
   'src/serve': ['src/classifier'],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],
+  'web/page': ['src/index', 'src/classifier', 'web/shared', 'preact', '@tanstack/virtual-core', 'fflate'],
+  'web/shared': ['uplot'],
 };
 
 /** What all may import. */
@@ -78,10 +80,10 @@ function violations(file) {
   return found;
 }
 
-const files = ['src', 'cli'].flatMap((folder) =>
+const files = ['src', 'cli', 'web/page'].flatMap((folder) =>
   readdirSync(join(root, folder), { recursive: true }).map((name) => posix.join(folder, name.replaceAll('\\', '/'))),
 );
-const found = files.filter((file) => file.endsWith('.ts')).flatMap(violations);
+const found = files.filter((file) => /\.tsx?$/.test(file)).flatMap(violations);
 if (found.length > 0) {
   console.error(`${found.join('\n')}\n${found.length} imports against the direction (scripts/check-imports.mjs)`);
   process.exit(1);
