@@ -90,7 +90,6 @@ export {
   Run,
   type Checkpoint,
 } from './classifier/run.node.js';
-export { bestEpoch, CHOSEN_BY, spreadOf, type EpochRecord, type Spread } from './classifier/epoch-record.js';
 export {
   endsWithTraining,
   optimizerNames,
@@ -100,13 +99,7 @@ export {
   type ScheduleOptions,
 } from './classifier/recipe.js';
 export { classWeightsFor, unevenClasses, type ClassWeight } from './classifier/class-weights.js';
-export {
-  changedPictures,
-  pictureManifest,
-  picturesOfModel,
-  type PicturesOfRun,
-  type PictureUse,
-} from './classifier/picture-manifest.node.js';
+export { picturesOfModel, type PicturesOfRun } from './classifier/picture-manifest.node.js';
 export {
   leaveOutSeen,
   picturesFor,

@@ -264,6 +264,8 @@ export {
 } from './classifier/evaluation.js';
 export { evidenceOf, isNoEvidence, type Evidence, type JudgedPictures, type Mistake } from './classifier/evidence.js';
 export { pixelHashes } from './classifier/pixel-hash.js';
+export { bestEpoch, CHOSEN_BY, spreadOf, type EpochRecord, type Spread } from './classifier/epoch-record.js';
+export { changedPictures, pictureManifest, type PictureUse } from './classifier/picture-manifest.js';
 export { foldTemperature } from './classifier/fold-temperature.js';
 export type { CardChoice, CardFigures, CardParity, CardSet, ModelCard } from './classifier/proof/card.js';
 export { KNOWN_SECTIONS, temperatureOf, withCalibration, withDecision, withThreshold } from './classifier/tuning.js';

@@ -7,7 +7,8 @@ import { readWholeFile } from '../files.node.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { accuracy, balancedAccuracy, confusionMatrix } from './figures/confusion.js';
 import { rocAuc } from './figures/curves.js';
-import { pictureDigests, type PictureUse } from './picture-manifest.node.js';
+import { pictureDigests } from './picture-manifest.node.js';
+import type { PictureUse } from './picture-manifest.js';
 
 /** What a run's best model said of one of its pictures. */
 export interface PredictionRow {

@@ -8,7 +8,7 @@ import { placeModel, type NamedModel } from './classifier.js';
 import { openModelFile } from './classifier.node.js';
 import { csvLine } from './csv.js';
 import { judgeSet, type JudgedSet } from './evaluation.js';
-import type { PictureUse } from './picture-manifest.node.js';
+import type { PictureUse } from './picture-manifest.js';
 import type { Run } from './run.node.js';
 import { KNOWN_SECTIONS } from './tuning.js';
 

@@ -9,6 +9,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { SafeTensor } from './safetensors.js';
 
+export { bytesToHex };
+
 /** The digest of pieces put together, in hexadecimal. */
 export type Sha256 = (pieces: Iterable<Uint8Array>) => string;
 

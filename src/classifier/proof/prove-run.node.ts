@@ -11,7 +11,7 @@ import { expectInfo, type ModelInfo } from '../../formats/beltnet/info.js';
 import { leaveFolder } from '../../lock.node.js';
 import type { JudgedSet } from '../evaluation.js';
 import { evidenceOf } from '../evidence.js';
-import type { PictureUse } from '../picture-manifest.node.js';
+import type { PictureUse } from '../picture-manifest.js';
 import { pixelHashes } from '../pixel-hash.js';
 import { isRun, readConfig } from '../run.node.js';
 import type { JudgedSets, SetsOfRun } from '../run-predictions.node.js';

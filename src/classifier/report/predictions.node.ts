@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { NodeClassifier } from '../classifier.node.js';
-import type { PictureUse } from '../picture-manifest.node.js';
+import type { PictureUse } from '../picture-manifest.js';
 import type { Verdict } from '../verdict.js';
 import { readPredictions } from '../run-predictions-file.node.js';
 import { readText } from './read-run.node.js';

@@ -1,7 +1,7 @@
 /** What a report shows, as the page gets it: JSON, and names of all kinds in it are only text. */
 import type { EpochRecord } from '../epoch-record.js';
 import type { IntervalOrReason } from '../figures/intervals.js';
-import type { PictureUse } from '../picture-manifest.node.js';
+import type { PictureUse } from '../picture-manifest.js';
 import type { CalibrationBin } from '../figures/probability-scores.js';
 
 /** What the model says of one set's pictures. All arrays are [N], one entry a picture. */

@@ -16,7 +16,7 @@ import { bestEpoch } from '../epoch-record.js';
 import { evidenceOf } from '../evidence.js';
 import { precisionRecallCurve, rocCurve } from '../figures/curves.js';
 import { calibrationBins } from '../figures/probability-scores.js';
-import type { PictureUse } from '../picture-manifest.node.js';
+import type { PictureUse } from '../picture-manifest.js';
 import type { Verdict } from '../verdict.js';
 import { predictAgain, predictionsOf, type PredictedPicture } from './predictions.node.js';
 import { auditOf, configOf, readEpochs, readJson, readText, runsBeside, settingsOf } from './read-run.node.js';
