@@ -35,6 +35,7 @@ const allowed = {
     ],
   ],
   'src/serve': ['src/classifier'],
+  'src/line': ['src/classifier', 'src/data', 'src/formats/json', 'src/serve', 'valibot'],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],
   'web/page': ['src/index', 'src/classifier', 'web/shared', 'preact', '@tanstack/virtual-core', 'fflate'],
