@@ -121,7 +121,7 @@ export function nextState(state: LineState, event: LineEvent): LineState {
         alarms: region.alarms + Number(alarmId !== region.alarm.alarmId),
       }));
     }
-    case 'note':
+    default:
       return next;
   }
 }
