@@ -120,7 +120,10 @@ chmodSync(join(root, 'dist/cli/main.js'), 0o755);
 async function buildReport() {
   const read = (path) => readFileSync(path, 'utf8');
   const own = (name) => read(join(root, 'web/report', name));
-  const uPlot = dirname(tool('uplot/package.json'));
+  const styles = [
+    tool('uplot/dist/uPlot.min.css'),
+    ...['shared/tokens.css', 'report/report.css', 'shared/parts.css'].map((name) => join(root, 'web', name)),
+  ];
   const lib = { entry: join(root, 'web/report/main.js'), formats: ['iife'], name: 'report' };
   const [{ output }] = await build({
     root,
@@ -137,10 +140,7 @@ async function buildReport() {
     "base-uri 'none'; form-action 'none'";
   const page = own('report.html')
     .replace('POLICY', () => policy)
-    .replace(
-      '<link rel="stylesheet" href="report.css" />',
-      () => `<style>${read(join(uPlot, 'dist/uPlot.min.css'))}\n${own('report.css')}</style>`,
-    )
+    .replace('<link rel="stylesheet" href="report.css" />', () => `<style>${styles.map(read).join('\n')}</style>`)
     .replace('<script src="report.js"></script>', () => `<script>${script}</script>`);
   if (page.includes('report.css') || page.includes('src="report.js"'))
     throw new Error('web/report/report.html: a place was not found');

@@ -1,6 +1,7 @@
 /** The alarm's threshold: what each one misses and stops for nothing, and which is cheapest. */
-import { chart } from './charts.js';
-import { byId, count, figure, make, percent, plural, show } from './dom.js';
+import { chart } from '../shared/charts.js';
+import { cheapest as cheapestOf, outcomeAt, thresholds } from '../shared/costs.js';
+import { byId, count, figure, make, percent, plural, show } from '../shared/dom.js';
 import { page, places, view } from './state.js';
 
 function alarmOf(set) {
@@ -13,28 +14,11 @@ function alarmOf(set) {
   return { alerts: scores(true), others: scores(false) };
 }
 
-/** How many of the sorted are below. */
-function below(sorted, threshold) {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (sorted[middle] < threshold) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Thresholds from 0 to 1, closer together where probabilities crowd: at both ends. */
-const thresholds = Array.from({ length: 401 }, (_, at) => 1 / (1 + Math.exp(-(at - 200) / 20)));
-
 export function showAlarm() {
   const { alerts, others } = alarmOf(view.set);
   if (alerts.length === 0 || others.length === 0) return;
   show('alarm');
-  const outcome = (threshold) => ({
-    missed: below(alerts, threshold),
-    stops: others.length - below(others, threshold),
-  });
+  const outcome = (threshold) => outcomeAt({ alerts, others }, threshold);
   const { className, threshold: own, reason } = page.report.alert;
   const slider = (text, properties) => {
     const output = make('output');
@@ -71,13 +55,7 @@ export function showAlarm() {
   const cheapest = () => {
     cost.output.textContent = count(ratio());
     rarity.output.textContent = percent(share(), share() < 0.01 ? 2 : 1);
-    const costs = thresholds.map((threshold) => {
-      const { missed: m, stops: s } = outcome(threshold);
-      return ratio() * share() * (m / alerts.length) + (1 - share()) * (s / others.length);
-    });
-    const least = Math.min(...costs);
-    const cheap = thresholds.flatMap((_, at) => (costs[at] === least ? [at] : []));
-    const best = cheap[cheap.length >> 1]; // the middle of the cheapest
+    const best = cheapestOf({ alerts, others }, ratio(), share());
     place.input.value = best;
     say(thresholds[best]);
   };

@@ -1,7 +1,7 @@
 /** The report: from its data to the page, section by section. */
 import { showAlarm, showQuality } from './alarm.js';
-import { chart, clearCharts } from './charts.js';
-import { byId, count, figure, make, percent, plural, show, tableOf } from './dom.js';
+import { chart, clearCharts } from '../shared/charts.js';
+import { byId, count, figure, make, percent, plural, show, tableOf } from '../shared/dom.js';
 import { showMatrix, showPictures } from './pictures.js';
 import { isAlert, PAGE, page, places, view } from './state.js';
 

@@ -1,5 +1,6 @@
 /** The pictures: which are shown, their heat maps, and the list of those whose label is to be changed. */
-import { baseName, byId, count, make, percent, plural, tableOf } from './dom.js';
+import { confusionTable } from '../shared/confusion.js';
+import { baseName, byId, count, make, percent, plural, tableOf } from '../shared/dom.js';
 import { isAlert, own, PAGE, page, places, sure, view } from './state.js';
 
 const LONGEST_TABLE = 2000;
@@ -278,52 +279,11 @@ export function showMatrix() {
   const { classNames } = page.report;
   const matrix = classNames.map(() => classNames.map(() => 0));
   for (const n of places(set)) matrix[set.labels[n]][set.taken[n]]++;
-  const cellOf = (label, taken) => {
-    const amount = matrix[label][taken];
-    const all = matrix[label].reduce((sum, value) => sum + value, 0);
-    const cell = make(
-      'button',
-      {
-        type: 'button',
-        className: 'cell',
-        'aria-pressed': 'false',
-        'aria-label': `${classNames[label]} taken for ${classNames[taken]}: ${amount} of ${all}`,
-      },
-      count(amount),
-      make('small', {}, all > 0 ? percent(amount / all) : '–'),
-    );
-    cell.dataset.cell = `${label},${taken}`;
-    cell.style.setProperty('--part', all > 0 ? Math.sqrt(amount / all) : 0);
-    cell.style.setProperty('--tone', amount === 0 ? 'transparent' : label === taken ? 'var(--good)' : 'var(--bad)');
-    cell.onclick = () => {
-      Object.assign(view, { cell: [label, taken], limit: PAGE });
-      showPictures();
-      markCell();
-      byId('pictures').scrollIntoView();
-    };
-    return make('td', {}, cell);
+  const choose = (cell) => {
+    Object.assign(view, { cell, limit: PAGE });
+    showPictures();
+    markCell();
+    byId('pictures').scrollIntoView();
   };
-  byId('matrix').replaceChildren(
-    make(
-      'table',
-      {},
-      make(
-        'thead',
-        {},
-        make(
-          'tr',
-          {},
-          make('th', { scope: 'col' }, 'is \\ taken for'),
-          ...classNames.map((name) => make('th', { scope: 'col' }, name)),
-        ),
-      ),
-      make(
-        'tbody',
-        {},
-        ...classNames.map((name, label) =>
-          make('tr', {}, make('th', { scope: 'row' }, name), ...classNames.map((_, taken) => cellOf(label, taken))),
-        ),
-      ),
-    ),
-  );
+  byId('matrix').replaceChildren(confusionTable(classNames, matrix, choose));
 }

@@ -1,5 +1,5 @@
 /** What all parts of the page share: the report, and what of its pictures is shown. */
-import { byId } from './dom.js';
+import { byId } from '../shared/dom.js';
 
 export const PAGE = 48;
 export const page = { report: JSON.parse(byId('report-data').textContent) };

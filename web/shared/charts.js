@@ -2,21 +2,38 @@
 import uPlot from 'uplot';
 import { colour, make } from './dom.js';
 
-const charts = [];
+const charts = new Set();
 
 /**
- * @param series [{ label, values, colour, dash, points }], all over `x`
- * @param options { title, x, xLabel, series, range, marks: [{ at, text }], square }
+ * Draws into an element, and again when its width or the page's colours change.
+ * @param {HTMLElement} holder
+ * @param options { x, xLabel, series: [{ label, values, colour, dash, points }] over `x`, range, marks: [{ at, text }], square, height, plain }
+ * @returns {{ update(options: object): void, destroy(): void }}
  */
+export function plotInto(holder, options) {
+  const one = { holder, options, plot: null };
+  charts.add(one);
+  draw(one);
+  return {
+    update: (next) => {
+      one.options = next;
+      draw(one);
+    },
+    destroy: () => {
+      one.plot?.destroy();
+      charts.delete(one);
+    },
+  };
+}
+
+/** A card with a title, a plot, and `words` below it. */
 export function chart(parent, options) {
   const box = make('div', { className: 'card' });
   const holder = make('div', { role: 'img', 'aria-label': options.description });
   box.append(make('h3', {}, options.title), holder);
   if (options.words) box.append(make('p', { className: 'quiet' }, options.words));
   parent.append(box);
-  const one = { holder, options, plot: null };
-  charts.push(one);
-  draw(one);
+  plotInto(holder, options);
 }
 
 function draw(one) {
@@ -31,7 +48,7 @@ function draw(one) {
     font: '12px system-ui',
   };
   const marks = options.marks ?? [];
-  const height = options.square ? Math.min(width, 300) : 240;
+  const height = options.square ? Math.min(width, 300) : (options.height ?? 240);
   one.plot = new uPlot(
     {
       width,
@@ -105,5 +122,5 @@ addEventListener('afterprint', drawAll);
 
 export function clearCharts() {
   for (const { plot } of charts) plot?.destroy();
-  charts.length = 0;
+  charts.clear();
 }
