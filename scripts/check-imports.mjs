@@ -12,7 +12,8 @@ const allowed = {
   'src/tensor': [],
   'src/kernels': ['src/tensor'],
   'src/optim': ['src/kernels', 'src/tensor'],
-  'src/nn': ['src/optim', 'src/kernels', 'src/tensor'],
+  'src/distributed': ['koffi'],
+  'src/nn': ['src/optim', 'src/kernels', 'src/tensor', 'src/distributed/group'],
   'src/data': ['src/tensor/random', 'src/tensor/exact-math', 'pako', 'fflate', 'papaparse', 're2js'],
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
