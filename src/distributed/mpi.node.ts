@@ -102,7 +102,9 @@ function has(library: Library, symbol: string): boolean {
 function versionOf(library: Library): string {
   const text = new Uint8Array(LONGEST_VERSION);
   library.func('int MPI_Get_library_version(void *, void *)')(text, new Int32Array(1));
-  const [line] = Buffer.from(text.subarray(0, text.indexOf(0))).toString('latin1').split(/[\n,]/);
+  const [line] = Buffer.from(text.subarray(0, text.indexOf(0)))
+    .toString('latin1')
+    .split(/[\n,]/);
   return line.replaceAll(/\s+/g, ' ').trim();
 }
 
@@ -188,7 +190,7 @@ function join(library: Library, place: LaunchedPlace, watchdog: Watchdog): MpiGr
     finalize();
     throw new UsageError(
       `--distributed: the launcher (${place.launcher}) started ${place.size} processes, but the library, ${description}, sees ${size}: ` +
-        'they do not belong together; use the mpirun of that library, or set MPI_LIBRARY to the path of the launcher\'s',
+        "they do not belong together; use the mpirun of that library, or set MPI_LIBRARY to the path of the launcher's",
     );
   }
   const rank = number('Comm_rank');
@@ -202,8 +204,7 @@ function join(library: Library, place: LaunchedPlace, watchdog: Watchdog): MpiGr
   process.on('exit', (code) => {
     if (isOpen) abort(world, code || 1);
   });
-  const meet = (purpose: Purpose): void =>
-    watchdog.during(purpose, 0, () => check('Barrier', barrier(world)));
+  const meet = (purpose: Purpose): void => watchdog.during(purpose, 0, () => check('Barrier', barrier(world)));
   return {
     rank,
     size,
