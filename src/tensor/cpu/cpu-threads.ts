@@ -138,7 +138,9 @@ function waitForWork(words: Int32Array, seen: number): void {
   for (let looks = 0; ; looks++) {
     const state = Atomics.load(words, STATE);
     if (state === STOPPED || (state % 2 === 1 && state !== seen)) return;
-    if (looks > PATIENCE) Atomics.wait(words, STATE, state);
+    if (looks <= PATIENCE) continue;
+    Atomics.wait(words, STATE, state);
+    looks = 0; // woken too late for a short program, it must not miss the next one, too
   }
 }
 
