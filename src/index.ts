@@ -369,6 +369,12 @@ export {
   type Preprocessing,
   type PreprocessingOptions,
 } from './classifier/preparation.js';
+export {
+  findLearningRate,
+  type FindLearningRateOptions,
+  type FoundLearningRate,
+  type LearningRateTrial,
+} from './classifier/learning-rate-finder.js';
 export { recipeOf, type Normalize, type Recipe, type RecipeOptions } from './classifier/recipe.js';
 export {
   planTraining,

@@ -138,6 +138,10 @@ export async function trainInSteps(
       });
       return 0;
     }
+    if (options.findLr) {
+      const { findLearningRateCommand } = await import('./find-learning-rate.js');
+      return findLearningRateCommand({ directory, options, splits, start, recipe, device, output });
+    }
     const run = resumed
       ? reopenRun(resumed.run, noteLeftovers)
       : await openRun(options.out, options.name, noteLeftovers);

@@ -40,7 +40,17 @@ export const command = defineCommand({
     'Good pictures only': ['goodOnly', 'way', 'goodClass', 'falseAlarms'],
     'Unknown pictures': ['guard', 'coverage'],
     Training: [
-      ...(['epochs', 'batch', 'stepsPerEpoch', 'validationSteps', 'lr', 'schedule', 'warmup', 'optimizer'] as const),
+      ...([
+        'epochs',
+        'batch',
+        'stepsPerEpoch',
+        'validationSteps',
+        'lr',
+        'findLr',
+        'schedule',
+        'warmup',
+        'optimizer',
+      ] as const),
       ...(['weightDecay', 'labelSmoothing', 'classWeight', 'earlyStopping'] as const),
     ],
     Augmentation: Object.keys(augmentationFlags) as (keyof typeof augmentationFlags)[],

@@ -67,6 +67,7 @@ export const trainingFlags = {
     'featurewise',
   ]),
   lr: flag('<rate>', 'learning rate', above0, { default: 0.001 }),
+  findLr: toggle('try rates from 1e-6 to 1 in 100 steps, say which to begin with, and leave no run behind'),
   schedule: choice(
     '<name>',
     'how the rate changes: cosine falls to 0, step to a tenth at half and again at three quarters, exponential to a hundredth, plateau to a tenth when 5 epochs were no better',

@@ -32,6 +32,21 @@ test('--dry-run says what would be done, and writes nothing', async () => {
   expect(readdirSync(cwd).toSorted()).toEqual(before);
 });
 
+const everything = (): string[] => readdirSync(cwd, { recursive: true, encoding: 'utf8' }).toSorted();
+
+test('--find-lr says a rate to begin with, and leaves no run', async () => {
+  const before = everything();
+  const stdout = await beltnetWorks(['train', 'belt', ...small, '--find-lr', '--json'], { cwd });
+  const found = JSON.parse(stdout) as { suggested: number; tried: { learningRate: number; loss: number }[] };
+  const rates = found.tried.map(({ learningRate }) => learningRate);
+  expect(rates.slice(0, 3).map((rate, n) => rate / 1e-6 / 10 ** ((6 * n) / 99))).toEqual(
+    [1, 1, 1].map((one) => expect.closeTo(one, 9)),
+  );
+  expect(found.suggested).toBeGreaterThan(1e-6);
+  expect(found.suggested).toBeLessThan(0.1);
+  expect(everything()).toEqual(before);
+});
+
 test('--schedule: the rate falls as said, and the run does not grow', async () => {
   const rates = readFileSync(join(cwd, 'runs/cosine/results.csv'), 'utf8').trimEnd().split('\n').slice(1);
   const last = rates.map((row) => Number(row.split(',')[8]));
