@@ -10,17 +10,16 @@ import { join } from 'node:path';
 import {
   basePreparation,
   judgeDefects,
-  labelledAs,
   listGoodPictures,
   loadDataset,
   openBase,
   openDevice,
+  picturesOfClass,
   trainGoodOnly,
 } from 'beltnet';
 
 const { viewOf } = await import('../dist/src/classifier/good-only/scorer.js');
 const { eachPart } = await import('../dist/src/classifier/good-only/statistics.js');
-const { parted } = await import('../dist/src/classifier/good-only/train-good-only.js');
 
 const program = `
 import json, sys
@@ -48,16 +47,15 @@ const [python, directory, goodClass] = process.argv.slice(2);
 const device = await openDevice('cpu');
 const base = await openBase('darknet-tiny');
 const { picture, values } = basePreparation(base, {});
-const files = listGoodPictures(directory, goodClass);
-const load = async (list, label) => labelledAs(await loadDataset(list, picture), files.classNames, label);
-const good = await load(files.good, files.goodLabel);
-const defects = await load(files.defects, 1 - files.goodLabel);
+const { training, validation, goodLabel } = await listGoodPictures(directory, { goodClass });
+const learning = await loadDataset(training, picture);
+const others = await loadDataset(validation, picture);
+const [judging, defects] = [goodLabel, 1 - goodLabel].map((label) => picturesOfClass(others, label));
 for (const way of ['scene', 'fixed-camera']) {
-  const trained = await trainGoodOnly(base, way, good, device);
+  const trained = await trainGoodOnly(base, way, learning, device, { heldBack: judging });
   const { rocAuc, averagePrecision, missed, positives } = await judgeDefects(trained, defects);
   const folder = mkdtempSync(join(tmpdir(), 'beltnet-good-only-'));
   const { model, rows, columns, width } = await viewOf(base, way, picture.size, 0);
-  const [learning, judging] = parted(good, 0);
   for (const [name, set] of Object.entries({ learning, judging, defects })) {
     const parts = [];
     await eachPart(model, set, { device, values }, (part) => parts.push(Buffer.from(part.slice().buffer)));

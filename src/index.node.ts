@@ -177,7 +177,11 @@ export { openParts, type PartName } from './data/sources/parts.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';
 export { serve, type Asked, type Route, type Served, type ServeOptions } from './serve/server.node.js';
 export { Refused, type Answer } from './serve/answers.js';
-export { labelledAs, listGoodPictures, type GoodPictures } from './classifier/good-only/good-pictures.node.js';
+export {
+  listGoodPictures,
+  type GoodPictures,
+  type GoodPicturesOptions,
+} from './classifier/good-only/good-pictures.node.js';
 export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classifier/report/report.node.js';
 export type { ReportData, ReportedPicture, ReportedRun, ReportedSet } from './classifier/report/report-data.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';

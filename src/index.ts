@@ -186,7 +186,7 @@ export {
 export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile, FillMode } from './data/augmentation.js';
 export type { Normalization as PictureNormalization, NormalizationOptions } from './data/normalization.js';
-export { classCounts, subset, type Dataset, type PictureSet } from './data/dataset.js';
+export { classCounts, picturesOfClass, subset, type Dataset, type PictureSet } from './data/dataset.js';
 export { decode, type DecodeOptions } from './data/pictures/decode.js';
 export { pictureFormat, type KnownFormat } from './data/pictures/format.js';
 export type { Picture } from './data/pictures/picture.js';

@@ -1,29 +1,32 @@
 /** `beltnet train --good-only`: what good pictures look like, learned from them alone; other pictures raise the alarm. */
-import { UsageError } from '../../src/errors.js';
 import {
   basePreparation,
   encodeModel,
   goodOnlyWays,
   judgeDefects,
-  labelledAs,
+  judgeRun,
   listGoodPictures,
   openBase,
   openRun,
+  pictureManifest,
+  picturesOfClass,
+  proveTraining,
   trainGoodOnly,
   type Dataset,
   type GoodOnly,
   type GoodOnlyFigures,
   type GoodOnlyWay,
 } from '../../src/index.node.js';
-import { describeSet, loadAndReport, noteSkipped, openCache } from '../terminal/data.js';
+import { describeParts, describeSet, loadAndReport, noteSkipped, openCache } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { stopInOrder } from '../terminal/interrupt.js';
-import { count, note, noteLeftovers, Output, quoted } from '../terminal/output.js';
+import { count, note, noteLeftovers, quoted, type Output } from '../terminal/output.js';
+import { authorOf, commandLine } from '../terminal/proof.js';
 import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { versions } from '../version.js';
+import { noteFindings } from './audit.js';
 import type { TrainOptions } from '../terminal/training-flags.js';
 
-const DEFAULT_BASE = 'darknet-tiny';
 /** The 99 % quantile of fewer is practically the farthest of all. */
 const FEW_HELD_BACK = 200;
 
@@ -45,22 +48,11 @@ export async function trainGoodOnlyCommand(
   directory: string,
   options: TrainOptions,
   given: readonly string[],
+  output: Output,
 ): Promise<number> {
-  if (options.fineTune !== undefined || options.split !== undefined)
-    throw new UsageError(
-      '--good-only: expects neither --fine-tune nor --split: there are no steps, and a fifth is held back',
-    );
-  const output = new Output(options);
-  const {
-    good: goodFiles,
-    defects: defectFiles,
-    classNames,
-    goodLabel,
-  } = listGoodPictures(directory, options.goodClass);
-  const base = await openBase(
-    options.base ?? DEFAULT_BASE,
-    options.baseLayer === undefined ? undefined : [options.baseLayer],
-  );
+  const author = authorOf(options);
+  const splits = await listGoodPictures(directory, options);
+  const base = await openBase(options.base ?? '', options.baseLayer === undefined ? undefined : [options.baseLayer]);
   const settings = {
     ...{ size: options.baseSize, region: options.roi, exif: options.exif, seed: options.seed },
     ...{ falseAlarms: options.falseAlarms },
@@ -71,12 +63,13 @@ export async function trainGoodOnlyCommand(
     const run = await openRun(options.out, options.name, noteLeftovers);
     const cache = openCache(options, [directory]);
     const loading = { ...picture, onBad: options.onBad, workers: options.workers, cache };
-    const good = labelledAs(await loadAndReport(goodFiles, loading, output), classNames, goodLabel);
-    const defects =
-      defectFiles && labelledAs(await loadAndReport(defectFiles, loading, output), classNames, 1 - goodLabel);
-    output.say(
-      `Good pictures: ${good.labels.length}${defects ? `; defects to measure by: ${defects.labels.length}` : ''}`,
-    );
+    const good = await loadAndReport(splits.training, loading, output);
+    const validation = await loadAndReport(splits.validation, loading, output);
+    const audit = await noteFindings(good, [validation], directory, cache, options.exif);
+    const sets = { training: good, validation };
+    const heldBack = picturesOfClass(validation, splits.goodLabel);
+    const defects = splits.hasDefects ? picturesOfClass(validation, 1 - splits.goodLabel) : null;
+    output.say(`Data: ${splits.layout}: ${describeParts(good, validation)}`);
     output.say(`Device: ${describeDevice(facts)}`);
     output.say(`Base: ${base.name}, ${picture.size.width}x${picture.size.height} pictures`);
     output.say(`Run: ${run.directory}`);
@@ -87,7 +80,11 @@ export async function trainGoodOnlyCommand(
     const trainAll = async (signal: AbortSignal): Promise<Judged[]> => {
       const all: Judged[] = [];
       for (const way of ways) {
-        const trained = await trainGoodOnly(base, way, good, device, { ...settings, ...untilStopped(signal) });
+        const trained = await trainGoodOnly(base, way, good, device, {
+          ...settings,
+          heldBack,
+          ...untilStopped(signal),
+        });
         all.push({ trained, figures: defects && (await judgeDefects(trained, defects)) });
       }
       return all;
@@ -101,20 +98,35 @@ export async function trainGoodOnlyCommand(
     }
     const seconds = (performance.now() - start) / 1000;
     const best = result.reduce((a, b) => ((b.figures?.rocAuc ?? 0) > (a.figures?.rocAuc ?? 0) ? b : a));
+    const isChosen = result.length > 1;
     const { model, info, limit, way } = best.trained;
     await run.writeConfig({
       ...versions(),
       started: new Date().toISOString(),
-      data: { directory, good: describeSet(good), defects: defects && describeSet(defects) },
+      data: {
+        directory,
+        layout: splits.layout,
+        training: describeSet(good),
+        validation: describeSet(validation),
+        audited: audit.sets,
+      },
       goodOnly: { way, limit, figures: result.map(({ trained, figures }) => ({ way: trained.way, figures })) },
       alert: info.alert,
       base: { name: base.name, hash: base.hash, layers: base.featureLayers },
       device: facts,
-      options: { ...options, groupBy: null },
+      given,
+      options: { ...options, groupBy: options.groupBy ? String(options.groupBy) : null },
       preprocessing: { ...info.preprocessing, size: picture.size },
       architecture: model.config(),
     });
+    await run.writePictures(await pictureManifest(sets));
+    await run.writeAudit(audit);
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
+    await proveTraining({
+      ...{ ...author, run: run.directory, sets, judged: await judgeRun(run, device, sets) },
+      ...{ command: commandLine(), epochs: null, bestEpoch: null },
+      choices: isChosen ? [{ what: 'Way', by: 'area under ROC', on: `the defects of ${directory}` }] : [],
+    });
     output.emit({
       ...{ event: 'end', run: run.directory, model: run.path('best'), seconds, way, limit },
       ways: result.map(({ trained, figures }) => ({ way: trained.way, ...figures })),
@@ -122,7 +134,7 @@ export async function trainGoodOnlyCommand(
     output.say();
     for (const judged of result) for (const line of lines(judged, defects)) output.say(line);
     if (defects) {
-      output.say(`Taken: ${way}${result.length > 1 ? ', the better of the two on these defects' : ''}`);
+      output.say(`Taken: ${way}${isChosen ? ', the better of the two on these defects' : ''}`);
       note(
         'note: defects can be shown: a classifier trained on both (beltnet train --base) is far better at those it has seen',
       );
@@ -139,7 +151,7 @@ export async function trainGoodOnlyCommand(
       `Evaluate it:  beltnet evaluate ${quoted(run.path('best'))} FOLDER   (with ${info.classNames.join('/ and ')}/)`,
     );
     output.say(`Use it:       beltnet predict ${quoted(run.path('best'))} PICTURE...`);
-    noteSkipped(defects ? [good, defects] : [good]);
+    noteSkipped([good, validation]);
     return 0;
   });
 }

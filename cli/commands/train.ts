@@ -85,10 +85,6 @@ export const command = defineCommand({
     'beltnet train --resume runs/first',
   ],
   run: async ([operand], asked, given) => {
-    if (asked.goodOnly && operand !== undefined) {
-      const { trainGoodOnlyCommand } = await import('./train-good-only.js');
-      return trainGoodOnlyCommand(operand, asked, given);
-    }
     const { directory, options: configured } = await configuredOptions(operand, asked, given);
     const options = checkedStart(configured, given);
     const resumed = await resumeOptions(directory, options, given);
@@ -115,14 +111,18 @@ export async function trainOnce(
   fold: Fold | null = null,
 ): Promise<number> {
   if (!isFrozen(options)) return trainInSteps(directory, options, given, null, output, fold);
+  if (options.goodOnly) {
+    const { trainGoodOnlyCommand } = await import('./train-good-only.js');
+    return trainGoodOnlyCommand(directory, options, given, output);
+  }
   const { trainOnBaseCommand } = await import('./train-on-base.js');
   return trainOnBaseCommand(directory, options, given, output);
 }
 
-/** A head on a base that stays as it is: no step is made. */
+/** A head on a base that stays as it is, or what good pictures look like to it: no step is made. */
 const isFrozen = ({ base, fineTune: layers }: TrainOptions): boolean => base !== undefined && layers === undefined;
 
-/** A head on a base is made in one go: such a run is done, or there is nothing to go on from. */
+/** They are made in one go: such a run is done, or there is nothing to go on from. */
 function resumeOnBase(run: string): number {
   const model = modelFileOf(run);
   if (!existsSync(model))

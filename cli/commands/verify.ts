@@ -175,7 +175,7 @@ async function computeAgain(
   const { calibration: _, ...sections } = info.sections ?? {};
   const asTrained = { ...info, alert: { ...info.alert, threshold: card.figures.alert.threshold }, sections };
   const { reproducible, epochs } = card.training;
-  const exact = reproducible && epochs !== null; // a head on a base was judged by the features that were kept
+  const exact = reproducible && (epochs !== null || trained.goodOnly); // a head on a base was judged by the features that were kept
   const device = (config['device'] as { kind: 'cpu' | 'webgpu' }).kind;
   await withDevice({ device, threads: options.threads, reproducible }, async (opened) => {
     const judged = await judgeSets({ name, model, info: asTrained }, opened, sets);

@@ -4,6 +4,7 @@ import {
   classCounts,
   HOLD_BACK,
   isWithin,
+  listGoodPictures,
   loadDataset,
   markedCacheDirectory,
   openSplits,
@@ -51,6 +52,8 @@ interface SplittingOptions {
   readonly validateOnTest: boolean;
   readonly base: unknown;
   readonly fineTune: unknown;
+  readonly goodOnly: boolean;
+  readonly goodClass: string | undefined;
 }
 
 /** What `train` takes of a data set to train on, to choose by, and to judge. */
@@ -60,6 +63,7 @@ export function openTrainingSplits(
   fold: Fold | null = null,
 ): Promise<Splits> {
   const { seed, split, groupBy, holdBack, validateOnTest, base, fineTune } = options;
+  if (options.goodOnly) return listGoodPictures(directory, options);
   const isFineTuned = fineTune !== undefined;
   if (base !== undefined && !isFineTuned) return openSplits(directory, { seed, split, groupBy }); // a fixed recipe: nothing is chosen
   return openSplits(directory, {

@@ -39,6 +39,7 @@ export interface StartOptions {
   readonly baseSize: PictureSize | undefined;
   readonly from: string | undefined;
   readonly fineTune: FineTune | undefined;
+  readonly goodOnly: boolean;
   readonly force: boolean;
   readonly guard: boolean;
   readonly resume: string | undefined;
@@ -77,13 +78,21 @@ const OF_STEPS = [
   ],
 ] as const;
 
+/** What decides between classes, which good pictures alone do not. */
+const OF_CLASSES = ['network', 'from', 'fineTune', 'split', 'guard', 'coverage', 'alertClass'] as const;
+/** What is said of good pictures alone. */
+const OF_GOOD_ONLY = ['way', 'goodClass', 'falseAlarms'] as const;
+/** Where good pictures alone are learned and no base is named. */
+const DEFAULT_BASE = 'darknet-tiny';
+
 /**
- * The options with what fine-tuning takes by default.
+ * The options with what fine-tuning and good pictures alone take by default.
  * @param given names of the options that stand on the command line
  * @throws UsageError for options that do not go together
  */
 export function checkedStart<Options extends StartOptions>(options: Options, given: readonly string[]): Options {
-  const { base, from, fineTune } = options;
+  const { from, fineTune, goodOnly } = options;
+  const base = options.base ?? (goodOnly && options.resume === undefined ? DEFAULT_BASE : undefined);
   const starts = STARTS.filter((name) => given.includes(name));
   if (starts.length > 1)
     throw new UsageError(
@@ -93,6 +102,17 @@ export function checkedStart<Options extends StartOptions>(options: Options, giv
     const superfluous = names.find((name) => given.includes(name));
     if (superfluous !== undefined) throw new UsageError(`--${by}: expects no ${kebab(superfluous)}, ${why}`);
   };
+  if (goodOnly)
+    refuse(
+      [...OF_CLASSES, ...OF_STEPS],
+      'good-only',
+      'which is for classifiers; a fifth of the good pictures is held back, and no step is made; leave it out',
+    );
+  else if (options.resume === undefined) {
+    const superfluous = OF_GOOD_ONLY.find((name) => given.includes(name));
+    if (superfluous !== undefined)
+      throw new UsageError(`${kebab(superfluous)}: is for --good-only, which was not given`);
+  }
   if (base !== undefined) {
     refuse(
       OF_THE_MODEL,
@@ -114,7 +134,7 @@ export function checkedStart<Options extends StartOptions>(options: Options, giv
   }
   if (options.guard && base !== undefined)
     throw new UsageError('--guard: is for networks without a base; one on a base tells unknown pictures by that');
-  if (fineTune === undefined) return options;
+  if (fineTune === undefined) return { ...options, base };
   return {
     ...options,
     epochs: given.includes('epochs') ? options.epochs : FINE_TUNING.epochs,

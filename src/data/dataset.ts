@@ -111,6 +111,16 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   };
 }
 
+/** The pictures of one class. */
+export function picturesOfClass(dataset: Dataset, label: number): Dataset {
+  expectDataset(dataset, 'picturesOfClass: dataset');
+  expectCount(label, 'picturesOfClass: label');
+  return subset(
+    dataset,
+    [...dataset.labels.keys()].filter((index) => dataset.labels[index] === label),
+  );
+}
+
 /** Pictures that are read together. */
 const READ_TOGETHER = 64;
 

@@ -63,13 +63,23 @@ test.each([
 
 test('good pictures alone make a model that predict and evaluate take', async () => {
   const options = ['--good-only', '--base', 'net.onnx', '--base-size', '64x64', '--false-alarms', '0.2', ...onCpu];
-  const alone = await beltnetWorks(['train', 'pictures/dark', '--name', 'alone', ...options], { cwd });
+  const alone = await beltnetWorks(['train', 'pictures/dark', '--name', 'alone', '--reproducible', ...options], {
+    cwd,
+  });
   expect(alone).toMatch(/scene: \d of 5 held-back good pictures raise the alarm/);
   const lines = (await beltnetWorks(['predict', 'runs/alone', 'pictures/bright', '--json', ...onCpu], { cwd }))
     .trim()
     .split('\n');
   const alerts = lines.map((line) => (JSON.parse(line) as { alert: boolean }).alert);
   expect(alerts.filter(Boolean).length).toBeGreaterThan(0.9 * alerts.length);
+  // the run is one like any other: its pictures, what is said of them, and the same weights again
+  const verified = await beltnetWorks(['verify', 'runs/alone', '--retrain', '--threads', '2'], { cwd });
+  expect(verified).toContain('ok       pictures: 24');
+  expect(verified).toContain('ok       predictions: those of 24 pictures, computed again, to the last bit');
+  expect(verified).toContain('ok       training: done again, with the same weights');
+  const card = readFileSync(join(cwd, 'runs/alone/card.md'), 'utf8');
+  expect(card).toContain('Missed: nobody knows, none of these pictures shows defect.');
+  expect(card).toContain('the distance beyond which a share of 0.2 of good pictures lies, on 5 good pictures');
 
   const both = await beltnetWorks(
     ['train', 'pictures', '--good-class', 'dark', '--name', 'both', '--json', ...options],
@@ -87,6 +97,12 @@ test('good pictures alone make a model that predict and evaluate take', async ()
   expect(JSON.parse(evaluated.trim().split('\n').at(-1) ?? '')).toMatchObject({
     alert: { class: 'bright', rocAuc: 1 },
   });
+  const predictions = readFileSync(join(cwd, 'runs/both/predictions.csv'), 'utf8').trim().split('\n').slice(1);
+  const uses = predictions.map((line) => line.split(',').slice(1, 3).join(' '));
+  const of = (use: string): number => uses.filter((each) => each === use).length;
+  expect(['dark training', 'dark validation', 'bright validation'].map(of)).toEqual([19, 5, 24]);
+  const report = await beltnetWorks(['report', 'runs/both', '--json', '--device', 'cpu'], { cwd });
+  expect(JSON.parse(report)).toMatchObject({ pictures: 48, notes: [] });
 });
 
 test.each<[string, string[], number, RegExp]>([
@@ -101,6 +117,12 @@ test.each<[string, string[], number, RegExp]>([
     ['pictures', '--good-class', 'gray'],
     2,
     /--good-class: expects a folder in pictures \(bright, dark\), got 'gray'/,
+  ],
+  [
+    'what is for classifiers',
+    ['pictures/dark', '--epochs', '3'],
+    2,
+    /--good-only: expects no --epochs, which is for classifiers/,
   ],
   ['a rate of 0', ['pictures/dark', '--false-alarms', '0'], 2, /--false-alarms: expects a number above 0 and below 1/],
   ['a folder that is not there', ['nowhere'], 3, /nowhere/],

@@ -95,6 +95,10 @@ describe('what cannot be read is named with node and operator', () => {
       { nodes: [node('Relu', ['x'], 'y')], shape: [0, 3, 0, 0] },
       /got \[\?,3,\?,\?\]; say the size of the pictures$/,
     ],
+    ['a sum of nothing', { nodes: [node('Sum', [], 'y')] }, /\(Sum\): expects inputs, got none$/],
+    ['a least of nothing', { nodes: [node('Min', [], 'y')] }, /\(Min\): expects inputs, got none$/],
+    ['a difference of one value', { nodes: [node('Sub', ['x'], 'y')] }, /\(Sub\): expects two inputs, got 1$/],
+    ['a product of three', { nodes: [node('Mul', ['x', 'x', 'x'], 'y')] }, /\(Mul\): expects two inputs, got 3$/],
     [
       'a kernel for other channels',
       { nodes: [node('Conv', ['x', 'w'], 'y')], tensors: [kernel], shape: [0, 4, 8, 9] },

@@ -4,8 +4,7 @@
  */
 import { DataError, UsageError } from '../../errors.js';
 import { expectList, expectObject, received } from '../../expect.js';
-import { subset, type Dataset } from '../../data/dataset.js';
-import { Random, RandomStream } from '../../tensor/random.js';
+import { split, subset, type Dataset } from '../../data/dataset.js';
 import type { Model } from '../../nn/model.js';
 import type { Device } from '../../tensor/device.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
@@ -20,6 +19,8 @@ import { eachPart, PositionSums, sceneStatistics, type Pass } from './statistics
 export interface GoodOnlyOptions extends Pick<BasePlanOptions, 'size' | 'region' | 'exif'> {
   /** Share of good pictures that may raise the alarm. Default 0.01. */
   readonly falseAlarms?: number | undefined;
+  /** Good pictures for the limit, from which nothing is learned. Default: a fifth of the good ones. */
+  readonly heldBack?: Dataset | undefined;
   /** Of the channels of a fixed camera, and of the pictures that are held back. */
   readonly seed?: number | undefined;
   readonly batchSize?: number | undefined;
@@ -40,7 +41,7 @@ export interface GoodOnly {
 }
 
 /** Part of the good pictures that is held back for the limit, and how many there have to be. */
-const HELD_BACK = 0.2;
+export const HELD_BACK = 0.2;
 const FEWEST = 20;
 
 /**
@@ -59,7 +60,10 @@ export async function trainGoodOnly(
   const { preprocessing, picture, values } = basePreparation(base, options);
   const { size } = picture;
   const pass: Pass = { device, values, batchSize, onProgress };
-  const [learning, judging] = parted(good, seed);
+  const [learning, judging] = options.heldBack ? [good, options.heldBack] : parted(good, seed);
+  const count = learning.labels.length + judging.labels.length;
+  if (count < FEWEST)
+    throw new DataError(`${good.name}: expects ${FEWEST} good pictures or more (hundreds are better), got ${count}`);
   const statistics = await learn(base, way, size, learning, { ...pass, seed, pause });
   const measure = async (dataset: Dataset): Promise<Float64Array> => {
     const scorer = await scorerOf(base, way, size, { seed, statistics, limit: null });
@@ -83,11 +87,20 @@ export async function trainGoodOnly(
   });
   const { low, high } = limit.falseAlarms;
   const value = { way, falseAlarms, limit: limit.distance, heldBack: limit.heldBack, interval: [low, high] };
+  const decision = {
+    threshold: DEFAULT_THRESHOLD,
+    reason: `the distance beyond which a share of ${falseAlarms} of good pictures lies`,
+    data: `${limit.heldBack} good pictures from which nothing was learned`,
+    part: 'validation',
+    interval: [low, high],
+    cannotKnow: ['how many defects are missed: none was shown, or so few that they promise nothing'],
+  };
   const info: ModelInfo = {
     classNames: good.classNames,
     preprocessing,
     alert: { className: defect, threshold: DEFAULT_THRESHOLD },
     sections: {
+      decision: { value: decision },
       'good-only': { value },
       provenance: { value: { base: base.name, hash: base.hash } },
     },
@@ -121,13 +134,13 @@ async function learn(
 }
 
 /** Most pictures to learn from, the others for the limit. */
-export function parted(good: Dataset, seed: number): [Dataset, Dataset] {
-  const count = good.labels.length;
-  if (count < FEWEST)
-    throw new DataError(`${good.name}: expects ${FEWEST} good pictures or more (hundreds are better), got ${count}`);
-  const order = new Random(seed, RandomStream.split, 0).permutation(count);
-  const held = Math.round(count * HELD_BACK);
-  return [subset(good, order.slice(held).toSorted()), subset(good, order.slice(0, held).toSorted())];
+function parted(good: Dataset, seed: number): [Dataset, Dataset] {
+  const { training, validation } = split(
+    { labels: new Uint8Array(good.labels.length), classNames: ['good'] },
+    HELD_BACK,
+    seed,
+  );
+  return [subset(good, training), subset(good, validation)];
 }
 
 /** How well defects are told from the good pictures that were held back; nothing was learned from either. */

@@ -142,7 +142,9 @@ function figureLines({ figures, alert }: ModelCard): string[] {
     '',
     ...list([
       `Right: ${percent(accuracy)}${interval(evidence?.accuracy)}; who takes every picture for the most frequent class has ${percent(evidence?.majorityAccuracy ?? 0)}. ${mistakes} wrong.`,
-      `Missed: ${missed} of ${alerts} pictures of ${name}${interval(evidence?.missRate)}, at a threshold of ${threshold}.`,
+      alerts === 0
+        ? `Missed: nobody knows, none of these pictures shows ${name}.`
+        : `Missed: ${missed} of ${alerts} pictures of ${name}${interval(evidence?.missRate)}, at a threshold of ${threshold}.`,
       `False alarms: ${falseAlarms} of ${others} other pictures${interval(evidence?.falseAlarmRate)}.`,
       ...(evidence
         ? [
@@ -158,13 +160,15 @@ function figureLines({ figures, alert }: ModelCard): string[] {
     '',
     ...table(
       ['class', 'pictures', 'right', 'precision', 'recall'],
-      Object.entries(classes).map(([each, { pictures: of, correct, precision, recall }]) => [
-        plain(each),
-        of,
-        correct,
-        percent(precision),
-        percent(recall),
-      ]),
+      Object.entries(classes)
+        .filter(([, { pictures: of }]) => of > 0)
+        .map(([each, { pictures: of, correct, precision, recall }]) => [
+          plain(each),
+          of,
+          correct,
+          percent(precision),
+          percent(recall),
+        ]),
     ),
   ];
 }

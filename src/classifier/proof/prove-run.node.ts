@@ -138,7 +138,10 @@ export async function writeCard(run: string, card: ModelCard): Promise<void> {
   await writeFileAtomically(join(run, 'card.md'), cardMarkdown(card));
 }
 
-async function warningsOf(run: string, figures: CardFigures): Promise<string[]> {
+const GOOD_ONLY =
+  'It was shown good pictures only: what is unusual raises the alarm, whether it is a defect or not, and a defect that is not unusual does not';
+
+async function warningsOf(run: string, figures: CardFigures, { sections }: ModelInfo): Promise<string[]> {
   const audit = existsSync(join(run, 'audit.json')) ? ((await readJson(join(run, 'audit.json'))) as AuditReport) : null;
   const findings = (audit?.findings ?? []).filter(({ severity }) => severity !== 'note');
   const never = Object.entries(figures.classes).filter(
@@ -148,6 +151,7 @@ async function warningsOf(run: string, figures: CardFigures): Promise<string[]> 
   return [
     ...findings.map(({ message }) => message),
     ...never.map(([name]) => `No picture is ever taken for '${name}': the model has not learned that class`),
+    ...(sections?.['good-only'] ? [GOOD_ONLY] : []),
     ...(figures.set === 'training' ? ['No pictures were kept to judge it: nobody knows how good it is'] : []),
   ];
 }
@@ -224,7 +228,7 @@ export async function proveTraining(training: FinishedTraining): Promise<RecordH
       figures,
       choices,
       parity: null,
-      warnings: await warningsOf(run, figures),
+      warnings: await warningsOf(run, figures, info),
     },
   };
   await writeCard(run, card);

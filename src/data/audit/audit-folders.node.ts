@@ -158,7 +158,7 @@ const digestText = (digest: Uint8Array): string => Buffer.from(digest).toString(
 const MOST_FOR_NEAR = 20_000;
 
 /** Changes whenever an audit of the same pictures finds something else. */
-const AUDIT_VERSION = 3;
+const AUDIT_VERSION = 4;
 
 /**
  * The audit of loaded sets, as it is made before a training: nothing is read again, and with a cache nothing computed twice.

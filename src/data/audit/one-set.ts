@@ -42,7 +42,7 @@ export function fewPictures(set: AuditedSet, { all, sets, alike }: Context): Fin
     const different = alike.filter((cluster) =>
       cluster.some((member) => all[member].set === index && all[member].label === label),
     ).length;
-    return different < FEW_PICTURES ? [`${name} ${different}`] : [];
+    return different > 0 && different < FEW_PICTURES ? [`${name} ${different}`] : [];
   });
   if (few.length === 0) return [];
   return [
@@ -167,7 +167,8 @@ const extensions: Readonly<Record<NonNullable<PictureFacts['format']>, RegExp>> 
 export function imbalance({ name, classNames, pictures }: AuditedSet): Finding[] {
   if (classNames.length < 2 || pictures.length === 0) return []; // without labels
   const counts = classCounts({ labels: pictures.map(({ label }) => label), classNames });
-  const [least, most] = [Math.min(...counts), Math.max(...counts)]; // 256 classes at most
+  const present = counts.filter((each) => each > 0); // good pictures alone may have been asked for
+  const [least, most] = [Math.min(...present), Math.max(...present)]; // 256 classes at most
   if (most <= IMBALANCE * least) return [];
   const rarest = classNames[counts.indexOf(least)];
   const share = ((100 * most) / pictures.length).toFixed(0);

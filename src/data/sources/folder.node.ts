@@ -36,6 +36,8 @@ export interface FileList {
   readonly notes: readonly string[];
   /** Pictures of a practice set, in place of files. */
   readonly array?: PictureArray;
+  /** Whether a class may have no pictures, as where defects are not there to be shown. */
+  readonly mayLackClasses?: boolean;
 }
 
 const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.bmp']);

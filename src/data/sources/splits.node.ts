@@ -165,17 +165,18 @@ function checkClasses({ name, classNames, files }: FileList, purpose: string): v
   throw new DataError(`${name}: expects pictures of every class${purpose}, got none of '${missing}'; add some`);
 }
 
-interface DividedList {
+export interface DividedList {
   readonly training: FileList;
   readonly validation: FileList;
   /** In words; empty without groups. */
   readonly groups: string;
 }
 
-async function divide(
+/** The pictures of a list in two parts, groups together. @param fraction for validation */
+export async function divide(
   all: FileList,
   fraction: number,
-  { seed = 0, groupBy, fold }: SplitOptions,
+  { seed = 0, groupBy, fold }: Pick<SplitOptions, 'seed' | 'groupBy' | 'fold'>,
 ): Promise<DividedList> {
   const groups = await groupsOf(all, groupBy);
   const data = { labels: all.files.map(({ label }) => label), classNames: all.classNames };

@@ -204,13 +204,16 @@ interface Arithmetic {
   readonly behind: (c: number) => [number, number];
   readonly before: ((c: number) => [number, number]) | null;
   readonly values: ((node: NodeReader, values: readonly Value[]) => Value) | null;
+  /** Whether there may be any number of inputs. */
+  readonly isSum?: boolean;
 }
 
 const arithmetic =
-  ({ constants, behind, before, values }: Arithmetic): Operator =>
+  ({ constants, behind, before, values, isSum = false }: Arithmetic): Operator =>
   (node) => {
-    const given = node.inputs.map((_, at) => node.input(at));
+    const given = node.all();
     const [a, b] = given;
+    if (given.length !== 2 && !isSum) throw new ModelFileError(`expects two inputs, got ${given.length}`);
     if (given.every(isConstant)) return given.reduce((x, y) => node.context.folding.joined(x, y, constants));
     if (given.length !== 2) {
       if (values && given.every(isValue)) return given.length === 1 ? given[0] : values(node, given);
@@ -235,7 +238,7 @@ const sum: Arithmetic = {
 const bound =
   (which: 'Min' | 'Max'): Operator =>
   (node) => {
-    const given = node.inputs.map((_, at) => node.input(at));
+    const given = node.all();
     if (given.every(isConstant))
       return given.reduce((x, y) => node.context.folding.joined(x, y, which === 'Min' ? Math.min : Math.max));
     const number = given.find((one) => isConstant(one) && one.data.length === 1) as Constant | undefined;
@@ -327,7 +330,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
     return rate >= 0 && rate < 1 ? node.keep(value, new Dropout(rate, { name: node.named() })) : value;
   },
   Add: arithmetic(sum),
-  Sum: arithmetic(sum),
+  Sum: arithmetic({ ...sum, isSum: true }),
   Sub: arithmetic({
     constants: (x, y) => x - y,
     behind: (c) => [1, -c],
@@ -350,8 +353,7 @@ export const elementwise: Readonly<Record<string, Operator>> = {
   Neg: ofConstants((x) => -x),
   Reciprocal: ofConstants((x) => 1 / x),
   Concat(node) {
-    const given = node.inputs.map((_, at) => node.input(at));
-    if (given.length === 0) throw new ModelFileError('expects inputs, got none');
+    const given = node.all();
     const axis = node.number('axis', node.opset < 4 ? 1 : NaN);
     if (given.every(isConstant))
       return node.context.folding.concatenated(given, node.axis(axis, given[0].shape.length));

@@ -59,6 +59,12 @@ export class NodeReader {
     return this.#inputs;
   }
 
+  /** The inputs of an operator that takes any number of them. */
+  all(): Given[] {
+    if (this.#inputs.length === 0) throw new ModelFileError('expects inputs, got none');
+    return this.#inputs.map((_, at) => this.input(at));
+  }
+
   /** An input that must be there. */
   input(at: number): Given {
     const input = this.#inputs[at];

@@ -89,6 +89,8 @@ class Importer {
   readonly #weights: Record<string, NamedWeights[string]> = {};
   readonly #notes: string[] = [];
   readonly #names = new Set<string>();
+  /** The last one behind a name that came before. */
+  readonly #numbers = new Map<string, number>();
   /** Nodes that an earlier one took in. */
   readonly #taken = new Set<FileNode>();
   readonly #users = new Map<string, FileNode[]>();
@@ -295,7 +297,9 @@ class Importer {
     const named = (purpose: string): string => {
       const wanted = purpose === '' ? base : `${base}_${purpose}`;
       let name = wanted;
-      for (let number = 1; this.#names.has(name); number++) name = `${wanted}_${number}`;
+      let number = this.#numbers.get(wanted) ?? 0;
+      while (this.#names.has(name)) name = `${wanted}_${++number}`;
+      this.#numbers.set(wanted, number);
       this.#names.add(name);
       return name;
     };
