@@ -35,8 +35,11 @@ const allowed = {
       'papaparse',
     ],
   ],
-  'src/serve': ['src/classifier'],
-  'src/line': ['src/classifier', 'src/data', 'src/formats/json', 'src/serve', 'valibot'],
+  'src/serve': ['src/classifier', 'src/formats/beltnet', 'src/data/pictures'],
+  'src/line': [
+    ...['src/classifier', 'src/data', 'src/formats/json', 'src/serve', 'valibot'],
+    ...['mqtt', 'jsmodbus', 'prom-client'],
+  ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],
   'web/page': ['src/index', 'src/classifier', 'web/shared', 'preact', '@tanstack/virtual-core', 'fflate'],

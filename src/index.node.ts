@@ -115,13 +115,15 @@ export {
   type SetsOfRun,
 } from './classifier/run-predictions.node.js';
 export { modelDigest, type ModelDigest } from './classifier/proof/digests.node.js';
+export { compareEverywhere, type Parity, type ParityOptions, type ParityWay } from './classifier/proof/parity.node.js';
 export {
-  compareEverywhere,
   PARITY_TOLERANCE,
-  type Parity,
-  type ParityOptions,
-  type ParityWay,
-} from './classifier/proof/parity.node.js';
+  reproduceVerdicts,
+  storedVerdictsOf,
+  withVerdicts,
+  type Reproduced,
+  type StoredVerdicts,
+} from './classifier/stored-verdicts.js';
 export { createKeys, readPublicKey, readSigningKey, type SigningKey } from './classifier/proof/keys.node.js';
 export {
   cardFigures,

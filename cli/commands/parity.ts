@@ -19,6 +19,9 @@ export const command = defineCommand({
       "predictions.csv of a page, or of predict --csv, on the same pictures; told by the files' names",
       filePath,
     ),
+    write: toggle(
+      'keep 16 of the pictures with their verdicts in the model file, if all agree: where it is served it must say the same of them',
+    ),
     key: keyFlag,
     json: toggle('one JSON object on stdout'),
   },
@@ -29,7 +32,7 @@ export const command = defineCommand({
     const author = authorOf(options);
     const output = new Output(options);
     const parity = await compareEverywhere(model, directory, {
-      ...{ onnx: !options.withoutOnnx, onnxFile: options.onnxFile, table: options.page },
+      ...{ onnx: !options.withoutOnnx, onnxFile: options.onnxFile, table: options.page, store: options.write },
       onProgress: (done, total) => showProgress(() => `Loading pictures ${done}/${total}`),
     });
     const { notes, pixels, allPixels, model: name, size: _, ...verdict } = parity;
@@ -39,6 +42,8 @@ export const command = defineCommand({
     output.emit({ model: name, ...verdict, pixels, allPixels });
     for (const line of parityLines(parity, directory)) output.say(line);
     for (const each of notes) note(each);
+    if (options.write && verdict.passed)
+      output.say(`${name}: keeps verdicts that it must give again where it is served`);
     if (!verdict.passed) note('beltnet: not all say the same');
     return verdict.passed ? 0 : DIFFERS;
   },

@@ -1,5 +1,5 @@
 /** A trained model as a function from pictures to verdicts: what command line, page, line and users' programs call. */
-import { expectArray, expectFunction, expectObject, expectWhole, objectWith, refuse } from '../expect.js';
+import { expectArray, expectBytes, expectFunction, expectObject, expectWhole, objectWith, refuse } from '../expect.js';
 import { DataError, ModelFileError, NotANumberError, UsageError } from '../errors.js';
 import { DataFlow } from '../data/batches.js';
 import { decode } from '../data/pictures/decode.js';
@@ -141,8 +141,18 @@ export class Classifier {
     return this.classifyPrepared(this.prepare(given, name), name);
   }
 
-  /** @param picture as `prepare` gives it */
-  protected classifyPrepared(picture: Uint8Array, name: string): Promise<Verdict> {
+  /**
+   * What the model says about a picture that is decoded, cut and resized already as `preparation.picture` says.
+   * @param picture [height, width, 3] of the model; must not change before the verdict is there
+   * @param name what messages call it
+   * @throws UsageError for another size, or when the classifier was destroyed; NotANumberError
+   */
+  async classifyPrepared(picture: Uint8Array, name: string): Promise<Verdict> {
+    expectBytes(picture, 'classifyPrepared: picture');
+    this.checkUsable();
+    const { width, height } = this.preparation.picture.size;
+    if (picture.length !== width * height * 3)
+      throw new UsageError(`${name}: classifyPrepared expects [${height},${width},3], got ${picture.length} bytes`);
     // Pictures of all callers wait in one row and go to the device together.
     return new Promise((resolve, reject) => {
       this.#waiting.push({ name, picture, resolve, reject });

@@ -12,7 +12,7 @@ import { loadPictures } from '../../data/store/stream-pictures.node.js';
 import { DataError, UsageError } from '../../errors.js';
 import { expectFunction, expectPath, objectWith, perhaps } from '../../expect.js';
 import { readWholeFile } from '../../files.node.js';
-import { MODEL_FILE } from '../../formats/beltnet/model.node.js';
+import { changeModelFile, MODEL_FILE } from '../../formats/beltnet/model.node.js';
 import { encodeOnnx } from '../../formats/onnx/onnx.js';
 import { listAdapters } from '../../tensor/open-device.node.js';
 import type { DeviceName } from '../../tensor/open-device.js';
@@ -20,12 +20,10 @@ import { ReferenceDevice } from '../../tensor/reference/reference-device.js';
 import { loadClassifier, openModelFile, type NodeClassifier } from '../classifier.node.js';
 import { withTemperature } from '../figures/temperature.js';
 import { foldTemperature } from '../fold-temperature.js';
+import { PARITY_TOLERANCE, withVerdicts } from '../stored-verdicts.js';
 import { KNOWN_SECTIONS, temperatureOf } from '../tuning.js';
 import { classProbabilities } from '../verdict.js';
 import type { CardParity } from './card.js';
-
-/** Most that a probability may differ. */
-export const PARITY_TOLERANCE = 1e-4;
 
 export interface ParityOptions {
   /** Whether an ONNX file is compared, where onnxruntime-web is installed. Default false. */
@@ -34,6 +32,8 @@ export interface ParityOptions {
   readonly onnxFile?: string | undefined;
   /** A table that a page or `predict --csv` wrote: file, class, probability, or p(CLASS). */
   readonly table?: string | undefined;
+  /** Whether the model file keeps some of the pictures with their verdicts, if all ways agree. Default false. */
+  readonly store?: boolean;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
@@ -112,11 +112,13 @@ export async function compareEverywhere(
   else if (options.onnxFile !== undefined) throw new UsageError(`parity: ${NO_RUNTIME}`);
   else if (options.onnx) notes.push(`note: ${NO_RUNTIME}`);
   if (options.table !== undefined) ways.push(await inTable(options.table, reference, samples, calibrated));
+  const passed = ways.every((each) => each.passed);
+  if (options.store && passed) await storeVerdicts(reference, samples, rows);
   await reference.destroy();
   return {
     ...{ model: name, size: preparation.picture.size },
     ...{
-      passed: ways.every(({ passed }) => passed),
+      passed,
       pictures: samples.length,
       tolerance: PARITY_TOLERANCE,
       ways,
@@ -125,6 +127,24 @@ export async function compareEverywhere(
     pixels: samples.map(({ file, data }) => ({ file, sha256: sha256(data) })),
     allPixels: sha256(pictures),
   };
+}
+
+/** Spread over the folder, so that every class is likely to be among them. */
+const STORED = 16;
+
+async function storeVerdicts(
+  { name, preparation: { picture } }: NodeClassifier,
+  samples: readonly Sample[],
+  rows: readonly (readonly number[])[],
+): Promise<void> {
+  const count = Math.min(STORED, samples.length);
+  const chosen = Array.from({ length: count }, (_, n) => Math.floor((n * samples.length) / count));
+  const pictures = new Uint8Array(Buffer.concat(chosen.map((at) => samples[at].data)));
+  const probabilities = Float32Array.from(chosen.flatMap((at) => rows[at]));
+  const { height, width } = picture.size;
+  await changeModelFile(name, name, (info) => withVerdicts(info, { pictures, probabilities }, height, width), {
+    knownSections: KNOWN_SECTIONS,
+  });
 }
 
 async function onDevice(

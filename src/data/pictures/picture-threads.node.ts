@@ -1,0 +1,136 @@
+/**
+ * Threads that decode pictures of strangers. A large or spoiled one takes its time there, and nothing else waits for it; one that takes
+ * too long, or brings its thread down, is refused by name, and the thread is replaced.
+ */
+import { Worker } from 'node:worker_threads';
+import { DataError, UsageError } from '../../errors.js';
+import { builtWorker } from '../../worker-thread.node.js';
+import type { Limits } from './limits.js';
+import type { PictureAnswer, PictureJob } from './picture-worker.node.js';
+import type { Preparation } from './resize.js';
+
+export interface PictureThreadsOptions {
+  /** Default 1. */
+  readonly threads?: number;
+  /** Larger pictures are refused. Default 24 megapixels, and 256 MiB while they are decoded. */
+  readonly limits?: Pick<Limits, 'maximumPixels' | 'maximumMemory'>;
+  /** Milliseconds that a picture may take. Default 5,000. */
+  readonly mostTime?: number;
+  /** Pictures that wait for a thread: more are refused. Default 64. */
+  readonly mostWaiting?: number;
+}
+
+interface Waiting {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+  readonly preparation: Preparation;
+  readonly resolve: (picture: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+interface Thread {
+  worker: Worker | null;
+  job: Waiting | null;
+  timer: NodeJS.Timeout | null;
+}
+
+/** Pictures that are refused since there is no time for them now: no fault of theirs. */
+export class BusyError extends DataError {}
+
+export class PictureThreads {
+  readonly #threads: readonly Thread[];
+  readonly #limits: Limits;
+  readonly #mostTime: number;
+  readonly #mostWaiting: number;
+  readonly #waiting: Waiting[] = [];
+  #isClosed = false;
+
+  constructor({ threads = 1, limits, mostTime = 5000, mostWaiting = 64 }: PictureThreadsOptions = {}) {
+    this.#threads = Array.from({ length: threads }, () => ({ worker: null, job: null, timer: null }));
+    this.#limits = { maximumPixels: 24_000_000, maximumMemory: 2 ** 28, ...limits };
+    this.#mostTime = mostTime;
+    this.#mostWaiting = mostWaiting;
+  }
+
+  /**
+   * Decodes, cuts and resizes: [height, width, 3].
+   * @param bytes a picture file; they must not change until it is done
+   * @throws DataError for what is no picture, is too large or takes too long; BusyError
+   */
+  prepare(bytes: Uint8Array, name: string, preparation: Preparation): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw new UsageError(`${name}: expects threads that are open, got closed ones`);
+      if (this.#waiting.length >= this.#mostWaiting)
+        throw new BusyError(`${name}: ${this.#waiting.length} pictures are waiting already; ask again later`);
+      this.#waiting.push({ bytes, name, preparation, resolve, reject });
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    for (const thread of this.#threads) {
+      if (thread.job !== null || this.#waiting.length === 0) continue;
+      const job = this.#waiting.shift() as Waiting;
+      thread.job = job;
+      const worker = (thread.worker ??= this.#start(thread));
+      worker.ref(); // the process waits for a picture, not for a thread that has none
+      thread.timer = setTimeout(() => {
+        void worker.terminate();
+        this.#lose(thread, new DataError(`${job.name}: takes longer than ${this.#mostTime} ms to decode`));
+      }, this.#mostTime);
+      const { bytes, name, preparation } = job;
+      worker.postMessage({ bytes, name, preparation, limits: this.#limits } satisfies PictureJob);
+    }
+  }
+
+  #start(thread: Thread): Worker {
+    const worker = new Worker(builtWorker('data/pictures/picture-worker.node'), {
+      execArgv: [], // flags of this process, like --input-type, would stop a worker
+      resourceLimits: { maxOldGenerationSizeMb: 256 },
+    });
+    worker.on('message', (answer: PictureAnswer) => {
+      const { job } = thread;
+      this.#free(thread);
+      worker.unref();
+      if ('picture' in answer) job?.resolve(answer.picture);
+      else job?.reject(answer.isFault ? new DataError(answer.message) : new Error(answer.message));
+      this.#next();
+    });
+    const lose = (what: string): void => {
+      if (thread.worker === worker)
+        this.#lose(thread, new DataError(`${thread.job?.name ?? 'picture'}: the thread that decoded it ${what}`));
+    };
+    worker.once('error', ({ message }) => lose(`failed: ${message}`));
+    worker.once('exit', (code) => lose(`ended with code ${code}`));
+    return worker;
+  }
+
+  #free(thread: Thread): void {
+    if (thread.timer) clearTimeout(thread.timer);
+    thread.timer = null;
+    thread.job = null;
+  }
+
+  #lose(thread: Thread, error: Error): void {
+    const { job } = thread;
+    this.#free(thread);
+    thread.worker = null;
+    job?.reject(error);
+    this.#next();
+  }
+
+  /** Pictures that wait are refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const { reject, name } of this.#waiting.splice(0)) reject(new BusyError(`${name}: the server is closing`));
+    const ends: Promise<unknown>[] = [];
+    for (const thread of this.#threads) {
+      const { worker, job } = thread;
+      this.#free(thread);
+      thread.worker = null;
+      job?.reject(new BusyError(`${job.name}: the server is closing`));
+      if (worker) ends.push(worker.terminate());
+    }
+    await Promise.all(ends);
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * The model that a server asks, and those that it asked before. Another one goes live only after it has given its stored verdicts again,
+ * right here; until then, and if it does not, the old one answers. No picture misses its verdict: those under way end where they began.
+ */
+import { createHash } from 'node:crypto';
+import { openClassifier, type NodeClassifier } from '../classifier/classifier.node.js';
+import type { OpenClassifierOptions } from '../classifier/classifier.js';
+import { modelFileOf } from '../classifier/run.node.js';
+import { reproduceVerdicts, type Reproduced } from '../classifier/stored-verdicts.js';
+import type { Verdict } from '../classifier/verdict.js';
+import { PictureThreads, type PictureThreadsOptions } from '../data/pictures/picture-threads.node.js';
+import { ModelFileError, UsageError } from '../errors.js';
+import { expectPath } from '../expect.js';
+import { readWholeFile } from '../files.node.js';
+import { MODEL_FILE } from '../formats/beltnet/model.node.js';
+
+/** A model that is live, or was. */
+export interface ServedModelFacts {
+  /** The first twelve digits of its file's SHA-256: the name by which it can be taken back. */
+  readonly name: string;
+  readonly file: string;
+  readonly sha256: string;
+  readonly classNames: readonly string[];
+  readonly alert: { readonly className: string; readonly threshold: number };
+  /** What it said again of its stored pictures; null for a file that has none. */
+  readonly reproduced: Reproduced | null;
+  /** When it went live, last time. */
+  readonly since: string;
+}
+
+/** What is wrong with the last file that should have gone live. */
+export interface RefusedModel {
+  readonly file: string;
+  readonly at: string;
+  readonly reason: string;
+}
+
+interface Live {
+  readonly facts: ServedModelFacts;
+  readonly classifier: NodeClassifier;
+}
+
+/** How many are kept to be taken back: their bytes, not what a device holds of them. */
+const KEPT = 4;
+
+export interface ServedModelOptions extends Omit<OpenClassifierOptions, 'name'> {
+  readonly pictures?: PictureThreadsOptions;
+}
+
+export class ServedModel {
+  readonly #path: string;
+  readonly #options: Omit<OpenClassifierOptions, 'name'>;
+  readonly #pictures: PictureThreads;
+  /** The newest last. */
+  readonly #kept: { readonly bytes: Uint8Array; readonly facts: ServedModelFacts }[] = [];
+  /** Replacements, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #live: Live;
+  #refused: RefusedModel | null = null;
+
+  private constructor(path: string, options: ServedModelOptions, live: Live, bytes: Uint8Array) {
+    const { pictures, ...others } = options;
+    this.#path = path;
+    this.#options = others;
+    this.#pictures = new PictureThreads(pictures);
+    this.#live = live;
+    this.#keep(live.facts, bytes);
+  }
+
+  /**
+   * @param given a model file, or the folder of a run
+   * @throws ModelFileError for one that cannot be used, or does not give its stored verdicts again; NoDeviceError
+   */
+  static async open(given: string, options: ServedModelOptions = {}): Promise<ServedModel> {
+    expectPath(given, 'ServedModel: model');
+    const { pictures: _, ...others } = options;
+    const file = modelFileOf(given);
+    const bytes = await readWholeFile(file, MODEL_FILE);
+    return new ServedModel(file, options, await openChecked(bytes, file, others), bytes);
+  }
+
+  get facts(): ServedModelFacts {
+    return this.#live.facts;
+  }
+
+  /** Those that can be taken back, the newest last; the live one is among them. */
+  get kept(): readonly ServedModelFacts[] {
+    return this.#kept.map(({ facts }) => facts);
+  }
+
+  /** Why the last file that should have gone live did not; null when it did. */
+  get refused(): RefusedModel | null {
+    return this.#refused;
+  }
+
+  /**
+   * What the live model says of a picture file. Pictures of all callers go to the device together.
+   * @throws DataError for what is no picture, or too large; NotANumberError; BusyError
+   */
+  async classify(bytes: Uint8Array, name = 'picture'): Promise<{ readonly verdict: Verdict; readonly model: string }> {
+    const { classifier, facts } = this.#live;
+    const release = this.#hold(classifier);
+    try {
+      const picture = await this.#pictures.prepare(bytes, name, classifier.preparation.picture);
+      return { verdict: await classifier.classifyPrepared(picture, name), model: facts.name };
+    } finally {
+      release();
+    }
+  }
+
+  /** Takes the model file anew. @throws ModelFileError when it must not go live; the old one goes on then */
+  reload(): Promise<ServedModelFacts> {
+    return this.#replace(this.#path, () => readWholeFile(this.#path, MODEL_FILE));
+  }
+
+  /** Takes back one that was live. The file stays what it is. @throws UsageError for a name that is none of theirs */
+  async rollBack(name: string): Promise<ServedModelFacts> {
+    const kept = this.#kept.find(({ facts }) => facts.name === name);
+    if (!kept)
+      throw new UsageError(
+        `rollback: expects one of ${this.kept.map((each) => each.name).join(', ')}, got ${JSON.stringify(name)}`,
+      );
+    return this.#replace(kept.facts.file, () => Promise.resolve(kept.bytes));
+  }
+
+  #replace(file: string, read: () => Promise<Uint8Array>): Promise<ServedModelFacts> {
+    const turn = this.#turn.then(async () => {
+      const before = this.#live;
+      try {
+        const bytes = await read();
+        if (digestOf(bytes) === before.facts.sha256) {
+          this.#refused = null;
+          return before.facts; // it is what is live already
+        }
+        const next = await openChecked(bytes, file, this.#options, before.facts);
+        this.#live = next;
+        this.#refused = null;
+        this.#keep(next.facts, bytes);
+        void this.#leave(before.classifier);
+        return next.facts;
+      } catch (error) {
+        this.#refused = { file, at: new Date().toISOString(), reason: (error as Error).message };
+        throw error;
+      }
+    });
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  #keep(facts: ServedModelFacts, bytes: Uint8Array): void {
+    const at = this.#kept.findIndex(({ facts: { sha256 } }) => sha256 === facts.sha256);
+    if (at >= 0) this.#kept.splice(at, 1);
+    this.#kept.push({ bytes, facts });
+    if (this.#kept.length > KEPT) this.#kept.shift();
+  }
+
+  // --- a classifier is freed when nobody waits for it any more
+
+  readonly #users = new Map<NodeClassifier, { count: number; free: (() => void) | null }>();
+
+  #hold(classifier: NodeClassifier): () => void {
+    const users = this.#users.get(classifier) ?? { count: 0, free: null };
+    this.#users.set(classifier, users);
+    users.count++;
+    return () => {
+      if (--users.count > 0) return;
+      this.#users.delete(classifier);
+      users.free?.();
+    };
+  }
+
+  async #leave(classifier: NodeClassifier): Promise<void> {
+    const users = this.#users.get(classifier);
+    if (users) await new Promise<void>((resolve) => (users.free = resolve));
+    await classifier.destroy();
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#pictures.close();
+    await this.#leave(this.#live.classifier);
+  }
+}
+
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/**
+ * @param before the model in whose place it goes: it must have the same classes, or those who ask would misread its verdicts, and stored verdicts
+ * @throws ModelFileError
+ */
+async function openChecked(
+  bytes: Uint8Array,
+  file: string,
+  options: Omit<OpenClassifierOptions, 'name'>,
+  before?: ServedModelFacts,
+): Promise<Live> {
+  const classifier = await openClassifier(bytes, { ...options, name: file });
+  try {
+    const { classNames, alert } = classifier.info;
+    if (before && (classNames.join() !== before.classNames.join() || alert.className !== before.alert.className))
+      throw new ModelFileError(
+        `${file}: expects the classes ${before.classNames.join(', ')} and the alert class ${before.alert.className}, ` +
+          `got ${classNames.join(', ')} and ${alert.className}; start the server anew for another task`,
+      );
+    const reproduced = await reproduceVerdicts(classifier);
+    if (before && reproduced === null)
+      throw new ModelFileError(
+        `${file}: expects stored verdicts, which it gives again before it goes live, got none; store them with "beltnet parity MODEL PICTURES --write"`,
+      );
+    const sha256 = digestOf(bytes);
+    const facts = {
+      name: sha256.slice(0, 12),
+      file,
+      sha256,
+      classNames,
+      alert,
+      reproduced,
+      since: new Date().toISOString(),
+    };
+    return { facts, classifier };
+  } catch (error) {
+    await classifier.destroy();
+    throw error;
+  }
+}
