@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     () => import('./commands/compare.js'),
   ],
   predict: ['Classify pictures. Results are sorted by path.', () => import('./commands/predict.js')],
+  serve: ['Answer programs over HTTP: pictures in, verdicts out.', () => import('./commands/serve.js')],
   report: [
     'Make one page of a run: curves, mistakes with heat maps, thresholds and costs, audit, model.',
     () => import('./commands/report.js'),

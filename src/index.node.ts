@@ -177,7 +177,11 @@ export {
 export { csvLine } from './classifier/csv.js';
 export { openParts, type PartName } from './data/sources/parts.node.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';
-export { serve, type Asked, type Route, type Served, type ServeOptions } from './serve/server.node.js';
+export { serveModel, type ServedClassifier, type ServeModelOptions } from './serve/serve-model.node.js';
+export type { RefusedModel, ServedModel, ServedModelFacts, ServedModelOptions } from './serve/served-model.node.js';
+export { readTlsFiles, readTokenFile } from './serve/secret-files.node.js';
+export { BusyError, type PictureThreadsOptions } from './data/pictures/picture-threads.node.js';
+export { serve, type Access, type Asked, type Route, type Served, type ServeOptions } from './serve/server.node.js';
 export { Refused, type Answer } from './serve/answers.js';
 export {
   listGoodPictures,

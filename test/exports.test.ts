@@ -130,6 +130,7 @@ const TOO_SLOW = new Set([
   'measurePeak',
   'synthesize',
   'serve',
+  'serveModel',
 ]);
 
 /** What is called, by its name. A class is called with `new`; then its methods, on what could be made. */

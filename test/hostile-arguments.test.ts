@@ -45,6 +45,8 @@ const CALLS: Readonly<Record<string, (wrong: never) => unknown>> = {
   'openDevice, options': (wrong) => (isObject(wrong) ? null : beltnet.openDevice('cpu', wrong)),
   chooseDevice: (wrong) => (wrong === undefined ? null : beltnet.chooseDevice(wrong)),
   serve: (wrong) => beltnet.serve(wrong),
+  serveModel: (wrong) => beltnet.serveModel(wrong),
+  'serveModel, options': (wrong) => (isObject(wrong) ? null : beltnet.serveModel('/nonexistent/x', wrong)),
   'serve, port': (wrong) => (wrong === undefined || wrong === 0 ? null : beltnet.serve({ routes: [], port: wrong })),
   measurePeak: (wrong) => beltnet.measurePeak(wrong),
   synthesize: (wrong) => (typeof wrong === 'string' && wrong !== '' ? null : beltnet.synthesize(wrong)),

@@ -11,6 +11,15 @@ const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 /** Set while something wants to end in order: it is told the exit code, and ends the process itself. */
 let onFirstStop: ((exitCode: number) => void) | null = null;
 
+/** Set in services, whose terminal does not go away: a SIGHUP has them take their files anew. */
+let onHangUp: (() => void) | null = null;
+
+/** @returns what makes SIGHUP an end again */
+export function reloadOnHangUp(reload: () => void): () => void {
+  onHangUp = reload;
+  return () => (onHangUp = null);
+}
+
 function stop(exitCode: number, say: string): void {
   if (!onFirstStop) {
     if (say !== '') note(say);
@@ -22,7 +31,12 @@ function stop(exitCode: number, say: string): void {
 
 /** Ends the process on a signal, after a word to `stopInOrder` if that is on. */
 export function listenForSignals(): void {
-  for (const [signal, exitCode] of Object.entries(codes)) process.on(signal, () => stop(exitCode, 'beltnet: stopped'));
+  for (const [signal, exitCode] of Object.entries(codes)) {
+    process.on(signal, () => {
+      if (signal === 'SIGHUP' && onHangUp) onHangUp();
+      else stop(exitCode, 'beltnet: stopped');
+    });
+  }
 }
 
 /** Standard output has failed: whatever the command returns, not all of its words have arrived. */

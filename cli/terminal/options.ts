@@ -177,6 +177,11 @@ export function folder(option: string): Parser<string> {
   return (text) => (text === '' ? refuse(option, 'the path of a folder', text) : text);
 }
 
+/** A text that says something: an address, a name. */
+export function nonEmpty(option: string): Parser<string> {
+  return (text) => (text.trim() === '' ? refuse(option, 'a name', text) : text);
+}
+
 /** The path of a file. */
 export function filePath(option: string): Parser<string> {
   return (text) => (text === '' ? refuse(option, 'the path of a file', text) : text);

@@ -3,8 +3,8 @@
  * somewhere else it must say the same there: a file of another model, a damaged one, and a device that computes wrongly are told.
  */
 import { DataError, ModelFileError } from '../errors.js';
-import { expectArray, expectWhole, objectWith } from '../expect.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
+import { expectBytes, expectFinite, expectWhole, objectWith } from '../expect.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { expectClassifier, type Classifier } from './classifier.js';
 
 export const VERDICTS_SECTION = 'verdicts';
@@ -30,16 +30,20 @@ export interface Reproduced {
   readonly tolerance: number;
 }
 
-/** The info with the pictures and their verdicts, in place of those that were there. */
-export function withVerdicts(
-  info: ModelInfo,
-  { pictures, probabilities }: StoredVerdicts,
-  height: number,
-  width: number,
-): ModelInfo {
+/**
+ * The info with the pictures and their verdicts, in place of those that were there.
+ * @param height of the pictures that the model takes, as `width`
+ * @throws UsageError, DataError for what does not fit together
+ */
+export function withVerdicts(info: ModelInfo, given: StoredVerdicts, height: number, width: number): ModelInfo {
+  expectInfo(info, 'withVerdicts');
+  objectWith({ pictures: expectBytes, probabilities: expectFinite })(given, 'withVerdicts: verdicts');
+  const { pictures, probabilities } = given;
   const classes = info.classNames.length;
   const count = probabilities.length / classes;
   expectWhole(count, 'withVerdicts: the number of pictures', 1, MOST_STORED);
+  expectWhole(height, 'withVerdicts: height', 1, 2 ** 15);
+  expectWhole(width, 'withVerdicts: width', 1, 2 ** 15);
   if (pictures.length !== count * height * width * 3)
     throw new DataError(`withVerdicts: expects pictures [${count},${height},${width},3], got ${pictures.length} bytes`);
   const section = {
@@ -52,13 +56,9 @@ export function withVerdicts(
 }
 
 /** Null for a model without them. @throws ModelFileError for a section that does not fit the model */
-export function storedVerdictsOf({
-  info,
-  model,
-  name,
-}: Pick<Classifier, 'info' | 'model' | 'name'>): StoredVerdicts | null {
-  objectWith({ classNames: expectArray })(info, 'storedVerdictsOf: info');
-  objectWith({ inputShape: expectArray })(model, 'storedVerdictsOf: model');
+export function storedVerdictsOf(classifier: Classifier): StoredVerdicts | null {
+  expectClassifier(classifier, 'storedVerdictsOf: classifier');
+  const { info, model, name } = classifier;
   const section = info.sections?.[VERDICTS_SECTION];
   if (section === undefined) return null;
   const { pictures, probabilities } = section.tensors ?? {};

@@ -31,17 +31,20 @@ export const inAddress = (host: string): string => (isIPv6(host) ? `[${host}]` :
  * @throws Refused
  */
 export function checkNames(
-  { headers, rawHeaders }: IncomingMessage,
+  { headers, rawHeaders, socket }: IncomingMessage,
   scheme: 'http' | 'https',
   allowed: ReadonlySet<string>,
 ): void {
+  // The address that was called is no name that could lead elsewhere: a server on all addresses is called by each.
+  const { localAddress = '', localPort = 0 } = socket;
+  const address = `${inAddress(localAddress.replace(/^::ffff:/, ''))}:${localPort}`;
+  const isOurs = (name: string): boolean => allowed.has(name) || name === address;
   const hosts = rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
-  if (hosts !== 1 || !allowed.has((headers.host ?? '').toLowerCase()))
+  if (hosts !== 1 || !isOurs((headers.host ?? '').toLowerCase()))
     throw new Refused(421, 'this server is not called by that name');
   const { origin } = headers;
   const start = `${scheme}://`;
-  const isOwn =
-    origin === undefined || (origin.startsWith(start) && allowed.has(origin.slice(start.length).toLowerCase()));
+  const isOwn = origin === undefined || (origin.startsWith(start) && isOurs(origin.slice(start.length).toLowerCase()));
   if (!isOwn) throw new Refused(403, 'pages of other origins may not ask');
 }
 

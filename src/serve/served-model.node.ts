@@ -9,7 +9,7 @@ import { modelFileOf } from '../classifier/run.node.js';
 import { reproduceVerdicts, type Reproduced } from '../classifier/stored-verdicts.js';
 import type { Verdict } from '../classifier/verdict.js';
 import { PictureThreads, type PictureThreadsOptions } from '../data/pictures/picture-threads.node.js';
-import { ModelFileError, UsageError } from '../errors.js';
+import { DataError, ModelFileError, NotANumberError, UsageError } from '../errors.js';
 import { expectPath } from '../expect.js';
 import { readWholeFile } from '../files.node.js';
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
@@ -57,6 +57,7 @@ export class ServedModel {
   #turn: Promise<unknown> = Promise.resolve();
   #live: Live;
   #refused: RefusedModel | null = null;
+  #failure: string | null = null;
 
   private constructor(path: string, options: ServedModelOptions, live: Live, bytes: Uint8Array) {
     const { pictures, ...others } = options;
@@ -93,6 +94,11 @@ export class ServedModel {
     return this.#refused;
   }
 
+  /** What kept the last picture from a verdict, through no fault of its own: a lost device, say. Null when nothing does. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
   /**
    * What the live model says of a picture file. Pictures of all callers go to the device together.
    * @throws DataError for what is no picture, or too large; NotANumberError; BusyError
@@ -102,7 +108,12 @@ export class ServedModel {
     const release = this.#hold(classifier);
     try {
       const picture = await this.#pictures.prepare(bytes, name, classifier.preparation.picture);
-      return { verdict: await classifier.classifyPrepared(picture, name), model: facts.name };
+      const verdict = await classifier.classifyPrepared(picture, name);
+      this.#failure = null;
+      return { verdict, model: facts.name };
+    } catch (error) {
+      if (!(error instanceof DataError || error instanceof NotANumberError)) this.#failure = (error as Error).message;
+      throw error;
     } finally {
       release();
     }

@@ -11,6 +11,7 @@ import { BeltnetError, UsageError } from '../errors.js';
 import { expectArray, expectObject, expectText, expectWhole, listOf, objectWith, perhaps } from '../expect.js';
 import { Refused, type Answer } from './answers.js';
 import { checkNames, expectToken, hasToken, inAddress, isLoopback, Rate } from './asker.node.js';
+import { limitConnections } from './connections.node.js';
 import { fileAnswer } from './static-files.node.js';
 
 export interface Asked {
@@ -74,9 +75,6 @@ export interface Served {
 }
 
 const MOST_BYTES = 2 ** 20;
-const MOST_CONNECTIONS = 128;
-/** One address cannot take the place of all others. */
-const MOST_CONNECTIONS_OF_ONE = 64;
 /** Of all bodies that are arriving or being answered. */
 const MOST_BYTES_OF_ALL = 2 ** 28;
 
@@ -135,7 +133,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
     closing: closing.signal,
   };
   const server = openServer(tls, mostTime, (request, response) => void respond(request, response, context));
-  limitConnections(server, mostTime);
+  limitConnections(server);
+  endSlowOnes(server, mostTime);
   if (options.isInBackground) {
     server.unref();
     server.on('connection', (socket) => socket.unref());
@@ -194,24 +193,8 @@ function openServer(tls: ServeOptions['tls'], mostTime: number, listener: Listen
   }
 }
 
-function limitConnections(server: Server, mostTime: number): void {
-  server.maxConnections = MOST_CONNECTIONS;
+function endSlowOnes(server: Server, mostTime: number): void {
   server.setTimeout(2 * mostTime); // nothing goes in or out: whoever does not read an answer
-  const open = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress ?? '';
-    const count = (open.get(address) ?? 0) + 1;
-    if (count > MOST_CONNECTIONS_OF_ONE) {
-      socket.destroy();
-      return;
-    }
-    open.set(address, count);
-    socket.once('close', () => {
-      const left = (open.get(address) ?? 1) - 1;
-      if (left === 0) open.delete(address);
-      else open.set(address, left);
-    });
-  });
   server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => {
     const status = code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request';
     if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`);
