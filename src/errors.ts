@@ -63,6 +63,13 @@ export class ShaderError extends DeviceError {
 /** The loss or a parameter became NaN or infinite. */
 export class NotANumberError extends BeltnetError {
   readonly exitCode = 7;
+  /** The step of a training that told it, both counted from 1. */
+  readonly at: { readonly epoch: number; readonly step: number } | null;
+
+  constructor(message: string, at: NotANumberError['at'] = null) {
+    super(message);
+    this.at = at;
+  }
 }
 
 /** A file that cannot be written: full disk, missing rights, a run that would be overwritten. */

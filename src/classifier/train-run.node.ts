@@ -1,10 +1,12 @@
 /** The training of a run: after each epoch its models and figures are on the disk, and from time to time where it stands. */
+import { NotANumberError } from '../errors.js';
 import { expectFunction, expectObject, objectWith } from '../expect.js';
 import type { Dataset } from '../data/dataset.js';
 import { encodeModel } from '../formats/beltnet/model.js';
 import { sha256Natively } from '../formats/sha256.node.js';
 import type { Progress, TrainingCallback } from '../nn/training/events.js';
 import type { Model } from '../nn/model.js';
+import { whereItBroke, type BrokenLayer } from '../nn/where-it-broke.js';
 import type { Device } from '../tensor/device.js';
 import { bestEpoch, type EpochRecord } from './epoch-record.js';
 import type { Checkpoint, Run } from './run.node.js';
@@ -81,11 +83,13 @@ export async function trainRun(
     const start = performance.now();
     if (device.kernelChoices.size !== kernelChoices) await run.writeKernels(device.kernelChoices);
     kernelChoices = device.kernelChoices.size;
-    await run.writeCheckpoint({ state: await model.trainingState(), ...progress });
+    sound = await model.trainingState();
+    await run.writeCheckpoint({ state: sound, ...progress });
     isSaved = true;
     savedAt = performance.now();
     mostSeldom = (savedAt - start) * (1 / MOST_TIME - 1);
   };
+  let sound = resumed?.state ?? (await model.trainingState());
   const asked = options.checkpointSeconds === undefined ? undefined : options.checkpointSeconds * 1000;
   const isDue = (atLeast: number): boolean => performance.now() - savedAt >= (asked ?? Math.max(mostSeldom, atLeast));
 
@@ -139,16 +143,30 @@ export async function trainRun(
       throw error;
     }
   }
-  await model.fit(flows.training, {
+  const fit = {
     epochs: options.epochs,
-    initialEpoch: model.epoch,
-    callbacks: [keep],
     ...(signal && { signal }),
     ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
     ...(flows.validation && { validationData: flows.validation }),
-    ...(onScores && { onValidationScores: onScores }),
     ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
-  });
+  };
+  await model
+    .fit(flows.training, {
+      ...fit,
+      initialEpoch: model.epoch,
+      callbacks: [keep],
+      ...(onScores && { onValidationScores: onScores }),
+    })
+    .catch(async (error: unknown) => {
+      if (!(error instanceof NotANumberError) || error.at === null) throw error;
+      const broken = await whereItBroke({ model, device, batches: flows.training, fit, before: sound, at: error.at });
+      throw broken === null ? error : new NotANumberError(`${error.message}; ${beganIn(broken)}`, error.at);
+    });
   if (!isSaved) await save();
   return progress;
 }
+
+const beganIn = ({ layer, what }: BrokenLayer): string =>
+  what === 'weights'
+    ? `it began in the weights of layer '${layer}', which the step before made so`
+    : `it began in what layer '${layer}' gave, whose weights were finite`;

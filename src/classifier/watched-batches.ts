@@ -1,5 +1,5 @@
 /** Batches whose pictures are looked at on their way to the device. */
-import type { Batches } from '../nn/training/batches.js';
+import { changedBatches, type Batches } from '../nn/training/batches.js';
 import { faultsOf, pictureFigures, type FaultLimits, type PictureFault } from './picture-faults.js';
 
 export interface WatchedBatches {
@@ -25,21 +25,8 @@ export function watchFaults(batches: Batches, limits: FaultLimits): WatchedBatch
       for (const [n, index] of indices.entries()) seen.set(index, of(target.subarray(n * length, (n + 1) * length)));
     },
   };
-  const { labels, sampleCount, batchSize, stepsPerPass, interpolation, rescale, difficulty, attributes } = batches;
   return {
-    batches: {
-      pictures: store,
-      pictureShape,
-      sampleCount,
-      batchSize,
-      stepsPerPass,
-      interpolation,
-      rescale,
-      ...(labels && { labels }),
-      ...(difficulty !== undefined && { difficulty }),
-      ...(attributes && { attributes }),
-      batch: (step) => batches.batch(step),
-    },
+    batches: changedBatches(batches, { pictures: store }),
     takeFaults: (index) => {
       const faults = seen.get(index) ?? [];
       seen.delete(index);

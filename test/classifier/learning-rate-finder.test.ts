@@ -14,6 +14,7 @@ import {
   type LearningRateTrial,
   type Schedule,
 } from '../../src/index.js';
+import { changedBatches } from '../../src/nn/training/batches.js';
 import { halves, SIZE } from '../support/halves.js';
 import { openTestDevice } from '../support/open-devices.js';
 
@@ -47,10 +48,10 @@ test('losses are those of steps with these rates, and the weights are as before'
   for (const [step, { learningRate, loss: seen }] of tried.slice(0, 5).entries()) {
     expect(learningRate).toBeCloseTo(1e-3 * 10 ** ((4 * step) / 19), 12);
     byHand.compile({ device, loss, optimizer: sgd({ learningRate }) });
-    const { epochs } = await byHand.fit(
-      { ...flat(batches), batch: () => batches.batch(step) },
-      { epochs: 1, stepsPerEpoch: 1 },
-    );
+    const { epochs } = await byHand.fit(changedBatches(batches, { batch: () => batches.batch(step) }), {
+      epochs: 1,
+      stepsPerEpoch: 1,
+    });
     expect(seen).toBeCloseTo(epochs[0].loss, 5);
   }
   byHand.destroy();
@@ -62,18 +63,6 @@ test('suggests a tenth of the rate at which the loss was least', async () => {
   const least = tried.reduce((best, each) => (each.smoothed < best.smoothed ? each : best));
   expect(suggested).toBeCloseTo(least.learningRate / 10, 12);
 });
-
-/** A flow's own properties: its getters are its class's. */
-function flat(flow: LearningRateTrial['batches']): LearningRateTrial['batches'] {
-  const { pictures, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale, labels, attributes } =
-    flow;
-  return {
-    ...{ pictures, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale },
-    ...(labels && { labels }),
-    ...(attributes && { attributes }),
-    batch: (step) => flow.batch(step),
-  };
-}
 
 test('ends where the loss has run away', async () => {
   const { tried } = await findLearningRate(trial(), { from: 1e-4, to: 1e30, steps: 60 });

@@ -43,3 +43,18 @@ export interface Batches {
   /** Samples of step `step`, counted from 0 over all passes: a pure function. */
   batch(step: number): BatchPlan;
 }
+
+/** The same batches but for what is given: properties of classes are not copied by spreading them. */
+export function changedBatches(batches: Batches, changes: Partial<Batches>): Batches {
+  const { pictures, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale } = batches;
+  const { labels, difficulty, attributes, files } = batches;
+  return {
+    ...{ pictures, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale },
+    ...(labels && { labels }),
+    ...(difficulty !== undefined && { difficulty }),
+    ...(attributes && { attributes }),
+    ...(files && { files }),
+    batch: (step) => batches.batch(step),
+    ...changes,
+  };
+}

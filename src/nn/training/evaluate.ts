@@ -50,14 +50,21 @@ export function checkCounts(method: string, counts: Readonly<Record<string, numb
 }
 
 /** @throws NotANumberError when the figures of a step say that the training is broken; `where`: 'in epoch 2, step 3' */
-export function checkFinite({ loss, notFinite, badParameters }: BatchMetrics, what: string, where: string): void {
+export function checkFinite(
+  { loss, notFinite, badParameters }: BatchMetrics,
+  what: string,
+  where: string,
+  at: NotANumberError['at'] = null,
+): void {
   if (notFinite > 0 || !Number.isFinite(loss))
     throw new NotANumberError(
       `the ${what} became ${Number.isFinite(loss) ? 'partly NaN or infinite' : loss} ${where}; try a smaller learning rate`,
+      at,
     );
   if (badParameters > 0)
     throw new NotANumberError(
       `${badParameters} of the model's parameters became NaN or infinite ${where}; try a smaller learning rate`,
+      at,
     );
 }
 

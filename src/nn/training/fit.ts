@@ -152,7 +152,8 @@ export async function fitBatches(
             const step = firstStep + done + 1;
             counters.running.add(each);
             counters.told++;
-            checkFinite(each, 'loss', `in epoch ${epoch}, step ${step}${picturesOf(batches, firstOfEpoch + step - 1)}`);
+            const where = `in epoch ${epoch}, step ${step}${picturesOf(batches, firstOfEpoch + step - 1)}`;
+            checkFinite(each, 'loss', where, { epoch, step });
             if (callbacks.length === 0) return undefined;
             const seconds = (performance.now() - start) / 1000;
             return tell({
