@@ -30,6 +30,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Make one page of a run: curves, mistakes with heat maps, thresholds and costs, audit, model.',
     () => import('./commands/report.js'),
   ],
+  ui: [
+    'Open the page on this machine: collect pictures, train, try and prove in the browser.',
+    () => import('./commands/ui.js'),
+  ],
   relabel: [
     "Apply a report's list of new labels to a copy of a manifest or of class folders.",
     () => import('./commands/relabel.js'),

@@ -191,4 +191,5 @@ export {
 export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classifier/report/report.node.js';
 export type { ReportData, ReportedPicture, ReportedRun, ReportedSet } from './classifier/report/report-data.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
+export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
 export { readNewLabels, relabel, type NewLabel } from './data/sources/relabel.node.js';
