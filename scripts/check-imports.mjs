@@ -39,6 +39,7 @@ const allowed = {
   'src/line': [
     ...['src/classifier', 'src/data', 'src/formats/json', 'src/serve', 'valibot'],
     ...['mqtt', 'jsmodbus', 'prom-client'],
+    ...['src/tensor/device', 'src/tensor/open-device', 'src/tensor/open-device.node'],
   ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],

@@ -192,4 +192,5 @@ export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classi
 export type { ReportData, ReportedPicture, ReportedRun, ReportedSet } from './classifier/report/report-data.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
+export { readLineConfig, startLine } from './line/line.node.js';
 export { readNewLabels, relabel, type NewLabel } from './data/sources/relabel.node.js';

@@ -400,3 +400,17 @@ export {
   type GoodOnlyFigures,
   type GoodOnlyOptions,
 } from './classifier/good-only/train-good-only.js';
+export type {
+  AlarmEvent,
+  AlarmState,
+  DroppedEvent,
+  FaultEvent,
+  FaultName,
+  HeartbeatEvent,
+  LineEvent,
+  NoteEvent,
+  VerdictEvent,
+} from './line/events.js';
+export type { ActiveFault, CameraState, Lamp, LineState, RegionState } from './line/state.js';
+export type { Line, LineOptions, LiveModel, LoadedModel, Output, Submitted } from './line/output.js';
+export type { CameraConfig, LineConfig, RegionConfig } from './line/config.js';

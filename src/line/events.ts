@@ -3,7 +3,7 @@
  * Times of day (`at`, `takenAt`) are for people; whatever is decided by time is decided by a clock that nobody can set.
  */
 
-/** What is wrong with a camera, or with one of its regions: each of its own, and none is a verdict. */
+/** What is wrong with a region, a camera, or (model, record, output) with the line: each of its own, and none is a verdict. */
 export const faultNames = [
   'camera-lost',
   'frozen',
@@ -18,6 +18,8 @@ export const faultNames = [
   'not-a-number',
   'model',
   'no-verdict',
+  'record',
+  'output',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
@@ -57,7 +59,8 @@ export interface VerdictEvent extends Happened {
 /** A fault begins or ends. */
 export interface FaultEvent extends Happened {
   readonly kind: 'fault';
-  readonly camera: string;
+  /** Left out for a fault of the whole line. */
+  readonly camera?: string;
   /** Left out for a fault of the whole camera. */
   readonly region?: string;
   readonly fault: FaultName;

@@ -1,5 +1,6 @@
 /** What a line is to those who show it, and what they are to the line. */
 import type { Picture } from '../data/pictures/picture.js';
+import type { BeltnetError } from '../errors.js';
 import type { LineEvent, VerdictEvent } from './events.js';
 import type { LineState } from './state.js';
 
@@ -17,8 +18,8 @@ export interface Output {
 
 export interface LineOptions {
   readonly outputs?: readonly Output[];
-  /** What people at the terminal are told, a line of text each. */
-  readonly onMessage?: (text: string) => void;
+  /** In place of the machine's clocks: milliseconds of one that nobody sets, and the time of day. */
+  readonly clock?: { readonly now: () => number; readonly today: () => Date };
 }
 
 /** What became of a picture that was handed in: the verdict on each region, or why there is none. */
@@ -44,7 +45,11 @@ export interface Line {
   state(): LineState;
   /** @returns what ends it */
   onEvent(listener: (event: LineEvent, state: LineState) => void): () => void;
-  /** Whether every camera has what it needs to give verdicts: the models are loaded and no region is without a verdict. */
+  /** Settles when every source has come to its end: standard input, say. Folders and cameras never do. */
+  readonly ended: Promise<void>;
+  /** Settles when the line cannot go on: the device is lost. Close it then, and start another. */
+  readonly failed: Promise<BeltnetError>;
+  /** Whether every region has a verdict that is not too old. */
   isReady(): boolean;
   /** @throws UsageError for a camera or region that is not there */
   acknowledge(camera: string, region: string, who: string): void;

@@ -44,10 +44,12 @@ export interface CameraState {
 }
 
 export interface LineState {
-  /** Of the whole line: the worst of its cameras. */
+  /** Of the whole line: the worst of its cameras and its own. */
   readonly lamp: Lamp;
   /** Whether outputs are kept quiet. */
   readonly shadow: boolean;
+  /** Of the line itself: its record, an output. */
+  readonly faults: readonly ActiveFault[];
   readonly startedAt: string;
   /** Of the last event. */
   readonly at: string;
@@ -87,6 +89,7 @@ export function initialState(
   return {
     lamp: 'no verdict',
     shadow,
+    faults: [],
     startedAt: at,
     at,
     cameras: Object.fromEntries(Object.entries(cameras).map(([name, regions]) => [name, stateOf(regions)])),
@@ -133,9 +136,11 @@ function withFault(state: LineState, event: FaultEvent): LineState {
     return active ? [...others, { fault, since: event.at, detail: event.detail }] : others;
   };
   const next =
-    region === undefined
-      ? withCamera(state, camera, (one) => ({ ...one, faults: change(one.faults) }))
-      : withRegion(state, camera, region, (one) => ({ ...one, faults: change(one.faults) }));
+    camera === undefined
+      ? withLamp({ ...state, faults: change(state.faults) })
+      : region === undefined
+        ? withCamera(state, camera, (one) => ({ ...one, faults: change(one.faults) }))
+        : withRegion(state, camera, region, (one) => ({ ...one, faults: change(one.faults) }));
   if (!active) return next;
   return { ...next, faultCounts: { ...next.faultCounts, [fault]: (next.faultCounts[fault] ?? 0) + 1 } };
 }
@@ -156,9 +161,13 @@ function withCamera(state: LineState, name: string, change: (camera: CameraState
   const before = state.cameras[name];
   if (!before) return state;
   const camera = withLamps(change(before));
-  const cameras = { ...state.cameras, [name]: camera };
-  return { ...state, cameras, lamp: worst(Object.values(cameras).map((one) => one.lamp)) };
+  return withLamp({ ...state, cameras: { ...state.cameras, [name]: camera } });
 }
+
+const withLamp = (state: LineState): LineState => ({
+  ...state,
+  lamp: worst([lampOfFaults(state.faults), ...Object.values(state.cameras).map((one) => one.lamp)]),
+});
 
 const worst = (some: readonly Lamp[]): Lamp =>
   some.reduce((most, lamp) => (lamps.indexOf(lamp) > lamps.indexOf(most) ? lamp : most), 'ok' as Lamp);

@@ -1,9 +1,4 @@
-/**
- * The record of a run (record.jsonl): what made it and what was changed in it since, one line of JSON for each. An entry holds the hash
- * of the one before, so that none can be changed, taken out or put in between without those behind it, and may be signed.
- * Who can write the file can build a new chain, or cut it at its end: only a signature, or a head that is kept elsewhere, tells that.
- */
-import { createHash } from 'node:crypto';
+/** The record of a run (record.jsonl): what made it and what was changed in it since, as a chain of entries, which may be signed. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
@@ -19,9 +14,11 @@ import {
   type Check,
 } from '../../expect.js';
 import { appendLine, readWholeFile, takeRunDirectory, writeFileAtomically } from '../../files.node.js';
-import { canonicalJson } from '../../formats/json.js';
 import { leaveFolder, lockHolder } from '../../lock.node.js';
-import { expectKey, isSignedBy, sign, type SigningKey } from './keys.node.js';
+import { asRead, ChainCheck, linkHash, sha256, type Link, type RecordHead } from './chain.node.js';
+import { expectKey, sign, type SigningKey } from './keys.node.js';
+
+export { NO_HASH, type RecordHead } from './chain.node.js';
 
 export const RECORD = 'record.jsonl';
 
@@ -59,42 +56,14 @@ export interface NewEntry {
   readonly facts: object;
 }
 
-export interface RecordEntry extends NewEntry {
-  /** From 1. */
-  readonly number: number;
+export interface RecordEntry extends NewEntry, Link {
   /** By the clock of the machine, ISO 8601: nobody vouches for it. */
   readonly time: string;
   /** SHA-256 of the run's files, as they are after it. */
   readonly files: Readonly<Record<string, string>>;
-  /** Of the entry before; 64 zeros for the first. */
-  readonly previous: string;
-  /** SHA-256 of all that stands above, as JSON with sorted keys and without spaces (RFC 8785). */
-  readonly hash: string;
-  /** The name of the key and its signature of the hash, where it is signed. */
-  readonly key?: string;
-  readonly signature?: string;
 }
 
-/** By which a whole chain is known: how many entries it has, and the hash of the last. */
-export interface RecordHead {
-  readonly count: number;
-  readonly hash: string;
-}
-
-export const NO_HASH = '0'.repeat(64);
 const MOST_BYTES = 2 ** 26;
-
-const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
-
-const refuse = (expected: string, received: string): never => {
-  throw new DataError(`record: expected ${expected}, got ${received}`);
-};
-
-/** @param entry with its own hash and signature, which are left out, or without */
-function hashOf(entry: Omit<RecordEntry, 'hash'>): string {
-  const { number, time, event, by, files, facts, previous } = entry;
-  return sha256(canonicalJson({ number, time, event, by, files, facts, previous }, 'an entry', refuse));
-}
 
 const fileKind = (what: string, mostBytes: number) => ({
   what,
@@ -124,13 +93,11 @@ export interface CheckedRecord {
   readonly torn: string | null;
 }
 
-const isEntry = (value: unknown): value is RecordEntry => {
-  const { number, time, event, files, facts, previous, hash } = (value ?? {}) as Partial<
-    Record<keyof RecordEntry, unknown>
-  >;
-  const areTexts = [time, event, previous, hash].every((each) => typeof each === 'string');
+const isEntry = (value: Link): value is RecordEntry => {
+  const { time, event, files, facts } = value as unknown as Record<string, unknown>;
   return (
-    areTexts && typeof number === 'number' && [files, facts].every((each) => typeof each === 'object' && each !== null)
+    [time, event].every((each) => typeof each === 'string') &&
+    [files, facts].every((each) => typeof each === 'object' && each !== null)
   );
 };
 
@@ -139,32 +106,9 @@ export function checkRecord(text: string): CheckedRecord {
   expectText(text, 'checkRecord: text');
   const lines = text.split('\n');
   const last = lines.pop() ?? '';
-  const entries: RecordEntry[] = [];
-  const problems: string[] = [];
-  let head: RecordHead = { count: 0, hash: NO_HASH };
-  for (const [index, line] of lines.entries()) {
-    const number = index + 1;
-    let entry: unknown;
-    try {
-      entry = JSON.parse(line);
-    } catch {
-      entry = null;
-    }
-    if (!isEntry(entry)) {
-      problems.push(`entry ${number}: cannot be read`);
-      continue;
-    }
-    const actual = hashOf(entry);
-    if (actual !== entry.hash) problems.push(`entry ${number} (${entry.event}): was changed`);
-    if (entry.number !== number) problems.push(`entry ${number}: says that it is number ${entry.number}`);
-    if (entry.previous !== head.hash)
-      problems.push(`entry ${number}: follows an entry of hash ${entry.previous}, the one before it has ${head.hash}`);
-    if (entry.key !== undefined && !isSignedBy(entry.key, entry.hash, entry.signature ?? ''))
-      problems.push(`entry ${number}: its signature is not that of the key ${entry.key}`);
-    entries.push(entry);
-    head = { count: number, hash: entry.hash };
-  }
-  return { entries, head, problems, torn: last === '' ? null : last };
+  const chain = new ChainCheck();
+  const entries = lines.flatMap((line) => chain.take(line, isEntry, ({ event }) => event) ?? []);
+  return { entries, head: chain.head, problems: chain.problems, torn: last === '' ? null : last };
 }
 
 /** A run's record; null where there is none. @throws DataError */
@@ -184,9 +128,6 @@ export async function checkAppendable(run: string): Promise<CheckedRecord> {
       '"beltnet verify" says more; put it aside to begin another',
   );
 }
-
-/** What JSON makes of it. @throws DataError for what it cannot hold */
-const asRead = (value: object): object => JSON.parse(canonicalJson(value, 'an entry', refuse)) as object;
 
 const expectEntry = objectWith({
   ...{ number: expectCount, event: expectText, time: expectText, hash: expectText },
@@ -255,7 +196,7 @@ async function add(run: string, head: RecordHead, given: NewEntry, key: SigningK
     facts,
     previous: head.hash,
   };
-  const hash = hashOf(entry);
+  const hash = linkHash(entry);
   const signature = key && { key: key.name, signature: sign(key, hash) };
   await appendLine(join(run, RECORD), JSON.stringify({ ...entry, hash, ...signature }));
   return { count: entry.number, hash };

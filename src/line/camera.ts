@@ -1,0 +1,299 @@
+/**
+ * One camera of a line: takes its frames, asks first whether the camera can be trusted and then the models of its regions, and says
+ * what follows as events. Nothing that happens here touches another camera.
+ */
+import type { Classifier } from '../classifier/classifier.js';
+import type { PictureFault } from '../classifier/picture-faults.js';
+import type { Classification, Verdict } from '../classifier/verdict.js';
+import { crop } from '../data/pictures/resize.js';
+import type { Picture } from '../data/pictures/picture.js';
+import { DataError, NotANumberError, UsageError } from '../errors.js';
+import { RegionAlarm, type AlarmChange } from './alarm.js';
+import type { CameraConfig, RegionConfig } from './config.js';
+import type { AlarmEvent, FaultName, LineEvent, NewEvent, VerdictEvent } from './events.js';
+import { FaultBoard } from './fault-board.js';
+import type { Submitted } from './output.js';
+import type { Frame, Source } from './source.js';
+import { FrozenWatch, type MovedWatch } from './suspects.js';
+
+export interface CameraContext {
+  readonly config: CameraConfig;
+  /** What judges now, by the model's name. */
+  classifierOf(this: void, model: string): Classifier;
+  /** @returns the event as everybody is told it */
+  tell(this: void, event: NewEvent, frame?: Frame): LineEvent;
+  now(this: void): number;
+  newId(this: void): string;
+  /** Null without a reference. */
+  readonly moved: MovedWatch | null;
+  /** Told of what no camera can do anything about: the device is lost. */
+  onFatal(this: void, error: unknown): void;
+}
+
+interface Region {
+  readonly config: RegionConfig;
+  readonly alarm: RegionAlarm;
+  /** By the clock that nobody sets: when the last frame was that has a verdict and was not late. */
+  freshAt: number;
+  lastPicture: Picture | null;
+}
+
+/** What the models call a fault, and the line. */
+const FAULT_OF: Readonly<Record<PictureFault, FaultName>> = {
+  black: 'dark',
+  dark: 'dark',
+  overexposed: 'overexposed',
+  blurred: 'blurred',
+  covered: 'covered',
+};
+
+const DETAIL: Readonly<Record<PictureFault, string>> = {
+  black: 'the picture is black: look after power, cable and lens cap',
+  dark: 'darker than all of the training: look after the light',
+  overexposed: 'brighter than all of the training: look after light and exposure',
+  blurred: 'less sharp than all of the training: clean and focus the lens',
+  covered: 'parts of the picture show nothing: clean the lens, look what stands before it',
+};
+
+export class Camera {
+  readonly config: CameraConfig;
+  readonly #context: CameraContext;
+  readonly #regions: readonly Region[];
+  readonly #frozen: FrozenWatch;
+  readonly #faults: FaultBoard;
+  #sequence = 0;
+  #source: Source | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #isClosed = false;
+  #endIdle: () => void = () => {};
+
+  constructor(context: CameraContext) {
+    this.#context = context;
+    const { config, now, newId } = context;
+    this.config = config;
+    this.#frozen = new FrozenWatch(config.suspects.frozenSeconds);
+    this.#regions = config.regions.map((region) => ({
+      config: region,
+      alarm: new RegionAlarm(region.alarm, newId),
+      freshAt: now(),
+      lastPicture: null,
+    }));
+    this.#faults = new FaultBoard((region, fault, active, detail) =>
+      context.tell({
+        kind: 'fault',
+        camera: config.name,
+        ...(region !== undefined && { region }),
+        fault,
+        active,
+        detail,
+      }),
+    );
+  }
+
+  /** Begins to take frames. Where no source is, frames are handed in alone. */
+  start(source: Source | null): void {
+    this.#source = source;
+    this.#running = source ? this.#take(source) : new Promise((settle) => (this.#endIdle = settle));
+  }
+
+  /** @param alarms that stood when the line ended, by region */
+  restore(alarms: Readonly<Record<string, AlarmEvent>>): void {
+    for (const { config, alarm } of this.#regions) {
+      const stood = alarms[config.name];
+      if (stood && stood.state !== 'clear')
+        this.#change(config.name, alarm.restore(stood.alarmId, stood.state === 'acknowledged', this.#context.now()));
+    }
+  }
+
+  async #take(source: Source): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const frames = await source.next();
+        if (frames.length === 0) return;
+        await Promise.all(frames.map((frame) => this.judge(frame)));
+        for (const frame of frames) await frame.done?.();
+      } catch (error) {
+        this.fault('camera-lost', true, error instanceof Error ? error.message : String(error));
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+      }
+    }
+  }
+
+  /** Frames that were never looked at. */
+  dropped(count: number): void {
+    this.#sequence += count;
+    this.#context.tell({ kind: 'dropped', camera: this.config.name, count });
+  }
+
+  /** A fault of the whole camera begins or ends. */
+  fault(fault: FaultName, active: boolean, detail: string): void {
+    this.#faults.set(undefined, fault, active ? detail : null);
+  }
+
+  /** Frames have their verdicts in the order in which this is called. */
+  async judge(frame: Frame): Promise<Submitted> {
+    const sequence = ++this.#sequence;
+    const camera = this.config.name;
+    const { now } = this.#context;
+    this.fault('camera-lost', false, 'frames come again');
+    this.fault('unreadable', false, 'frames can be read again');
+    const isLate = frame.lateMilliseconds > this.config.suspects.staleSeconds * 1000;
+    this.#faults.set(
+      undefined,
+      'stale',
+      isLate ? `frames are ${seconds(frame.lateMilliseconds)} old when they come` : null,
+    );
+    const suspicion = this.#suspect(frame);
+    if (suspicion) {
+      const faults = this.#regions.map(({ config }) => ({ region: config.name, ...suspicion }));
+      return { camera, sequence, verdicts: [], faults };
+    }
+    const results = await Promise.all(this.#regions.map((region) => this.#classify(region, frame)));
+    const verdicts: VerdictEvent[] = [];
+    const faults: { region: string; fault: FaultName; detail: string }[] = [];
+    for (const [n, region] of this.#regions.entries()) {
+      const result = results[n];
+      const wrong = this.#faultsOf(result);
+      for (const [fault, detail] of wrong) faults.push({ region: region.config.name, fault, detail });
+      this.#faults.see(region.config.name, wrong);
+      if (wrong.size > 0 || 'error' in result) continue;
+      const verdict = this.#context.tell(
+        this.#verdictOf(region.config, result, frame, sequence),
+        frame,
+      ) as VerdictEvent;
+      verdicts.push(verdict);
+      // A late verdict is a record; that all is well now it does not say.
+      const isFresh = !isLate;
+      if (isFresh) {
+        region.freshAt = now();
+        this.#faults.set(region.config.name, 'no-verdict', null, 'verdicts come again');
+        this.#change(region.config.name, region.alarm.blind(false, 0, now()));
+      }
+      const { className } = this.#context.classifierOf(region.config.model).info.alert;
+      if (isFresh || verdict.alert)
+        this.#change(region.config.name, region.alarm.verdict(verdict.alert, className, now()));
+    }
+    return { camera, sequence, verdicts, faults };
+  }
+
+  /** What is wrong with the camera as a whole. */
+  #suspect(frame: Frame): { fault: FaultName; detail: string } | null {
+    const now = this.#context.now();
+    const frozen = this.#frozen.look(frame.picture, now);
+    const moved = this.#context.moved?.look(frame.picture, now) ?? null;
+    this.#faults.set(undefined, 'frozen', frozen);
+    this.#faults.set(undefined, 'moved', moved);
+    if (frozen !== null) return { fault: 'frozen', detail: frozen };
+    return moved === null ? null : { fault: 'moved', detail: moved };
+  }
+
+  async #classify(region: Region, { picture }: Frame): Promise<Classification> {
+    const { box, model } = region.config;
+    const { width, height } = picture;
+    const cut =
+      box === null
+        ? picture
+        : crop(picture, {
+            x: Math.min(width - 1, Math.round(box.left * width)),
+            y: Math.min(height - 1, Math.round(box.top * height)),
+            width: Math.max(1, Math.min(Math.round(box.width * width), width - Math.round(box.left * width))),
+            height: Math.max(1, Math.min(Math.round(box.height * height), height - Math.round(box.top * height))),
+          });
+    region.lastPicture = cut;
+    for (;;) {
+      const classifier = this.#context.classifierOf(model);
+      try {
+        const [result] = await classifier.classify([cut]);
+        return result;
+      } catch (error) {
+        if (classifier !== this.#context.classifierOf(model)) continue; // another took its place meanwhile
+        this.#context.onFatal(error);
+        throw error;
+      }
+    }
+  }
+
+  #faultsOf(result: Classification): Map<FaultName, string> {
+    const { quality, unlike } = this.config.suspects;
+    const wrong = new Map<FaultName, string>();
+    if ('error' in result) {
+      const { error } = result;
+      if (error instanceof NotANumberError) wrong.set('not-a-number', error.message);
+      else if (error instanceof DataError) wrong.set('unreadable', error.message);
+      else wrong.set('model', error.message);
+      return wrong;
+    }
+    if (quality) for (const fault of result.faults ?? []) wrong.set(FAULT_OF[fault], DETAIL[fault]);
+    if (unlike && result.unknown)
+      wrong.set('unlike', `unlike what the model was trained on (${result.unlike?.toFixed(2)}, the limit is 1)`);
+    return wrong;
+  }
+
+  #verdictOf({ name, model, alarm }: RegionConfig, verdict: Verdict, frame: Frame, sequence: number): NewEvent {
+    const { alert } = this.#context.classifierOf(model).info;
+    const { class: given, probability, probabilities, unlike } = verdict;
+    return {
+      kind: 'verdict',
+      camera: this.config.name,
+      region: name,
+      sequence,
+      source: frame.name,
+      takenAt: frame.takenAt,
+      ageMilliseconds: Math.round(10 * (this.#context.now() - frame.arrivedAt + frame.lateMilliseconds)) / 10,
+      class: given,
+      probability,
+      probabilities,
+      alert: alarm.threshold === undefined ? verdict.alert : probabilities[alert.className] >= alarm.threshold,
+      ...(unlike !== undefined && { unlike }),
+      model,
+    };
+  }
+
+  /** What time alone brings: no verdict for too long, an alarm that stood for its time. */
+  tick(): void {
+    const now = this.#context.now();
+    const { noVerdictSeconds } = this.config;
+    for (const { config, alarm, freshAt } of this.#regions) {
+      if (now - freshAt > noVerdictSeconds * 1000) {
+        this.#faults.set(config.name, 'no-verdict', `no verdict for ${noVerdictSeconds} s`);
+        this.#change(config.name, alarm.blind(true, noVerdictSeconds, now));
+      }
+      this.#change(config.name, alarm.tick(now));
+    }
+  }
+
+  /** @throws UsageError for a region that is not there */
+  acknowledge(region: string, who: string): void {
+    this.#change(region, this.#of(region).alarm.acknowledge(who, this.#context.now()));
+  }
+
+  lastPicture(region: string): Picture | null {
+    return this.#of(region).lastPicture;
+  }
+
+  #of(name: string): Region {
+    const region = this.#regions.find(({ config }) => config.name === name);
+    if (region) return region;
+    const known = this.#regions.map(({ config }) => config.name).join(', ');
+    throw new UsageError(`region: camera ${this.config.name} expects one of ${known}, got ${name}`);
+  }
+
+  #change(region: string, change: AlarmChange | null): void {
+    if (change) this.#context.tell({ kind: 'alarm', camera: this.config.name, region, ...change });
+  }
+
+  /** Settles when its source has ended, or was closed. */
+  get ended(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Lets the frames at hand have their verdicts. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#endIdle();
+    await this.#source?.close();
+    await this.#running;
+  }
+}
+
+const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;

@@ -1,0 +1,404 @@
+/** A line at work: cameras, models, alarms, record and outputs, put together from its configuration. */
+import { randomBytes } from 'node:crypto';
+import { dirname, extname, resolve } from 'node:path';
+import { decode } from '../data/pictures/decode.node.js';
+import { encodeJpeg } from '../data/pictures/jpeg/encode-jpeg.js';
+import type { Picture } from '../data/pictures/picture.js';
+import { BeltnetError, UsageError } from '../errors.js';
+import { expectBytes, expectFunction, expectObject, expectText } from '../expect.js';
+import { readWholeFile } from '../files.node.js';
+import type { Device } from '../tensor/device.js';
+import { openDevice } from '../tensor/open-device.node.js';
+import { Camera } from './camera.js';
+import { checkLineConfig, parseLineConfig, withoutSecrets, type CameraConfig, type LineConfig } from './config.js';
+import { Dispatcher } from './dispatcher.js';
+import type { AlarmEvent, LineEvent, NewEvent } from './events.js';
+import { Models } from './models.node.js';
+import { movedWatch } from './moved-reference.node.js';
+import { openSource } from './open-source.node.js';
+import type { Line, LineOptions, LiveModel, LoadedModel, Submitted } from './output.js';
+import { frameKey, LineRecord } from './record.node.js';
+import type { Frame } from './source.js';
+import { initialState, nextState, type LineState } from './state.js';
+
+const CONFIG_FILE = {
+  what: 'the configuration of a line',
+  mostBytes: 2 ** 24,
+  refuse: (message: string): Error => new UsageError(message),
+};
+const MILLISECONDS_BETWEEN_TICKS = 100;
+/** The clock of the day and the one that nobody sets may drift apart by so much between two looks. */
+const CLOCK_JUMP_MILLISECONDS = 1000;
+/** What hangs has so long to end. */
+const CLOSE_MILLISECONDS = 5000;
+/** Of pictures that are kept of streams. */
+const JPEG_QUALITY = 92;
+
+/**
+ * Starts a line.
+ *
+ * @param given the path of its configuration (line.json), or what would stand there; paths in a file are relative to it
+ * @throws UsageError for a configuration that cannot be used; ModelFileError, NoDeviceError; DiskError for a record that cannot be written
+ * @example
+ * const line = await startLine('line.json');
+ * line.onEvent((event) => event.kind === 'alarm' && console.log(event.camera, event.state, event.reason));
+ */
+export async function startLine(given: string | object, options: LineOptions = {}): Promise<Line> {
+  if (typeof given !== 'string') expectObject(given, 'startLine: config');
+  expectObject(options, 'startLine: options');
+  const read = async (): Promise<LineConfig> =>
+    typeof given === 'string' ? readLineConfig(given) : checkLineConfig(given, 'the configuration', process.env);
+  const config = await read();
+  const line = new WatchedLine(config, options, typeof given === 'string' ? read : null);
+  await line.start();
+  return line;
+}
+
+/** @throws UsageError for a file that is no configuration */
+export async function readLineConfig(path: string): Promise<LineConfig> {
+  expectText(path, 'readLineConfig: path');
+  const text = Buffer.from(await readWholeFile(path, CONFIG_FILE)).toString('utf8');
+  return withPaths(parseLineConfig(text, path, process.env), dirname(path));
+}
+
+/** Paths are relative to the file that they stand in. */
+function withPaths(config: LineConfig, folder: string): LineConfig {
+  const at = (path: string): string => resolve(folder, path);
+  const cameras = config.cameras.map((camera): CameraConfig => {
+    const { source, suspects } = camera;
+    return {
+      ...camera,
+      suspects: { ...suspects, ...(suspects.reference !== undefined && { reference: at(suspects.reference) }) },
+      source:
+        source.kind === 'folder'
+          ? { ...source, path: at(source.path), ...(source.moveTo !== undefined && { moveTo: at(source.moveTo) }) }
+          : source,
+    };
+  });
+  return {
+    ...config,
+    cameras,
+    models: Object.fromEntries(Object.entries(config.models).map(([name, path]) => [name, at(path)])),
+    ...(config.record && { record: { ...config.record, folder: at(config.record.folder) } }),
+  };
+}
+
+class WatchedLine implements Line {
+  #config: LineConfig;
+  readonly #options: LineOptions;
+  readonly #read: (() => Promise<LineConfig>) | null;
+  readonly #now: () => number;
+  readonly #today: () => Date;
+  /** Of this start: ids are its name and a number. */
+  readonly #instance = randomBytes(4).toString('hex');
+  #events = 0;
+  readonly #startedAt: number;
+  #clockDifference: number;
+  #state: LineState;
+  #device: Device | null = null;
+  #models: Models | null = null;
+  #record: LineRecord | null = null;
+  #dispatcher: Dispatcher | null = null;
+  readonly #cameras = new Map<string, Camera>();
+  readonly #standing: Record<string, AlarmEvent> = {};
+  #keeping: Promise<void> = Promise.resolve();
+  readonly #listeners = new Set<(event: LineEvent, state: LineState) => void>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #closing: Promise<void> | null = null;
+  #end: () => void = () => {};
+  readonly ended = new Promise<void>((settle) => (this.#end = settle));
+  #fail: (error: BeltnetError) => void = () => {};
+  readonly failed = new Promise<BeltnetError>((settle) => (this.#fail = settle));
+
+  constructor(config: LineConfig, options: LineOptions, read: (() => Promise<LineConfig>) | null) {
+    this.#config = config;
+    this.#options = options;
+    this.#read = read;
+    const { clock } = options;
+    this.#now = clock?.now ?? (() => performance.now());
+    this.#today = clock?.today ?? (() => new Date());
+    this.#startedAt = this.#now();
+    this.#clockDifference = this.#today().getTime() - this.#startedAt;
+    this.#state = this.#initialState();
+  }
+
+  async start(): Promise<void> {
+    const { record, models, device, shadow } = this.#config;
+    try {
+      this.#device = await openDevice(device);
+      this.#models = await Models.load(models, this.#device);
+      if (record) this.#openRecord(record.folder, record.pictureMegabytes);
+      this.#dispatcher = new Dispatcher(shadow ? [] : (this.#options.outputs ?? []), (output, isFailing, detail) =>
+        this.#tell({ kind: 'fault', fault: 'output', active: isFailing, detail: `${output}: ${detail}` }),
+      );
+      const torn = this.#record?.torn ?? null;
+      this.#note('line', 'info', `started${shadow ? ' in shadow: outputs are told nothing' : ''}`);
+      if (torn !== null) this.#note('record', 'warning', `the last line was torn and is taken away: ${torn}`);
+      for (const camera of this.#config.cameras) await this.#startCamera(camera);
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    this.#timers.push(
+      setInterval(() => this.#tick(), MILLISECONDS_BETWEEN_TICKS),
+      setInterval(() => this.#beat(), this.#config.heartbeatSeconds * 1000),
+    );
+    this.#beat();
+    void Promise.all([...this.#cameras.values()].map((camera) => camera.ended)).then(this.#end);
+  }
+
+  #openRecord(folder: string, pictureMegabytes: number): void {
+    this.#record = LineRecord.open({
+      folder,
+      pictureMegabytes,
+      now: this.#today,
+      onWarning: (detail) => this.#note('record', 'warning', detail),
+      onFull: (isFull, detail) => this.#tell({ kind: 'fault', fault: 'record', active: isFull, detail }),
+    });
+    Object.assign(this.#standing, this.#record.standing());
+  }
+
+  async #startCamera(config: CameraConfig): Promise<void> {
+    const { name, suspects } = config;
+    const camera = new Camera({
+      config,
+      classifierOf: (model) => this.#loaded().classifier(model),
+      tell: (event, frame) => this.#tell(event, frame),
+      now: this.#now,
+      newId: () => `${this.#instance}-alarm-${this.#events}`,
+      moved: suspects.reference === undefined ? null : await movedWatch(suspects.reference, suspects.movedPart),
+      onFatal: (error) => {
+        if (error instanceof BeltnetError) this.#fail(error);
+      },
+    });
+    const record = this.#record;
+    const source = await openSource(config.source, {
+      name,
+      decode: (bytes, file) => decode(bytes, file, { exif: this.#turnsPictures(config) }),
+      now: this.#now,
+      fault: (fault, active, detail) => camera.fault(fault, active, this.#clean(detail)),
+      dropped: (count) => camera.dropped(count),
+      note: (detail) => this.#note('camera', 'warning', `${name}: ${this.#clean(detail)}`),
+      isJudged: (file, takenAt) => record?.judged.has(frameKey({ camera: name, source: file, takenAt })) ?? false,
+      lastTaken: record?.lastTaken.get(name) ?? null,
+    });
+    this.#cameras.set(name, camera);
+    const ofCamera = Object.values(this.#standing).filter((event) => event.camera === name);
+    camera.restore(Object.fromEntries(ofCamera.map((event) => [event.region, event])));
+    camera.start(source);
+  }
+
+  /** Whether pictures are turned as their EXIF orientation says: as the models were trained. */
+  #turnsPictures({ regions }: CameraConfig): boolean {
+    return regions.some(({ model }) => this.#loaded().classifier(model).preparation.picture.exif ?? false);
+  }
+
+  #loaded(): Models {
+    if (this.#models) return this.#models;
+    throw new UsageError('line: expects an open line, got one that was closed');
+  }
+
+  /** Everything that happens goes through here, in one order: record, state, listeners, outputs. */
+  #tell(given: NewEvent, frame?: Frame): LineEvent {
+    const event = {
+      id: `${this.#instance}-${++this.#events}`,
+      at: this.#today().toISOString(),
+      ...given,
+    } as LineEvent;
+    this.#record?.append(event, this.#pictureOf(event, frame));
+    this.#state = nextState(this.#state, event);
+    if (event.kind === 'alarm') this.#keep(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event, this.#state);
+      } catch (error) {
+        this.#listeners.delete(listener);
+        this.#note('output', 'warning', `a listener failed and is not called again: ${String(error)}`);
+      }
+    }
+    this.#dispatcher?.tell(event, this.#state);
+    return event;
+  }
+
+  #note(
+    about: 'line' | 'configuration' | 'model' | 'record' | 'clock' | 'output' | 'camera',
+    level: 'info' | 'warning',
+    detail: string,
+  ): void {
+    this.#tell({ kind: 'note', about, level, detail: this.#clean(detail) });
+  }
+
+  #clean(detail: string): string {
+    return withoutSecrets(detail, this.#config.secrets);
+  }
+
+  #pictureOf(event: LineEvent, frame: Frame | undefined): { bytes: Uint8Array; ending: string } | null {
+    const wanted = this.#config.record?.pictures ?? 'none';
+    if (!frame || event.kind !== 'verdict' || wanted === 'none' || (wanted === 'alerts' && !event.alert)) return null;
+    const { bytes, name, picture } = frame;
+    if (bytes) return { bytes, ending: /^\.[a-z0-9]{1,5}$/i.test(extname(name)) ? extname(name).slice(1) : 'picture' };
+    return { bytes: encodeJpeg(picture, JPEG_QUALITY), ending: 'jpg' };
+  }
+
+  /** Alarms that stand outlive the line. */
+  #keep(event: AlarmEvent): void {
+    const key = `${event.camera}/${event.region}`;
+    if (event.state === 'clear') delete this.#standing[key];
+    else this.#standing[key] = event;
+    const all = { ...this.#standing };
+    this.#keeping = this.#keeping.then(() => this.#record?.keepStanding(all));
+  }
+
+  #tick(): void {
+    for (const camera of this.#cameras.values()) camera.tick();
+    const difference = this.#today().getTime() - this.#now();
+    const jump = difference - this.#clockDifference;
+    this.#clockDifference = difference;
+    if (Math.abs(jump) > CLOCK_JUMP_MILLISECONDS)
+      this.#note(
+        'clock',
+        'warning',
+        `the clock was set ${jump < 0 ? 'back' : 'forward'} by ${(Math.abs(jump) / 1000).toFixed(0)} s; alarms go by another`,
+      );
+  }
+
+  #beat(): void {
+    const uptimeSeconds = Math.round((this.#now() - this.#startedAt) / 1000);
+    this.#tell({ kind: 'heartbeat', head: this.#record?.head ?? null, uptimeSeconds });
+  }
+
+  state(): LineState {
+    return this.#state;
+  }
+
+  onEvent(listener: (event: LineEvent, state: LineState) => void): () => void {
+    expectFunction(listener, 'onEvent: listener');
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  isReady(): boolean {
+    const regions = Object.values(this.#state.cameras).flatMap((camera) => Object.values(camera.regions));
+    return (
+      !this.#closing &&
+      regions.every(({ lastVerdict, faults }) => lastVerdict && faults.every(({ fault }) => fault !== 'no-verdict'))
+    );
+  }
+
+  acknowledge(camera: string, region: string, who: string): void {
+    expectText(who, 'acknowledge: who');
+    this.#camera(camera).acknowledge(region, who.slice(0, 200));
+  }
+
+  async submit(camera: string, bytes: Uint8Array, name = 'submitted'): Promise<Submitted> {
+    expectBytes(bytes, 'submit: bytes');
+    expectText(name, 'submit: name');
+    const to = this.#camera(camera);
+    const arrivedAt = this.#now();
+    const picture = decode(bytes, name, { exif: this.#turnsPictures(to.config) });
+    const takenAt = this.#today().toISOString();
+    return to.judge({ name, picture, bytes, takenAt, arrivedAt, lateMilliseconds: 0 });
+  }
+
+  lastPicture(camera: string, region: string): Picture | null {
+    return this.#camera(camera).lastPicture(region);
+  }
+
+  #camera(name: string): Camera {
+    const camera = this.#cameras.get(name);
+    if (camera) return camera;
+    throw new UsageError(`camera: expects one of ${[...this.#cameras.keys()].join(', ')}, got ${name}`);
+  }
+
+  models(): readonly LiveModel[] {
+    return this.#loaded().list();
+  }
+
+  async replaceModel(name: string, path: string, check?: (model: LoadedModel) => Promise<void>): Promise<LiveModel> {
+    try {
+      const model = await this.#loaded().replace(name, path, check);
+      this.#note('model', 'info', `${name} is ${path} now (${model.digest})`);
+      return model;
+    } catch (error) {
+      this.#note('model', 'warning', `${name} stays as it is: ${(error as Error).message}`);
+      throw error;
+    }
+  }
+
+  async reload(): Promise<void> {
+    if (!this.#read) throw new UsageError('reload: expects a line from a configuration file, got one from an object');
+    let config: LineConfig;
+    try {
+      config = await this.#read();
+      refuseChanges(this.#config, config);
+      for (const [name, path] of Object.entries(config.models))
+        if (await this.#loaded().isChanged(name, path)) await this.replaceModel(name, path);
+    } catch (error) {
+      this.#note('configuration', 'warning', `stays as it is: ${(error as Error).message}`);
+      throw error;
+    }
+    const before = this.#config;
+    this.#config = config;
+    const same = (camera: CameraConfig): boolean => {
+      const old = before.cameras.find(({ name }) => name === camera.name);
+      return old !== undefined && JSON.stringify(old) === JSON.stringify(camera);
+    };
+    const changed = config.cameras.filter((camera) => !same(camera));
+    for (const [name, camera] of this.#cameras) {
+      if (config.cameras.some((one) => one.name === name && same(one))) continue;
+      this.#cameras.delete(name);
+      await bounded(camera.close(), CLOSE_MILLISECONDS);
+    }
+    const entries = Object.entries(this.#initialState().cameras);
+    const cameras = entries.map(([name, fresh]) => [name, this.#cameras.has(name) ? this.#state.cameras[name] : fresh]);
+    this.#state = { ...this.#state, cameras: Object.fromEntries(cameras) as LineState['cameras'] };
+    for (const camera of changed) await this.#startCamera(camera);
+    this.#note(
+      'configuration',
+      'info',
+      `read again; cameras that changed: ${changed.map(({ name }) => name).join(', ') || 'none'}`,
+    );
+  }
+
+  #initialState(): LineState {
+    const { cameras, shadow } = this.#config;
+    const names = cameras.map(({ name, regions }) => [name, regions.map((region) => region.name)]);
+    return initialState(Object.fromEntries(names) as Record<string, string[]>, {
+      at: this.#today().toISOString(),
+      shadow,
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    await Promise.all([...this.#cameras.values()].map((camera) => bounded(camera.close(), CLOSE_MILLISECONDS)));
+    this.#note('line', 'info', 'stopped');
+    await this.#dispatcher?.close(CLOSE_MILLISECONDS);
+    await bounded(this.#keeping, CLOSE_MILLISECONDS);
+    await this.#record?.close();
+    await this.#models?.close();
+    this.#device?.destroy();
+  }
+}
+
+/** What only a new start can change. */
+function refuseChanges(before: LineConfig, after: LineConfig): void {
+  for (const setting of ['record', 'device', 'shadow', 'heartbeatSeconds', 'outputs'] as const) {
+    if (JSON.stringify(before[setting]) !== JSON.stringify(after[setting]))
+      throw new UsageError(
+        `${setting}: expects what it was at the start, got another; stop the line and start it again`,
+      );
+  }
+}
+
+async function bounded(work: Promise<unknown>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((settle) => (timer = setTimeout(settle, milliseconds)));
+  await Promise.race([work.catch(() => {}), late]);
+  clearTimeout(timer);
+}
