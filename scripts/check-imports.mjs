@@ -14,7 +14,7 @@ const allowed = {
   'src/optim': ['src/kernels', 'src/tensor'],
   'src/distributed': ['koffi'],
   'src/nn': ['src/optim', 'src/kernels', 'src/tensor', 'src/distributed/group'],
-  'src/data': ['src/tensor/random', 'src/tensor/exact-math', 'pako', 'fflate', 'papaparse', 're2js'],
+  'src/data': ['src/tensor/random', 'src/tensor/exact-math', 'pako', 'fflate', 'papaparse', 're2js', '@noble/hashes'],
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
     ...['src/nn', 'src/optim', 'src/kernels/shared/window', 'src/tensor/shape', 'src/data/sources/zip'],
@@ -43,7 +43,7 @@ const allowed = {
   ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],
-  'web/page': ['src/index', 'src/classifier', 'web/shared', 'preact', '@tanstack/virtual-core', 'fflate'],
+  'web/page': ['src/index', 'src/classifier', 'web/shared', 'preact', '@tanstack/virtual-core', 'fflate', 'idb'],
   'web/shared': ['uplot'],
 };
 

@@ -17,7 +17,7 @@ export {
 
 export { decode } from './data/pictures/decode.node.js';
 export { readPictureBytes } from './data/pictures/read-picture.node.js';
-export { listClassFolders, type FileList } from './data/sources/folder.node.js';
+export { listClassFolders } from './data/sources/folder.node.js';
 export {
   auditDatasets,
   auditSets,
@@ -25,15 +25,7 @@ export {
   type AuditedList,
   type AuditFoldersOptions,
 } from './data/audit/audit-folders.node.js';
-export {
-  FEWEST_TO_HOLD_BACK,
-  groupsOf,
-  HOLD_BACK,
-  listLabelled,
-  openSplits,
-  type SplitOptions,
-  type Splits,
-} from './data/sources/splits.node.js';
+export { listLabelled, openSplits } from './data/sources/splits.node.js';
 export { loadDataset, type LoadDatasetOptions, type LoadOptions } from './data/store/load-dataset.node.js';
 export {
   loadPictures,
@@ -87,18 +79,7 @@ export {
   readEpochs,
   readPictures,
   reopenRun,
-  Run,
-  type Checkpoint,
 } from './classifier/run.node.js';
-export {
-  endsWithTraining,
-  optimizerNames,
-  scheduleNames,
-  scheduleOf,
-  type ScheduleName,
-  type ScheduleOptions,
-} from './classifier/recipe.js';
-export { classWeightsFor, unevenClasses, type ClassWeight } from './classifier/class-weights.js';
 export { picturesOfModel, type PicturesOfRun } from './classifier/picture-manifest.node.js';
 export {
   leaveOutSeen,
@@ -107,13 +88,6 @@ export {
   type JudgingPurpose,
   type UnseenPictures,
 } from './classifier/judging-pictures.node.js';
-export {
-  judgeRun,
-  judgeSets,
-  predictionsTable,
-  type JudgedSets,
-  type SetsOfRun,
-} from './classifier/run-predictions.node.js';
 export { modelDigest, type ModelDigest } from './classifier/proof/digests.node.js';
 export { compareEverywhere, type Parity, type ParityOptions, type ParityWay } from './classifier/proof/parity.node.js';
 export {
@@ -174,9 +148,7 @@ export {
   type RunState,
   type RunSummary,
 } from './classifier/run-list.node.js';
-export { csvLine } from './classifier/csv.js';
 export { openParts, type PartName } from './data/sources/parts.node.js';
-export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';
 export { serveModel, type ServedClassifier, type ServeModelOptions } from './serve/serve-model.node.js';
 export type { RefusedModel, ServedModel, ServedModelFacts, ServedModelOptions } from './serve/served-model.node.js';
 export { readTlsFiles, readTokenFile } from './serve/secret-files.node.js';

@@ -186,11 +186,24 @@ export {
 export { DataFlow } from './data/batches.js';
 export type { AugmentationOptions, AugmentationProfile, FillMode } from './data/augmentation.js';
 export type { Normalization as PictureNormalization, NormalizationOptions } from './data/normalization.js';
-export { classCounts, picturesOfClass, subset, type Dataset, type PictureSet } from './data/dataset.js';
+export { classCounts, describeSet, picturesOfClass, subset, type Dataset, type PictureSet } from './data/dataset.js';
 export { decode, type DecodeOptions } from './data/pictures/decode.js';
 export { pictureFormat, type KnownFormat } from './data/pictures/format.js';
 export type { Picture } from './data/pictures/picture.js';
 export { audit, type AuditOptions } from './data/audit/audit.js';
+export { auditDatasets } from './data/audit/audit-datasets.js';
+export {
+  divideParts,
+  FEWEST_TO_HOLD_BACK,
+  groupsOf,
+  HOLD_BACK,
+  type GivenParts,
+  type SplitOptions,
+  type Splits,
+} from './data/sources/divide.js';
+export type { FileList, LabelledFile } from './data/sources/file-list.js';
+export { unpackZip } from './data/sources/zip.js';
+export { placesOf, type PicturePlace } from './data/sources/places.js';
 export type { AuditedPicture, AuditedSet, AuditReport, Finding, FindingKind, SetSummary } from './data/audit/report.js';
 export {
   contactSheet,
@@ -200,7 +213,9 @@ export {
   type SheetGroup,
   type SheetOptions,
 } from './data/audit/contact-sheet.js';
-export type { PictureFacts } from './data/audit/picture-facts.js';
+export { readFacts, type PictureFacts } from './data/audit/picture-facts.js';
+export { digestHex, recordPicture, type RecordedPicture } from './data/pictures/record-picture.js';
+export { encodeJpeg } from './data/pictures/jpeg/encode-jpeg.js';
 export type { Pictures, PictureStore } from './data/store/picture-store.js';
 export {
   crop as cropPicture,
@@ -213,6 +228,7 @@ export {
   type Size,
 } from './data/pictures/resize.js';
 export { beltGap, beltPicture } from './data/belt/synthetic.js';
+export { beltFiles, encodeBeltFile, type BeltFile } from './data/belt/synthetic-set.js';
 
 export { exportKeras, importKeras, type ImportedKeras, type KerasFile } from './formats/keras/keras.js';
 export type { ModelInfo } from './formats/beltnet/info.js';
@@ -264,7 +280,26 @@ export {
 } from './classifier/evaluation.js';
 export { evidenceOf, isNoEvidence, type Evidence, type JudgedPictures, type Mistake } from './classifier/evidence.js';
 export { pixelHashes } from './classifier/pixel-hash.js';
-export { bestEpoch, CHOSEN_BY, spreadOf, type EpochRecord, type Spread } from './classifier/epoch-record.js';
+export {
+  bestEpoch,
+  CHOSEN_BY,
+  epochFigure,
+  epochLine,
+  spreadOf,
+  type EpochRecord,
+  type Spread,
+} from './classifier/epoch-record.js';
+export { checkpointOf, Run, runFiles, type Checkpoint, type RunFiles } from './classifier/run.js';
+export { configOfPlan, describeTraining, type DescribedTraining } from './classifier/run-config.js';
+export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.js';
+export {
+  bestModelOf,
+  judgeRun,
+  judgeSets,
+  predictionsTable,
+  type JudgedSets,
+  type SetsOfRun,
+} from './classifier/run-predictions.js';
 export { changedPictures, pictureManifest, type PictureUse } from './classifier/picture-manifest.js';
 export { foldTemperature } from './classifier/fold-temperature.js';
 export type { CardChoice, CardFigures, CardParity, CardSet, ModelCard } from './classifier/proof/card.js';
@@ -317,6 +352,7 @@ export {
   type ThresholdPoint,
 } from './classifier/figures/threshold.js';
 export { fitTemperature, withTemperature, type Calibration } from './classifier/figures/temperature.js';
+export { decodeBase } from './classifier/base/decode-base.js';
 export { onBase, type Base } from './classifier/base/features.js';
 export {
   faultLimitsOf,
@@ -330,7 +366,7 @@ export {
   type PictureFault,
   type PictureFigures,
 } from './classifier/picture-faults.js';
-export { learnByGuard, type UnknownOptions } from './classifier/base/learn-unknown.js';
+export { learnByGuard, withUnknown, type UnknownOptions } from './classifier/base/learn-unknown.js';
 export { inWords as strangersInWords, type ToldStrangers } from './classifier/base/strangers.js';
 export { type ComputeFeatures, type ExtractOptions, type KeepFeatures } from './classifier/base/extract.js';
 export {
@@ -375,7 +411,20 @@ export {
   type FoundLearningRate,
   type LearningRateTrial,
 } from './classifier/learning-rate-finder.js';
-export { recipeOf, type Normalize, type Recipe, type RecipeOptions } from './classifier/recipe.js';
+export {
+  endsWithTraining,
+  optimizerNames,
+  recipeOf,
+  scheduleNames,
+  scheduleOf,
+  type Normalize,
+  type Recipe,
+  type RecipeOptions,
+  type ScheduleName,
+  type ScheduleOptions,
+} from './classifier/recipe.js';
+export { classWeightsFor, unevenClasses, type ClassWeight } from './classifier/class-weights.js';
+export { csvLine } from './classifier/csv.js';
 export {
   planTraining,
   trainingFlows,

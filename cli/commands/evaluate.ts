@@ -1,6 +1,7 @@
 /** `beltnet evaluate`: a model's loss, accuracy and mistakes on labelled pictures. */
 import { DataError } from '../../src/errors.js';
 import {
+  epochFigure,
   changeModelFile,
   isNoEvidence,
   KNOWN_SECTIONS,
@@ -17,7 +18,6 @@ import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { probability } from '../terminal/common-flags.js';
 import { noteSkipped } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
-import { figure } from '../terminal/epoch-log.js';
 import { inWords } from '../terminal/intervals.js';
 import { judgeFolder, judgingFlags, judgingOperands, warnOfSeen, type JudgedFolder } from '../terminal/judging.js';
 import { count, note, Output, table } from '../terminal/output.js';
@@ -144,7 +144,7 @@ function evaluationLines(evaluation: Evaluation, names: readonly string[]): stri
   return [
     ...table([
       ['pictures', 'loss', 'accuracy'],
-      [String(pictures), loss === null ? 'none' : figure(loss), accuracy.toFixed(4)],
+      [String(pictures), loss === null ? 'none' : epochFigure(loss), accuracy.toFixed(4)],
     ]),
     ...(evidence ? accuracyLines(evidence) : []),
     '',
@@ -213,8 +213,8 @@ function accuracyLines({ accuracy, majorityAccuracy, balancedAccuracy, groups }:
 function probabilityLines(evidence: Evidence): string[] {
   const { brierScore, logLoss, expectedCalibrationError, calibrationBins } = evidence;
   return [
-    `Probabilities: Brier score ${figure(brierScore)}, log loss ${figure(logLoss)}, ` +
-      `expected calibration error ${figure(expectedCalibrationError)} (${calibrationBins} bins)`,
+    `Probabilities: Brier score ${epochFigure(brierScore)}, log loss ${epochFigure(logLoss)}, ` +
+      `expected calibration error ${epochFigure(expectedCalibrationError)} (${calibrationBins} bins)`,
   ];
 }
 

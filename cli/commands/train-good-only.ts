@@ -1,5 +1,6 @@
 /** `beltnet train --good-only`: what good pictures look like, learned from them alone; other pictures raise the alarm. */
 import {
+  describeSet,
   basePreparation,
   encodeModel,
   goodOnlyWays,
@@ -17,7 +18,7 @@ import {
   type GoodOnlyFigures,
   type GoodOnlyWay,
 } from '../../src/index.node.js';
-import { describeParts, describeSet, loadAndReport, noteSkipped, openCache } from '../terminal/data.js';
+import { describeParts, loadAndReport, noteSkipped, openCache } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { stopInOrder } from '../terminal/interrupt.js';
 import { count, note, noteLeftovers, quoted, type Output } from '../terminal/output.js';

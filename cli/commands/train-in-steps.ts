@@ -3,6 +3,9 @@
 import { existsSync } from 'node:fs';
 import { DataError, UsageError } from '../../src/errors.js';
 import {
+  configOfPlan,
+  describeTraining,
+  epochLine,
   bestEpoch,
   bundledBases,
   changedPictures,
@@ -39,7 +42,6 @@ import { augmentationOf } from '../terminal/augmentation.js';
 import {
   describeClasses,
   describeParts,
-  describeSet,
   loadAndReport,
   noteSkipped,
   openCache,
@@ -47,7 +49,7 @@ import {
   type Fold,
 } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
-import { epochLine, ProgressLine } from '../terminal/epoch-log.js';
+import { ProgressLine } from '../terminal/epoch-log.js';
 import { sayPlan } from '../terminal/dry-run.js';
 import { stopInOrder } from '../terminal/interrupt.js';
 import { profileLines } from '../terminal/kernel-profile.js';
@@ -178,28 +180,13 @@ export async function trainInSteps(
       );
 
     // Say and write down what is about to happen
-    const described = {
-      data: {
-        directory,
-        layout: splits.layout,
-        training: describeSet(training),
-        validation: validation && describeSet(validation),
-        test: test && describeSet(test),
-        audited: audit.sets,
-      },
-      chosen: validation && {
-        what: [
-          'best epoch',
-          ...(options.earlyStopping === undefined ? [] : ['last epoch']),
-          ...(options.schedule === 'plateau' ? ['learning rate'] : []),
-        ],
-        ...{ by: CHOSEN_BY, on: splits.validationFrom, pictures: validation.labels.length },
-      },
-      classes: flows.training.classIndices,
-      alert: info.alert,
-      parameters: model.countParameters(),
-      device: facts,
-    };
+    const described = describeTraining({
+      ...{ directory, splits, sets, audit, flows, plan, device: facts },
+      chosen: [
+        ...(options.earlyStopping === undefined ? [] : (['last epoch'] as const)),
+        ...(options.schedule === 'plateau' ? (['learning rate'] as const) : []),
+      ],
+    });
     const write = async (): Promise<void> => {
       await run.writePictures(manifest);
       await run.writeAudit(audit);
@@ -227,11 +214,7 @@ export async function trainInSteps(
         stepsPerEpoch: options.stepsPerEpoch ?? flows.training.stepsPerPass,
         validationSteps: options.validationSteps ?? flows.validation?.stepsPerPass ?? null,
       },
-      preprocessing: { ...info.preprocessing, size },
-      augmentation,
-      optimizer: { name: optimizer.name, ...optimizer.config },
-      loss: { name: loss.name, ...loss.config },
-      architecture: model.config(),
+      ...configOfPlan(plan, info),
     };
     const written = checkpoint ? run.writeConfig({ ...config, started: resumed?.config['started'] }) : write();
     written.catch(() => {}); // awaited below: the disk works while the weights are made

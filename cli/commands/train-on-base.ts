@@ -1,5 +1,6 @@
 /** `beltnet train --base`: a trained network's features and a head on them, in seconds. */
 import {
+  describeSet,
   basePreparation,
   encodeModel,
   judgePredictions,
@@ -19,7 +20,6 @@ import { noteAlertClass } from '../terminal/alert.js';
 import {
   describeClasses,
   describeParts,
-  describeSet,
   loadAndReport,
   noteSkipped,
   openCache,

@@ -108,17 +108,6 @@ export function noteSkipped(datasets: readonly Dataset[]): void {
   );
 }
 
-/** What is worth knowing of a set: for `--json` and a run's configuration. */
-export function describeSet(dataset: Dataset): object {
-  const classes = classCounts(dataset).map((pictures, index) => [dataset.classNames[index], pictures] as const);
-  return {
-    directory: dataset.name,
-    pictures: dataset.labels.length,
-    classes: Object.fromEntries(classes),
-    skipped: dataset.skipped,
-  };
-}
-
 /** "gap = 0 (400 pictures), ok = 1 (400 pictures)" */
 export function describeClasses(dataset: Dataset): string {
   return classCounts(dataset)

@@ -1,31 +1,5 @@
 /** Training in lines: Keras' two for each epoch, and one that moves. */
-import type { EpochRecord, Progress } from '../../src/index.node.js';
-
-/** A figure as Keras' log has it: 0.0812, and 8.1200e-04 from 1e-3 down. */
-export function figure(value: number): string {
-  if (value > 1e-3) return value.toFixed(4);
-  return value.toExponential(4).replace(/e([+-])(\d)$/, 'e$10$2');
-}
-
-/**
- * The second of Keras' lines, and behind it how many pictures of the alert's class raise none:
- * ` - 23s - loss: 0.1437 - acc: 0.9400 - val_loss: 0.4083 - val_acc: 0.5000 - missed: 2/24`
- */
-export function epochLine({
-  seconds,
-  loss,
-  accuracy,
-  valLoss,
-  valAccuracy,
-  ...figures
-}: Omit<EpochRecord, 'learningRate'>): string {
-  const parts = [`${seconds.toFixed(0)}s`, `loss: ${figure(loss)}`, `acc: ${figure(accuracy)}`];
-  if (valLoss !== undefined && valAccuracy !== undefined)
-    parts.push(`val_loss: ${figure(valLoss)}`, `val_acc: ${figure(valAccuracy)}`);
-  const { missedAlerts, alertPictures } = figures;
-  if (missedAlerts !== undefined) parts.push(`missed: ${missedAlerts}/${alertPictures}`);
-  return ` - ${parts.join(' - ')}`;
-}
+import { epochFigure, type Progress } from '../../src/index.node.js';
 
 const LONGEST_BAR = 30;
 const SHORTEST_BAR = 5;
@@ -52,7 +26,7 @@ export class ProgressLine {
     const stepsDone = ` ${String(step).padStart(String(steps).length)}/${steps}`;
     const speed = `${picturesPerSecond.toFixed(picturesPerSecond < 10 ? 1 : 0)} pictures/s`;
     const eta = `ETA ${duration((elapsed * (this.#epochs - done)) / (done - this.#before))}`;
-    const all = [`loss: ${figure(loss)}`, `acc: ${figure(accuracy)}`, speed, eta];
+    const all = [`loss: ${epochFigure(loss)}`, `acc: ${epochFigure(accuracy)}`, speed, eta];
     const fits = [all, [all[0], all[1], eta], [all[0], eta], [eta]]
       .map((parts) => parts.join(' - '))
       .find((rest) => stepsDone.length + 3 + rest.length <= columns);

@@ -1,5 +1,5 @@
 /** The figures of a training's epochs, and which epoch is the best. */
-import { expectArray, expectObject, listOf } from '../expect.js';
+import { expectArray, expectNumber, expectObject, listOf, objectWith } from '../expect.js';
 import type { EpochLog } from '../nn/training/events.js';
 
 export interface EpochRecord extends EpochLog {
@@ -30,6 +30,28 @@ export function bestEpoch(epochs: readonly EpochRecord[]): EpochRecord | undefin
   return epochs.at(-1)?.balancedAccuracy === undefined
     ? epochs.at(-1)
     : epochs.reduce((best, one) => (isBetter(one, best) ? one : best));
+}
+
+/** A figure as Keras' log has it: 0.0812, and 8.1200e-04 from 1e-3 down. */
+export function epochFigure(value: number): string {
+  expectNumber(value, 'epochFigure: value');
+  if (value > 1e-3) return value.toFixed(4);
+  return value.toExponential(4).replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+/**
+ * The second of Keras' lines, and behind it how many pictures of the alert's class raise none:
+ * ` - 23s - loss: 0.1437 - acc: 0.9400 - val_loss: 0.4083 - val_acc: 0.5000 - missed: 2/24`
+ */
+export function epochLine(record: Omit<EpochRecord, 'learningRate'>): string {
+  objectWith({ seconds: expectNumber, loss: expectNumber, accuracy: expectNumber })(record, 'epochLine: record');
+  const { seconds, loss, accuracy, valLoss, valAccuracy, ...figures } = record;
+  const parts = [`${seconds.toFixed(0)}s`, `loss: ${epochFigure(loss)}`, `acc: ${epochFigure(accuracy)}`];
+  if (valLoss !== undefined && valAccuracy !== undefined)
+    parts.push(`val_loss: ${epochFigure(valLoss)}`, `val_acc: ${epochFigure(valAccuracy)}`);
+  const { missedAlerts, alertPictures } = figures;
+  if (missedAlerts !== undefined) parts.push(`missed: ${missedAlerts}/${alertPictures}`);
+  return ` - ${parts.join(' - ')}`;
 }
 
 /** Figures that several trainings of the same kind are compared by. */

@@ -5,7 +5,7 @@
 import { preview } from '../options.js';
 import { expectFunction, expectObject, objectWith } from '../expect.js';
 import { subset, type Dataset, expectDataset } from '../data/dataset.js';
-import type { FileList } from '../data/sources/folder.node.js';
+import type { FileList } from '../data/sources/file-list.js';
 import { openParts, type PartName } from '../data/sources/parts.node.js';
 import { DataError, UsageError } from '../errors.js';
 import type { PicturesOfRun } from './picture-manifest.node.js';

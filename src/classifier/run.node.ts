@@ -1,26 +1,11 @@
-/**
- * A run's folder: what was asked for (config.json, pictures.jsonl, audit.json), how it went (results.csv for people, events.jsonl for
- * programs), the models of its best and of its last epoch, what the best says of its pictures (predictions.csv), and where the training
- * stands, from which it can be gone on with.
- */
-import {
-  expectFunction,
-  expectPath,
-  expectArray,
-  expectBytes,
-  expectNumber,
-  expectObject,
-  objectWith,
-  refuse,
-  expectText,
-} from '../expect.js';
+/** A run's folder on the disk. */
+import { expectPath, expectFunction } from '../expect.js';
 import { existsSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { clearTemporaryFolders } from '../data/store/temporary-folder.node.js';
-import { BeltnetError, ModelFileError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import {
   append,
-  appendLine,
   clearRuns,
   createRunDirectory,
   nameAlso,
@@ -29,81 +14,28 @@ import {
   writeFileAtomically,
 } from '../files.node.js';
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
-import { decodeTrainingState, encodeTrainingState } from '../formats/beltnet/training-state.js';
-import { eventFileStart, scalarEvent } from '../formats/tensorboard.js';
 import { sha256Natively } from '../formats/sha256.node.js';
 import { leaveFolder } from '../lock.node.js';
-import type { TrainingState } from '../nn/training/state.js';
 import type { EpochRecord } from './epoch-record.js';
-
-/** Where a training stands: what the model goes on from, and the epochs that led there. */
-export interface Checkpoint {
-  readonly state: TrainingState;
-  readonly epochs: readonly EpochRecord[];
-  /** Whether it ended before its last epoch because nothing improved any more. */
-  readonly stoppedEarly: boolean;
-}
-
-const names = {
-  best: 'best.safetensors',
-  last: 'last.safetensors',
-  state: 'last.state.safetensors',
-  previousState: 'previous.state.safetensors',
-  config: 'config.json',
-  results: 'results.csv',
-  events: 'events.jsonl',
-  kernels: 'kernels.json',
-  pictures: 'pictures.jsonl',
-  audit: 'audit.json',
-  tensorboard: 'events.out.tfevents.1.beltnet',
-  predictions: 'predictions.csv',
-} as const;
+import { checkpointOf, Run, runFiles as names, type Checkpoint, type RunFiles } from './run.js';
 
 /** The model of runs before there was a best one. */
 const OLD_MODEL = 'model.safetensors';
 
-/** The names of the figures in programs, as in `--json`. */
-const columns = [
-  'epoch',
-  'loss',
-  'accuracy',
-  'valLoss',
-  'valAccuracy',
-  'seconds',
-  'balancedAccuracy',
-  'missedAlerts',
-  'learningRate',
-  'rocAuc',
-  'alertPictures',
-] as const satisfies readonly (keyof EpochRecord)[];
-
-const row = (record: EpochRecord): string =>
-  columns.map((name) => (name === 'seconds' ? record.seconds.toFixed(3) : (record[name] ?? ''))).join(',');
-
-const expectEpoch = objectWith({ epoch: expectNumber, loss: expectNumber, seconds: expectNumber });
-const seconds = (): number => Date.now() / 1000;
-
-/** Tags in the way of TensorBoard's own: what goes into one chart begins alike. */
-const tags = {
-  loss: 'loss/training',
-  valLoss: 'loss/validation',
-  accuracy: 'accuracy/training',
-  valAccuracy: 'accuracy/validation',
-  balancedAccuracy: 'validation/balanced accuracy',
-  rocAuc: 'validation/ROC-AUC',
-  missedAlerts: 'validation/missed alerts',
-  learningRate: 'learning rate',
-} as const satisfies Partial<Record<keyof EpochRecord, string>>;
-
-function tensorboardEvent(record: EpochRecord): Uint8Array {
-  const scalars = Object.entries(tags).flatMap(([name, tag]) => {
-    const value = record[name as keyof typeof tags];
-    return value === undefined ? [] : [[tag, value] as const];
-  });
-  return scalarEvent(seconds(), record.epoch, Object.fromEntries(scalars));
+/** The files of a run in its folder. */
+export function filesIn(directory: string): RunFiles {
+  const path = (file: string): string => join(directory, file);
+  return {
+    directory,
+    hash: sha256Natively,
+    path,
+    read: async (file) => (existsSync(path(file)) ? readWholeFile(path(file), MODEL_FILE) : null),
+    write: (file, content, previous) =>
+      writeFileAtomically(path(file), content, previous === undefined ? undefined : path(previous)),
+    append: (file, content) => append(path(file), content),
+    nameAlso: (file, other) => nameAlso(path(file), path(other)),
+  };
 }
-
-const event = (record: EpochRecord): string => JSON.stringify({ event: 'epoch', ...record });
 
 /** @param given a model file, or the folder of a run: its best model */
 export function modelFileOf(given: string): string {
@@ -113,132 +45,13 @@ export function modelFileOf(given: string): string {
   return existsSync(best) ? best : join(given, OLD_MODEL);
 }
 
-/** @throws UsageError for what JSON cannot hold */
-function jsonOf(value: object): string {
-  try {
-    return JSON.stringify(value, null, 2);
-  } catch (cause) {
-    throw new UsageError(`run: expects what JSON can hold (${(cause as Error).message})`, { cause });
-  }
-}
-
-/** The folder of a run that this process has taken. Each method's file is on the disk when it resolves. */
-export class Run {
-  readonly directory: string;
-
-  constructor(directory: string) {
-    this.directory = directory;
-  }
-
-  /** The path of one of its files. */
-  path(name: keyof typeof names): string {
-    expectText(name, 'path: name');
-    if (!Object.hasOwn(names, name)) refuse(name, 'path of a run', `one of ${Object.keys(names).join(', ')}`);
-    return join(this.directory, names[name]);
-  }
-
-  /** @param config everything that decides the result */
-  async writeConfig(config: object): Promise<void> {
-    expectObject(config, 'writeConfig: config');
-    await writeFileAtomically(this.path('config'), `${jsonOf(config)}\n`);
-  }
-
-  /** One line for each picture, by which it is told whether a training goes on with the same. */
-  async writePictures(manifest: string): Promise<void> {
-    await writeFileAtomically(this.path('pictures'), manifest);
-  }
-
-  /** What was found in the pictures before the training. */
-  async writeAudit(report: object): Promise<void> {
-    expectObject(report, 'writeAudit: report');
-    await writeFileAtomically(this.path('audit'), `${jsonOf(report)}\n`);
-  }
-
-  /** What the best model says of the run's own pictures: a table, see `predictionsTable`. */
-  async writePredictions(table: string): Promise<void> {
-    await writeFileAtomically(this.path('predictions'), table);
-  }
-
-  /** Which WGSL variants of kernels were chosen, where the device has a choice: `--kernels` takes the file for the same bits. */
-  async writeKernels(choices: ReadonlyMap<string, string>): Promise<void> {
-    if (!(choices instanceof Map)) refuse(choices, 'writeKernels: choices', 'a Map');
-    if (choices.size === 0) return;
-    const sorted = [...choices].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    await writeFileAtomically(this.path('kernels'), `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
-  }
-
-  /** Has the tables hold these epochs and no others. */
-  async writeEpochs(epochs: readonly EpochRecord[]): Promise<void> {
-    expectArray(epochs, 'writeEpochs: epochs');
-    for (const epoch of epochs) expectEpoch(epoch, 'writeEpochs: an epoch');
-    await writeFileAtomically(this.path('results'), [columns.join(','), ...epochs.map(row), ''].join('\n'));
-    await writeFileAtomically(this.path('events'), epochs.map((record) => `${event(record)}\n`).join(''));
-  }
-
-  async addEpoch(record: EpochRecord): Promise<void> {
-    expectEpoch(record, 'addEpoch: record');
-    await appendLine(this.path('results'), row(record));
-    await appendLine(this.path('events'), event(record));
-  }
-
-  /** TensorBoard's file: begun anew with these epochs … */
-  async writeTensorboard(epochs: readonly EpochRecord[]): Promise<void> {
-    expectArray(epochs, 'writeTensorboard: epochs');
-    for (const [n, record] of epochs.entries()) expectEpoch(record, `writeTensorboard: epochs[${n}]`);
-    const events = epochs.map((record) => tensorboardEvent(record));
-    await writeFileAtomically(this.path('tensorboard'), Buffer.concat([eventFileStart(seconds()), ...events]));
-  }
-
-  /** … and one more. */
-  async addToTensorboard(record: EpochRecord): Promise<void> {
-    expectEpoch(record, 'addToTensorboard: record');
-    await append(this.path('tensorboard'), tensorboardEvent(record));
-  }
-
-  /** @param model the file's bytes */
-  async writeModel(model: Uint8Array, options: { isBest: boolean }): Promise<void> {
-    expectBytes(model, 'writeModel: model');
-    expectObject(options, 'writeModel: options');
-    await writeFileAtomically(this.path('last'), model);
-    if (options.isBest) await nameAlso(this.path('last'), this.path('best'));
-  }
-
-  /** Keeps the one before, for the day on which this one cannot be read. */
-  async writeCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    objectWith({ state: expectObject, epochs: expectArray })(checkpoint, 'writeCheckpoint: checkpoint');
-    const { state, epochs, stoppedEarly } = checkpoint;
-    const bytes = encodeTrainingState(state, { hash: sha256Natively, notes: { epochs, stoppedEarly } });
-    await writeFileAtomically(this.path('state'), bytes, this.path('previousState'));
-  }
-}
-
-/**
- * Where a run's training stands.
- * @param onDamaged is told of a file that cannot be read: the one before takes its place
- * @returns null when it has none yet
- * @throws ModelFileError when none of those that are there can be read
- */
+/** Where the training of the run in a folder stands: see `checkpointOf`. @throws ModelFileError */
 export async function readCheckpoint(
   directory: string,
   onDamaged: (message: string) => void,
 ): Promise<Checkpoint | null> {
   expectPath(directory, 'readCheckpoint: directory');
-  const paths = [names.state, names.previousState]
-    .map((name) => join(directory, name))
-    .filter((path) => existsSync(path));
-  for (const [index, path] of paths.entries()) {
-    try {
-      const { notes, ...state } = decodeTrainingState(await readWholeFile(path, MODEL_FILE), path, {
-        hash: sha256Natively,
-      });
-      if (notes === undefined) throw new ModelFileError(`${path}: expects the state of a run, got one without epochs`);
-      return { state, ...(notes as Omit<Checkpoint, 'state'>) }; // as writeCheckpoint wrote it: the checksum is right
-    } catch (error) {
-      if (!(error instanceof BeltnetError) || index === paths.length - 1) throw error;
-      onDamaged(error.message);
-    }
-  }
-  return null;
+  return checkpointOf(filesIn(directory), onDamaged);
 }
 
 const JSON_FILE = { mostBytes: 2 ** 26, refuse: (message: string) => new UsageError(message) };
@@ -329,5 +142,5 @@ function leftAtExit(directory: string): Run {
       // there is something in it
     }
   });
-  return new Run(directory);
+  return new Run(filesIn(directory));
 }

@@ -83,6 +83,18 @@ export function classCounts(data: {
   return counts;
 }
 
+/** What is worth knowing of a set: for `--json` and a run's configuration. */
+export function describeSet(dataset: Dataset): object {
+  expectDataset(dataset, 'describeSet: dataset');
+  const classes = classCounts(dataset).map((pictures, index) => [dataset.classNames[index], pictures] as const);
+  return {
+    directory: dataset.name,
+    pictures: dataset.labels.length,
+    classes: Object.fromEntries(classes),
+    skipped: dataset.skipped,
+  };
+}
+
 /**
  * The pictures at `indices`, in that order. Those in memory are copied.
  *

@@ -4,7 +4,7 @@ import { DataError, UsageError } from '../errors.js';
 import { checkNames, preview } from '../options.js';
 import type { DataFlow } from './batches.js';
 import { classCounts } from './dataset.js';
-import type { FileList } from './sources/folder.node.js';
+import type { FileList } from './sources/file-list.js';
 import {
   type ImageDataGenerator,
   type ImageDataGeneratorOptions,

@@ -1,18 +1,19 @@
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { profileLines } from '../../cli/terminal/kernel-profile.js';
-import { epochLine, figure, ProgressLine } from '../../cli/terminal/epoch-log.js';
+import { epochFigure, epochLine } from 'beltnet';
+import { ProgressLine } from '../../cli/terminal/epoch-log.js';
 import { tableWithin, note, printable, quoted, showProgress, table } from '../../cli/terminal/output.js';
 
 describe("Keras' log", () => {
   test('figures: four decimals, or an exponent of two digits from 1e-3 down', () => {
-    expect([0.1437, 0.94, 1, 12.3456789, 0.00100001].map(figure)).toEqual([
+    expect([0.1437, 0.94, 1, 12.3456789, 0.00100001].map((value) => epochFigure(value))).toEqual([
       '0.1437',
       '0.9400',
       '1.0000',
       '12.3457',
       '0.0010',
     ]);
-    expect([0.001, 8.12e-4, 2.5e-6, 1e-12, 0].map(figure)).toEqual([
+    expect([0.001, 8.12e-4, 2.5e-6, 1e-12, 0].map((value) => epochFigure(value))).toEqual([
       '1.0000e-03',
       '8.1200e-04',
       '2.5000e-06',

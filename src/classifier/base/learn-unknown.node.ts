@@ -1,11 +1,12 @@
 /** What tells unknown pictures, into a run's best model when its weights are final. */
-import { expectObject, expectPath, expectText } from '../../expect.js';
-import { expectDataset, type Dataset } from '../../data/dataset.js';
-import { changeModelFile, loadModel } from '../../formats/beltnet/model.node.js';
-import { expectDevice, type Device } from '../../tensor/device.js';
-import { preparationOf } from '../preparation.js';
+import { expectPath } from '../../expect.js';
+import type { Dataset } from '../../data/dataset.js';
+import { readWholeFile, writeFileAtomically } from '../../files.node.js';
+import { loadModel, MODEL_FILE } from '../../formats/beltnet/model.node.js';
+import { sha256Natively } from '../../formats/sha256.node.js';
+import type { Device } from '../../tensor/device.js';
 import { KNOWN_SECTIONS } from '../tuning.js';
-import { learnByLayer, measureStrangers, type UnknownOptions } from './learn-unknown.js';
+import { withUnknown, type UnknownOptions } from './learn-unknown.js';
 import type { ToldStrangers } from './strangers.js';
 import { UNLIKE_SECTION } from './unlike-section.js';
 
@@ -29,17 +30,8 @@ export async function learnUnknown(
   options: UnknownOptions = {},
 ): Promise<ToldStrangers> {
   expectPath(path, 'learnUnknown: path');
-  if (layer !== null) expectText(layer, 'learnUnknown: layer');
-  expectDataset(training, 'learnUnknown: training');
-  expectDevice(device, 'learnUnknown: device');
-  expectObject(options, 'learnUnknown: options');
-  const { model, info } = await loadModel(path, { knownSections: KNOWN_SECTIONS });
-  const [height, width] = model.inputShape;
-  const preparation = preparationOf(info, { width, height });
-  const learned = layer === null ? {} : await learnByLayer(model, layer, training, preparation, device, options);
-  model.compile({ device, loss: 'meanSquaredError' }); // nothing is trained
-  const sections = { ...info.sections, ...learned };
-  const measured = await measureStrangers(model, { ...info, sections }, device).finally(() => model.destroy());
-  await changeModelFile(path, path, () => measured.info, { knownSections: KNOWN_SECTIONS });
-  return measured.told;
+  const file = { bytes: await readWholeFile(path, MODEL_FILE), name: path, hash: sha256Natively };
+  const { bytes, told } = await withUnknown(file, layer, training, device, options);
+  await writeFileAtomically(path, bytes);
+  return told;
 }

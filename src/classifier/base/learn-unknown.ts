@@ -1,8 +1,10 @@
 /** Learning what tells unknown pictures: from a model's own values of its training pictures, or from a guard's. */
-import { expectObject, objectWith } from '../../expect.js';
+import { expectBytes, expectObject, expectText, objectWith } from '../../expect.js';
 import { expectDataset, type Dataset } from '../../data/dataset.js';
 import type { Sections } from '../../formats/beltnet/container.js';
+import type { Sha256 } from '../../formats/content-hash.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
+import { changeInfo, decodeModel } from '../../formats/beltnet/model.js';
 import { input } from '../../nn/input.js';
 import { Model } from '../../nn/model.js';
 import { applyNodes, takeWeights } from '../../nn/reuse.js';
@@ -10,6 +12,7 @@ import { expectDevice, type Device } from '../../tensor/device.js';
 import { DataFlow } from '../../data/batches.js';
 import { Predictor } from '../predictor.js';
 import { preparationOf, type PicturePreparation } from '../preparation.js';
+import { KNOWN_SECTIONS } from '../tuning.js';
 import { passThrough, type ExtractOptions } from './extract.js';
 import { expectBase, type Base } from './features.js';
 import { GUARD_SECTION, guardOn, guardSection } from './guard.js';
@@ -105,4 +108,34 @@ export async function measureStrangers(
 export function infoWithTold(info: ModelInfo, told: ToldStrangers): ModelInfo {
   const { sections = {} } = info;
   return { ...info, sections: { ...sections, [UNLIKE_SECTION]: withTold(sections[UNLIKE_SECTION], told) } };
+}
+
+/**
+ * What tells unknown pictures, into a model file's bytes, and how many of other kinds it told.
+ *
+ * @param layer of the model, whose values are vectors; null where its info has learned that from a guard
+ * @param training prepared as the model wants it
+ */
+export async function withUnknown(
+  file: { readonly bytes: Uint8Array; readonly name: string; readonly hash?: Sha256 },
+  layer: string | null,
+  training: Dataset,
+  device: Device,
+  options: UnknownOptions = {},
+): Promise<{ readonly bytes: Uint8Array; readonly told: ToldStrangers }> {
+  objectWith({ bytes: expectBytes, name: expectText })(file, 'withUnknown: file');
+  if (layer !== null) expectText(layer, 'withUnknown: layer');
+  expectDataset(training, 'withUnknown: training');
+  expectDevice(device, 'withUnknown: device');
+  expectObject(options, 'withUnknown: options');
+  const { bytes, name, hash } = file;
+  const reading = { knownSections: KNOWN_SECTIONS, ...(hash && { hash }) };
+  const { model, info } = decodeModel(bytes, name, reading);
+  const [height, width] = model.inputShape;
+  const preparation = preparationOf(info, { width, height });
+  const learned = layer === null ? {} : await learnByLayer(model, layer, training, preparation, device, options);
+  model.compile({ device, loss: 'meanSquaredError' }); // nothing is trained
+  const sections = { ...info.sections, ...learned };
+  const measured = await measureStrangers(model, { ...info, sections }, device).finally(() => model.destroy());
+  return { bytes: changeInfo(bytes, name, () => measured.info, reading), told: measured.told };
 }

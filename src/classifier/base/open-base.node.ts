@@ -8,12 +8,10 @@ import { FACTS_LENGTH } from '../../data/audit/picture-facts.js';
 import { eachPicture, type Dataset } from '../../data/dataset.js';
 import type { PictureCache } from '../../data/store/cache.node.js';
 import { loadModel } from '../../formats/beltnet/model.node.js';
-import { weightsHash } from '../../formats/beltnet/model.js';
 import { loadOnnx } from '../../formats/onnx/onnx.node.js';
-import type { ModelInfo } from '../../formats/beltnet/info.js';
-import type { Model } from '../../nn/model.js';
 import { IMAGENET, preprocessingOf } from '../preparation.js';
-import { BASE_SECTION, featureLayersOf, type Base } from './features.js';
+import { baseOf, type OpenedBase } from './decode-base.js';
+import { BASE_SECTION, type Base } from './features.js';
 import type { ComputeFeatures, KeepFeatures } from './extract.js';
 import { modelFileOf } from '../run.node.js';
 import { KNOWN_SECTIONS } from '../tuning.js';
@@ -36,28 +34,14 @@ export async function openBase(given: string, layers?: readonly string[]): Promi
   const path = isBundled ? fileURLToPath(new URL(`${given}.safetensors`, folder)) : modelFileOf(given);
   if (!isBundled && !existsSync(path))
     throw new UsageError(`base: expects ${bundledBases.join(', ')} or a model file, got '${given}', which is no file`);
-  const { model, info }: Opened = /\.onnx$/i.test(path)
+  const { model, info }: OpenedBase = /\.onnx$/i.test(path)
     ? await onnxBase(path)
     : await loadModel(path, { knownSections: [BASE_SECTION, ...KNOWN_SECTIONS] });
-  const named = info.sections?.[BASE_SECTION] !== undefined;
-  const lastMap = model.nodes.findLast(({ shape }) => shape.length === 3)?.layer.name;
-  const unknown = layers?.find((name) => !model.layers.some((layer) => layer.name === name));
-  if (unknown !== undefined)
-    throw new UsageError(`base layer: expects a layer of ${given}, got '${unknown}'; "beltnet export" lists them`);
-  if (!layers && !named && lastMap === undefined)
-    throw new UsageError(`base: expects a network with layers that give maps [H,W,C], got ${given} without`);
-  const featureLayers = layers ?? (named ? featureLayersOf(info, model, path) : [lastMap ?? '']);
-  const { preprocessing } = info;
-  return { name: given, model, featureLayers, preprocessing, hash: await weightsHash(model) };
-}
-
-interface Opened {
-  readonly model: Model;
-  readonly info: Pick<ModelInfo, 'preprocessing' | 'sections'>;
+  return baseOf(given, { model, info }, layers, path);
 }
 
 /** A network of another library. What it takes stands in no ONNX file: ImageNet's mean and deviation are what most were trained on. */
-async function onnxBase(path: string): Promise<Opened> {
+async function onnxBase(path: string): Promise<OpenedBase> {
   const { model } = await loadOnnx(path);
   return { model, info: { preprocessing: preprocessingOf({ interpolation: 'bilinear', normalization: IMAGENET }) } };
 }

@@ -1,14 +1,9 @@
 /** Folders of good pictures: pictures alone, or class folders of which one is good and the others show defects. */
 import { DataError, UsageError } from '../../errors.js';
 import { expectObject, expectText, perhaps } from '../../expect.js';
-import {
-  findPictures,
-  listClassFolders,
-  subfolders,
-  withSlashes,
-  type FileList,
-} from '../../data/sources/folder.node.js';
-import { divide, type SplitOptions, type Splits } from '../../data/sources/splits.node.js';
+import { divide, type SplitOptions, type Splits } from '../../data/sources/divide.js';
+import type { FileList } from '../../data/sources/file-list.js';
+import { findPictures, listClassFolders, subfolders, withSlashes } from '../../data/sources/folder.node.js';
 import { HELD_BACK } from './train-good-only.js';
 
 /** Names of a class that need no saying. */

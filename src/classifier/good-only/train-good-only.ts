@@ -4,7 +4,7 @@
  */
 import { DataError, UsageError } from '../../errors.js';
 import { expectList, expectObject, received } from '../../expect.js';
-import { split, subset, type Dataset } from '../../data/dataset.js';
+import { expectDataset, split, subset, type Dataset } from '../../data/dataset.js';
 import type { Model } from '../../nn/model.js';
 import type { Device } from '../../tensor/device.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
@@ -55,6 +55,7 @@ export async function trainGoodOnly(
   device: Device,
   options: GoodOnlyOptions = {},
 ): Promise<GoodOnly> {
+  expectDataset(good, 'trainGoodOnly: good');
   expectObject(options, 'trainGoodOnly: options');
   const { falseAlarms = 0.01, seed = 0, batchSize, onProgress, pause } = options;
   const { preprocessing, picture, values } = basePreparation(base, options);

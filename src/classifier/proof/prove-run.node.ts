@@ -14,7 +14,7 @@ import { evidenceOf } from '../evidence.js';
 import type { PictureUse } from '../picture-manifest.js';
 import { pixelHashes } from '../pixel-hash.js';
 import { isRun, readConfig } from '../run.node.js';
-import type { JudgedSets, SetsOfRun } from '../run-predictions.node.js';
+import type { JudgedSets, SetsOfRun } from '../run-predictions.js';
 import { KNOWN_SECTIONS, temperatureOf } from '../tuning.js';
 import { cardMarkdown, type CardChoice, type CardFigures, type CardSet, type ModelCard } from './card.js';
 import { kernelsDigest, modelDigest, pixelsDigest, type ModelDigest } from './digests.node.js';

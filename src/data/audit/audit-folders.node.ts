@@ -9,17 +9,11 @@ import { audit, type AuditOptions } from './audit.js';
 import type { AuditedPicture, AuditedSet, AuditReport } from './report.js';
 import type { PictureCache } from '../store/cache.node.js';
 import { expectDataset, type Dataset } from '../dataset.js';
-import {
-  type FileList,
-  fileKind,
-  findPictures,
-  type LabelledFile,
-  roleOf,
-  subfolders,
-  withSlashes,
-} from '../sources/folder.node.js';
+import { fileKind, findPictures, roleOf, subfolders, withSlashes } from '../sources/folder.node.js';
+import type { FileList, LabelledFile } from '../sources/file-list.js';
 import { load, type LoadOptions } from '../store/load-dataset.node.js';
 import { isManifest, type Manifest, readManifest } from '../sources/manifest.node.js';
+import { auditDatasets as auditAnywhere, digestText } from './audit-datasets.js';
 import { readFacts } from './picture-facts.js';
 
 /** A list of pictures and what it is for; `classNames` are empty where there are no labels. */
@@ -152,11 +146,6 @@ export async function auditSets(lists: readonly AuditedList[], options: AuditFol
   return audit(sets, options);
 }
 
-const digestText = (digest: Uint8Array): string => Buffer.from(digest).toString('latin1');
-
-/** Above so many pictures the short audit looks for equal files only: near duplicates would take seconds. */
-const MOST_FOR_NEAR = 20_000;
-
 /** Changes whenever an audit of the same pictures finds something else. */
 const AUDIT_VERSION = 4;
 
@@ -175,16 +164,9 @@ export async function auditDatasets(
   expectDataset(training, 'auditDatasets: training');
   expectArray(others, 'auditDatasets: others');
   for (const other of others) expectDataset(other, 'auditDatasets: another');
-  const datasets = [training, ...others];
-  const total = datasets.reduce((sum, { labels }) => sum + labels.length, 0);
-  const make = (): Promise<AuditReport> =>
-    audit(
-      datasets.map((dataset, index) =>
-        auditedSet(dataset, index, datasets.filter(({ name }) => name === dataset.name).length > 1),
-      ),
-      total > MOST_FOR_NEAR ? { near: null } : {},
-    );
+  const make = (): Promise<AuditReport> => auditAnywhere(training, others);
   if (!cache) return make();
+  const datasets = [training, ...others];
   const names = datasets.map(({ name, files, classNames, skipped }) => [name, files, classNames, skipped]);
   const hash = createHash('sha256').update(JSON.stringify([AUDIT_VERSION, exif, names]));
   for (const { labels, records } of datasets) {
@@ -192,18 +174,4 @@ export async function auditDatasets(
     if (records) for (let index = 0; index < labels.length; index++) hash.update(records.digest(index));
   }
   return cache.remember(hash.digest(), make);
-}
-
-function auditedSet(dataset: Dataset, index: number, sameName: boolean): AuditedSet {
-  const { records, files, labels, classNames, skipped } = dataset;
-  const pictures = !records
-    ? []
-    : files.map((file, at) => ({
-        file,
-        label: labels[at],
-        digest: digestText(records.digest(at)),
-        facts: readFacts(records.facts(at)),
-      }));
-  const role = index === 0 ? 'training' : 'validation';
-  return { name: sameName ? `${dataset.name} (${role})` : dataset.name, role, classNames, pictures, skipped };
 }

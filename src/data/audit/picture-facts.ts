@@ -2,6 +2,8 @@
  * What is kept of a decoded picture for the audit: a few figures and a thumbnail. They are taken before the picture is
  * resized for the network, so that they tell of the file itself.
  */
+import { UsageError } from '../../errors.js';
+import { expectBytes } from '../../expect.js';
 import type { Orientation } from '../pictures/orientation.js';
 import type { Picture } from '../pictures/picture.js';
 
@@ -106,6 +108,9 @@ export function writeFacts(
 
 /** The facts in a record; the thumbnail is a part of it, not a copy. */
 export function readFacts(record: Uint8Array): PictureFacts {
+  expectBytes(record, 'readFacts: record');
+  if (record.length < FACTS_LENGTH)
+    throw new UsageError(`readFacts: expects a record of ${FACTS_LENGTH} bytes, got ${record.length}`);
   const view = new DataView(record.buffer, record.byteOffset, FACTS_LENGTH);
   return {
     format: formats[view.getUint8(4) - 1] ?? null,

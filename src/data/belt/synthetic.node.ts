@@ -5,10 +5,11 @@ import { rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { DiskError, UsageError } from '../../errors.js';
+import { DiskError } from '../../errors.js';
 import { makeFolders } from '../../files.node.js';
 import { describeOwner, lockFolder, lockHolder } from '../../lock.node.js';
-import { type BeltLabel, checkBeltSize, checkWhole } from './synthetic.js';
+import { type BeltLabel, checkWhole } from './synthetic.js';
+import { beltFiles, type BeltFile } from './synthetic-set.js';
 import type { PictureFile } from './synthetic-file.node.js';
 import type { SyntheticWorkerData } from './synthetic-worker.node.js';
 import { builtWorker, endOf } from '../../worker-thread.node.js';
@@ -52,31 +53,14 @@ export async function synthesize(directory: string, options: SynthesizeOptions =
   expectPath(directory, 'synthesize: directory');
   expectObject(options, 'synthesize: options');
   const { count = 800, width = 320, height = 240, seed = 0, testFraction = 0.25, onProgress, signal } = options;
-  checkWhole('count', count, 4, 200_000);
-  checkBeltSize(width, height);
-  checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
-  if (!(testFraction > 0 && testFraction < 1)) {
-    throw new UsageError(`testFraction: expects a number above 0 and below 1, got ${String(testFraction)}`);
-  }
   const { workers = count < FEWEST_PICTURES_FOR_WORKERS ? 0 : availableParallelism() } = options;
   checkWhole('workers', workers, 0, 256);
 
+  const files = beltFiles({ count, width, height, seed, testFraction });
   const unfinished = claimDirectory(directory);
-  const training = { gap: 0, ok: 0 };
-  const test = { gap: 0, ok: 0 };
-  const pictures: PictureFile[] = [];
-  for (const [label, total] of [
-    ['gap', Math.ceil(count / 2)],
-    ['ok', Math.floor(count / 2)],
-  ] as const) {
-    test[label] = Math.min(total - 1, Math.max(1, Math.round(total * testFraction)));
-    training[label] = total - test[label];
-    for (let index = 0; index < total; index++) {
-      const set = index < training[label] ? 'training_set' : 'test_set';
-      const file = `${label}_${String(index).padStart(5, '0')}.jpg`;
-      pictures.push({ path: join(unfinished, set, label, file), seed, index, label, width, height });
-    }
-  }
+  const pictures = files.map((file): PictureFile => ({ ...file, path: join(unfinished, file.path) }));
+  const counted = (set: string) => ({ gap: 0, ok: 0, ...tally(files, set) });
+  const [training, test] = [counted('training_set'), counted('test_set')];
   let done = 0;
   const note = () => onProgress?.(++done, pictures.length);
   try {
@@ -94,6 +78,13 @@ export async function synthesize(directory: string, options: SynthesizeOptions =
     await rm(unfinished, { recursive: true, force: true });
   }
   return { directory, training, test };
+}
+
+/** Pictures a class in one of the two sets. */
+function tally(files: readonly BeltFile[], set: string): Partial<Record<BeltLabel, number>> {
+  const counts: Partial<Record<BeltLabel, number>> = {};
+  for (const { path, label } of files) if (path.startsWith(`${set}/`)) counts[label] = (counts[label] ?? 0) + 1;
+  return counts;
 }
 
 /**

@@ -7,7 +7,8 @@ import { DataError } from '../../errors.js';
 import { type FileKind, readWholeFile } from '../../files.node.js';
 import { MemoryBudget } from '../../memory.node.js';
 import { gunzip } from './gunzip.node.js';
-import { type FileList, fileKind, type LabelledFile, readFolder, withSlashes } from './folder.node.js';
+import { fileKind, readFolder, withSlashes } from './folder.node.js';
+import type { FileList, LabelledFile } from './file-list.js';
 import {
   ArrayFileError,
   idxLength,

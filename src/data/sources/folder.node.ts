@@ -9,51 +9,12 @@ import { DataError } from '../../errors.js';
 import { ExhaustedError, inWords, kindOf, lackOf, missingAdvice } from '../../files.node.js';
 import { HOW_TO_CONVERT } from '../pictures/format.js';
 import type { SkippedFile } from '../dataset.js';
-import type { PictureArray } from './picture-array.js';
-
-/** A picture file and the index of its class. */
-export interface LabelledFile {
-  /** Folder as given, then '/' separators. */
-  readonly path: string;
-  readonly label: number;
-  /** What it must not be parted from: a shift, a camera, a day. */
-  readonly group?: string;
-  /** In the list's array, where the pictures are not files of their own. */
-  readonly row?: number;
-}
-
-/** The picture files of all classes. */
-export interface FileList {
-  /** What messages call it. */
-  readonly name: string;
-  /** Sorted; a label is an index into it. */
-  readonly classNames: readonly string[];
-  /** Class by class, each sorted by path. */
-  readonly files: readonly LabelledFile[];
-  /** Pictures that cannot be used, and why. */
-  readonly skipped: readonly SkippedFile[];
-  /** What else was passed over, one sentence each. */
-  readonly notes: readonly string[];
-  /** Pictures of a practice set, in place of files. */
-  readonly array?: PictureArray;
-  /** Whether a class may have no pictures, as where defects are not there to be shown. */
-  readonly mayLackClasses?: boolean;
-}
+import { type FileList, type LabelledFile, MOST_CLASSES, partFolders } from './file-list.js';
 
 const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.bmp']);
 const otherPictureExtensions = new Set(
   '.gif .webp .tif .tiff .heic .heif .avif .jxl .jp2 .ppm .pgm .tga .psd'.split(' '),
 );
-
-const trainingFolders = ['training_set', 'train'];
-const testFolders = ['test_set', 'test'];
-const choosingFolders = ['val', 'validation'];
-
-/** The parts of a data set, and the names of their folders. */
-export const partFolders = { training: trainingFolders, validation: choosingFolders, test: testFolders } as const;
-
-/** Labels are kept as bytes. */
-export const MOST_CLASSES = 256;
 
 /** What a walk through a folder finds. */
 export interface FoundPictures {
@@ -159,8 +120,8 @@ function checkClassFolders(directory: string, classNames: readonly string[]): vo
 /** What a folder's name says of the pictures in it. */
 export function roleOf(name: string): 'training' | 'validation' | 'pictures' {
   const known = basename(name).toLowerCase();
-  if (trainingFolders.includes(known)) return 'training';
-  return [...choosingFolders, ...testFolders].includes(known) ? 'validation' : 'pictures';
+  if (partFolders.training.includes(known)) return 'training';
+  return [...partFolders.validation, ...partFolders.test].includes(known) ? 'validation' : 'pictures';
 }
 
 /** Names of the folders in a folder, sorted. @throws DataError when it cannot be read, or is none */

@@ -2,7 +2,8 @@
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { DataError } from '../../errors.js';
 import { type FileKind, readWholeFile } from '../../files.node.js';
-import { type FileList, fileKind, type LabelledFile, MOST_CLASSES, withSlashes } from './folder.node.js';
+import { fileKind, withSlashes } from './folder.node.js';
+import { type FileList, type LabelledFile, MOST_CLASSES } from './file-list.js';
 
 /** What a manifest says, part by part; a part that no row names is null. */
 export interface Manifest {

@@ -1,7 +1,8 @@
 /** The parts of a data set as whoever made it divided it: each for itself, none in another's place. */
 import { basename } from 'node:path';
 import { listArraySet, openArraySet } from './array-files.node.js';
-import { type FileList, listClassFolders, partFolders, subfolders, withSlashes } from './folder.node.js';
+import { listClassFolders, subfolders, withSlashes } from './folder.node.js';
+import { type FileList, partFolders } from './file-list.js';
 import { isManifest, type Manifest, readManifest } from './manifest.node.js';
 
 export type PartName = keyof typeof partFolders;

@@ -3,6 +3,8 @@
  * Source: PKWARE, APPNOTE.TXT 6.3.10.
  */
 import { crc32 } from '../pictures/crc32.js';
+import { DataError } from '../../errors.js';
+import { expectBytes, expectText } from '../../expect.js';
 import { turns } from '../../turns.js';
 
 /** What is wrong with an archive, as it follows 'received'; whoever knows the archive's name puts it in front. */
@@ -13,7 +15,8 @@ export const isZip = (bytes: Uint8Array): boolean =>
 
 /** Deflate cannot pack better than 1 : 1032. */
 const MOST_DEFLATED = 1032;
-const MOST_ENTRIES = 10_000;
+/** As many as an archive without ZIP64 can have. */
+const MOST_ENTRIES = 65_535;
 
 const DIRECTORY_END = 0x06054b50;
 const DIRECTORY_END_LENGTH = 22;
@@ -62,6 +65,35 @@ export async function unzip(
     unpacked.set(entry.name, data);
   }
   return unpacked;
+}
+
+/** What the entries of an archive may take together. */
+const MOST_UNPACKED = 2 ** 32;
+
+/**
+ * All entries of an archive of the user's, by name.
+ * @param what with its article, for messages
+ * @throws DataError for what is no archive, is damaged, or too large
+ */
+export async function unpackZip(bytes: Uint8Array, what: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  expectBytes(bytes, 'unpackZip: bytes');
+  expectText(what, 'unpackZip: what');
+  const wrong = (received: string): DataError => new DataError(`expects ${what} (.zip), got ${received}`);
+  if (!isZip(bytes)) throw wrong('another kind of file');
+  let total = 0;
+  try {
+    return await unzip(
+      bytes,
+      (name) => !name.endsWith('/'),
+      (length) => {
+        total += length;
+        if (total > MOST_UNPACKED) throw new ZipError('one with more than 4 GiB in it');
+      },
+    );
+  } catch (error) {
+    if (error instanceof ZipError) throw wrong(error.message);
+    throw error;
+  }
 }
 
 async function unpack(bytes: Uint8Array, entry: Entry, reserve: (bytes: number) => void): Promise<Uint8Array> {

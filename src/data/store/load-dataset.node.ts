@@ -7,7 +7,7 @@ import { isWithin } from './cache-place.node.js';
 import type { Dataset, PictureRecords, SkippedFile } from '../dataset.js';
 import { decodeFiles, type DecodeOptions } from './decode-pool.node.js';
 import { FileDigests } from './file-digests.node.js';
-import type { FileList } from '../sources/folder.node.js';
+import type { FileList } from '../sources/file-list.js';
 import type { PictureArray } from '../sources/picture-array.js';
 import { DIGEST_LENGTH, FACTS_LENGTH, RECORD_LENGTH, writeFacts } from '../audit/picture-facts.js';
 import type { Picture } from '../pictures/picture.js';

@@ -3,7 +3,9 @@
  * Source: ITU-T T.81; JFIF 1.02; Y. Arai, T. Agui and M. Nakajima, A Fast DCT-SQ Scheme for Images, 1988.
  */
 import { cos } from '../../../tensor/exact-math.js';
+import { expectWhole } from '../../../expect.js';
 import type { Picture } from '../picture.js';
+import { expectPicture } from '../resize.js';
 import type { HuffmanDefinition } from './huffman-table.js';
 import { standardAcTables, standardDcTables } from './standard-tables.js';
 import { zigzag } from './zigzag.js';
@@ -33,8 +35,10 @@ interface Channel {
   readonly acCodes: Uint32Array;
 }
 
-/** @param quality 1 to 100, as libjpeg counts it */
+/** @param quality 1 to 100, as libjpeg counts it. @throws UsageError for what is no picture */
 export function encodeJpeg(picture: Picture, quality: number): Uint8Array {
+  expectPicture(picture, 'encodeJpeg');
+  expectWhole(quality, 'encodeJpeg: quality', 1, 100);
   const channels = [
     channelOf(luminanceQuantization, standardDcTables[0], standardAcTables[0], quality),
     channelOf(chrominanceQuantization, standardDcTables[1], standardAcTables[1], quality),

@@ -1,20 +1,23 @@
 /** What a run's best model says of the run's own pictures, picture by picture: a table that stays with the run. */
-import { expectArray, expectText, expectObject, expectPath, listOf, objectWith } from '../expect.js';
+import { expectArray, expectFunction, expectText, expectObject, listOf, objectWith } from '../expect.js';
 import type { Dataset } from '../data/dataset.js';
 import { expectDevice, type Device } from '../tensor/device.js';
 import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { expectModel } from '../formats/finite-weights.js';
 import { placeModel, type NamedModel } from './classifier.js';
-import { openModelFile } from './classifier.node.js';
+import { ModelFileError } from '../errors.js';
+import { decodeModel } from '../formats/beltnet/model.js';
 import { csvLine } from './csv.js';
 import { judgeSet, type JudgedSet } from './evaluation.js';
 import type { PictureUse } from './picture-manifest.js';
-import type { Run } from './run.node.js';
+import type { Run } from './run.js';
 import { KNOWN_SECTIONS } from './tuning.js';
 
 export type SetsOfRun = Readonly<Partial<Record<PictureUse, Dataset | null>>>;
 
 export type JudgedSets = Readonly<Partial<Record<PictureUse, JudgedSet>>>;
+
+const expectRun = objectWith({ path: expectFunction, read: expectFunction, writePredictions: expectFunction });
 
 /**
  * Judges the run's pictures by its best model and writes predictions.csv.
@@ -27,14 +30,23 @@ export async function judgeRun(
   sets: SetsOfRun,
   options: { readonly batchSize?: number } = {},
 ): Promise<JudgedSets> {
-  objectWith({ directory: expectPath })(run, 'judgeRun: run');
+  expectRun(run, 'judgeRun: run');
   expectDevice(device, 'judgeRun: device');
   expectObject(sets, 'judgeRun: sets');
   expectObject(options, 'judgeRun: options');
-  const named = await openModelFile(run.directory, { knownSections: KNOWN_SECTIONS });
+  const named = await bestModelOf(run);
   const judged = await judgeSets(named, device, sets, options);
   await run.writePredictions(predictionsTable(judged, named.info));
   return judged;
+}
+
+/** The model of a run's best epoch. @throws ModelFileError where it has none */
+export async function bestModelOf(run: Run): Promise<NamedModel> {
+  expectRun(run, 'bestModelOf: run');
+  const name = run.path('best');
+  const bytes = await run.read('best');
+  if (bytes === null) throw new ModelFileError(`${name}: expects the model of a run, got none`);
+  return { name, ...decodeModel(bytes, name, { knownSections: KNOWN_SECTIONS, hash: run.hash }) };
 }
 
 /** What a model says of each set that is there. */

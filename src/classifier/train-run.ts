@@ -1,15 +1,14 @@
-/** The training of a run: after each epoch its models and figures are on the disk, and from time to time where it stands. */
+/** The training of a run: after each epoch its models and figures are kept, and from time to time where it stands. */
 import { NotANumberError } from '../errors.js';
 import { expectFunction, expectObject, objectWith } from '../expect.js';
 import type { Dataset } from '../data/dataset.js';
 import { encodeModel } from '../formats/beltnet/model.js';
-import { sha256Natively } from '../formats/sha256.node.js';
 import type { Progress, TrainingCallback } from '../nn/training/events.js';
 import type { Model } from '../nn/model.js';
 import { whereItBroke, type BrokenLayer } from '../nn/where-it-broke.js';
 import type { Device } from '../tensor/device.js';
 import { bestEpoch, type EpochRecord } from './epoch-record.js';
-import type { Checkpoint, Run } from './run.node.js';
+import type { Checkpoint, Run } from './run.js';
 import type { TrainingFlows } from './training.js';
 import { ValidationFigures } from './validation-figures.js';
 
@@ -111,7 +110,7 @@ export async function trainRun(
     const isBest = best === record;
     const { earlyStopping = Infinity } = options;
     progress.stoppedEarly = best !== undefined && record.epoch - best.epoch >= earlyStopping;
-    await run.writeModel(await encodeModel(model, info, { name: run.path('last'), hash: sha256Natively }), { isBest });
+    await run.writeModel(await encodeModel(model, info, { name: run.path('last'), hash: run.hash }), { isBest });
     options.onModel?.(record.epoch);
     await run.addEpoch(record);
     if (options.tensorboard) await run.addToTensorboard(record);
