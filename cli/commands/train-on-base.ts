@@ -24,6 +24,7 @@ import {
   noteSkipped,
   openCache,
   openTrainingSplits,
+  type Fold,
 } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { stopInOrder } from '../terminal/interrupt.js';
@@ -40,10 +41,11 @@ export async function trainOnBaseCommand(
   options: TrainOptions,
   given: readonly string[],
   output: Output,
+  fold: Fold | null = null,
 ): Promise<number> {
   const { split, groupBy, seed } = options;
   const author = authorOf(options);
-  const splits = await openTrainingSplits(directory, options);
+  const splits = await openTrainingSplits(directory, options, fold);
   const base = await openBase(options.base ?? '', options.baseLayer === undefined ? undefined : [options.baseLayer]);
   const settings = {
     ...{ size: options.baseSize, region: options.roi, exif: options.exif, alertClass: options.alertClass, seed },
@@ -104,6 +106,7 @@ export async function trainOnBaseCommand(
       alert: info.alert,
       base: { name: base.name, hash: base.hash, layers: base.featureLayers },
       device: facts,
+      fold,
       options: { ...options, groupBy: groupBy ? String(groupBy) : null },
       preprocessing: { ...info.preprocessing, size: picture.size },
       architecture: model.config(),

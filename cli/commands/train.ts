@@ -92,12 +92,13 @@ export const command = defineCommand({
     if (resumed) return trainInSteps(resumed.directory, resumed.options, given, resumed, new Output(resumed.options));
     if (directory === undefined)
       throw new UsageError('train: expects the folder of the pictures, or --resume RUN to go on with a run');
-    if (!isFrozen(options) && !options.dryRun && (options.repeats !== undefined || options.folds !== undefined))
-      return trainRepeatedly(options, (each, fold) =>
-        trainInSteps(directory, each, given, null, new Output(each), fold),
-      );
     if (isFrozen(options) && options.dryRun)
       throw new UsageError('--dry-run: expected a training in steps; a head on a base takes seconds: train it');
+    const isRepeated = options.repeats !== undefined || options.folds !== undefined;
+    if (isRepeated && options.goodOnly)
+      throw new UsageError('--repeats, --folds: expect classes to tell apart, got --good-only');
+    if (isRepeated && !options.dryRun)
+      return trainRepeatedly(options, (each, fold) => trainOnce(directory, each, given, new Output(each), fold));
     return trainOnce(directory, options, given, new Output(options));
   },
 });
@@ -116,7 +117,7 @@ export async function trainOnce(
     return trainGoodOnlyCommand(directory, options, given, output);
   }
   const { trainOnBaseCommand } = await import('./train-on-base.js');
-  return trainOnBaseCommand(directory, options, given, output);
+  return trainOnBaseCommand(directory, options, given, output, fold);
 }
 
 /** A head on a base that stays as it is, or what good pictures look like to it: no step is made. */

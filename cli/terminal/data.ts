@@ -65,7 +65,7 @@ export function openTrainingSplits(
   const { seed, split, groupBy, holdBack, validateOnTest, base, fineTune } = options;
   if (options.goodOnly) return listGoodPictures(directory, options);
   const isFineTuned = fineTune !== undefined;
-  if (base !== undefined && !isFineTuned) return openSplits(directory, { seed, split, groupBy }); // a fixed recipe: nothing is chosen
+  if (base !== undefined && !isFineTuned) return openSplits(directory, { seed, split, groupBy, ...(fold && { fold }) }); // a fixed recipe: nothing is chosen
   return openSplits(directory, {
     ...{ seed, split, groupBy, validateOnTest },
     ...(fold && { fold }),

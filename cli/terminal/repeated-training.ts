@@ -6,8 +6,10 @@ import {
   openRun,
   readEpochs,
   spreadOf,
+  summarizeRun,
   writeFileAtomically,
   type EpochRecord,
+  type RunFigures,
 } from '../../src/index.node.js';
 import { count, noteLeftovers, Output, table } from './output.js';
 
@@ -42,7 +44,7 @@ export async function trainRepeatedly<Options extends RepeatedOptions>(
   const output = new Output(options);
   const { directory } = await openRun(options.out, options.name, noteLeftovers);
   const amount = folds ?? repeats ?? 1;
-  const records: { run: string; record: EpochRecord }[] = [];
+  const records: { run: string; record: EpochRecord | RunFigures }[] = [];
   for (let index = 0; index < amount; index++) {
     const seed = folds === undefined ? options.seed + index : options.seed;
     const name = folds === undefined ? `seed-${seed}` : `fold-${index + 1}`;
@@ -53,18 +55,20 @@ export async function trainRepeatedly<Options extends RepeatedOptions>(
     if (code !== 0) return code;
     const run = join(directory, name);
     const epochs = await readEpochs(run);
-    const record = folds === undefined ? bestEpoch(epochs) : epochs.at(-1);
+    const epoch = folds === undefined ? bestEpoch(epochs) : epochs.at(-1);
+    const record = epoch ?? (await summarizeRun(run)).figures; // a head on a base has no epochs
     if (record) records.push({ run, record });
     output.say();
   }
+  const hasEpochs = records.some(({ record }) => 'epoch' in record);
   const figures = spreadOf(records.map(({ record }) => record));
   const summary = { [folds === undefined ? 'repeats' : 'folds']: amount, figures, runs: records };
   await writeFileAtomically(join(directory, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   output.emit({ event: 'summary', directory, ...summary });
   output.say(
     folds === undefined
-      ? `${count(amount, 'training')} with seeds ${options.seed} to ${options.seed + amount - 1}, the best epoch of each:`
-      : `${count(amount, 'fold')}, the last epoch of each (nothing was chosen on them):`,
+      ? `${count(amount, 'training')} with seeds ${options.seed} to ${options.seed + amount - 1}${hasEpochs ? ', the best epoch of each' : ''}:`
+      : `${count(amount, 'fold')}${hasEpochs ? ', the last epoch of each' : ''} (nothing was chosen on them):`,
   );
   const rows = Object.entries(figures).map(([name, { mean, least, most }]) => [
     name,

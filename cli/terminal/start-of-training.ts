@@ -65,8 +65,6 @@ const OF_STEPS = [
     'schedule',
     'warmup',
     'holdBack',
-    'repeats',
-    'folds',
     'validateOnTest',
     'horizontalFlip',
     'verticalFlip',

@@ -63,8 +63,12 @@ export interface Spread {
   readonly most: number;
 }
 
+type Compared = (typeof compared)[number];
+
 /** Mean and range of the figures that all of some trainings have. */
-export function spreadOf(records: readonly EpochRecord[]): Partial<Record<(typeof compared)[number], Spread>> {
+export function spreadOf(
+  records: readonly Partial<Readonly<Record<Compared, number | null>>>[],
+): Partial<Record<Compared, Spread>> {
   expectArray(records, 'spreadOf: records');
   listOf(expectObject)(records, 'spreadOf: records');
   return Object.fromEntries(

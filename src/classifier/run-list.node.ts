@@ -82,7 +82,7 @@ async function epochsDone(run: string): Promise<number> {
 function stateOf(run: string, epochs: number, ofEpochs: number | null): RunState {
   if (lockHolder(run).state === 'running') return 'running';
   if (ofEpochs === null) return existsSync(join(run, 'best.safetensors')) ? 'finished' : 'stopped';
-  if (epochs >= ofEpochs) return 'finished';
+  if (epochs >= ofEpochs && !existsSync(join(run, 'last.state.safetensors'))) return 'finished'; // a run of old
   // Predictions are written at the end, also at an early one; a run that went on since then has newer results.
   const written = (name: string): number => statSync(join(run, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   return written('predictions.csv') > 0 && written('predictions.csv') >= written('results.csv')

@@ -80,12 +80,20 @@ export function isRun(directory: string): boolean {
   return existsSync(join(directory, names.config));
 }
 
-/** The epochs in a run's events.jsonl. */
+/** The epochs in a run's events.jsonl; none where there is no such file, as in the run of a head on a base. A line that a killed process left unfinished is none. */
 export async function readEpochs(directory: string): Promise<EpochRecord[]> {
   expectPath(directory, 'readEpochs: directory');
+  if (!existsSync(join(directory, names.events))) return [];
   const kind = { what: 'the events.jsonl of a run', ...JSON_FILE };
   const text = Buffer.from(await readWholeFile(join(directory, names.events), kind)).toString('utf8');
-  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as EpochRecord]));
+  return text.split('\n').flatMap((line) => {
+    try {
+      const { event, ...record } = JSON.parse(line) as { event?: string } & EpochRecord;
+      return event === 'epoch' ? [record] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** A run's pictures.jsonl; null where there is none. */

@@ -102,6 +102,16 @@ test('--folds: each picture judges one of them', async () => {
   expect(json('runs/folds/summary.json')).toMatchObject({ folds: 3, figures: { balancedAccuracy: {} } });
 });
 
+test('--folds with --base: a head for each fold', async () => {
+  const folds = ['--folds', '2', '--base', 'darknet-tiny', '--base-size', '64x64', '--alert-class', 'dark'];
+  await beltnetWorks(['train', 'belt', ...folds, '--device', 'cpu', '--name', 'heads'], { cwd });
+  const { figures, runs } = json('runs/heads/summary.json') as { figures: object; runs: { record: object }[] };
+  expect(runs.map(({ record }) => record)).toEqual(
+    [1, 2].map(() => expect.objectContaining({ split: 'validation', pictures: 12 })),
+  );
+  expect(figures).toMatchObject({ balancedAccuracy: { mean: 1, least: 1, most: 1 } }); // dark against bright
+});
+
 test('a loss that is no number names the pictures of its step', async () => {
   const { code, stderr } = await beltnet(['train', 'belt', ...small, '--lr', '1e30', '--name', 'burst'], { cwd });
   expect([code, stderr]).toEqual([

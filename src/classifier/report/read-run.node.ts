@@ -4,8 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { UsageError } from '../../errors.js';
 import { received } from '../../expect.js';
 import { readWholeFile } from '../../files.node.js';
-import { bestEpoch, type EpochRecord } from '../epoch-record.js';
-import { readConfig } from '../run.node.js';
+import { bestEpoch } from '../epoch-record.js';
+import { readConfig, readEpochs } from '../run.node.js';
 import type { ReportData, ReportedRun } from './report-data.node.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -34,19 +34,6 @@ export async function readJson(directory: string, name: string): Promise<unknown
   } catch {
     return null;
   }
-}
-
-/** The epochs of events.jsonl; a line that a killed process left unfinished is none. */
-export async function readEpochs(directory: string): Promise<EpochRecord[]> {
-  const text = (await readText(directory, 'events.jsonl')) ?? '';
-  return text.split('\n').flatMap((line) => {
-    try {
-      const { event, ...record } = JSON.parse(line) as { event?: string } & EpochRecord;
-      return event === 'epoch' ? [record] : [];
-    } catch {
-      return [];
-    }
-  });
 }
 
 /** @throws UsageError for a folder that is no run */

@@ -19,7 +19,8 @@ import { calibrationBins } from '../figures/probability-scores.js';
 import type { PictureUse } from '../picture-manifest.js';
 import type { Verdict } from '../verdict.js';
 import { predictAgain, predictionsOf, type PredictedPicture } from './predictions.node.js';
-import { auditOf, configOf, readEpochs, readJson, readText, runsBeside, settingsOf } from './read-run.node.js';
+import { readEpochs } from '../run.node.js';
+import { auditOf, configOf, readJson, readText, runsBeside, settingsOf } from './read-run.node.js';
 import type { ReportData, ReportedSet } from './report-data.node.js';
 import { HEAT_SIDE, imageUrl, reportedPictures, type ShownPicture } from './report-pictures.node.js';
 
