@@ -105,7 +105,10 @@ test('--folds: each picture judges one of them', async () => {
 test('--folds with --base: a head for each fold', async () => {
   const folds = ['--folds', '2', '--base', 'darknet-tiny', '--base-size', '64x64', '--alert-class', 'dark'];
   await beltnetWorks(['train', 'belt', ...folds, '--device', 'cpu', '--name', 'heads'], { cwd });
-  const { figures, runs } = json('runs/heads/summary.json') as { figures: object; runs: { record: object }[] };
+  const { figures, runs } = json('runs/heads/summary.json') as unknown as {
+    figures: object;
+    runs: { record: object }[];
+  };
   expect(runs.map(({ record }) => record)).toEqual(
     [1, 2].map(() => expect.objectContaining({ split: 'validation', pictures: 12 })),
   );
