@@ -17,6 +17,7 @@ import {
   type PictureUse,
 } from '../../src/index.node.js';
 import { noteAlertClass } from '../terminal/alert.js';
+import { augmentationOf } from '../terminal/augmentation.js';
 import {
   describeClasses,
   describeParts,
@@ -49,7 +50,8 @@ export async function trainOnBaseCommand(
   const base = await openBase(options.base ?? '', options.baseLayer === undefined ? undefined : [options.baseLayer]);
   const settings = {
     ...{ size: options.baseSize, region: options.roi, exif: options.exif, alertClass: options.alertClass, seed },
-    coverage: options.coverage,
+    ...{ coverage: options.coverage, versions: options.versions },
+    ...(options.versions !== undefined && { augmentation: augmentationOf(options) }),
     ...(given.includes('batch') && { batchSize: options.batch }),
   };
   const { picture } = basePreparation(base, settings);

@@ -36,7 +36,7 @@ export const command = defineCommand({
       ],
     ] as (keyof typeof flags)[],
     'What trains, and what chooses': ['split', 'groupBy', 'holdBack', 'validateOnTest', 'seed'],
-    Network: ['network', 'base', 'baseLayer', 'baseSize', 'from', 'fineTune', 'force'],
+    Network: ['network', 'base', 'baseLayer', 'baseSize', 'versions', 'from', 'fineTune', 'force'],
     'Good pictures only': ['goodOnly', 'way', 'goodClass', 'falseAlarms'],
     'Unknown pictures': ['guard', 'coverage'],
     Training: [

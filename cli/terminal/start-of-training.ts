@@ -28,6 +28,7 @@ import {
   type TrainingOptions,
   type TrainingPlan,
 } from '../../src/index.node.js';
+import { augmentationFlags } from './common-flags.js';
 import type { PictureRegion, PictureSize } from './options.js';
 import { showProgress } from './output.js';
 
@@ -37,6 +38,7 @@ export interface StartOptions {
   readonly base: string | undefined;
   readonly baseLayer: string | undefined;
   readonly baseSize: PictureSize | undefined;
+  readonly versions: number | undefined;
   readonly from: string | undefined;
   readonly fineTune: FineTune | undefined;
   readonly goodOnly: boolean;
@@ -60,20 +62,7 @@ const OF_THE_MODEL = ['size', 'resize', 'rescale', 'normalize'] as const;
 /** What has no meaning where no step is made: for a head on a base that stays as it is. */
 const OF_STEPS = [
   ...['epochs', 'stepsPerEpoch', 'validationSteps', 'lr', 'optimizer', 'weightDecay', 'labelSmoothing', 'classWeight'],
-  ...['earlyStopping', 'checkpointSeconds', 'profileKernels', 'rotation', 'widthShift', 'heightShift', 'shear', 'zoom'],
-  ...[
-    'schedule',
-    'warmup',
-    'holdBack',
-    'validateOnTest',
-    'horizontalFlip',
-    'verticalFlip',
-    'brightness',
-    'channelShift',
-    'fillMode',
-    'fillValue',
-    'profile',
-  ],
+  ...['earlyStopping', 'checkpointSeconds', 'profileKernels', 'schedule', 'warmup', 'holdBack', 'validateOnTest'],
 ] as const;
 
 /** What decides between classes, which good pictures alone do not. */
@@ -119,11 +108,15 @@ export function checkedStart<Options extends StartOptions>(options: Options, giv
     );
     if (fineTune === undefined)
       refuse(OF_STEPS, 'base', 'which is for networks that are trained in steps; leave it out, or add --fine-tune');
+    if (fineTune !== undefined)
+      refuse(['versions'], 'fine-tune', 'which is for a head alone; its steps augment the pictures anew each time');
+    if (fineTune === undefined && options.versions === undefined)
+      refuse(Object.keys(augmentationFlags), 'base', 'which is for augmented copies; leave it out, or add --versions');
   }
   if (from !== undefined)
     refuse([...OF_THE_MODEL, 'roi', 'exif'], 'from', 'which the model brings with it; leave it out');
   if (base === undefined && options.resume === undefined) {
-    for (const name of ['baseLayer', 'baseSize'])
+    for (const name of ['baseLayer', 'baseSize', 'versions'])
       if (given.includes(name)) throw new UsageError(`${kebab(name)}: is for --base, which was not given`);
     if (from === undefined && fineTune !== undefined)
       throw new UsageError(

@@ -105,6 +105,11 @@ export const trainingFlags = {
     anyText,
   ),
   baseLayer: flag('<name>', "layer of the base whose means are the features (default: the base's own choice)", anyText),
+  versions: flag(
+    '<k>',
+    'of --base: augmented copies of each picture from which the head learns, too (default: none: they gain less than chance does)',
+    positive,
+  ),
   baseSize: flag('<WxH>', "size of the pictures for the base (default: the base's own)", pictureSize),
   from: flag(
     '<model>',

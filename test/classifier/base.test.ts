@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  basePreparation,
   DataFlow,
   decode,
   decodeModel,
@@ -13,8 +14,10 @@ import {
   openDevice,
   onBase,
   prepare,
+  type Dataset,
 } from 'beltnet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { computeFeatures, computeVersions } from '../../src/classifier/base/extract.js';
 import { fitLogisticRegression } from '../../src/classifier/base/logistic-regression.js';
 import { fitUnlike, unlikeness } from '../../src/classifier/base/unlike.js';
 import { toFloat16, toFloat32 } from '../../src/formats/safetensors.js';
@@ -77,6 +80,40 @@ test('half precision is rounded to nearest, ties to even, as IEEE 754 says', () 
   expect([...toFloat16(Float32Array.of(1, -2, 65_504, 65_520, 2 ** -24, 1 + 2 ** -11, 1 + 3 * 2 ** -11))]).toEqual([
     ...[0x3c00, 0xc000, 0x7bff, 0x7c00, 1, 0x3c00, 0x3c02],
   ]);
+});
+
+test('augmented versions are features of changed pictures: with flips alone, of the picture or of its mirror image', async () => {
+  const base = await openBase('darknet-tiny');
+  const side = 64;
+  const random = new Random(3, RandomStream.synthetic);
+  const picture = (): Uint8Array => Uint8Array.from({ length: side * side * 3 }, () => random.integer(256));
+  const originals = [picture(), picture(), picture(), picture()];
+  const mirrored = originals.map((pixels) =>
+    Uint8Array.from(pixels, (_, at) => {
+      const [y, x, c] = [Math.floor(at / 3 / side), Math.floor(at / 3) % side, at % 3];
+      return pixels[(y * side + side - 1 - x) * 3 + c];
+    }),
+  );
+  const set = (pictures: readonly Uint8Array[]): Dataset => ({
+    ...{ name: 'noise', classNames: ['a', 'b'], pictureShape: [side, side, 3], skipped: [] },
+    pictures: new Uint8Array(Buffer.concat(pictures)),
+    labels: Uint8Array.from(pictures, (_, n) => n % 2),
+    files: pictures.map((_, n) => String(n)),
+  });
+  const preparation = basePreparation(base, { size: { width: side, height: side } });
+  const flips = { count: 3, augmentation: { horizontalFlip: true }, seed: 1 };
+  const versions = await computeVersions(base, set(originals), preparation, device, flips);
+  const both = await computeFeatures(base, set([...originals, ...mirrored]), preparation, device);
+  const width = both.length / 8;
+  const row = (features: Float32Array, n: number): Float32Array => features.subarray(n * width, (n + 1) * width);
+  const distance = (a: Float32Array, b: Float32Array): number =>
+    Math.max(...a.map((value, at) => Math.abs(value - b[at])));
+  const kinds = Array.from({ length: 12 }, (_, n) => {
+    const [own, mirror] = [n % 4, 4 + (n % 4)].map((of) => distance(row(versions, n), row(both, of)));
+    expect(Math.min(own, mirror)).toBeLessThan(1e-4);
+    return own < mirror;
+  });
+  expect(new Set(kinds).size).toBe(2); // both were drawn
 });
 
 describe('darknet-tiny', () => {

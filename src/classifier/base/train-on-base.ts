@@ -2,7 +2,7 @@
  * Training on a base: its features of all pictures, a head on them, and how unlike them a picture may be. Seconds on a CPU, and
  * a hundred pictures are enough where the classes differ in what pictures in general differ in. docs/base.md has the figures.
  */
-import { expectArray, expectObject, objectWith } from '../../expect.js';
+import { expectArray, expectObject, expectWhole, objectWith } from '../../expect.js';
 import { eachPicture, expectDataset, type Dataset } from '../../data/dataset.js';
 import type { Size } from '../../data/pictures/resize.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
@@ -20,7 +20,7 @@ import { preparationOf, preprocessingOf, type PreprocessingOptions } from '../pr
 import { recipeOf, type RecipeOptions } from '../recipe.js';
 import { DEFAULT_THRESHOLD, type TrainingPlan } from '../training.js';
 import { alertClassOf, classProbabilities, type Prediction } from '../verdict.js';
-import { computeFeatures, type ExtractOptions } from './extract.js';
+import { computeFeatures, computeVersions, type ExtractOptions } from './extract.js';
 import { expectBase, HEAD, MEAN, onBase, tellingLayer, type Base } from './features.js';
 import { fitHead, scoresOf, type Head } from './head.js';
 import { infoWithTold } from './learn-unknown.js';
@@ -38,6 +38,8 @@ export interface BasePlanOptions extends RecipeOptions, Pick<PreprocessingOption
 export interface HeadOptions extends ExtractOptions {
   /** Inverse strength of the head's L2 penalty. Default 0.1. */
   readonly C?: number | undefined;
+  /** Augmented copies of each picture from which the head learns, too; by the plan's augmentation. Default 0. */
+  readonly versions?: number | undefined;
   /** Called now and then, for a turn of the event loop. */
   readonly pause?: (() => Promise<void>) | undefined;
 }
@@ -107,11 +109,18 @@ export async function solveHead(
   expectDataset(training, 'solveHead: training');
   expectDevice(device, 'solveHead: device');
   expectObject(options, 'solveHead: options');
-  const { model, preparation } = plan;
-  const { C, pause } = options;
+  const { model, preparation, recipe, seed } = plan;
+  const { C, pause, versions = 0 } = options;
+  expectWhole(versions, 'solveHead: versions', 0, 1000);
   const features = await computeFeatures(base, training, preparation, device, options);
   const regression = { ...(C !== undefined && { C }), ...(pause && { pause }) };
-  const head = await fitHead(features, training.labels, training.classNames.length, regression);
+  const copies = { count: versions, augmentation: recipe.augmentation, seed };
+  const added = await computeVersions(base, training, preparation, device, copies, options);
+  const learned = new Float32Array(features.length + added.length);
+  learned.set(features);
+  learned.set(added, features.length);
+  const labels = Array.from({ length: 1 + versions }, () => [...training.labels]).flat();
+  const head = await fitHead(learned, labels, training.classNames.length, regression);
   const { kernel, bias, columns } = head;
   model.setWeights({
     ...(await model.getWeights()),
