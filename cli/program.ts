@@ -27,6 +27,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
   predict: ['Classify pictures. Results are sorted by path.', () => import('./commands/predict.js')],
   serve: ['Answer programs over HTTP: pictures in, verdicts out.', () => import('./commands/serve.js')],
   watch: ['Watch cameras with a model, raise the alarm, and record all of it.', () => import('./commands/watch.js')],
+  merge: [
+    'Join what --shard has made of predict, evaluate, audit or decode: what one process would have told.',
+    () => import('./commands/merge.js'),
+  ],
   report: [
     'Make one page of a run: curves, mistakes with heat maps, thresholds and costs, audit, model.',
     () => import('./commands/report.js'),

@@ -1,12 +1,12 @@
 /**
- * Makes the machine fit for the tests: a GPU that Dawn accepts in Node (a software driver will do) and a Chromium.
- * On Debian as root it installs two packages and says so; anywhere else it prints what to do and fails.
+ * Makes the machine fit for the tests: a GPU that Dawn accepts in Node (a software driver will do), a Chromium, and GNU parallel.
+ * On Debian as root it installs packages and says so; anywhere else it prints what to do and fails.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { findChromium, probeGpu } from './machine.mjs';
 
-const packages = ['chromium', 'libvulkan1'];
+const packages = ['chromium', 'libvulkan1', 'parallel'];
 
 export function setUpTestMachine({ browser }) {
   let missing = findMissing(browser);
@@ -28,6 +28,7 @@ export function setUpTestMachine({ browser }) {
 function findMissing(browser) {
   const missing = [];
   if (!probeGpu()) missing.push('a GPU driver that Dawn (WebGPU in Node) accepts');
+  if (spawnSync('parallel', ['--version']).status !== 0) missing.push('GNU parallel');
   if (browser && !findChromium()) missing.push('Chromium or Chrome');
   return missing;
 }
@@ -54,14 +55,14 @@ function aptGet(args) {
 function advice() {
   switch (process.platform) {
     case 'darwin':
-      return 'Install Chrome or Chromium (brew install --cask chromium), or set BELTNET_CHROMIUM to its path. The GPU needs macOS with Metal.';
+      return 'Install Chrome or Chromium (brew install parallel; brew install --cask chromium), or set BELTNET_CHROMIUM to its path. The GPU needs macOS with Metal.';
     case 'win32':
       return 'Install Chrome (winget install Google.Chrome), or set BELTNET_CHROMIUM to its path. The GPU needs a driver with Direct3D 12.';
     default:
       return [
-        'On Debian, as root:   apt-get install -y chromium libvulkan1',
-        'On Ubuntu, as root:   apt-get install -y mesa-vulkan-drivers libvulkan1   and Chrome from https://www.google.com/chrome',
-        'Elsewhere: a Vulkan driver (Mesa 23 or newer; its lavapipe needs no GPU), libvulkan.so.1, and Chromium or Chrome.',
+        'On Debian, as root:   apt-get install -y chromium libvulkan1 parallel',
+        'On Ubuntu, as root:   apt-get install -y mesa-vulkan-drivers libvulkan1 parallel   and Chrome from https://www.google.com/chrome',
+        'Elsewhere: a Vulkan driver (Mesa 23 or newer; its lavapipe needs no GPU), libvulkan.so.1, GNU parallel, and Chromium or Chrome.',
         'BELTNET_CHROMIUM may name the browser, VK_ICD_FILENAMES the driver.',
       ].join('\n');
   }

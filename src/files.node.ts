@@ -8,12 +8,15 @@ import {
   constants,
   existsSync,
   fstatSync,
+  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   readSync,
+  rmSync,
   type Stats,
   statSync,
+  writeSync,
 } from 'node:fs';
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -228,6 +231,74 @@ export async function writeFileAtomically(path: string, data: Uint8Array | strin
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {}); // the first error says more
     throw diskError(path, error);
+  }
+}
+
+/** Text that is gathered before the system is asked to write it, in characters. */
+const PIECE_OF_TEXT = 2 ** 16;
+
+/** A file that is written piece by piece: it has its name only when it is complete and on the disk. */
+export class NewFile {
+  readonly path: string;
+  readonly #temporary: string;
+  readonly #file: number;
+  #waiting = '';
+  readonly #onExit = (): void => this.abandon();
+
+  /** @throws DiskError */
+  constructor(path: string) {
+    expectPath(path, 'NewFile: path');
+    this.path = path;
+    this.#temporary = join(dirname(path), temporaryName(basename(path)));
+    try {
+      this.#file = openSync(this.#temporary, 'wx');
+    } catch (error) {
+      throw diskError(path, error);
+    }
+    process.once('exit', this.#onExit);
+  }
+
+  /** @throws DiskError */
+  write(text: string): void {
+    expectText(text, 'NewFile: text');
+    this.#waiting += text;
+    if (this.#waiting.length >= PIECE_OF_TEXT) this.#flush();
+  }
+
+  #flush(): void {
+    try {
+      const bytes = Buffer.from(this.#waiting);
+      this.#waiting = '';
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#file, bytes, at);
+    } catch (error) {
+      this.abandon();
+      throw diskError(this.path, error);
+    }
+  }
+
+  /** Gives it its name. @throws DiskError */
+  async finish(): Promise<void> {
+    this.#flush();
+    try {
+      fsyncSync(this.#file);
+      await rename(this.#temporary, this.path);
+      await syncFolder(dirname(this.path));
+    } catch (error) {
+      throw diskError(this.path, error);
+    } finally {
+      this.abandon();
+    }
+  }
+
+  /** Takes it away, unless it has its name. */
+  abandon(): void {
+    process.removeListener('exit', this.#onExit);
+    try {
+      closeSync(this.#file);
+    } catch {
+      return; // it is closed: it has been here
+    }
+    rmSync(this.#temporary, { force: true });
   }
 }
 

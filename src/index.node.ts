@@ -26,7 +26,26 @@ export {
   type AuditFoldersOptions,
 } from './data/audit/audit-folders.node.js';
 export { listLabelled, openSplits } from './data/sources/splits.node.js';
-export { loadDataset, type LoadDatasetOptions, type LoadOptions } from './data/store/load-dataset.node.js';
+export {
+  auditItems,
+  lookAtShare,
+  setsOfLines,
+  type AuditLine,
+  type LookOptions,
+  type SetOfLines,
+} from './data/audit/audit-share.node.js';
+export {
+  checkEveryClass,
+  datasetOf,
+  itemsOf,
+  loadDataset,
+  loadShare,
+  sharesOfLists,
+  type LoadDatasetOptions,
+  type LoadOptions,
+  type LoadShareOptions,
+} from './data/store/load-dataset.node.js';
+export { inputsHash, listPictures, weightsOf, type PictureItem } from './data/store/picture-items.node.js';
 export {
   loadPictures,
   streamPictures,
@@ -84,6 +103,7 @@ export { picturesOfModel, type PicturesOfRun } from './classifier/picture-manife
 export {
   leaveOutSeen,
   picturesFor,
+  unseenOf,
   type JudgingPictures,
   type JudgingPurpose,
   type UnseenPictures,
@@ -166,3 +186,21 @@ export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
 export { readLineConfig, startLine } from './line/line.node.js';
 export { readNewLabels, relabel, type NewLabel } from './data/sources/relabel.node.js';
+export {
+  joined,
+  MOST_SHARDS,
+  parseShard,
+  shareOf,
+  type Shard,
+  type ShardHead,
+  type Share,
+} from './distributed/shards.js';
+export {
+  makeShard,
+  openShard,
+  openShards,
+  readShard,
+  shardName,
+  type ShardFile,
+  type ShardWork,
+} from './distributed/shards.node.js';

@@ -271,10 +271,13 @@ export {
 } from './classifier/alarm-figures.js';
 export {
   evaluateClassifier,
+  evaluateShare,
+  evaluationOf,
   judgePredictions,
   judgeSet,
   onlyClass,
   type Evaluation,
+  type EvaluationLine,
   type EvaluationOptions,
   type JudgedSet,
 } from './classifier/evaluation.js';
@@ -368,7 +371,12 @@ export {
 } from './classifier/picture-faults.js';
 export { learnByGuard, withUnknown, type UnknownOptions } from './classifier/base/learn-unknown.js';
 export { inWords as strangersInWords, type ToldStrangers } from './classifier/base/strangers.js';
-export { type ComputeFeatures, type ExtractOptions, type KeepFeatures } from './classifier/base/extract.js';
+export {
+  computeFeatures,
+  type ComputeFeatures,
+  type ExtractOptions,
+  type KeepFeatures,
+} from './classifier/base/extract.js';
 export {
   basePreparation,
   planOnBase,

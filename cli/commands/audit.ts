@@ -1,27 +1,52 @@
 /** `beltnet audit`: what is wrong with pictures before a network learns them. Nothing of them is changed. */
 import {
+  audit,
   auditDatasets,
+  auditItems,
   auditSets,
   auditSheet,
   listSets,
+  lookAtShare,
+  setsOfLines,
   writeFileAtomically,
+  type AuditedList,
+  type AuditLine,
   type AuditReport,
   type Dataset,
   type Finding,
   type FindingKind,
   type PictureCache,
+  type SetOfLines,
+  type Shard,
+  type ShardFile,
 } from '../../src/index.node.js';
-import { defineCommand, toggle, flag } from '../terminal/command.js';
+import { defineCommand, toggle, flag, type Options } from '../terminal/command.js';
 import { cacheFlags, workersFlag } from '../terminal/common-flags.js';
 import { openCache } from '../terminal/data.js';
 import { refuseExisting } from '../terminal/new-file.js';
 import { filePath, numberWhere } from '../terminal/options.js';
 import { count, note, Output, quoted, showProgress, table } from '../terminal/output.js';
+import { labelsHash, linesOf, runShard, shardFlags, shardOf } from '../terminal/shards.js';
 
 /** Under --strict, when there is a finding other than a note. */
 const FINDINGS = 11;
 /** As trainings prepare them by default, so that they find the pictures in the cache. */
 const PREPARATION = { size: { width: 64, height: 64 }, interpolation: 'nearest' } as const;
+
+const flags = {
+  strict: toggle('exit code 11 when there is a problem or a warning'),
+  near: flag(
+    '<levels>',
+    'how alike near duplicates are: mean difference of brightness, in levels of 255',
+    (name) => numberWhere(name, 'a number from 0 to 64', (given) => given >= 0 && given <= 64),
+    { default: 2 },
+  ),
+  sheet: flag('<file>', 'also show the pictures of the findings, on a contact sheet in this new file', filePath),
+  ...cacheFlags,
+  workers: workersFlag,
+  ...shardFlags,
+  json: toggle('one JSON object on stdout'),
+};
 
 export const command = defineCommand({
   operands: {
@@ -29,26 +54,18 @@ export const command = defineCommand({
       'a divided data set (and folders of pictures to predict beside it), folders with class folders, any folders of pictures, ' +
       'manifests, practice sets',
   },
-  flags: {
-    strict: toggle('exit code 11 when there is a problem or a warning'),
-    near: flag(
-      '<levels>',
-      'how alike near duplicates are: mean difference of brightness, in levels of 255',
-      (name) => numberWhere(name, 'a number from 0 to 64', (given) => given >= 0 && given <= 64),
-      { default: 2 },
-    ),
-    sheet: flag('<file>', 'also show the pictures of the findings, on a contact sheet in this new file', filePath),
-    ...cacheFlags,
-    workers: workersFlag,
-    json: toggle('one JSON object on stdout'),
-  },
-  notes: 'Nothing of the pictures is changed, and nothing is written but the sheet.',
+  flags,
+  notes:
+    'Nothing of the pictures is changed, and nothing is written but the sheet. With --shard only a share of the pictures is looked at,\n' +
+    'and what was seen is kept in --out; "beltnet merge" tells of all (docs/scale.md).',
   examples: ['beltnet audit belt new-pictures/', 'beltnet audit belt --sheet audit.png --strict'],
   async run(directories, options) {
     const { strict, near, sheet: place } = options;
     const output = new Output(options);
     if (place !== undefined) refuseExisting('--sheet', place);
     const lists = await listSets(directories);
+    const shard = shardOf(options, { '--sheet': place, '--strict': strict });
+    if (shard) return lookAtShard(shard, directories, lists, options);
     const report = await auditSets(lists, {
       ...PREPARATION,
       ...(options.workers !== undefined && { workers: options.workers }),
@@ -60,15 +77,56 @@ export const command = defineCommand({
     const { findings } = report;
     const sheet = place === undefined ? null : await auditSheet(findings, lists);
     if (sheet && place !== undefined) await writeFileAtomically(place, sheet);
-    const isBad = findings.some(({ severity }) => severity !== 'note');
     output.emit({ ...report, sheet: sheet ? place : null });
     print(report, output);
     if (sheet) output.say(`Contact sheet: ${place} (numbered like the findings)`);
     else if (place !== undefined) output.say('No contact sheet: no finding has pictures to show.');
     else if (findings.some(({ groups }) => groups.length > 0)) output.say('To see the pictures: --sheet audit.png');
-    return strict && isBad ? FINDINGS : 0;
+    return strict && isBad(report) ? FINDINGS : 0;
   },
 });
+
+async function lookAtShard(
+  shard: { shard: Shard; out: string },
+  directories: readonly string[],
+  lists: readonly AuditedList[],
+  options: Options<typeof flags>,
+): Promise<number> {
+  const sets = lists.map(({ name, role, classNames, skipped }): SetOfLines => ({ name, role, classNames, skipped }));
+  const cache = openCache(options, directories);
+  return runShard(shard, options, auditItems(lists), {
+    command: 'audit',
+    work: { 'labels of the files': labelsHash(lists), near: options.near, sets },
+    step: 1,
+    run: (items, add, onInput, first) =>
+      lookAtShare(
+        lists,
+        {
+          ...PREPARATION,
+          ...(options.workers !== undefined && { workers: options.workers }),
+          ...{ first, end: first + items.length, cache, onInput },
+          onNote: (line) => note(`note: ${line}`),
+        },
+        add,
+      ),
+  });
+}
+
+/** Tells of merged shards what one process would have told. @returns the exit code */
+export async function mergeAudit(
+  shards: readonly ShardFile[],
+  options: { readonly json: boolean; readonly strict: boolean },
+): Promise<number> {
+  const { sets, near } = shards[0].head.work as { sets: readonly SetOfLines[]; near: number };
+  const report = await audit(await setsOfLines(sets, linesOf<AuditLine>(shards)), { near });
+  const output = new Output(options);
+  output.emit({ ...report, sheet: null });
+  print(report, output);
+  if (report.findings.some(({ groups }) => groups.length > 0)) output.say('To see the pictures: --sheet audit.png');
+  return options.strict && isBad(report) ? FINDINGS : 0;
+}
+
+const isBad = ({ findings }: AuditReport): boolean => findings.some(({ severity }) => severity !== 'note');
 
 const MOST_FILES = 6;
 

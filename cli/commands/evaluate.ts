@@ -13,94 +13,131 @@ import {
   type Evaluation,
   type Evidence,
   type ModelInfo,
+  type ShardFile,
 } from '../../src/index.node.js';
 import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { probability } from '../terminal/common-flags.js';
 import { noteSkipped } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { inWords } from '../terminal/intervals.js';
-import { judgeFolder, judgingFlags, judgingOperands, warnOfSeen, type JudgedFolder } from '../terminal/judging.js';
+import {
+  judgeFolder,
+  judgingFlags,
+  judgingOperands,
+  warnOfSeen,
+  type JudgedFolder,
+  type ToldEvaluation,
+} from '../terminal/judging.js';
+import { judgedInShards, judgeShard } from '../terminal/judging-shards.js';
 import { count, note, Output, table } from '../terminal/output.js';
 import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
+import { shardFlags, shardOf } from '../terminal/shards.js';
+
+const flags = {
+  ...judgingFlags,
+  threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
+  calibrate: toggle(
+    'fit the temperature of the probabilities to these pictures and write it into the model file; they can no longer judge it',
+  ),
+  ...shardFlags,
+  key: keyFlag,
+  json: toggle('one JSON object on stdout'),
+};
 
 export const command = defineCommand({
   operands: judgingOperands('the test pictures are taken, else those for validation'),
-  flags: {
-    ...judgingFlags,
-    threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
-    calibrate: toggle(
-      'fit the temperature of the probabilities to these pictures and write it into the model file; they can no longer judge it',
-    ),
-    key: keyFlag,
-    json: toggle('one JSON object on stdout'),
-  },
+  flags,
   notes:
     'Of class folders that are not divided, pictures that trained the model are left out where its run tells. --calibrate takes the pictures\n' +
     'for validation, never those of a test unless --part test insists; the model file says so then.\n' +
     'Intervals are of 95 %. Copies of a picture count once in them, and so do pictures of one group (--group-by).\n' +
-    'The exit code is 7 when a picture has no verdict, since its scores are NaN.',
+    'The exit code is 7 when a picture has no verdict, since its scores are NaN.\n' +
+    'With --shard only a share of the pictures is judged and kept in --out; "beltnet merge" tells the figures of all (docs/scale.md).',
   examples: ['beltnet evaluate runs/first belt', 'beltnet evaluate runs/first belt --calibrate'],
   async run(operands, options) {
-    const { split, seed, difficulty } = options;
+    const { split, seed, difficulty, threshold } = options;
     const author = authorOf(options);
     const output = new Output(options);
+    const purpose = options.calibrate ? 'choose' : 'judge';
+    const whole = { '--calibrate': options.calibrate, '--difficulty': difficulty > 0 || undefined };
+    const shard = shardOf(options, whole);
     return withDevice(options, async (device, facts) => {
-      const { threshold } = options;
-      const purpose = options.calibrate ? 'choose' : 'judge';
+      if (shard) return judgeShard(shard, operands, options, { purpose, device, facts, output, threshold });
       const judged = await judgeFolder(operands, options, { purpose, device, output, threshold });
-      const { classifier, dataset, evaluation, part, inTraining, data } = judged;
-      const { info, name } = classifier;
+      const { classifier, dataset } = judged;
       const calibration = options.calibrate ? await calibrate(judged, author) : null;
-
-      const { pictures, loss, accuracy, classes, alert, unjudged, unknown, faults, evidence } = evaluation;
-      output.emit({
-        model: name,
-        data: dataset.name,
-        part,
-        ...(split !== undefined && { split, seed }),
-        difficulty,
-        ...(inTraining !== null && { inTraining }),
-        pictures,
-        ...(loss !== null && { loss }),
-        accuracy,
-        classes,
-        alert,
-        evidence,
-        ...(calibration && { calibration }),
-        ...(unjudged.length > 0 && { unjudged: unjudged.map(({ file, error }) => ({ file, error: error.message })) }),
-        ...(unknown !== undefined && { unknown }),
-        ...(faults && { faults }),
-        ...{ skipped: dataset.skipped, device: facts },
-      });
-      for (const line of [
-        `Data: ${data}`,
-        `Model: ${name}`,
-        `Device: ${describeDevice(facts)}`,
-        '',
-        ...evaluationLines(evaluation, info.classNames),
-        ...(calibration ? ['', ...calibrationLines(calibration, name)] : []),
-      ]) {
-        output.say(line);
-      }
-      if (unknown !== undefined)
-        output.say(`Unlike the pictures of the training (unknown): ${unknown} of ${count(pictures, 'picture')}`);
-      if (faults && Object.keys(faults).length > 0)
-        output.say(
-          `Faults of pictures: ${Object.entries(faults)
-            .map((each) => each.join(' '))
-            .join(', ')}`,
-        );
-      for (const { error } of unjudged) note(`beltnet: ${error.message}`);
-      const only = onlyClass(evaluation);
-      if (only !== null) note(`warning: the model takes every picture for '${only}'`);
-      if (evidence && isNoEvidence(evidence))
-        note(`warning: ${count(evidence.distinctPictures, 'distinct picture')}: this accuracy is not evidence`);
-      warnOfSeen(judged, 'these figures are not evidence');
-      noteSkipped([dataset]);
-      return unjudged.length > 0 ? unjudged[0].error.exitCode : 0;
+      return tell(
+        {
+          ...{ ...judged, calibration, split, seed, difficulty, facts },
+          model: classifier.name,
+          classNames: classifier.info.classNames,
+          set: { name: dataset.name, skipped: dataset.skipped, labels: dataset.labels },
+        },
+        output,
+      );
     });
   },
 });
+
+/** Tells of merged shards what one process would have told. @returns the exit code */
+export async function mergeEvaluation(
+  shards: readonly ShardFile[],
+  options: { readonly json: boolean },
+): Promise<number> {
+  const output = new Output(options);
+  return tell(await judgedInShards(shards, output), output);
+}
+
+/** @returns the exit code */
+function tell(told: ToldEvaluation, output: Output): number {
+  const { model, classNames, set, evaluation, part, inTraining, data, facts, calibration, split, seed } = told;
+  const { pictures, loss, accuracy, classes, alert, unjudged, unknown, faults, evidence } = evaluation;
+  output.emit({
+    model,
+    data: set.name,
+    part,
+    ...(split !== undefined && { split, seed }),
+    difficulty: told.difficulty,
+    ...(inTraining !== null && { inTraining }),
+    pictures,
+    ...(loss !== null && { loss }),
+    accuracy,
+    classes,
+    alert,
+    evidence,
+    ...(calibration && { calibration }),
+    ...(unjudged.length > 0 && { unjudged: unjudged.map(({ file, error }) => ({ file, error: error.message })) }),
+    ...(unknown !== undefined && { unknown }),
+    ...(faults && { faults }),
+    ...{ skipped: set.skipped, device: facts },
+  });
+  for (const line of [
+    `Data: ${data}`,
+    `Model: ${model}`,
+    `Device: ${describeDevice(facts)}`,
+    '',
+    ...evaluationLines(evaluation, classNames),
+    ...(calibration ? ['', ...calibrationLines(calibration, model)] : []),
+  ]) {
+    output.say(line);
+  }
+  if (unknown !== undefined)
+    output.say(`Unlike the pictures of the training (unknown): ${unknown} of ${count(pictures, 'picture')}`);
+  if (faults && Object.keys(faults).length > 0)
+    output.say(
+      `Faults of pictures: ${Object.entries(faults)
+        .map((each) => each.join(' '))
+        .join(', ')}`,
+    );
+  for (const { error } of unjudged) note(`beltnet: ${error.message}`);
+  const only = onlyClass(evaluation);
+  if (only !== null) note(`warning: the model takes every picture for '${only}'`);
+  if (evidence && isNoEvidence(evidence))
+    note(`warning: ${count(evidence.distinctPictures, 'distinct picture')}: this accuracy is not evidence`);
+  warnOfSeen({ inTraining, dataset: set }, 'these figures are not evidence');
+  noteSkipped([set]);
+  return unjudged.length > 0 ? unjudged[0].error.exitCode : 0;
+}
 
 /** Writes the model file anew, with the temperature. */
 async function calibrate({ classifier, evaluation, part, data }: JudgedFolder, author: Author): Promise<Calibration> {

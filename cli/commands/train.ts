@@ -36,7 +36,7 @@ export const command = defineCommand({
       ],
     ] as (keyof typeof flags)[],
     'What trains, and what chooses': ['split', 'groupBy', 'holdBack', 'validateOnTest', 'seed'],
-    Network: ['network', 'base', 'baseLayer', 'baseSize', 'versions', 'from', 'fineTune', 'force'],
+    Network: ['network', 'base', 'baseLayer', 'baseSize', 'shard', 'versions', 'from', 'fineTune', 'force'],
     'Good pictures only': ['goodOnly', 'way', 'goodClass', 'falseAlarms'],
     'Unknown pictures': ['guard', 'coverage'],
     Training: [
@@ -87,6 +87,10 @@ export const command = defineCommand({
   run: async ([operand], asked, given) => {
     const { directory, options: configured } = await configuredOptions(operand, asked, given);
     const options = checkedStart(configured, given);
+    if (options.shard && directory !== undefined) {
+      const { keepFeaturesOfShard } = await import('./keep-features.js');
+      return keepFeaturesOfShard(options.shard, directory, options);
+    }
     const resumed = await resumeOptions(directory, options, given);
     if (resumed && isFrozen(resumed.options)) return resumeOnBase(resumed.run);
     if (resumed) return trainInSteps(resumed.directory, resumed.options, given, resumed, new Output(resumed.options));

@@ -86,13 +86,21 @@ export async function loadAndReport(
     onProgress: (done, total) => showProgress(() => `Loading pictures ${done}/${total} ${files.name}`),
     onNote: (line) => note(`note: ${line}`),
   });
-  for (const { error } of dataset.skipped) note(`skipped: ${error}`);
-  output.say(`Found ${dataset.labels.length} images belonging to ${dataset.classNames.length} classes.`);
+  sayFound(dataset, output);
   return dataset;
 }
 
+/** What came of loading. */
+export function sayFound(
+  { skipped, labels, classNames }: Pick<Dataset, 'skipped' | 'labels' | 'classNames'>,
+  output: Output,
+): void {
+  for (const { error } of skipped) note(`skipped: ${error}`);
+  output.say(`Found ${labels.length} images belonging to ${classNames.length} classes.`);
+}
+
 /** The last word on files that were left out, after the lines that name them have scrolled away. */
-export function noteSkipped(datasets: readonly Dataset[]): void {
+export function noteSkipped(datasets: readonly Pick<Dataset, 'skipped' | 'labels'>[]): void {
   const skipped = datasets.flatMap((dataset) => dataset.skipped);
   if (skipped.length === 0) return;
   const used = datasets.reduce((sum, { labels }) => sum + labels.length, 0);

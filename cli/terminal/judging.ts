@@ -8,6 +8,7 @@ import {
   openSplits,
   picturesFor,
   picturesOfModel,
+  type Calibration,
   type Dataset,
   type Device,
   type Evaluation,
@@ -20,6 +21,7 @@ import {
   type PicturesOfRun,
 } from '../../src/index.node.js';
 import { flag, type Options } from './command.js';
+import type { DeviceFacts } from './device.js';
 import {
   batchFlag,
   cacheFlags,
@@ -66,6 +68,19 @@ export interface JudgedFolder {
   readonly data: string;
 }
 
+/** What is told of an evaluation. */
+export interface ToldEvaluation extends Pick<JudgedFolder, 'evaluation' | 'part' | 'inTraining' | 'data'> {
+  /** The model file. */
+  readonly model: string;
+  readonly classNames: readonly string[];
+  readonly set: Pick<Dataset, 'name' | 'skipped' | 'labels'>;
+  readonly facts: DeviceFacts;
+  readonly calibration: Calibration | null;
+  readonly split: number | undefined;
+  readonly seed: number;
+  readonly difficulty: number;
+}
+
 /** @param threshold in place of the model's own */
 export async function judgeFolder(
   [model, directory]: readonly string[],
@@ -85,10 +100,7 @@ export async function judgeFolder(
   const groupOf = groups && new Map(files.files.map(({ path }, index) => [path, groups[index]]));
   const loaded = await loadAndReport(files, loading, output);
   const { dataset, pixels, inTraining, leftOut } = await leaveOutSeen(loaded, chosen, record);
-  if (leftOut > 0)
-    note(
-      `note: ${count(leftOut, 'picture')} of ${files.name} trained the model and ${leftOut === 1 ? 'is' : 'are'} left out`,
-    );
+  noteLeftOut(leftOut, files.name);
   const evaluation = await evaluateClassifier(classifier, dataset, {
     batchSize,
     seed,
@@ -100,14 +112,14 @@ export async function judgeFolder(
   return { classifier, dataset, evaluation, part, inTraining, data };
 }
 
-interface JudgingContext {
+export interface JudgingContext {
   readonly purpose: JudgingPurpose;
   readonly device: Device;
   readonly output: Output;
   readonly threshold?: number | undefined;
 }
 
-async function choosePictures(
+export async function choosePictures(
   directory: string,
   { part, split, groupBy, seed }: Options<typeof judgingFlags>,
   purpose: JudgingPurpose,
@@ -120,9 +132,13 @@ async function choosePictures(
 }
 
 /** "belt/test_set (the pictures of a test)" */
-function inWords(
-  { files, part, purpose }: JudgingPictures,
-  { split, seed, difficulty }: Options<typeof judgingFlags>,
+export function inWords(
+  { files, part, purpose }: Pick<JudgingPictures, 'part' | 'purpose'> & { readonly files: Pick<FileList, 'name'> },
+  {
+    split,
+    seed,
+    difficulty,
+  }: { readonly split: number | undefined; readonly seed: number; readonly difficulty: number },
   leftOut: number,
   inTraining: number,
 ): string {
@@ -136,15 +152,25 @@ function inWords(
   return `${files.name}${what.length > 0 ? ` (${what.join('; ')})` : ''}`;
 }
 
+export function noteLeftOut(leftOut: number, name: string): void {
+  if (leftOut > 0)
+    note(
+      `note: ${count(leftOut, 'picture')} of ${name} trained the model and ${leftOut === 1 ? 'is' : 'are'} left out`,
+    );
+}
+
 /** Says so where pictures trained the model that they are to judge. */
-export function warnOfSeen({ inTraining, dataset }: JudgedFolder, what: string): void {
+export function warnOfSeen(
+  { inTraining, dataset }: { readonly inTraining: number | null; readonly dataset: Pick<Dataset, 'labels'> },
+  what: string,
+): void {
   if (inTraining === null || inTraining === 0) return;
   note(
     `warning: ${inTraining} of ${count(dataset.labels.length, 'picture')} ${inTraining === 1 ? 'was' : 'were'} in training: ${what}`,
   );
 }
 
-function checkClasses(files: FileList, { classNames }: ModelInfo, path: string): void {
+export function checkClasses(files: FileList, { classNames }: ModelInfo, path: string): void {
   if (files.classNames.join('/') === classNames.join('/')) return;
   throw new DataError(
     `${files.name}: expects the classes of ${path} (${classNames.join(', ')}), got ${files.classNames.join(', ')}; ` +

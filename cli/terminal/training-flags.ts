@@ -11,6 +11,7 @@ import {
   type GoodOnlyWay,
 } from '../../src/index.node.js';
 import { choice, toggle, flag, type Options } from './command.js';
+import { shardFlag } from './shards.js';
 import {
   above0,
   augmentationFlags,
@@ -110,6 +111,7 @@ export const trainingFlags = {
     'of --base: augmented copies of each picture from which the head learns, too (default: none: they gain less than chance does)',
     positive,
   ),
+  shard: shardFlag('of --base: train nothing, but compute and keep the features of this share of the pictures'),
   baseSize: flag('<WxH>', "size of the pictures for the base (default: the base's own)", pictureSize),
   from: flag(
     '<model>',

@@ -4,7 +4,8 @@ import { BeltnetError, DataError, UsageError } from '../errors.js';
 import { decode } from '../data/pictures/decode.node.js';
 import { readPictureBytes } from '../data/pictures/read-picture.node.js';
 import type { PictureStore } from '../data/store/picture-store.js';
-import { streamPictures } from '../data/store/stream-pictures.node.js';
+import { expectItems, listPictures, type PictureItem } from '../data/store/picture-items.node.js';
+import { streamItems } from '../data/store/stream-pictures.node.js';
 import { loadModel } from '../formats/beltnet/model.node.js';
 import { decodeModel, type DecodeOptions } from '../formats/beltnet/model.js';
 import { openDevice } from '../tensor/open-device.node.js';
@@ -70,11 +71,25 @@ export class NodeClassifier extends Classifier {
    *
    * @throws DataError for a folder without pictures or a pattern without a match
    */
-  async classifyPaths(paths: readonly string[], { workers, onResult, batchSize }: ClassifyPathsOptions): Promise<void> {
+  async classifyPaths(paths: readonly string[], options: ClassifyPathsOptions): Promise<void> {
     this.checkUsable();
-    const stream = await streamPictures(paths, {
+    await this.classifyItems(await listPictures(paths), options);
+  }
+
+  /**
+   * As `classifyPaths`, of pictures that were listed.
+   * @param onInput takes the digest of each one's content, in their order
+   */
+  async classifyItems(
+    items: readonly PictureItem[],
+    { workers, onResult, batchSize, onInput }: ClassifyPathsOptions & { onInput?: (digest: Uint8Array) => void },
+  ): Promise<void> {
+    this.checkUsable();
+    expectItems(items, 'classifyItems: items');
+    const stream = streamItems(items, {
       ...this.preparation.picture,
       ...(workers !== undefined && { workers }),
+      ...(onInput && { onInput }),
     });
     const record = await this.#picturesOfRun();
     const trained = new Set<number>();

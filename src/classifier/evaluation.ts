@@ -2,7 +2,16 @@
 import { inTurns } from '../turns.js';
 import { expectModel } from '../formats/finite-weights.js';
 import { expectDevice } from '../tensor/device.js';
-import { type Check, expectObject, objectWith, expectArray, expectList } from '../expect.js';
+import {
+  type Check,
+  expectArray,
+  expectCount,
+  expectList,
+  expectObject,
+  expectText,
+  listOf,
+  objectWith,
+} from '../expect.js';
 import { NotANumberError } from '../errors.js';
 import { DataFlow } from '../data/batches.js';
 import { expectDataset, type Dataset } from '../data/dataset.js';
@@ -123,19 +132,40 @@ export function judgePredictions(
   expectArray(predictions, 'judgePredictions: predictions');
   objectWith({ labels: expectList, files: expectArray })(dataset, 'judgePredictions: dataset');
   expectInfo(info, 'judgePredictions');
+  return judgedSetOf(
+    predictions.map((prediction, n) => verdictOn(prediction, info, dataset.files[n])),
+    dataset,
+    info,
+  );
+}
+
+/** A verdict, or why there is none. */
+function verdictOn(prediction: Prediction, info: ModelInfo, file: string): Verdict | NotANumberError {
+  try {
+    return judge(prediction, info, file);
+  } catch (error) {
+    if (error instanceof NotANumberError) return error;
+    throw error;
+  }
+}
+
+function judgedSetOf(
+  all: readonly (Verdict | NotANumberError)[],
+  dataset: Pick<Dataset, 'files'> & { readonly labels: ArrayLike<number> },
+  info: ModelInfo,
+): JudgedSet {
   const verdicts: Verdict[] = [];
   const labels: number[] = [];
   const indices: number[] = [];
   const unjudged: { file: string; label: string; error: NotANumberError }[] = [];
-  for (const [n, prediction] of predictions.entries()) {
-    try {
-      verdicts.push(judge(prediction, info, dataset.files[n]));
-      labels.push(dataset.labels[n]);
-      indices.push(n);
-    } catch (error) {
-      if (!(error instanceof NotANumberError)) throw error;
-      unjudged.push({ file: dataset.files[n], label: info.classNames[dataset.labels[n]], error });
+  for (const [n, verdict] of all.entries()) {
+    if (verdict instanceof NotANumberError) {
+      unjudged.push({ file: dataset.files[n], label: info.classNames[dataset.labels[n]], error: verdict });
+      continue;
     }
+    verdicts.push(verdict);
+    labels.push(dataset.labels[n]);
+    indices.push(n);
   }
   const judged = { labels, verdicts, indices, files: indices.map((n) => dataset.files[n]) };
   const unknown = verdicts.filter((verdict) => verdict.unknown).length;
@@ -149,6 +179,79 @@ export function judgePredictions(
     ...(canTell && { unknown }),
     ...faultsAmong(verdicts),
   };
+}
+
+/** What a share of an evaluation says of one picture. */
+export interface EvaluationLine {
+  readonly file: string;
+  /** The class's index. */
+  readonly label: number;
+  /** See `pixelHashes`. */
+  readonly pixels: number;
+  readonly group?: string | undefined;
+  /** Whether it trained the model, where that is known. */
+  readonly trained?: boolean | undefined;
+  /** As the network gives them, before any temperature; where there is a verdict. */
+  readonly probabilities?: readonly number[] | undefined;
+  readonly verdict: Verdict | { readonly error: string };
+}
+
+/** What the model says of some of the pictures that are to be judged, for `evaluationOf`. */
+export async function evaluateShare(
+  placed: PlacedOnDevice,
+  dataset: Dataset,
+  options: Pick<EvaluationOptions, 'batchSize' | 'groups'> & {
+    /** Where that is known, of each picture whether it trained the model. */
+    readonly trained?: ((pixels: number) => boolean) | undefined;
+  },
+): Promise<EvaluationLine[]> {
+  expectPlaced(placed, 'the model to be judged');
+  expectDataset(dataset, 'the pictures to judge by');
+  expectObject(options, 'the options of an evaluation');
+  const { model, info, device, name } = placed;
+  const { groups, trained } = options;
+  const pixels = await pixelHashes(dataset);
+  const predictor = await Predictor.of(model, info, device, name);
+  const { predictions } = await predictor.judge(flowOver(dataset, info, options)).finally(() => predictor.destroy());
+  return predictions.map((prediction, n) => {
+    const verdict = verdictOn(prediction, info, dataset.files[n]);
+    const has = !(verdict instanceof NotANumberError);
+    return {
+      file: dataset.files[n],
+      label: dataset.labels[n],
+      pixels: pixels[n],
+      ...(groups && { group: groups[n] }),
+      ...(trained && { trained: trained(pixels[n]) }),
+      ...(has && { probabilities: prediction.probabilities }),
+      verdict: has ? verdict : { error: verdict.message },
+    };
+  });
+}
+
+/**
+ * The figures of pictures that several processes have judged, as `evaluateClassifier` gives them of all; the loss is that of the
+ * probabilities, which is the network's to the precision of float32.
+ */
+export async function evaluationOf(lines: readonly EvaluationLine[], info: ModelInfo): Promise<Evaluation> {
+  expectArray(lines, 'evaluationOf: lines');
+  listOf(objectWith({ file: expectText, label: expectCount, verdict: expectObject }))(lines, 'evaluationOf: lines');
+  expectInfo(info, 'evaluationOf');
+  const labels = lines.map(({ label }) => label);
+  const { judged, ...figures } = judgedSetOf(
+    lines.map(({ verdict }) => ('error' in verdict ? new NotANumberError(verdict.error) : verdict)),
+    { labels, files: lines.map(({ file }) => file) },
+    info,
+  );
+  const rows = lines.flatMap(({ probabilities }) => (probabilities ? [probabilities] : []));
+  const pictures = {
+    ...judged,
+    pixels: judged.indices.map((n) => lines[n].pixels),
+    groups: lines.some(({ group }) => group !== undefined)
+      ? judged.indices.map((n) => lines[n].group ?? lines[n].file)
+      : undefined,
+  };
+  const loss = figures.unjudged.length === 0 && lines.length > 0 ? logLoss(labels, rows) : null;
+  return { ...figures, loss, evidence: await inTurns(evidenceStepwise(pictures, info)), judged: pictures };
 }
 
 /** The class that all pictures were taken for, where there are others among them; else null: such a model has learned nothing. */

@@ -3,7 +3,7 @@
  * last choose nothing, and those that trained it do neither, unless somebody insists.
  */
 import { preview } from '../options.js';
-import { expectFunction, expectObject, objectWith } from '../expect.js';
+import { expectArray, expectFunction, expectObject, objectWith } from '../expect.js';
 import { subset, type Dataset, expectDataset } from '../data/dataset.js';
 import type { FileList } from '../data/sources/file-list.js';
 import { openParts, type PartName } from '../data/sources/parts.node.js';
@@ -81,23 +81,35 @@ export async function leaveOutSeen(
   expectDataset(dataset, 'leaveOutSeen: dataset');
   expectObject(pictures, 'leaveOutSeen: pictures');
   if (record !== null) objectWith({ get: expectFunction })(record, 'leaveOutSeen: record');
-  const { part, isInsisted, purpose } = pictures;
   const pixels = await pixelHashes(dataset);
   const all = { dataset, pixels, inTraining: null, leftOut: 0 };
   if (!record) return all;
-  const unseen = [...pixels.keys()].filter((n) => record.get(pixels[n]) !== 'training');
-  const inTraining = pixels.length - unseen.length;
-  if (part !== 'training' || isInsisted || inTraining === 0) return { ...all, inTraining };
-  if (unseen.length > 0)
-    return {
-      dataset: subset(dataset, unseen),
-      pixels: unseen.map((n) => pixels[n]),
-      inTraining: 0,
-      leftOut: inTraining,
-    };
-  if (purpose === 'judge') return { ...all, inTraining };
+  const trained = pixels.map((each) => record.get(each) === 'training');
+  const { taken, inTraining, leftOut } = unseenOf(trained, pictures, dataset.name);
+  if (leftOut === 0) return { ...all, inTraining };
+  return { dataset: subset(dataset, taken), pixels: taken.map((n) => pixels[n]), inTraining, leftOut };
+}
+
+/**
+ * Which of some pictures judge or choose, by whether each of them trained the model: see `leaveOutSeen`.
+ * @throws DataError where none is left to choose
+ */
+export function unseenOf(
+  trained: readonly boolean[],
+  pictures: Omit<JudgingPictures, 'files'>,
+  name: string,
+): { readonly taken: readonly number[]; readonly inTraining: number; readonly leftOut: number } {
+  expectArray(trained, 'unseenOf: trained');
+  expectObject(pictures, 'unseenOf: pictures');
+  const { part, isInsisted, purpose } = pictures;
+  const every = [...trained.keys()];
+  const unseen = every.filter((n) => !trained[n]);
+  const inTraining = trained.length - unseen.length;
+  if (part !== 'training' || isInsisted || inTraining === 0) return { taken: every, inTraining, leftOut: 0 };
+  if (unseen.length > 0) return { taken: unseen, inTraining: 0, leftOut: inTraining };
+  if (purpose === 'judge') return { taken: every, inTraining, leftOut: 0 };
   throw new DataError(
-    `${dataset.name}: expects pictures that did not train the model, got ${inTraining} that all did; give others, ` +
+    `${name}: expects pictures that did not train the model, got ${inTraining} that all did; give others, ` +
       'or insist with --part training',
   );
 }

@@ -1,12 +1,13 @@
 /** A base's features of whole sets of pictures: computed, or taken from where they are kept. */
 import type { AugmentationOptions } from '../../data/augmentation.js';
 import { DataFlow } from '../../data/batches.js';
-import { subset, type Dataset } from '../../data/dataset.js';
+import { expectDataset, subset, type Dataset } from '../../data/dataset.js';
 import type { Model } from '../../nn/model.js';
 import { changedBatches, type Batches } from '../../nn/training/batches.js';
-import type { Device } from '../../tensor/device.js';
+import { expectObject, objectWith } from '../../expect.js';
+import { expectDevice, type Device } from '../../tensor/device.js';
 import type { PicturePreparation } from '../preparation.js';
-import { onBase, type Base } from './features.js';
+import { expectBase, onBase, type Base } from './features.js';
 
 /** Features of the pictures at these places of a set, [places, width]. */
 export type ComputeFeatures = (places: Uint32Array) => Promise<Float32Array>;
@@ -68,10 +69,18 @@ export async function computeVersions(
 export async function computeFeatures(
   base: Base,
   dataset: Dataset,
-  { picture, values }: PicturePreparation,
+  preparation: PicturePreparation,
   device: Device,
   options: ExtractOptions = {},
 ): Promise<Float32Array> {
+  expectObject(preparation, 'computeFeatures: preparation');
+  const { picture, values } = preparation;
+  expectBase(base, 'computeFeatures: base');
+  expectDataset(dataset, 'computeFeatures: dataset');
+  objectWith({ size: expectObject })(picture, 'computeFeatures: preparation, picture');
+  expectObject(values, 'computeFeatures: preparation, values');
+  expectDevice(device, 'computeFeatures: device');
+  expectObject(options, 'computeFeatures: options');
   const extractor = await onBase(base, { classes: 0, size: picture.size });
   const compute: ComputeFeatures = (places) => {
     const chosen = places.length === dataset.labels.length ? dataset : subset(dataset, places);

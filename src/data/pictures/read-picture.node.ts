@@ -12,7 +12,7 @@ import { type Preparation, prepareNamed } from './resize.js';
 /**
  * Reads, decodes and prepares a picture.
  *
- * @param record takes the file's digest and facts, RECORD_LENGTH bytes
+ * @param record takes the file's digest (zeros where it cannot be read) and facts, RECORD_LENGTH bytes
  * @param isKnown says of a digest whether its picture is at hand already; it is not decoded then
  * @param limits what the decoder may take
  * @returns the picture, or null when it is known
@@ -26,6 +26,7 @@ export function readPicture(
   limits: Pick<Limits, 'maximumMemory' | 'onMemory'> = {},
 ): Picture | null {
   const { onMemory } = limits;
+  record.fill(0, 0, DIGEST_LENGTH); // what cannot be read has that digest, not that of the picture which had this place before
   const bytes = readWholeFileSync(path, onMemory ? { ...PICTURE, onSize: onMemory } : PICTURE);
   const digest = createHash('sha256').update(bytes).digest();
   record.set(digest);

@@ -1,5 +1,13 @@
 /** Files to a labelled data set: decoded, or taken from the cache. */
-import { expectArray, expectCount, expectObject, expectText, listOf, objectWith } from '../../expect.js';
+import {
+  expectArray,
+  expectCount,
+  expectFunction,
+  expectObject,
+  expectText,
+  listOf,
+  objectWith,
+} from '../../expect.js';
 import { createHash } from 'node:crypto';
 import { DataError, UsageError } from '../../errors.js';
 import { CachedPictures, NoRoomError, PictureCache, type Place, type Remake, type Shelf } from './cache.node.js';
@@ -13,7 +21,8 @@ import { DIGEST_LENGTH, FACTS_LENGTH, RECORD_LENGTH, writeFacts } from '../audit
 import type { Picture } from '../pictures/picture.js';
 import type { Pictures } from './picture-store.js';
 
-import { checkPreparation, prepareNamed, type Preparation } from '../pictures/resize.js';
+import { checkPreparation, prepareNamed, type Preparation, type Size } from '../pictures/resize.js';
+import { digestOfFile, type PictureItem } from './picture-items.node.js';
 import { turns } from '../../turns.js';
 
 export interface LoadOptions extends Preparation {
@@ -66,7 +75,17 @@ export async function loadDataset(list: FileList, options: LoadDatasetOptions): 
   for (const [index, error] of loaded.errors.entries()) {
     if (error !== null) skipped.push({ file: list.files[index].path, error });
   }
-  checkEveryClassHasPictures(list, good, skipped);
+  checkEveryClass(list, good, skipped);
+  return datasetOf(list, loaded, size, skipped);
+}
+
+/** What was loaded of a list as a set, in which classes may be without pictures. */
+export function datasetOf(list: FileList, loaded: Loaded, size: Size, skipped: readonly SkippedFile[]): Dataset {
+  expectFiles(list, 'datasetOf: list');
+  objectWith({ errors: expectArray })(loaded, 'datasetOf: loaded');
+  objectWith({ width: expectCount, height: expectCount })(size, 'datasetOf: size');
+  expectArray(skipped, 'datasetOf: skipped');
+  const good = list.files.filter((_, index) => loaded.errors[index] === null);
   return {
     name: list.name,
     pictures: loaded.pictures,
@@ -74,7 +93,7 @@ export async function loadDataset(list: FileList, options: LoadDatasetOptions): 
     classNames: list.classNames,
     pictureShape: [size.height, size.width, 3],
     files: good.map((file) => file.path),
-    skipped,
+    skipped: [...skipped],
     records: loaded.records,
   };
 }
@@ -121,6 +140,53 @@ export async function load(list: FileList, options: LoadingOptions, cache: Pictu
   }
   if (bytes <= MOST_IN_MEMORY) return loadIntoMemory(list, options);
   return loadThrough(PictureCache.temporary().shelf(options), null, list, options);
+}
+
+/** A run of a list's files, from `first` to before `end`. */
+export interface LoadShareOptions extends LoadingOptions {
+  readonly first: number;
+  readonly end: number;
+  /** Takes the digest of each file's content, in their order; see `inputsHash`. */
+  readonly onInput: (digest: Uint8Array) => void;
+}
+
+/** As `load`, of some of a list's files. */
+export async function loadShare(list: FileList, options: LoadShareOptions): Promise<Loaded> {
+  expectFiles(list, 'loadShare: list');
+  objectWith({ first: expectCount, end: expectCount, onInput: expectFunction })(options, 'loadShare: options');
+  checkPreparation(options);
+  const files = list.files.slice(options.first, options.end);
+  const loaded = await load({ ...list, files }, options, options.cache ?? null);
+  let good = 0;
+  for (const [index, error] of loaded.errors.entries())
+    options.onInput(error === null ? loaded.records.digest(good++) : digestOfFile(files[index].path));
+  return loaded;
+}
+
+/** What of each of some lists, one behind the other, is in a share of all their files. */
+export function sharesOfLists<List extends Pick<FileList, 'files'>>(
+  lists: readonly List[],
+  share: { readonly first: number; readonly end: number },
+): { readonly list: List; readonly place: number; readonly first: number; readonly end: number }[] {
+  listOf(objectWith({ files: expectArray }))(lists, 'sharesOfLists: lists');
+  objectWith({ first: expectCount, end: expectCount })(share, 'sharesOfLists: share');
+  let before = 0;
+  return lists.flatMap((list, place) => {
+    const within = (at: number): number => Math.min(Math.max(at - before, 0), list.files.length);
+    const [first, end] = [within(share.first), within(share.end)];
+    before += list.files.length;
+    return first < end ? [{ list, place, first, end }] : [];
+  });
+}
+
+/** A list's files as items to be shared out. */
+export function itemsOf(list: FileList): PictureItem[] {
+  expectFiles(list, 'itemsOf: list');
+  const { files, array } = list;
+  return files.map(({ path, row }) => ({
+    name: path,
+    ...(array && row !== undefined && { picture: () => array.picture(row) }),
+  }));
 }
 
 /** Decodes what the shelf does not have, and takes the rest from there. */
@@ -264,17 +330,21 @@ async function loadArray(list: FileList, array: PictureArray, options: LoadingOp
   return { pictures: shelf ? new CachedPictures(shelf.packs, places, length, remake) : pictures, records, errors };
 }
 
-function checkEveryClassHasPictures(
-  list: FileList,
+/** @throws DataError for a class without a picture that can be used */
+export function checkEveryClass(
+  list: Pick<FileList, 'name' | 'classNames' | 'mayLackClasses'> & Partial<Pick<FileList, 'files'>>,
   good: readonly { readonly label: number }[],
-  skipped: readonly SkippedFile[],
+  skipped: readonly (SkippedFile & { readonly label?: number })[],
 ): void {
+  objectWith({ classNames: listOf(expectText) })(list, 'checkEveryClass: list');
+  listOf(objectWith({ label: expectCount }))(good, 'checkEveryClass: good');
+  expectArray(skipped, 'checkEveryClass: skipped');
   const present = new Set(good.map(({ label }) => label));
   for (const [label, name] of list.classNames.entries()) {
     if (present.has(label)) continue;
-    const ofClass = new Set(list.files.flatMap((file) => (file.label === label ? [file.path] : [])));
+    const ofClass = new Set(list.files?.flatMap((file) => (file.label === label ? [file.path] : [])));
     if (list.mayLackClasses && ofClass.size === 0) continue;
-    const example = skipped.find(({ file }) => ofClass.has(file));
+    const example = skipped.find((each) => each.label === label || ofClass.has(each.file));
     throw new DataError(
       `${list.name}: not one picture of class '${name}' can be used` +
         (example ? `; for example ${example.error}` : ''),

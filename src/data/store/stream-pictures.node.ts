@@ -1,12 +1,10 @@
 /** Any pictures to predict, without labels: decoded while they are read. */
-import { MemoryBudget } from '../../memory.node.js';
+import { DIGEST_LENGTH, RECORD_LENGTH } from '../audit/picture-facts.js';
 import type { Picture } from '../pictures/picture.js';
 import { checkPreparation, prepareNamed } from '../pictures/resize.js';
-import { openArraySet, rowName } from '../sources/array-files.node.js';
-import { expandPaths } from '../sources/expand-paths.node.js';
-import { isManifest, listManifest } from '../sources/manifest.node.js';
 import { decodeFiles } from './decode-pool.node.js';
 import type { LoadOptions } from './load-dataset.node.js';
+import { listPictures, sha256, UNREADABLE, type PictureItem } from './picture-items.node.js';
 import type { PictureStore } from './picture-store.js';
 
 /** Pictures to predict, decoded while they are read. */
@@ -21,14 +19,6 @@ export interface PictureStream {
   close(): Promise<void>;
 }
 
-/** A picture to predict: a file, or a row of a practice set. */
-interface Item {
-  readonly name: string;
-  readonly picture?: () => Picture;
-  /** Why a folder's listing passed it over. */
-  readonly error?: string;
-}
-
 /**
  * Decodes and resizes files without labels, as fast as they are asked for; never more than a few are in memory.
  *
@@ -37,7 +27,17 @@ interface Item {
  */
 export async function streamPictures(paths: readonly string[], options: LoadOptions): Promise<PictureStream> {
   checkPreparation(options);
-  const { items, decoded } = await listItems(paths);
+  return streamItems(await listPictures(paths), options);
+}
+
+/** @param onInput takes the digest of each item's content, in their order; see `inputsHash` */
+export function streamItems(
+  items: readonly PictureItem[],
+  options: LoadOptions & { readonly onInput?: (digest: Uint8Array) => void },
+): PictureStream {
+  checkPreparation(options);
+  const { onInput = () => {} } = options;
+  const decoded = items.flatMap(({ name, picture, error }) => (picture || error !== undefined ? [] : [name]));
   const errors = new Map<number, string>();
   const { width, height } = options.size;
   const length = width * height * 3;
@@ -45,13 +45,19 @@ export async function streamPictures(paths: readonly string[], options: LoadOpti
   const take = pictureByPicture(batches, length);
   const readOne = async (index: number): Promise<Uint8Array | null> => {
     const { name, picture, error } = items[index];
-    if (picture) return prepareNamed(picture(), name, options).data;
+    if (picture) {
+      const whole = picture();
+      onInput(sha256(whole.data));
+      return prepareNamed(whole, name, options).data;
+    }
     if (error !== undefined) {
+      onInput(UNREADABLE);
       errors.set(index, error);
       return null;
     }
     const { value } = await take.next();
     if (!value) throw new RangeError('pictures are read once, in their order');
+    onInput(value.digest);
     if (value.error === null) return value.picture;
     errors.set(index, value.error);
     return null;
@@ -77,44 +83,14 @@ export async function streamPictures(paths: readonly string[], options: LoadOpti
   };
 }
 
-/** Sorted by name, each once; the rows of a practice set in their order. And the files among them, to decode. */
-async function listItems(paths: readonly string[]): Promise<{ items: Item[]; decoded: string[] }> {
-  const rows = new Map<string, Item[]>();
-  const others: string[] = [];
-  const budget = new MemoryBudget();
-  for (const path of paths) {
-    const set = await openArraySet(path, budget);
-    if (!set) for (const other of isManifest(path) ? await listManifest(path) : [path]) others.push(other);
-    for (const part of [set?.training, set?.validation, set?.test]) {
-      if (!part) continue;
-      const { pictures } = part;
-      const item = (row: number): Item => ({ name: rowName(part, row), picture: () => pictures.picture(row) });
-      rows.set(
-        part.name,
-        Array.from({ length: pictures.count }, (_, row) => item(row)),
-      );
-    }
-  }
-  const expanded = others.length === 0 && paths.length > 0 ? { paths: [], skipped: [] } : expandPaths(others);
-  const named = new Set(expanded.paths); // a file that was named is read, whatever a folder's listing says of it
-  const skipped = new Map(expanded.skipped.flatMap(({ file, error }) => (named.has(file) ? [] : [[file, error]])));
-  const items = [...named, ...skipped.keys(), ...rows.keys()].toSorted().flatMap((name): Item[] => {
-    const error = skipped.get(name);
-    return rows.get(name) ?? [{ name, ...(error !== undefined && { error }) }];
-  });
-  return {
-    items,
-    decoded: items.flatMap(({ name, picture, error }) => (picture || error !== undefined ? [] : [name])),
-  };
-}
-
 async function* pictureByPicture(
   batches: ReturnType<typeof decodeFiles>,
   length: number,
-): AsyncGenerator<{ picture: Uint8Array; error: string | null }, undefined> {
-  for await (const { results, pictures } of batches) {
+): AsyncGenerator<{ picture: Uint8Array; error: string | null; digest: Uint8Array }, undefined> {
+  for await (const { results, pictures, records } of batches) {
     for (const [at, { error }] of results.entries()) {
-      yield { picture: pictures.subarray(at * length, (at + 1) * length), error };
+      const digest = records.subarray(at * RECORD_LENGTH, at * RECORD_LENGTH + DIGEST_LENGTH);
+      yield { picture: pictures.subarray(at * length, (at + 1) * length), error, digest };
     }
   }
   return undefined;
