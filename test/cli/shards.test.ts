@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -143,16 +144,24 @@ function example(
   });
 }
 
-/** A command that is beltnet, but whose shard 1 is killed in the middle of its work the first time. */
+/** A command that is beltnet, but whose shard 1 is killed the first time, in the last moment: all is written, but has no name yet. */
 function killedOnce(): string {
   mkdirSync(join(folder, 'bin'), { recursive: true });
   const path = join(folder, 'bin', 'beltnet');
+  writeFileSync(
+    join(folder, 'bin', 'never-rename.mjs'),
+    `import files from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+files.rename = () => new Promise((resolve) => setTimeout(resolve, 1e8));
+syncBuiltinESMExports();
+`,
+  );
   writeFileSync(
     path,
     `#!/bin/sh
 case "$*" in *"--shard 1/4"*) if [ ! -e killed ]; then
   touch killed
-  "${process.execPath}" "${program}" "$@" & child=$!
+  "${process.execPath}" --import ./bin/never-rename.mjs "${program}" "$@" & child=$!
   until ls shards/.shard-1-of-4.jsonl.*.tmp > /dev/null 2>&1; do sleep 0.01; done
   kill -9 $child; wait $child; exit 137
 fi;; esac

@@ -125,7 +125,7 @@ describe('shards on disk', () => {
   beforeEach(() => void (folder = mkdtempSync(join(tmpdir(), 'beltnet-shards-'))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  const make = (index: number, { inputs = 'inputs', of = 2, work = { model: 'a' } as object } = {}): Promise<boolean> =>
+  const make = (index: number, { inputs = 'inputs', of = 2, work = { model: 'a' } } = {}): Promise<boolean> =>
     makeShard(folder, head(index, of, work), {
       inputs: () => Promise.resolve(inputs),
       run(add) {
