@@ -2,16 +2,16 @@
 import { high } from './philox';
 import { partEnd } from './range';
 
-/** y = x · scale where the element's random number is at least `threshold`, else 0; `chunk` is a multiple of 16. */
+/** y = x · scale where the element's random number is at least `threshold`, else 0; `chunk` is a multiple of 16, the numbers begin with block `first`. */
 export function dropout(
   part: i32, x: usize, step: usize, y: usize, count: i32, chunk: i32, threshold: i32, scale: f32, seedLow: i32, seedHigh: i32,
-  stream: i32, layer: i32,
+  stream: i32, layer: i32, first: i32,
 ): void {
   const end = partEnd(part, chunk, count);
   const m0 = i32x4.splat(<i32>0xd2511f53), m1 = i32x4.splat(<i32>0xcd9e8d57), least = i32x4.splat(threshold), factor = f32x4.splat(scale);
   const moment = load<i32>(step);
   for (let i = part * chunk; i < end; i += 16) {
-    let c0 = i32x4.add(i32x4.splat(i >> 2), i32x4(0, 1, 2, 3));
+    let c0 = i32x4.add(i32x4.splat(first + (i >> 2)), i32x4(0, 1, 2, 3));
     let c1 = i32x4.splat(stream), c2 = i32x4.splat(moment), c3 = i32x4.splat(layer);
     let k0 = seedLow, k1 = seedHigh;
     for (let round = 0; round < 10; round++) {

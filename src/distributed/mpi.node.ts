@@ -124,7 +124,7 @@ function interfaceOf(library: Library, version: string): BinaryInterface {
 async function importKoffi(): Promise<Koffi> {
   try {
     const { default: koffi } = await import('koffi');
-    return koffi as Koffi;
+    return koffi;
   } catch (error) {
     throw new UsageError(
       `--distributed: expects the package koffi, which calls the MPI library (${(error as Error).message}); install it: npm install koffi`,

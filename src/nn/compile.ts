@@ -1,7 +1,8 @@
 /** Compiling: what is given, resolved and checked, and what a graph of layers becomes on a device. */
 import { activate } from './activations.js';
 import { UsageError } from '../errors.js';
-import { received } from '../expect.js';
+import { alone, type Group } from '../distributed/group.js';
+import { expectCount, expectFunction, expectWhole, objectWith, received } from '../expect.js';
 import { add } from '../kernels/elementwise/arithmetic.js';
 import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
 import { adam, adamW } from '../optim/adam.js';
@@ -33,7 +34,34 @@ export interface CompileOptions {
   classWeight?: Readonly<Record<number, number>> | readonly number[];
   /** Accuracy is always counted; the option is there for programs that come from Keras. */
   metrics?: readonly 'accuracy'[];
+  /**
+   * The ranks that train together, each calling `fit` with the same arguments: each takes its part of every batch, and all have the same
+   * weights after each step. Default: this process alone.
+   */
+  group?: Group;
+  /**
+   * Steps that each rank makes by itself, on its part of the batches, before the ranks take the mean of their parameters: for networks
+   * too slow to sum gradients at each step (local SGD, arXiv:1805.09767). Default 1: gradients are summed.
+   */
+  syncEvery?: number;
 }
+
+const compileOptionNames: Readonly<Record<keyof CompileOptions, true>> = {
+  device: true,
+  optimizer: true,
+  loss: true,
+  classWeight: true,
+  metrics: true,
+  group: true,
+  syncEvery: true,
+};
+
+const expectGroup = objectWith({
+  rank: expectCount,
+  size: expectCount,
+  sum: expectFunction,
+  broadcast: expectFunction,
+});
 
 /** What `compile` is given, resolved. */
 interface Settings {
@@ -42,6 +70,8 @@ interface Settings {
   readonly loss: Loss;
   /** By class. */
   readonly weights: Float32Array | null;
+  readonly group: Group;
+  readonly syncEvery: number;
 }
 
 /** What exists once a model is compiled. */
@@ -55,12 +85,14 @@ export interface Compiled extends FitOwner {
 /** @throws UsageError for options that are not known, or a loss that does not fit the last layer */
 export function settingsOf(graph: Graph, given: CompileOptions): Settings {
   checkCompile(given);
-  const { device, optimizer = 'adam', loss, classWeight } = given;
+  const { device, optimizer = 'adam', loss, classWeight, group = alone, syncEvery = 1 } = given;
   return {
     device,
     loss: lossFor(graph, loss),
     optimizer: resolveOptimizer(optimizer),
     weights: classWeight ? classWeightsOf(classWeight, classesOf(graph)) : null,
+    group,
+    syncEvery,
   };
 }
 
@@ -71,7 +103,7 @@ export function settingsOf(graph: Graph, given: CompileOptions): Settings {
 export function compileGraph(
   graph: Graph,
   arena: ParameterArena,
-  { device, optimizer, loss, weights }: Settings,
+  { device, optimizer, loss, weights, group, syncEvery }: Settings,
   seed: () => number,
 ): Compiled {
   const bound = optimizer.bind(arena.values, arena.gradients);
@@ -84,11 +116,15 @@ export function compileGraph(
     optimizer: bound,
     arena,
     classWeights: weights ? tensor(device, weights) : null,
-    penalty: () => penaltyOf(graph, arena),
+    penalty: (share) => penaltyOf(graph, arena, share),
     stochastic: graph.isStochastic,
+    group,
+    syncEvery,
   });
   return {
     device,
+    group,
+    syncEvery,
     optimizer,
     loss,
     arena,
@@ -102,12 +138,12 @@ export function compileGraph(
   };
 }
 
-/** What the layers' regularization adds to the loss. */
-function penaltyOf(graph: Graph, arena: ParameterArena): Tensor | null {
+/** What the layers' regularization adds to the loss, or a share of it. */
+function penaltyOf(graph: Graph, arena: ParameterArena, share: number): Tensor | null {
   const penalties = graph
     .parameters()
     .flatMap(({ fullName, l2 = 0, trainable }) =>
-      l2 > 0 && trainable ? [sumOfSquares(arena.value(fullName), { scale: l2 })] : [],
+      l2 > 0 && trainable ? [sumOfSquares(arena.value(fullName), { scale: l2 * share })] : [],
     );
   return penalties.length > 0 ? penalties.reduce(add) : null;
 }
@@ -117,13 +153,15 @@ export const classesOf = (graph: Graph): number => Math.max(2, sizeOf(graph.outp
 
 /** @throws UsageError for an option that is not known, and for metrics other than accuracy */
 function checkCompile(options: CompileOptions): void {
-  checkNames('compile', options, { device: true, optimizer: true, loss: true, classWeight: true, metrics: true });
+  checkNames('compile', options, compileOptionNames);
   const metrics: unknown = options.metrics ?? [];
   const isAccuracy = Array.isArray(metrics) && metrics.every((metric) => metric === 'accuracy');
   if (!isAccuracy)
     throw new UsageError(
       `compile: metrics expects 'accuracy', got ${preview(metrics)}; rocAuc, averagePrecision and confusionMatrix take what predict() gives`,
     );
+  if (options.group !== undefined) expectGroup(options.group, 'compile: group');
+  if (options.syncEvery !== undefined) expectWhole(options.syncEvery, 'compile: syncEvery', 1, 2 ** 31 - 1);
   if (!(options.device instanceof Device))
     throw new UsageError(`compile: device expects what openDevice() gives, got ${received(options.device)}`);
 }

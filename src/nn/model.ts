@@ -100,6 +100,14 @@ export class Model {
     return this.#compiled?.counters.epoch ?? 0;
   }
 
+  /**
+   * Whether what this process has of a training is what all ranks have: not so between the updates of an accumulation, or between the
+   * means of `syncEvery`. Only then can `trainingState` be gone on from.
+   */
+  get isWhole(): boolean {
+    return this.#compiled?.steps.isWhole ?? true;
+  }
+
   /** The layers in the order in which they run. */
   get layers(): readonly Layer[] {
     return this.graph.layers;

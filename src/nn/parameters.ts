@@ -96,9 +96,14 @@ function layOut(parameters: readonly NamedParameter[]): { offsets: number[]; siz
   return { offsets, size };
 }
 
+/** Numbers behind the gradients, for what goes to other ranks with them. */
+const ROOM = ALIGNED_FLOATS;
+
 export class ParameterArena {
   readonly values: Tensor;
   readonly gradients: Tensor;
+  /** The gradients and room behind them. */
+  readonly gradientsWithRoom: Tensor;
   readonly state: Tensor;
   /** In the order of the model. */
   readonly parameters: readonly NamedParameter[];
@@ -110,7 +115,8 @@ export class ParameterArena {
     const others = parameters.filter(({ trainable }) => !trainable);
     const [first, second] = [layOut(trained), layOut(others)];
     this.values = zeros(device, [first.size]);
-    this.gradients = zeros(device, [first.size]);
+    this.gradientsWithRoom = zeros(device, [first.size + ROOM]);
+    this.gradients = viewOf(this.gradientsWithRoom, [first.size]);
     this.state = zeros(device, [second.size]);
     this.#places = parameters.map((parameter) => {
       const { fullName, shape } = parameter;
@@ -207,6 +213,7 @@ export class ParameterArena {
     }
     this.values.destroy();
     this.gradients.destroy();
+    this.gradientsWithRoom.destroy();
     this.state.destroy();
   }
 }

@@ -12,6 +12,23 @@ import type { BufferView, DeviceBuffer, KernelCall } from './kernel.js';
 /** A kernel bound to buffers, ready to run any number of times. */
 export type Launch = object;
 
+/** Takes values of tensors, each in the device's own precision, and may change them. */
+export type Change = (values: readonly (Float32Array | Float64Array)[]) => void | Promise<void>;
+
+/** A place in a recorded step where the host has a look at values, and may change them. */
+class HostLaunch {
+  readonly views: readonly BufferView[];
+  readonly change: Change;
+
+  constructor(views: readonly BufferView[], change: Change) {
+    this.views = views;
+    this.change = change;
+  }
+}
+
+/** Launches of a recorded step that run in one go, or a look of the host's. */
+type Piece = HostLaunch | { readonly launches: readonly Launch[]; readonly isDivisible: boolean };
+
 /** Facts about a device for people: what `beltnet devices` prints. */
 export interface DeviceDescription {
   readonly kind: 'webgpu' | 'cpu' | 'reference';
@@ -72,6 +89,8 @@ export abstract class Device {
   protected readonly runsOnThisThread: boolean = false;
   /** Recordings that took no longer than the event loop may wait. */
   readonly #quick = new WeakSet<Recording>();
+  /** Of recordings that are not one piece. */
+  readonly #pieces = new WeakMap<Recording, readonly Piece[]>();
 
   /** @param memoryBudget most bytes of buffers at a time; software adapters do not report their own limit */
   constructor(memoryBudget: number) {
@@ -88,6 +107,8 @@ export abstract class Device {
   protected abstract writeBuffer(view: BufferView, data: ArrayBufferView): void;
   protected abstract clearBuffer(view: BufferView): void;
   protected abstract readBuffer(view: BufferView): Promise<ArrayBuffer>;
+  /** Has `change` work on the values of float32 views. */
+  protected abstract changeBuffers(views: readonly BufferView[], change: Change): void | Promise<void>;
   /** Binds a kernel to its operands. `scratch` gives memory that only this launch uses while it runs. */
   protected abstract prepare<Attributes>(call: KernelCall<Attributes>, scratch: (bytes: number) => BufferView): Launch;
   /** @param recorded whether they are a recorded step, which will run often */
@@ -231,6 +252,16 @@ export abstract class Device {
   }
 
   /**
+   * In a step that is recorded: the host looks at the values of float32 tensors at this place, each time that the step runs, and may
+   * change them. What waits meanwhile is the rest of the step.
+   */
+  onHost(tensors: readonly { readonly view: BufferView }[], change: Change): void {
+    if (!this.#recording) throw new UsageError('onHost: is for steps that are recorded, got a computation that is not');
+    const views = tensors.map(({ view }) => view);
+    this.#queue.push(new HostLaunch(views, change));
+  }
+
+  /**
    * Records the launches of `body`, an ordinary computation on tensors, without running them.
    * Its memory comes from `pool` and stays reserved there; recordings that never run at the same time may share one.
    */
@@ -256,9 +287,15 @@ export abstract class Device {
     this.#submit(recording.launches, true);
   }
 
-  /** Whether a recorded step may keep the event loop waiting: then it is for `replayInTurns`. */
+  /** Whether a recorded step may keep the event loop waiting, or waits for the host itself: then it is for `replayInTurns`. */
   mayTakeLong(recording: Recording): boolean {
-    return this.runsOnThisThread && !this.#quick.has(recording);
+    return (this.runsOnThisThread && !this.#quick.has(recording)) || this.#piecesOf(recording).length > 1;
+  }
+
+  #piecesOf(recording: Recording): readonly Piece[] {
+    let pieces = this.#pieces.get(recording);
+    if (!pieces) this.#pieces.set(recording, (pieces = [...inPieces(recording)]));
+    return pieces;
   }
 
   /**
@@ -267,21 +304,31 @@ export abstract class Device {
    * @returns whether all was done
    */
   async replayInTurns(recording: Recording, stopped: () => boolean): Promise<boolean> {
-    const { launches, divisible = launches.length } = recording;
     this.flush();
     this.statistics.submits++;
     const start = performance.now();
     const turn = turns();
-    for (const launch of launches.slice(0, divisible)) {
-      const waiting = turn();
-      if (waiting) {
-        await waiting;
-        if (stopped()) return false;
-      }
+    const takesTurns = this.runsOnThisThread && !this.#quick.has(recording);
+    for (const piece of this.#piecesOf(recording)) {
       this.check();
-      this.run([launch], true);
+      if (piece instanceof HostLaunch) {
+        await this.changeBuffers(piece.views, piece.change);
+        continue;
+      }
+      if (!takesTurns || !piece.isDivisible) {
+        this.run(piece.launches, true);
+        continue;
+      }
+      for (const launch of piece.launches) {
+        const waiting = turn();
+        if (waiting) {
+          await waiting;
+          if (stopped()) return false;
+        }
+        this.check();
+        this.run([launch], true);
+      }
     }
-    this.run(launches.slice(divisible), true);
     if (performance.now() - start < PIECE) this.#quick.add(recording);
     return true;
   }
@@ -319,7 +366,7 @@ export abstract class Device {
   async profile({ launches }: Recording): Promise<number[]> {
     this.flush();
     await this.finish();
-    return this.timeLaunches(launches);
+    return this.timeLaunches(launches.filter((launch) => !(launch instanceof HostLaunch)));
   }
 
   /** One submit for each launch, and the time until it is done. */
@@ -348,6 +395,18 @@ export abstract class Device {
   /** Remembers the first failure. */
   protected fail(error: DeviceError): void {
     this.failure ??= error;
+  }
+}
+
+/** The pieces of a recorded step, in order. */
+function* inPieces({ launches, divisible = launches.length }: Recording): Generator<Piece> {
+  let first = 0;
+  for (let index = 0; index <= launches.length; index++) {
+    const launch = launches[index];
+    if (index < launches.length && index !== divisible && !(launch instanceof HostLaunch)) continue;
+    if (index > first) yield { launches: launches.slice(first, index), isDivisible: index <= divisible };
+    if (launch instanceof HostLaunch) yield launch;
+    first = launch instanceof HostLaunch ? index + 1 : index;
   }
 }
 

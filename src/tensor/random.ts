@@ -122,6 +122,15 @@ export class Random {
     return this.#block[this.#used++];
   }
 
+  /** Leaves the next `count` numbers out. */
+  skip(count: number): void {
+    expectNumber(count, 'skip: count');
+    const within = Math.min(count, 4 - this.#used);
+    this.#used += within;
+    this.#counter[0] += Math.floor((count - within) / 4);
+    for (let left = (count - within) % 4; left > 0; left--) this.bits();
+  }
+
   /** Uniform in [low, high): 2^24 equally likely values, each exact in float32 when the range is [0, 1). */
   uniform(low = 0, high = 1): number {
     expectNumber(low, 'uniform: low');

@@ -13,7 +13,8 @@
  */
 import { expectObject } from '../../expect.js';
 import { defineOp } from '../../tensor/autograd.js';
-import { elementwiseKernel } from '../../tensor/elementwise.js';
+import { batchShare, type BatchShare } from '../../tensor/batch-share.js';
+import { copyKernel, elementwiseKernel } from '../../tensor/elementwise.js';
 import { square } from '../../tensor/exact-math.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import type { BufferView, Dispatch, Numbers } from '../../tensor/kernel.js';
@@ -301,14 +302,62 @@ export interface MovingStatistics {
 
 export interface BatchNormTrainingAttributes extends ActivatedAttributes {
   readonly moving: MovingStatistics | null;
+  /** Where x is a share of a batch whose statistics are wanted. */
+  readonly share: BatchShare | null;
+}
+
+/** Rows of the whole batch that x is of. */
+const rowsOfBatch = (x: Shape, share: BatchShare | null): number => {
+  const { rows } = sizes(x);
+  return share?.sum ? (rows / x[0]) * share.samples : rows;
+};
+
+/**
+ * Mean and variance of a share become those of the whole batch, by Σ x and Σ x² over all shares. In float64: what cancels in
+ * Σ x² / M − μ² is below what float32 keeps of x itself.
+ */
+function momentsOfBatch(x: Tensor, mean: Tensor, variance: Tensor, share: BatchShare): void {
+  const channels = mean.size;
+  const rows = share.counts ? sizes(x.shape).rows : 0;
+  const rowsOfAll = rowsOfBatch(x.shape, share);
+  const sums = new Float64Array(2 * channels);
+  x.device.onHost([mean, variance], async ([means, variances]) => {
+    for (let c = 0; c < channels; c++) {
+      sums[c] = rows === 0 ? 0 : rows * means[c];
+      sums[channels + c] = rows === 0 ? 0 : rows * (variances[c] + square(means[c]));
+    }
+    await share.sum?.(sums);
+    for (let c = 0; c < channels; c++) {
+      means[c] = sums[c] / rowsOfAll;
+      variances[c] = Math.max(0, sums[channels + c] / rowsOfAll - square(sums[c] / rowsOfAll));
+    }
+  });
+}
+
+/** Sums over a share become those over the whole batch. The gradients of γ and β stay the share's: those are summed with all others. */
+function sumsOfBatch(given: readonly Tensor[], share: BatchShare): Tensor[] {
+  const sums = given.map((each) => launch(copyKernel, [each], null)[0]);
+  const all = new Float64Array(sums.reduce((length, { size }) => length + size, 0));
+  const visit = (
+    arrays: readonly (Float32Array | Float64Array)[],
+    each: (array: Float32Array | Float64Array, at: number) => void,
+  ) => arrays.reduce((at, array) => (each(array, at), at + array.length), 0);
+  sums[0].device.onHost(sums, async (arrays) => {
+    if (share.counts) visit(arrays, (array, at) => all.set(array, at));
+    else all.fill(0);
+    await share.sum?.(all);
+    visit(arrays, (array, at) => array.set(all.subarray(at, at + array.length)));
+  });
+  return sums;
 }
 
 export const batchNormTrainingOp = defineOp<BatchNormTrainingAttributes>({
   name: 'batchNormTraining',
-  forward([x, gamma, beta], { epsilon, activation, moving }) {
+  forward([x, gamma, beta], { epsilon, activation, moving, share }) {
     const [mean, variance] = launch(batchMoments, [x], null);
+    if (share?.sum) momentsOfBatch(x, mean, variance, share);
     if (moving) {
-      const { rows } = sizes(x.shape);
+      const rows = rowsOfBatch(x.shape, share);
       const correction = moving.unbiased && rows > 1 ? rows / (rows - 1) : 1;
       const places = [moving.mean, moving.variance];
       launch(movingStatistics, [mean, variance], { momentum: moving.momentum, correction }, places);
@@ -317,13 +366,14 @@ export const batchNormTrainingOp = defineOp<BatchNormTrainingAttributes>({
     return [y, mean, variance];
   },
   backward({ dy, inputs: [x, gamma, beta], outputs: [, mean, variance], attributes, needs, into }) {
-    const { epsilon, activation } = attributes;
+    const { epsilon, activation, share } = attributes;
     const inputs = [dy, x, gamma, beta, mean, variance];
     const [dGamma, dBeta] = launch(batchNormParameterGradients, inputs, { epsilon, activation }, [into[1], into[2]]);
-    const { rows } = sizes(x.shape);
+    const rows = rowsOfBatch(x.shape, share);
     const dx = (): Tensor => {
-      const slopes = launch(batchNormSlopes, [gamma, variance, dGamma], { epsilon, rows });
-      const operands = [dy, x, mean, beta, dBeta, ...slopes];
+      const [sumGamma, sumBeta] = share?.sum ? sumsOfBatch([dGamma, dBeta], share) : [dGamma, dBeta];
+      const slopes = launch(batchNormSlopes, [gamma, variance, sumGamma], { epsilon, rows });
+      const operands = [dy, x, mean, beta, sumBeta, ...slopes];
       return launch(batchNormInputGradient, operands, { activation, rows }, [into[0]])[0];
     };
     return [needs[0] && dx(), dGamma, dBeta];
@@ -364,7 +414,7 @@ export function batchNorm(
 ): Tensor {
   expectObject(options, 'batchNorm: options');
   const { epsilon = 1e-3, moving = null, activation = 'linear' } = options;
-  return batchNormTrainingOp.apply([x, gamma, beta], { epsilon, activation, moving });
+  return batchNormTrainingOp.apply([x, gamma, beta], { epsilon, activation, moving, share: batchShare() });
 }
 
 /**

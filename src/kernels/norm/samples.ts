@@ -118,7 +118,7 @@ export const batchNormEntry: RegistryEntry = {
         const x = shapeOf(random);
         return {
           inputs: [floats(random, x), vector(random, x, 0.5, 2), shift(random, x)],
-          attributes: { epsilon, activation: activation(random), moving: null },
+          attributes: { epsilon, activation: activation(random), moving: null, share: null },
         };
       },
     },

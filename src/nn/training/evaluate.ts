@@ -1,4 +1,5 @@
 /** The passes over a set that leave the model as it is: evaluating and predicting. */
+import { alone, type Group } from '../../distributed/group.js';
 import { NotANumberError, UsageError } from '../../errors.js';
 import type { Device } from '../../tensor/device.js';
 import { turns } from '../../turns.js';
@@ -7,6 +8,7 @@ import type { Batches } from './batches.js';
 import { RunningMean, type SetMetrics } from './figures.js';
 import type { Exclusive } from './exclusive.js';
 import { runSteps, whenReady } from './run-steps.js';
+import type { SharedBatches } from './shared-batches.js';
 import type { BatchMetrics, Ran, Steps } from './steps.js';
 
 export interface EvaluateOptions {
@@ -73,6 +75,8 @@ interface MeasureOptions extends EvaluateOptions {
   readonly round: number;
   readonly what: string;
   readonly where: string;
+  /** Who shares the batches. Default: nobody. */
+  readonly group?: Group;
 }
 
 /** Means over `steps` steps; null when the signal came first. */
@@ -80,11 +84,14 @@ export async function measure(
   steps: Steps,
   source: PictureSource,
   batches: Batches,
-  { round, where, what, onScores, ...options }: MeasureOptions,
+  { round, where, what, onScores: given, group = alone, ...options }: MeasureOptions,
 ): Promise<SetMetrics | null> {
   const { steps: count = batches.stepsPerPass, signal } = options;
   const running = new RunningMean();
   const stopped = (): boolean => signal?.aborted ?? false;
+  const ranks = group.size > 1 ? new RanksOfPass(group, batches as SharedBatches, round * count, count) : null;
+  const onScores = given && (ranks ? ranks.add : given);
+  let step = 0;
   let telling: Promise<void> = Promise.resolve();
   const judge = (indices: Uint32Array): Ran => {
     if (!onScores) return steps.evaluate(source, indices.length, stopped);
@@ -104,11 +111,65 @@ export async function measure(
     run: (index) => whenReady(steps, source.load(round * count + index), judge),
     onFigures(figures) {
       checkFinite(figures, what, where);
-      running.add(figures);
+      if (ranks?.counts(step++) ?? true) running.add(figures);
     },
   });
   await telling;
+  if (ranks) return ranks.finish(running, done < count, given);
   return done < count ? null : running.metrics;
+}
+
+/** A pass that ranks share: each judges its part, and at the end all have all figures and scores. */
+class RanksOfPass {
+  readonly #group: Group;
+  readonly #batches: SharedBatches;
+  readonly #first: number;
+  readonly #steps: number;
+  readonly #scores: Float32Array[] = [];
+
+  constructor(group: Group, batches: SharedBatches, first: number, steps: number) {
+    this.#group = group;
+    this.#batches = batches;
+    this.#first = first;
+    this.#steps = steps;
+  }
+
+  /** Whether this rank has pictures in a step of the pass. */
+  counts(step: number): boolean {
+    return this.#batches.partOfStep(this.#first + step).counts;
+  }
+
+  readonly add = (_: Uint32Array, scores: Float32Array): void => void this.#scores.push(scores);
+
+  /** @returns null when a rank was stopped */
+  async finish(running: RunningMean, isStopped: boolean, onScores: OnScores | undefined): Promise<SetMetrics | null> {
+    const { loss, correct, samples } = running.sums;
+    const sums = Float64Array.of(loss, correct, samples, isStopped ? 1 : 0);
+    await this.#group.sum(sums, 'figures');
+    if (sums[3] > 0) return null;
+    if (onScores) await this.#tell(onScores);
+    return new RunningMean({ loss: sums[0], correct: sums[1], samples: sums[2] }).metrics;
+  }
+
+  async #tell(onScores: OnScores): Promise<void> {
+    const counts = Array.from({ length: this.#steps }, (_, step) => this.#batches.samplesOf(this.#first + step));
+    const units = this.#scores[0].length / this.#batches.positionsOf(counts[0]).length;
+    const all = new Float32Array(counts.reduce((sum, each) => sum + each, 0) * units);
+    let start = 0;
+    for (const [step, scores] of this.#scores.entries()) {
+      const positions = this.counts(step) ? this.#batches.positionsOf(counts[step]) : [];
+      for (const [n, position] of positions.entries())
+        all.set(scores.subarray(n * units, (n + 1) * units), (start + position) * units);
+      start += counts[step];
+    }
+    await this.#group.sum(all, 'figures');
+    start = 0;
+    for (const [step, count] of counts.entries()) {
+      const { indices } = this.#batches.whole.batch(this.#first + step);
+      await onScores(indices, all.subarray(start * units, (start + count) * units));
+      start += count;
+    }
+  }
 }
 
 export async function evaluateBatches(

@@ -1,4 +1,5 @@
 /** The training: from any point of it, epoch by epoch, telling callbacks what happens. */
+import { gather, share, type Group } from '../../distributed/group.js';
 import { UsageError } from '../../errors.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
@@ -7,9 +8,10 @@ import type { EpochLog, History, Progress, TrainedModel, TrainingCallback, Train
 import type { Exclusive } from './exclusive.js';
 import { RunningMean } from './figures.js';
 import type { StepProfile } from './profile.js';
-import { runSteps, whenReady } from './run-steps.js';
+import { MOST_STEPS_OF_GROUP, runSteps, whenReady } from './run-steps.js';
+import { SharedBatches, type BatchPart } from './shared-batches.js';
 import type { StateOwner } from './state.js';
-import type { Ran } from './steps.js';
+import type { Ran, TrainingStep } from './steps.js';
 
 export interface FitOptions {
   /** Epochs to train, or, with `initialEpoch`, the last one: Keras counts so. Default 1. */
@@ -59,6 +61,37 @@ export const fitOptionNames: Readonly<Record<keyof FitOptions, true>> = {
 /** What of a compiled model a training needs. */
 export interface FitOwner extends PassOwner, StateOwner {
   readonly training: Exclusive;
+  readonly group: Group;
+  readonly syncEvery: number;
+}
+
+/** Updates between two looks whether all ranks have the same parameters; there is one after each epoch, too. */
+const UPDATES_BETWEEN_COMPARISONS = 500;
+
+/** When the ranks of a training meet, by the step of an epoch; it is the same on all. */
+function meetings({ group, syncEvery }: FitOwner, stepsPerEpoch: number, accumulate: number) {
+  const isLast = (index: number): boolean => (index + 1) % accumulate === 0 || index + 1 === stepsPerEpoch;
+  const interval = Math.min(MOST_STEPS_OF_GROUP, syncEvery === 1 ? MOST_STEPS_OF_GROUP : syncEvery * accumulate);
+  const tells = (index: number): boolean =>
+    (syncEvery === 1 && isLast(index)) || (index + 1) % interval === 0 || index + 1 === stepsPerEpoch;
+  const synchronizes = (index: number): boolean =>
+    syncEvery > 1 && ((index + 1) % (syncEvery * accumulate) === 0 || index + 1 === stepsPerEpoch);
+  return {
+    isLast,
+    /** What a step has the ranks do, and which part of a batch it is on. */
+    of: (index: number, update: number, part: BatchPart): Partial<TrainingStep> => {
+      const isWhole = isLast(index) && (syncEvery === 1 || synchronizes(index));
+      const isDue = index + 1 === stepsPerEpoch || update % UPDATES_BETWEEN_COMPARISONS === 0;
+      return { part, tell: tells(index), synchronize: synchronizes(index), compare: isWhole && isDue };
+    },
+    /** The first step from this one on after which the figures of all before it are known. */
+    readable(index: number): number {
+      if (group.size === 1) return index;
+      let at = index;
+      while (at < stepsPerEpoch && !tells(at - 1)) at++;
+      return at;
+    },
+  };
 }
 
 type Told<Event> = Event extends unknown ? Omit<Event, 'model' | 'learningRate'> : never;
@@ -85,14 +118,17 @@ export async function fitBatches(
   batches: Batches,
   options: FitOptions,
 ): Promise<History> {
-  const { device, steps, counters, bound, figures } = owner;
+  const { device, steps, counters, bound, figures, group } = owner;
   const { epochs = 1, stepsPerEpoch = batches.stepsPerPass, accumulate = 1, validationData, validationSteps } = options;
   checkCounts('fit', { epochs, stepsPerEpoch, accumulate, validationSteps });
+  await takePosition(owner);
   const lastEpoch = begin(owner, options, stepsPerEpoch);
+  const meeting = meetings(owner, stepsPerEpoch, accumulate);
 
   const callbacks = callbacksOf(options);
   let stopped = false;
-  const isStopped = (): boolean => stopped || (options.signal?.aborted ?? false);
+  const wishesToStop = (): boolean => stopped || (options.signal?.aborted ?? false);
+  const isStopped = (): boolean => (group.size === 1 ? wishesToStop() : steps.stopAgreed);
   const tell = async (event: Told<TrainingEvent>): Promise<void> => {
     const learningRate = bound.learningRate(Math.max(1, counters.updates));
     for (const callback of callbacks)
@@ -100,12 +136,15 @@ export async function fitBatches(
   };
 
   const logs: EpochLog[] = [];
-  const source = await PictureSource.open(device, batches);
-  const validation = validationData && (await PictureSource.open(device, validationData));
+  const shared = shareOf(batches, group);
+  const sharedValidation = validationData && shareOf(validationData, group);
+  const source = await PictureSource.open(device, shared);
+  const validation = sharedValidation && (await PictureSource.open(device, sharedValidation));
   try {
-    await steps.tune('gradients', source, largestBatch(batches));
+    if (group.rank === 0) await steps.tune('gradients', source, largestBatch(shared), largestPart(shared));
     // Before the first step too: a choice in the midst of a training would change its bits from there on.
-    if (validation && validationData) await steps.tune('evaluate', validation, largestBatch(validationData));
+    if (group.rank === 0 && validation) await steps.tune('evaluate', validation, largestBatch(sharedValidation));
+    if (group.size > 1) await takeChoices(owner);
     await tell({ type: 'start', initialEpoch: counters.epoch, epochs: lastEpoch, steps: stepsPerEpoch });
     while (counters.epoch < lastEpoch && !isStopped()) {
       const start = performance.now();
@@ -114,13 +153,15 @@ export async function fitBatches(
       const firstStep = counters.step;
       const firstSamples = counters.running.samples;
       const train = (index: number, count: number): Ran => {
-        const last = (index + 1) % accumulate === 0 || index + 1 === stepsPerEpoch;
+        const last = meeting.isLast(index);
+        const update = counters.updates + 1;
         const step = {
-          update: counters.updates + 1,
+          update,
           draw: counters.draws + 1,
           last,
           check: index + 1 === stepsPerEpoch,
-          stopped: isStopped,
+          stopped: wishesToStop,
+          ...(shared instanceof SharedBatches && meeting.of(index, update, shared.partOfStep(firstOfEpoch + index))),
         };
         const running = steps.train(source, count, step);
         const advance = (by: number): void => {
@@ -144,6 +185,7 @@ export async function fitBatches(
         runSteps(steps, {
           count: stepsPerEpoch - firstStep,
           stopped: isStopped,
+          readable: (done) => meeting.readable(firstStep + done) - firstStep,
           run(done) {
             const index = firstStep + done;
             return whenReady(steps, source.load(firstOfEpoch + index), ({ length }) => train(index, length));
@@ -168,15 +210,16 @@ export async function fitBatches(
         }),
       );
       if (counters.step < stepsPerEpoch) {
+        await steps.synchronize();
         await checkParameters(owner, epoch);
         break;
       }
       const where = `in epoch ${epoch}`;
       const valued =
         validation &&
-        validationData &&
         (await figures.runAfter('fit', () =>
-          measure(steps, validation, validationData, {
+          measure(steps, validation, sharedValidation, {
+            group,
             round: epoch - 1,
             what: 'validation loss',
             where,
@@ -196,8 +239,10 @@ export async function fitBatches(
       bound.observe(log.valLoss ?? log.loss);
       Object.assign(counters, { epoch, step: 0, told: 0, running: new RunningMean() });
       await tell({ type: 'epoch', ...log });
+      if (group.size > 1 && (await agree(group, wishesToStop()))) break;
     }
-    const history = { epochs: logs, interrupted: options.signal?.aborted ?? false, stopped };
+    const interrupted = (options.signal?.aborted ?? false) || (steps.stopAgreed && !stopped);
+    const history = { epochs: logs, interrupted, stopped };
     await tell({ type: 'end', ...history });
     return history;
   } catch (error) {
@@ -214,6 +259,37 @@ export async function fitBatches(
       used.destroy();
     }
   }
+}
+
+/** All ranks begin where rank 0 stands: with its weights, its optimizer's state and its counters. */
+async function takePosition(owner: FitOwner): Promise<void> {
+  const { group, counters, bound, steps } = owner;
+  if (group.size === 1) return;
+  const { running, ...counted } = counters;
+  const taken = await share(group, { counted, sums: running.sums, schedule: bound.schedule }, 'start');
+  Object.assign(counters, { ...taken.counted, running: new RunningMean(taken.sums) });
+  bound.schedule = taken.schedule;
+  await steps.takeFromFirst();
+}
+
+/** All ranks take the variants of kernels that rank 0 has chosen. */
+async function takeChoices({ group, device, steps }: FitOwner): Promise<void> {
+  const choices = await share(group, [...device.kernelChoices], 'start');
+  if (group.rank === 0 || choices.length === 0) return;
+  for (const [key, variant] of choices) device.kernelChoices.set(key, variant);
+  steps.forgetRecordings();
+}
+
+const shareOf = (batches: Batches, group: Group): Batches =>
+  group.size === 1 ? batches : new SharedBatches(batches, group);
+
+/** What the largest step of a rank is part of, for a choice of kernels. */
+const largestPart = (batches: Batches): BatchPart | undefined =>
+  batches instanceof SharedBatches ? batches.partOf(largestBatch(batches.whole)) : undefined;
+
+/** Whether any rank wishes to stop. */
+async function agree(group: Group, wish: boolean): Promise<boolean> {
+  return (await gather(group, wish ? 1 : 0, 'figures')).some((each) => each > 0);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What the methods that are given numbers (`trainOnBatch` and its kin) and those that are given sets check and share. */
 import { ShapeError, UsageError } from '../../errors.js';
 import { expectFinite, expectObject, expectList, received } from '../../expect.js';
+import type { Group } from '../../distributed/group.js';
 import type { Device } from '../../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape, expectShape } from '../../tensor/shape.js';
 import { ArraySource } from './batch-source.js';
@@ -42,6 +43,7 @@ export class ArraySources {
 
 /** What of a compiled model the methods that are given numbers need. */
 interface OnBatchOwner {
+  readonly group: Group;
   readonly steps: Steps;
   readonly counters: Counters;
   readonly training: Exclusive;
@@ -50,13 +52,17 @@ interface OnBatchOwner {
 }
 
 export async function trainOnBatch(
-  { steps, counters, training, figures, arrays }: OnBatchOwner,
+  { steps, counters, training, figures, arrays, group }: OnBatchOwner,
   expected: Expected,
   x: Float32Array,
   y: ArrayLike<number>,
 ): Promise<SetMetrics> {
   while (steps.inTurns) await steps.inTurns;
   for (const each of [training, figures]) each.check('trainOnBatch');
+  if (group.size > 1)
+    throw new UsageError(
+      `trainOnBatch: trains one process alone, got a model that was compiled for a group of ${group.size}; use fit(), which shares the batches`,
+    );
   checkLabels('trainOnBatch', y, expected);
   const source = arrays.for('trainOnBatch', x);
   const count = source.load(x, y);

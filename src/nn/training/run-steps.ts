@@ -6,12 +6,14 @@ import type { BatchMetrics, Ran, Steps } from './steps.js';
 /** How often figures are read, which is also how often the event loop gets its turn. */
 const MILLISECONDS_BETWEEN_READS = 100;
 /** Each step has a row in the table of figures. */
-const MOST_STEPS_OF_GROUP = METRIC_ROWS / 2;
+export const MOST_STEPS_OF_GROUP = METRIC_ROWS / 2;
 
 export interface StepLoop {
   readonly count: number;
-  /** Asked between groups of steps. */
+  /** Asked before each step. */
   readonly stopped: () => boolean;
+  /** The first number of steps, from this one on, after which the figures of all of them can be read. Default: any. */
+  readonly readable?: (count: number) => number;
   /** False from a promise: it was stopped in the midst of the step, which does not count then. */
   readonly run: (index: number) => Ran;
   readonly onFigures: (figures: BatchMetrics, index: number) => void | Promise<void>;
@@ -23,7 +25,10 @@ export interface StepLoop {
  *
  * @returns the steps that were done: fewer when it was stopped
  */
-export async function runSteps(steps: Steps, { count, stopped, run, onFigures }: StepLoop): Promise<number> {
+export async function runSteps(
+  steps: Steps,
+  { count, stopped, run, onFigures, readable = (done) => done }: StepLoop,
+): Promise<number> {
   let group = 1;
   let queued = 0;
   let done = 0;
@@ -42,8 +47,8 @@ export async function runSteps(steps: Steps, { count, stopped, run, onFigures }:
   let undone = false;
   while (queued < count && !undone && !stopped()) {
     const first = queued;
-    const end = Math.min(count, queued + group);
-    for (; queued < end && !undone; queued++) {
+    const end = Math.min(count, readable(queued + group));
+    for (; queued < end && !undone && !stopped(); queued++) {
       const waiting = run(queued);
       if (waiting) undone = (await waiting) === false; // only where pictures are still being read, or steps take long
     }

@@ -14,15 +14,17 @@
  * Where a step takes long on this thread, the event loop has turns in its midst. Whoever wants to run another one, or to
  * read what steps write, waits until there is none (`inTurns`): recordings share their memory. A step that is stopped there leaves all as it was.
  */
+import type { Group } from '../../distributed/group.js';
 import { add, multiply } from '../../kernels/elementwise/arithmetic.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from '../../kernels/loss/batch-metrics.js';
 import { classWeights } from '../../kernels/loss/labels.js';
 import { reshape } from '../../kernels/move/reshape.js';
 import { countNotFinite } from '../../kernels/reduce/count-not-finite.js';
-import { mean } from '../../kernels/reduce/reduce.js';
+import { mean, sumOp } from '../../kernels/reduce/reduce.js';
 import { weightedSum } from '../../kernels/update/weighted-sum.js';
 import type { BoundOptimizer } from '../../optim/optimizer.js';
 import { backwardOnce, noGrad, record } from '../../tensor/autograd.js';
+import { onShare, type BatchShare } from '../../tensor/batch-share.js';
 import type { Device, Recording } from '../../tensor/device.js';
 import type { MemoryPool } from '../../tensor/memory-pool.js';
 import { copyKernel } from '../../tensor/elementwise.js';
@@ -31,7 +33,17 @@ import { turnOfEventLoop } from '../../turns.js';
 import type { ForwardOptions } from '../graph.js';
 import type { Loss } from '../losses.js';
 import type { ParameterArena } from '../parameters.js';
+import {
+  averageParameters,
+  compareParameters,
+  FIGURES,
+  sumFigures,
+  sumGradients,
+  takeFromFirst,
+  type RankStep,
+} from './across-ranks.js';
 import type { BatchSource } from './batch-source.js';
+import type { BatchPart } from './shared-batches.js';
 import { profileStep, type StepProfile } from './profile.js';
 
 /** Figures of one batch. */
@@ -57,10 +69,14 @@ export interface StepsOptions {
   readonly arena: ParameterArena;
   /** Weights of the classes in the training's loss [K], or null. */
   readonly classWeights: Tensor | null;
-  /** What regularization adds to the loss, a scalar; null for nothing. */
-  readonly penalty: () => Tensor | null;
+  /** What regularization adds to the loss, or a share of it: a scalar; null for nothing. */
+  readonly penalty: (share: number) => Tensor | null;
   /** True when layers draw random numbers by the step's number. */
   readonly stochastic: boolean;
+  /** Who trains together … */
+  readonly group: Group;
+  /** … and after how many updates the parameters are averaged; 1: gradients are summed instead. */
+  readonly syncEvery: number;
 }
 
 export type StepKind = 'gradients' | 'evaluate' | 'judge' | 'predict';
@@ -75,14 +91,32 @@ export interface TrainingStep {
   readonly last?: boolean;
   /** Whether the parameters are looked at afterwards: their NaN are among the step's figures. */
   readonly check?: boolean;
-  /** Asked in the midst of a step that takes long. */
+  /** Asked in the midst of a step that takes long; where there are other ranks, only those together stop. */
   readonly stopped?: () => boolean;
+  /** Of which batch the samples are a part, where there are other ranks. */
+  readonly part?: BatchPart;
+  /** Whether the ranks average their parameters after it, … */
+  readonly synchronize?: boolean;
+  /** … tell each other the figures of the steps since they last did, … */
+  readonly tell?: boolean;
+  /** … and look whether their parameters are the same. */
+  readonly compare?: boolean;
 }
 
 /** A step that was run or, where a promise of it is given, will be; false if it was left undone. */
 export type Ran = void | Promise<boolean | void>;
 
 const never = (): boolean => false;
+
+/** What a recording is for: so many samples of a source, which may be part of a batch. */
+interface StepSamples {
+  readonly source: BatchSource;
+  readonly count: number;
+  readonly part?: BatchPart;
+}
+
+const keyOf = (kind: string, { count, part }: StepSamples): string =>
+  part ? `${kind} ${part.counts ? count : 'none'} of ${part.samples}` : `${kind} ${count}`;
 
 export class Steps {
   readonly #device: Device;
@@ -98,14 +132,20 @@ export class Steps {
   readonly #step: Tensor;
   /** Where judging and predicting steps leave their scores, by batch size. */
   readonly #scores = new Map<number, Tensor>();
-  /** 1/n for each of n samples, by batch size: the gradient of the mean loss with respect to each sample's. */
-  readonly #shares = new Map<number, Tensor>();
+  /** 1/m for each of n samples, by n and m: the gradient of the mean loss over m of them with respect to each sample's. */
+  readonly #shares = new Map<string, Tensor>();
   /** Σ samples · gradients of the batches since the last update, and the factors with which it is added to and divided. */
   #sums: Tensor | null = null;
   readonly #adding: Tensor;
   readonly #dividing: Tensor;
   /** Samples in the sums. */
   #gathered = 0;
+  /** Steps whose figures this rank alone knows, the last of them on its way. */
+  #untold: RankStep[] = [];
+  /** Samples that this rank has trained on since the parameters were averaged. */
+  #trainedOn = 0;
+  #update = 0;
+  #stopAgreed = false;
   #nextRow = 0;
   /** The step that takes turns with the event loop, until whoever ran it has asked for its results; null where none does. */
   #inTurns: Promise<void> | null = null;
@@ -124,12 +164,14 @@ export class Steps {
 
   /** Runs one training step on what was loaded into the source, or, where it is not the last of several, its gradients. */
   train(source: BatchSource, count: number, step: TrainingStep): Ran {
-    const { update, draw, last = true, check = false, stopped } = step;
+    const { update, draw, last = true, check = false, stopped, part } = step;
+    const { group, syncEvery } = this.#options;
     const gathered = this.#gathered;
     const parts = ['gradients'];
     if (!last || this.#gathered > 0) {
-      this.#adding.write(Float32Array.of(this.#gathered === 0 ? 0 : 1, count));
-      this.#gathered += count;
+      const samples = part && syncEvery === 1 ? part.samples : count;
+      this.#adding.write(Float32Array.of(this.#gathered === 0 ? 0 : 1, part?.counts === false ? 0 : samples));
+      this.#gathered += samples;
       parts.push('add');
     }
     if (last) {
@@ -139,20 +181,58 @@ export class Steps {
       }
       this.#gathered = 0;
       this.#options.optimizer.prepare(update);
+      if (part && syncEvery === 1) parts.push('sum');
       parts.push('update');
     }
-    if (check) parts.push('check');
     if (this.#options.stochastic) this.#step.write(Uint32Array.of(draw));
-    return this.#measured(parts, source, count, stopped, () => (this.#gathered = gathered));
+    if (part) {
+      const { counts } = part;
+      this.#untold.push({ row: this.#nextRow, counts, wishesToStop: stopped?.() ?? false });
+      if (counts) this.#trainedOn += count;
+      this.#update = update;
+      group.at(update);
+      if (step.tell && !parts.includes('sum')) parts.push('tell');
+      if (step.synchronize) parts.push('synchronize');
+      if (step.compare) parts.push('compare');
+    }
+    if (check) parts.push('check');
+    const measured = { source, count, ...(part && { part }) };
+    return part
+      ? this.#measured(parts, measured)
+      : this.#measured(parts, measured, stopped, () => (this.#gathered = gathered));
+  }
+
+  /** Whether the ranks have agreed to stop: one of them wished to. */
+  get stopAgreed(): boolean {
+    return this.#stopAgreed;
+  }
+
+  /** Whether all ranks have the same parameters, and nothing beside that belongs to one of them alone. */
+  get isWhole(): boolean {
+    const { group } = this.#options;
+    return group.size === 1 || (this.#gathered === 0 && this.#untold.length === 0 && this.#trainedOn === 0);
+  }
+
+  /** Averages the ranks' parameters where that was not done since the last step. */
+  async synchronize(): Promise<void> {
+    if (this.#trainedOn > 0) await this.#run(this.#commonPart('synchronize'));
+  }
+
+  /** Gives all ranks the parameters of rank 0, and what belongs to them. */
+  async takeFromFirst(): Promise<void> {
+    this.#trainedOn = 0;
+    this.#untold = [];
+    this.#stopAgreed = false;
+    await this.#run(this.#commonPart('take'));
   }
 
   evaluate(source: BatchSource, count: number, stopped?: () => boolean): Ran {
-    return this.#measured(['evaluate'], source, count, stopped);
+    return this.#measured(['evaluate'], { source, count }, stopped);
   }
 
   /** An evaluating step after which `scores` has the probabilities. */
   judge(source: BatchSource, count: number, stopped?: () => boolean): Ran {
-    return this.#measured(['judge'], source, count, stopped);
+    return this.#measured(['judge'], { source, count }, stopped);
   }
 
   /** Probabilities that the last judging step of so many samples left, [n, units]. */
@@ -160,18 +240,12 @@ export class Steps {
     return this.#scoresOf(count).read();
   }
 
-  #measured(
-    parts: readonly string[],
-    source: BatchSource,
-    count: number,
-    stopped?: () => boolean,
-    undo?: () => void,
-  ): Ran {
+  #measured(parts: readonly string[], samples: StepSamples, stopped?: () => boolean, undo?: () => void): Ran {
     const row = this.#nextRow;
     this.#hostRow[0] = row;
     this.#row.write(this.#hostRow);
     this.#nextRow = (row + 1) % METRIC_ROWS;
-    return this.#run(this.#joined(parts, source, count), stopped, () => {
+    return this.#run(this.#joined(parts, samples), stopped, () => {
       this.#nextRow = row;
       undo?.();
     });
@@ -209,7 +283,7 @@ export class Steps {
   /** Probabilities of the loaded batch, [n, units]. */
   async predict(source: BatchSource, count: number): Promise<Float32Array> {
     while (this.#inTurns) await this.#inTurns;
-    const running = this.#run(this.#recordingOf('predict', source, count));
+    const running = this.#run(this.#recordingOf('predict', { source, count }));
     if (running) await running;
     return this.scores(count);
   }
@@ -249,8 +323,9 @@ export class Steps {
   }
 
   /** Has the device choose between variants of a step's kernels, before its first run. */
-  async tune(kind: StepKind, source: BatchSource, count: number): Promise<void> {
-    const step = this.#joined(kind === 'gradients' ? [kind, 'update'] : [kind], source, count);
+  async tune(kind: StepKind, source: BatchSource, count: number, part?: BatchPart): Promise<void> {
+    const samples = { source, count, ...(part && { part }) };
+    const step = this.#joined(kind === 'gradients' ? [kind, 'update'] : [kind], samples);
     if (await this.#device.tune(step)) this.forgetRecordings();
   }
 
@@ -258,15 +333,15 @@ export class Steps {
   async profile(source: BatchSource, count: number, update: number): Promise<StepProfile> {
     while (this.#inTurns) await this.#inTurns;
     this.#options.optimizer.prepare(update);
-    return profileStep(this.#device, this.#joined(['gradients', 'update'], source, count));
+    return profileStep(this.#device, this.#joined(['gradients', 'update'], { source, count }));
   }
 
   /** Recordings behind each other as one; the first belongs to a source and a batch size. */
-  #joined([first, ...others]: readonly string[], source: BatchSource, count: number): Recording {
-    const recording = this.#recordingOf(first as StepKind, source, count);
+  #joined([first, ...others]: readonly string[], samples: StepSamples): Recording {
+    const recording = this.#recordingOf(first as StepKind, samples);
     if (others.length === 0) return recording;
-    const key = `${first} ${count} ${others.join(' ')}`;
-    const recordings = this.#recordings.get(source) as Map<string, Recording>;
+    const key = `${keyOf(first, samples)} ${others.join(' ')}`;
+    const recordings = this.#recordings.get(samples.source) as Map<string, Recording>;
     let joined = recordings.get(key);
     if (!joined) {
       const rest = others.map((part) => this.#commonPart(part));
@@ -277,19 +352,31 @@ export class Steps {
     return joined;
   }
 
-  #recordingOf(kind: StepKind, source: BatchSource, count: number): Recording {
+  #recordingOf(kind: StepKind, samples: StepSamples): Recording {
+    const { source, count } = samples;
     let recordings = this.#recordings.get(source);
     if (!recordings) this.#recordings.set(source, (recordings = new Map()));
-    const key = `${kind} ${count}`;
+    const key = keyOf(kind, samples);
     let recording = recordings.get(key);
     if (!recording) {
-      if (kind === 'gradients' && !this.#shares.has(count))
-        this.#shares.set(count, tensor(this.#device, new Float32Array(count).fill(1 / count)));
+      const seed = kind === 'gradients' ? this.#shareOf(count, this.#ofAll(samples)) : null;
       if (kind === 'judge' || kind === 'predict') this.#scoresOf(count);
-      recording = this.#device.record(this.#pool, () => this.#queue(kind, source, count));
+      recording = this.#device.record(this.#pool, () => this.#queue(kind, samples, seed));
       recordings.set(key, recording);
     }
     return recording;
+  }
+
+  /** Samples over which the loss is a mean. */
+  #ofAll({ count, part }: StepSamples): number {
+    return part && this.#options.syncEvery === 1 ? part.samples : count;
+  }
+
+  #shareOf(count: number, samples: number): Tensor {
+    const key = `${count} of ${samples}`;
+    let share = this.#shares.get(key);
+    if (!share) this.#shares.set(key, (share = tensor(this.#device, new Float32Array(count).fill(1 / samples))));
+    return share;
   }
 
   #commonPart(part: string): Recording {
@@ -303,7 +390,28 @@ export class Steps {
   }
 
   #queueCommon(part: string, sums: Tensor | null): void {
-    const { optimizer, arena } = this.#options;
+    const { optimizer, arena, group } = this.#options;
+    const all = [arena.values, arena.state, ...optimizer.slots].filter(({ size }) => size > 0);
+    if (part === 'sum') {
+      const { gradientsWithRoom } = arena;
+      const used = viewOf(gradientsWithRoom, [arena.gradients.size + FIGURES]);
+      this.#device.onHost([used, this.#table], async ([gradients, table]) => {
+        const wishes = await sumGradients(group, gradients, table, this.#untold.at(-1) as RankStep);
+        const earlier = this.#untold.slice(0, -1); // of an accumulation
+        if (earlier.length > 0) await sumFigures(group, table, earlier);
+        this.#told(wishes);
+      });
+    }
+    if (part === 'tell')
+      this.#device.onHost([this.#table], async ([table]) => this.#told(await sumFigures(group, table, this.#untold)));
+    if (part === 'synchronize')
+      this.#device.onHost(all, async (arrays) => {
+        await averageParameters(group, arrays, this.#trainedOn);
+        this.#trainedOn = 0;
+      });
+    if (part === 'take') this.#device.onHost(all, (arrays) => takeFromFirst(group, arrays));
+    if (part === 'compare')
+      this.#device.onHost(all, (arrays) => compareParameters(group, arrays, `after update ${this.#update}`));
     if (part === 'update') optimizer.apply();
     if (part === 'add') launch(weightedSum, [arena.gradients, this.#adding], null, [sums]);
     if (part === 'divide' && sums) launch(weightedSum, [sums, this.#dividing], null, [arena.gradients]);
@@ -313,9 +421,17 @@ export class Steps {
     }
   }
 
-  /** The step itself, as an ordinary computation. */
-  #queue(kind: StepKind, source: BatchSource, count: number): void {
+  #told(wishes: number): void {
+    this.#untold = [];
+    if (this.#options.syncEvery === 1) this.#trainedOn = 0;
+    if (wishes > 0) this.#stopAgreed = true;
+  }
+
+  /** The step itself, as an ordinary computation. @param shares the gradient of the loss with respect to each sample's, to train */
+  #queue(kind: StepKind, samples: StepSamples, shares: Tensor | null): void {
     const { forward, finish, units, loss, classWeights: weights, penalty } = this.#options;
+    const { source, count } = samples;
+    const ofAll = this.#ofAll(samples);
     const x = source.batch(count);
     const step = this.#step;
     if (kind === 'predict') {
@@ -329,14 +445,18 @@ export class Steps {
       const scores = reshape(forward(x, { logits: loss.onLogits, training, step }), [count, units]);
       const each = loss.perSample(scores, labels);
       const weighted = training && weights ? multiply(each, classWeights(labels, weights)) : each;
-      const extra = penalty();
+      const extra = penalty(count / ofAll);
       // Without a penalty the mean is left to the metrics, and its gradient is known beforehand.
-      return extra
-        ? { scores, loss: add(mean(weighted), extra) }
-        : { scores, loss: weighted, seed: this.#shares.get(count) };
+      if (!extra) return { scores, loss: weighted, told: weighted, seed: shares ?? undefined };
+      const total = add(sumOp.apply([weighted], { first: 0, count: 1, scale: 1 / ofAll }), extra);
+      const told = ofAll === count ? total : noGrad(() => add(mean(weighted), penalty(1) as Tensor));
+      return { scores, loss: total, told };
     };
-    const { result, tape } = training ? record(computeLoss) : { result: noGrad(computeLoss), tape: [] };
-    launch(batchMetrics, [result.loss, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
+    const share = this.#batchShare(samples);
+    const { result, tape } = training
+      ? record(() => onShare(share, computeLoss))
+      : { result: noGrad(computeLoss), tape: [] };
+    launch(batchMetrics, [result.told, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
       this.#table,
     ]);
     if (kind === 'judge') {
@@ -344,6 +464,13 @@ export class Steps {
       launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scores.get(count)]);
     }
     if (training) backwardOnce(tape, result.loss, result.seed);
+  }
+
+  #batchShare({ part }: StepSamples): BatchShare | null {
+    const { group, syncEvery } = this.#options;
+    if (!part) return null;
+    const sum = (values: Float64Array) => group.sum(values, 'batch normalization');
+    return { ...part, first: group.rank, every: group.size, sum: syncEvery === 1 ? sum : null };
   }
 
   /** Forgets the recordings over a source that is about to be destroyed. Their memory serves later ones. */

@@ -5,7 +5,7 @@
 import { DeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
 import { functionNames, startWebThread, ThreadTeam, type NumberedCall, type StartThread } from './cpu-threads.js';
 import { alignUp, type RangeBuffer as CpuBuffer, RangePool } from '../memory-pool.js';
-import { Device, type DeviceDescription, type Launch } from '../device.js';
+import { Device, type Change, type DeviceDescription, type Launch } from '../device.js';
 import { FunctionLibrary, type WasmFunction } from './function-library.js';
 import type { BufferView, GeneratedFunction, KernelCall, Numbers, WasmCall } from '../kernel.js';
 import { wasmBinaries } from './wasm.generated.js';
@@ -150,6 +150,10 @@ export class CpuDevice extends Device {
 
   protected readBuffer(view: BufferView): Promise<ArrayBuffer> {
     return Promise.resolve(Uint8Array.from(this.#bytes(view)).buffer);
+  }
+
+  protected changeBuffers(views: readonly BufferView[], change: Change): void | Promise<void> {
+    return change(views.map((view) => this.#array(view) as Float32Array));
   }
 
   #bytes(view: BufferView): Uint8Array {

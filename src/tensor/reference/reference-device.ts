@@ -2,7 +2,7 @@
  * The reference device: every kernel's plain-TypeScript twin, in float64. Far too slow to train with, it is what the
  * other devices are checked against, from a single kernel to a whole model with its gradients.
  */
-import { Device, type DeviceDescription, type Launch } from '../device.js';
+import { Device, type Change, type DeviceDescription, type Launch } from '../device.js';
 import type { BufferView, DeviceBuffer, KernelCall, Numbers } from '../kernel.js';
 import type { Tensor } from '../tensor.js';
 
@@ -61,6 +61,10 @@ export class ReferenceDevice extends Device {
   protected readBuffer(view: BufferView): Promise<ArrayBuffer> {
     const values = arrayOf(view);
     return Promise.resolve((view.dtype === 'float32' ? Float32Array.from(values) : values.slice()).buffer);
+  }
+
+  protected changeBuffers(views: readonly BufferView[], change: Change): void | Promise<void> {
+    return change(views.map((view) => arrayOf(view) as Float64Array));
   }
 
   protected prepare<Attributes>({

@@ -5,7 +5,7 @@
 import { DeviceError, DeviceLostError, NoDeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
 import { describeAdapter, type AdapterDescription, type GpuAdapterObject } from './adapter.js';
 import { choiceKey, quickest, trialData, type Contender } from './autotune.js';
-import { Device, type DeviceDescription, type Launch, type Recording } from '../device.js';
+import { Device, type Change, type DeviceDescription, type Launch, type Recording } from '../device.js';
 import type { BufferView, DeviceBuffer, Dispatch, KernelCall, KernelTarget, OptionalFeature } from '../kernel.js';
 import { bytesOf, type TensorType } from '../shape.js';
 import { Pipelines } from './pipelines.js';
@@ -190,6 +190,12 @@ export class WebGpuDevice extends Device {
     if (size > LARGEST_STAGING) staging.destroy();
     else this.#staging.set(size, [...(this.#staging.get(size) ?? []), staging]);
     return bytes;
+  }
+
+  protected async changeBuffers(views: readonly BufferView[], change: Change): Promise<void> {
+    const values = await Promise.all(views.map(async (view) => new Float32Array(await this.readBuffer(view))));
+    await change(values);
+    for (const [index, view] of views.entries()) this.writeBuffer(view, values[index]);
   }
 
   /**

@@ -1,0 +1,153 @@
+/**
+ * Several ranks train what one would: in float64 to a billionth, with all that looks across a batch or draws by the place in it. In
+ * float32 two roundings of one training part within epochs, so that there it is the first step's gradients that are compared.
+ */
+import { describe, expect, test } from 'vitest';
+import { alone, type Group } from '../../src/distributed/group.js';
+import { DataFlow } from '../../src/data/batches.js';
+import { BatchNormalization } from '../../src/nn/layers/normalization.js';
+import { Conv2D } from '../../src/nn/layers/convolution.js';
+import { Dense, Dropout, Flatten } from '../../src/nn/layers/core.js';
+import { MaxPooling2D } from '../../src/nn/layers/pooling.js';
+import { Sequential } from '../../src/nn/sequential.js';
+import { adam } from '../../src/optim/adam.js';
+import type { Optimizer } from '../../src/optim/optimizer.js';
+import { CpuDevice } from '../../src/tensor/cpu/cpu-device.js';
+import type { Device } from '../../src/tensor/device.js';
+import { Random, RandomStream } from '../../src/tensor/random.js';
+import { ReferenceDevice } from '../../src/tensor/reference/reference-device.js';
+import { tensor, type Tensor } from '../../src/tensor/tensor.js';
+import { groupsOf } from '../support/ranks.js';
+import { noteDevice } from '../support/devices.js';
+
+const SIDE = 8;
+/** 21 pictures in batches of 8: 8, 8, 5; with 4 ranks the last gives 2, 1, 1, 1. */
+const COUNT = 21;
+
+function dataset(count: number) {
+  const random = new Random(7, RandomStream.synthetic);
+  return {
+    name: 'noise',
+    pictures: Uint8Array.from({ length: count * SIDE * SIDE * 3 }, () => random.integer(256)),
+    pictureShape: [SIDE, SIDE, 3] as const,
+    labels: Uint8Array.from({ length: count }, (_, n) => n % 3),
+    classNames: ['a', 'b', 'c'],
+    files: Array.from({ length: count }, (_, n) => `${n}.png`),
+    skipped: [],
+  };
+}
+
+const augmentation = { shearRange: 10, zoomRange: 0.2, horizontalFlip: true, brightnessRange: [0.8, 1.2] as const };
+
+function network(): Sequential {
+  return new Sequential(
+    [
+      new Conv2D(4, 3, { inputShape: [SIDE, SIDE, 3], kernelRegularizer: { l2: 0.01 } }),
+      new BatchNormalization({ momentum: 0.9, unbiasedVariance: true }),
+      new MaxPooling2D(),
+      new Flatten(),
+      new Dense(6, { activation: 'relu' }), // no multiple of 4: samples begin within blocks of random numbers
+      new BatchNormalization({ momentum: 0.9 }),
+      new Dropout(0.3),
+      new Dense(3, { activation: 'softmax' }),
+    ],
+    { seed: 5 },
+  );
+}
+
+/** What a rank has at the end: parameters in the device's own precision, and figures. */
+interface Trained {
+  readonly parameters: Float64Array;
+  readonly outputs: Float64Array;
+  readonly epochs: readonly { loss: number; accuracy: number; valLoss?: number; valAccuracy?: number }[];
+  readonly scores: readonly number[];
+}
+
+async function trainOnReference(group: Group, options: { count?: number; batchSize?: number; accumulate?: number } = {}) {
+  const { count = COUNT, batchSize = 8, accumulate = 1 } = options;
+  const device = new ReferenceDevice();
+  const model = network();
+  let parameters: Tensor | null = null;
+  const inner = adam({ learningRate: 0.01 });
+  const optimizer: Optimizer = {
+    ...inner,
+    bind(values, gradients) {
+      parameters = values;
+      return inner.bind(values, gradients);
+    },
+  };
+  model.compile({ device, optimizer, group, classWeight: [1, 2, 0.5] });
+  const data = dataset(count);
+  const scores: number[] = [];
+  const { epochs } = await model.fit(new DataFlow(data, { batchSize, seed: 3, augmentation, rescale: 1 / 255 }), {
+    epochs: 7, // of 3 steps: 21 in all
+    accumulate,
+    validationData: new DataFlow(dataset(11), { batchSize: 4, rescale: 1 / 255, shuffle: false }),
+    onValidationScores: (indices, given) => void scores.push(...indices, ...given),
+  });
+  const x = tensor(device, Float32Array.from(data.pictures.subarray(0, SIDE * SIDE * 3), (v) => v / 255), [1, SIDE, SIDE, 3]);
+  return {
+    parameters: device.values(parameters as unknown as Tensor).slice(),
+    outputs: device.values(model.call(x)).slice(),
+    epochs: epochs.map(({ seconds: _, ...log }) => log),
+    scores,
+  } satisfies Trained;
+}
+
+const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
+  expect(a.length).toBe(b.length);
+  return Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0);
+};
+
+function expectSame(ranks: readonly Trained[], one: Trained): void {
+  for (const rank of ranks) {
+    expect(rank.parameters).toEqual(ranks[0].parameters); // bit for bit
+    expect(largestDifference(rank.parameters, one.parameters)).toBeLessThan(1e-9);
+    expect(largestDifference(rank.outputs, one.outputs)).toBeLessThan(1e-9);
+    expect(largestDifference(rank.scores, one.scores)).toBeLessThan(1e-6); // float32
+    for (const [n, log] of rank.epochs.entries())
+      expect(largestDifference(Object.values(log), Object.values(one.epochs[n]))).toBeLessThan(1e-6);
+  }
+}
+
+describe('in float64', () => {
+  test.each([2, 3, 4])('%i ranks are one', async (size) => {
+    const one = await trainOnReference(alone);
+    expectSame(await Promise.all(groupsOf(size).map((group) => trainOnReference(group))), one);
+  });
+
+  test('batches of which some ranks have nothing', async () => {
+    const sizes = { count: 9, batchSize: 4 }; // 4, 4, 1
+    const one = await trainOnReference(alone, sizes);
+    expectSame(await Promise.all(groupsOf(4).map((group) => trainOnReference(group, sizes))), one);
+  });
+
+  test('accumulated', async () => {
+    const steps = { accumulate: 2 };
+    const one = await trainOnReference(alone, steps);
+    expectSame(await Promise.all(groupsOf(3).map((group) => trainOnReference(group, steps))), one);
+  });
+});
+
+describe('in float32', () => {
+  const firstGradients = async (group: Group, open: () => Promise<Device>) => {
+    const device = await open();
+    const model = network();
+    // A rate of nothing: the gradients of the first step stay those of the initial weights.
+    model.compile({ device, optimizer: adam({ learningRate: 1e-30 }), group });
+    const flow = new DataFlow(dataset(COUNT), { batchSize: COUNT, seed: 3, augmentation, rescale: 1 / 255 });
+    await model.fit(flow);
+    const gradients = Object.values(await model.getGradients()).flatMap(({ data }) => [...data]);
+    device.destroy();
+    return gradients;
+  };
+
+  test('the first gradients on cpu', async () => {
+    noteDevice('cpu');
+    const open = () => CpuDevice.open({ threads: 1 });
+    const one = await firstGradients(alone, open);
+    const largest = Math.max(...one.map((value) => Math.abs(value)));
+    for (const gradients of await Promise.all(groupsOf(4).map((group) => firstGradients(group, open))))
+      expect(largestDifference(gradients, one) / largest).toBeLessThan(1e-6);
+  });
+});
