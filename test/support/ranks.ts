@@ -4,7 +4,11 @@ import type { Group, Summands } from '../../src/distributed/group.js';
 /** Adds up in the order of the ranks. */
 export function groupsOf(size: number): Group[] {
   let waiting: { rank: number; values: Summands | Uint8Array; resolve: () => void }[] = [];
-  const meet = (rank: number, values: Summands | Uint8Array, act: (all: (Summands | Uint8Array)[]) => void): Promise<void> =>
+  const meet = (
+    rank: number,
+    values: Summands | Uint8Array,
+    act: (all: (Summands | Uint8Array)[]) => void,
+  ): Promise<void> =>
     new Promise((resolve) => {
       waiting.push({ rank, values, resolve });
       if (waiting.length < size) return;
