@@ -1,5 +1,4 @@
 /** A training in steps, from the pictures to the finished run; `train` decides that it is one. Read it from top to bottom. */
-/** `beltnet train`: folder of pictures → network → a run with model, configuration and figures. Read it from top to bottom. */
 import { existsSync } from 'node:fs';
 import { DataError, UsageError } from '../../src/errors.js';
 import {
@@ -57,6 +56,7 @@ import { openLive } from '../terminal/live.js';
 import { shearNote, shearRange } from '../terminal/options.js';
 import { count, note, noteLeftovers, Output, quoted, showProgress } from '../terminal/output.js';
 import { authorOf, commandLine } from '../terminal/proof.js';
+import type { Ranks } from '../terminal/ranks.js';
 import { checkDevice, isFinished, type Resumed } from '../terminal/resume.js';
 import { startOf, unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { versions } from '../version.js';
@@ -78,6 +78,7 @@ export const foldOfRun = ({ fold }: Readonly<Record<string, unknown>>): Fold | n
 /**
  * @param given names of the options that stand on the command line
  * @param resumed the run to go on with; null for a new one
+ * @param ranks those that train together, of which this is the first
  * @returns the exit code
  */
 export async function trainInSteps(
@@ -87,10 +88,10 @@ export async function trainInSteps(
   resumed: Resumed<TrainOptions> | null,
   output: Output,
   fold: Fold | null = resumed ? foldOfRun(resumed.config) : null,
+  ranks: Ranks | null = null,
 ): Promise<number> {
   const { batch: batchSize, epochs, split, groupBy, profile, seed, validateOnTest } = options;
   const author = authorOf(options);
-  const augmentation = augmentationOf(options);
   if (resumed && isFinished(resumed, epochs) && (await isComplete(resumed))) {
     const { run, checkpoint } = resumed;
     const done = checkpoint?.state.position.epoch ?? 0;
@@ -99,8 +100,13 @@ export async function trainInSteps(
     return 0;
   }
 
-  // What there is to train on, before anything is decoded
-  const splits = await openTrainingSplits(directory, options, fold);
+  const { splits, start, recipe, augmentation, stepsPerEpoch } = await planInSteps(
+    directory,
+    options,
+    fold,
+    resumed?.config ?? null,
+  );
+  const { classNames } = splits.training;
   const isFineTuned = options.fineTune !== undefined;
   if (options.validationSteps !== undefined && !splits.validation) {
     throw new UsageError(
@@ -111,20 +117,11 @@ export async function trainInSteps(
     throw new UsageError(
       `--early-stopping: ${directory} has no pictures that may choose; --hold-back 0.15 of the training pictures or a folder val/ are such`,
     );
-  const { classNames, files } = splits.training;
-  const { lr: learningRate, warmup, stepsPerEpoch = Math.ceil(files.length / batchSize) } = options;
-  const rates = scheduleOf(options.schedule, { learningRate, epochs, stepsPerEpoch, warmup });
-  const recipe = {
-    ...{ size: options.size, interpolation: options.resize, rescale: options.rescale, normalize: options.normalize },
-    ...{ augmentation, learningRate: rates, optimizer: options.optimizer },
-    ...{ weightDecay: options.weightDecay, labelSmoothing: options.labelSmoothing },
-  };
-  const start = await startOf(options, classNames, recipe, resumed?.config ?? null);
   const { plan } = start;
   const { model } = plan;
   const { size } = plan.preparation.picture;
   const { optimizer, loss } = plan.recipe;
-  return withDevice(options, async (device, facts) => {
+  return withDevice({ ...options, threads: ranks?.threads ?? options.threads }, async (device, facts) => {
     checkMemory(model, device.memoryBudget);
     if (resumed) checkDevice(resumed, facts);
     if (options.dryRun) {
@@ -180,6 +177,7 @@ export async function trainInSteps(
       );
 
     // Say and write down what is about to happen
+<<<<<<< HEAD
     const described = describeTraining({
       ...{ directory, splits, sets, audit, flows, plan, device: facts },
       chosen: [
@@ -187,6 +185,31 @@ export async function trainInSteps(
         ...(options.schedule === 'plateau' ? (['learning rate'] as const) : []),
       ],
     });
+=======
+    const described = {
+      data: {
+        directory,
+        layout: splits.layout,
+        training: describeSet(training),
+        validation: validation && describeSet(validation),
+        test: test && describeSet(test),
+        audited: audit.sets,
+      },
+      chosen: validation && {
+        what: [
+          'best epoch',
+          ...(options.earlyStopping === undefined ? [] : ['last epoch']),
+          ...(options.schedule === 'plateau' ? ['learning rate'] : []),
+        ],
+        ...{ by: CHOSEN_BY, on: splits.validationFrom, pictures: validation.labels.length },
+      },
+      classes: flows.training.classIndices,
+      alert: info.alert,
+      parameters: model.countParameters(),
+      device: facts,
+      ...(ranks && { ranks: ranks.group.size, mpi: ranks.group.description }),
+    };
+>>>>>>> 10aad5c (beltnet train --distributed: several processes train together, by MPI)
     const write = async (): Promise<void> => {
       await run.writePictures(manifest);
       await run.writeAudit(audit);
@@ -219,7 +242,8 @@ export async function trainInSteps(
     const written = checkpoint ? run.writeConfig({ ...config, started: resumed?.config['started'] }) : write();
     written.catch(() => {}); // awaited below: the disk works while the weights are made
     const weights = options.classWeight !== 'none' && { classWeight: classWeightsFor(options.classWeight, training) };
-    model.compile({ device, optimizer, loss, ...weights, metrics: ['accuracy'] });
+    const shared = ranks && { group: ranks.group, syncEvery: options.syncEvery };
+    model.compile({ device, optimizer, loss, ...weights, ...shared, metrics: ['accuracy'] });
     if (checkpoint) model.restoreTrainingState(checkpoint.state);
     await written;
     output.emit({ event: 'start', run: run.directory, ...described });
@@ -251,6 +275,12 @@ export async function trainInSteps(
       `Network: ${size.width}x${size.height} pictures, ${count(model.countParameters(), 'parameter')}` +
         (isFineTuned ? `, of which ${model.countParameters({ trainable: true })} are trained` : ''),
     );
+    if (ranks) {
+      const { size: processes, description } = ranks.group;
+      output.say(
+        `Together: ${processes} processes (${description}), each with its part of every batch of ${batchSize}`,
+      );
+    }
     output.say(`Run: ${run.directory}`);
     const live = options.live ? await openLive(run.directory, epochs, output) : null;
     output.say();
@@ -269,6 +299,7 @@ export async function trainInSteps(
           epochs,
           signal,
           resumed: checkpoint,
+          ...(ranks && { around: ranks.around }),
           startsTrained: start.isTrained,
           tensorboard: options.tensorboard,
           stepsPerEpoch: options.stepsPerEpoch,
@@ -349,6 +380,27 @@ export async function trainInSteps(
     noteSkipped(validation ? [training, validation] : [training]);
     return 0;
   });
+}
+
+/** What there is to train on and with what it begins, before anything is decoded. */
+export async function planInSteps(
+  directory: string,
+  options: TrainOptions,
+  fold: Fold | null,
+  config: Readonly<Record<string, unknown>> | null,
+) {
+  const augmentation = augmentationOf(options);
+  const splits = await openTrainingSplits(directory, options, fold);
+  const { classNames, files } = splits.training;
+  const { batch, epochs, lr: learningRate, warmup, stepsPerEpoch = Math.ceil(files.length / batch) } = options;
+  const rates = scheduleOf(options.schedule, { learningRate, epochs, stepsPerEpoch, warmup });
+  const recipe = {
+    ...{ size: options.size, interpolation: options.resize, rescale: options.rescale, normalize: options.normalize },
+    ...{ augmentation, learningRate: rates, optimizer: options.optimizer },
+    ...{ weightDecay: options.weightDecay, labelSmoothing: options.labelSmoothing },
+  };
+  const start = await startOf(options, classNames, recipe, config);
+  return { splits, start, recipe, augmentation, stepsPerEpoch };
 }
 
 function whatIsKept(run: Run, epoch: number): string {

@@ -1,14 +1,14 @@
 /** `beltnet train`: its help, and which of the trainings it is: in steps, on a base, on good pictures, several, or one to go on with. */
 import { existsSync } from 'node:fs';
 import { UsageError } from '../../src/errors.js';
-import { modelFileOf } from '../../src/index.node.js';
+import { launchedPlace, modelFileOf } from '../../src/index.node.js';
 import { defineCommand } from '../terminal/command.js';
 import { augmentationFlags } from '../terminal/common-flags.js';
 import type { Fold } from '../terminal/data.js';
 import { note, Output } from '../terminal/output.js';
 import { configuredOptions, resumeOptions } from '../terminal/resume.js';
 import { trainRepeatedly } from '../terminal/repeated-training.js';
-import { checkedStart } from '../terminal/start-of-training.js';
+import { checkedStart, isFrozen } from '../terminal/start-of-training.js';
 import { trainingFlags as flags, type TrainOptions } from '../terminal/training-flags.js';
 import { trainInSteps } from './train-in-steps.js';
 
@@ -68,6 +68,7 @@ export const command = defineCommand({
       'key',
     ],
     Device: ['device', 'threads', 'kernels', 'reproducible', 'profileKernels'],
+    'Several processes': ['distributed', 'syncEvery', 'stallSeconds'],
     Output: ['quiet', 'json', 'live'],
   },
   notes:
@@ -83,8 +84,14 @@ export const command = defineCommand({
     'beltnet train pictures --schedule cosine --warmup 0.5 --class-weight balanced --dry-run',
     'beltnet train --config runs/first --seed 1',
     'beltnet train --resume runs/first',
+    'mpirun -n 4 beltnet train pictures --split 0.2 --distributed',
   ],
   run: async ([operand], asked, given) => {
+    if (asked.distributed) {
+      const { trainDistributed } = await import('./train-distributed.js');
+      return trainDistributed(operand, asked, given);
+    }
+    noteLonelyRanks();
     const { directory, options: configured } = await configuredOptions(operand, asked, given);
     const options = checkedStart(configured, given);
     if (options.shard && directory !== undefined) {
@@ -124,8 +131,14 @@ export async function trainOnce(
   return trainOnBaseCommand(directory, options, given, output, fold);
 }
 
-/** A head on a base that stays as it is, or what good pictures look like to it: no step is made. */
-const isFrozen = ({ base, fineTune: layers }: TrainOptions): boolean => base !== undefined && layers === undefined;
+/** Several processes, each of which trains alone, are seldom meant. */
+function noteLonelyRanks(): void {
+  const place = launchedPlace(process.env);
+  if (place && place.size > 1)
+    note(
+      `warning: ${place.launcher} has started ${place.size} processes, and each trains by itself; --distributed has them train together`,
+    );
+}
 
 /** They are made in one go: such a run is done, or there is nothing to go on from. */
 function resumeOnBase(run: string): number {

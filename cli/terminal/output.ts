@@ -1,6 +1,12 @@
 /** What the terminal shows. Results go to stdout; notes and progress to stderr, so that stdout stays clean for programs. */
 
 let isQuiet = false;
+let isMute = false;
+
+/** Has this process say nothing at all, or speak again: of several that train together one speaks. */
+export function mute(on: boolean): void {
+  isMute = on;
+}
 
 interface OutputOptions {
   readonly json?: boolean | undefined;
@@ -23,14 +29,14 @@ export class Output {
 
   /** A line of the result, for people. */
   say(line = ''): void {
-    if (this.#json || this.#silent || isQuiet) return;
+    if (this.#json || this.#silent || isQuiet || isMute) return;
     eraseProgress();
     process.stdout.write(`${printable(line)}\n`);
   }
 
   /** A line of the result, for programs. */
   emit(value: object): void {
-    if (!this.#json || this.#silent) return;
+    if (!this.#json || this.#silent || isMute) return;
     eraseProgress();
     process.stdout.write(`${printable(JSON.stringify(value))}\n`); // JSON leaves some control characters as they are
   }
@@ -38,7 +44,7 @@ export class Output {
 
 /** A line on stderr. */
 export function note(line: string): void {
-  if (isQuiet && line.startsWith('note: ')) return;
+  if (isMute || (isQuiet && line.startsWith('note: '))) return;
   eraseProgress();
   process.stderr.write(`${printable(line)}\n`);
 }
@@ -69,7 +75,7 @@ let lastDraw = -Infinity;
  * @param line makes the text for so many columns; it is asked only when it is time to draw
  */
 export function showProgress(line: (columns: number) => string): void {
-  if (!process.stderr.isTTY || isQuiet) return;
+  if (!process.stderr.isTTY || isQuiet || isMute) return;
   const now = performance.now();
   if (now - lastDraw < MILLISECONDS_BETWEEN_DRAWS) return;
   lastDraw = now;

@@ -53,6 +53,8 @@ const free = new Set([
     'config',
     'dryRun',
     'key',
+    'distributed',
+    'stallSeconds',
   ],
 ]);
 

@@ -53,6 +53,10 @@ export interface StartOptions {
   readonly lr: number;
 }
 
+/** A head on a base that stays as it is, or what good pictures look like to it: no step is made. */
+export const isFrozen = ({ base, fineTune: layers }: Pick<StartOptions, 'base' | 'fineTune'>): boolean =>
+  base !== undefined && layers === undefined;
+
 const kebab = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 /** Ways to begin, of which a training takes one. */

@@ -190,6 +190,18 @@ export const trainingFlags = {
   dryRun: toggle('say what would be trained on what, and which files would be written; nothing is'),
   quiet: toggle('no words but warnings and errors'),
   json: toggle('one JSON object a line on stdout: start, each epoch, profile, end (docs/training.md)'),
+  distributed: toggle(
+    'one of several processes that train together: mpirun -n 4 beltnet train … --distributed; same batches for any number (docs/scale.md)',
+  ),
+  syncEvery: flag(
+    '<steps>',
+    'of --distributed: so many steps by each process alone, then the mean of their weights: for slow networks, at some cost in accuracy',
+    positive,
+    { default: 1 },
+  ),
+  stallSeconds: flag('<s>', 'of --distributed: a process that waits longer for the others ends all', above0, {
+    default: 120,
+  }),
   ...augmentationFlags,
 };
 

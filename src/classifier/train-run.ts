@@ -27,6 +27,8 @@ export interface RunTrainingOptions {
   readonly tensorboard?: boolean;
   /** Where an earlier process left the training; the model has that state already. */
   readonly resumed?: Checkpoint | null;
+  /** Wraps the training's steps: where other ranks take part in them. */
+  readonly around?: <Result>(fit: () => Promise<Result>) => Promise<Result>;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   /** After the epoch's model was written. */
@@ -96,7 +98,7 @@ export async function trainRun(
     if (event.type === 'step') {
       isSaved = false;
       options.onProgress?.(event);
-      if (event.step < event.steps && isDue(10_000)) await save();
+      if (event.step < event.steps && isDue(10_000) && model.isWhole) await save();
     }
     if (event.type !== 'epoch') return undefined;
     const { type: _, model: __, ...log } = event;
@@ -142,13 +144,19 @@ export async function trainRun(
       throw error;
     }
   }
+<<<<<<< HEAD:src/classifier/train-run.ts
   const fit = {
+=======
+  const around = options.around ?? ((fit) => fit());
+  const fitting = {
+>>>>>>> 10aad5c (beltnet train --distributed: several processes train together, by MPI):src/classifier/train-run.node.ts
     epochs: options.epochs,
     ...(signal && { signal }),
     ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
     ...(flows.validation && { validationData: flows.validation }),
     ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
   };
+<<<<<<< HEAD:src/classifier/train-run.ts
   await model
     .fit(flows.training, {
       ...fit,
@@ -161,6 +169,9 @@ export async function trainRun(
       const broken = await whereItBroke({ model, device, batches: flows.training, fit, before: sound, at: error.at });
       throw broken === null ? error : new NotANumberError(`${error.message}; ${beganIn(broken)}`, error.at);
     });
+=======
+  await around(() => model.fit(flows.training, fitting));
+>>>>>>> 10aad5c (beltnet train --distributed: several processes train together, by MPI):src/classifier/train-run.node.ts
   if (!isSaved) await save();
   return progress;
 }

@@ -4,6 +4,8 @@
  * were summed, a wish that was summed, the number of the step.
  */
 
+import { expectCount, expectFunction, expectText, objectWith } from '../expect.js';
+
 /** What is added up: float32 on most devices, float64 on the reference device and for sums that must not round. */
 export type Summands = Float32Array | Float64Array;
 
@@ -41,6 +43,14 @@ export interface Group {
   abort(exitCode: number): void;
 }
 
+/** @throws UsageError unless it is a group */
+export const expectGroup = objectWith({
+  rank: expectCount,
+  size: expectCount,
+  sum: expectFunction,
+  broadcast: expectFunction,
+});
+
 /** A group of one. */
 export const alone: Group = {
   rank: 0,
@@ -56,6 +66,7 @@ export const alone: Group = {
 
 /** The numbers of all ranks, by rank. */
 export async function gather(group: Group, value: number, purpose: Purpose): Promise<Float64Array> {
+  expectGroup(group, 'gather: group');
   const values = new Float64Array(group.size);
   values[group.rank] = value;
   await group.sum(values, purpose);
@@ -64,39 +75,70 @@ export async function gather(group: Group, value: number, purpose: Purpose): Pro
 
 /** Rank 0's JSON; the others' is not looked at. */
 export async function share<Value>(group: Group, value: Value, purpose: Purpose): Promise<Value> {
+  expectGroup(group, 'share: group');
+  expectText(purpose, 'share: purpose');
   if (group.size === 1) return value;
-  const bytes = await shareBytes(group, new TextEncoder().encode(JSON.stringify(value ?? null)), purpose);
+  const written = new TextEncoder().encode(JSON.stringify(value ?? null));
+  const length = Float64Array.of(group.rank === 0 ? written.length : 0);
+  await group.sum(length, purpose);
+  const bytes = group.rank === 0 ? written : new Uint8Array(length[0]);
+  await group.broadcast(bytes, purpose);
   return JSON.parse(new TextDecoder().decode(bytes)) as Value;
 }
 
-/** Rank 0's bytes; the others' are not looked at. */
-export async function shareBytes(group: Group, given: Uint8Array, purpose: Purpose): Promise<Uint8Array> {
-  const length = Float64Array.of(group.rank === 0 ? given.length : 0);
-  await group.sum(length, purpose);
-  const bytes = group.rank === 0 ? given : new Uint8Array(length[0]);
-  await group.broadcast(bytes, purpose);
-  return bytes;
-}
-
-/** Between two questions whether all are done. */
-const MILLISECONDS_BETWEEN_BEATS = 500;
+/** Between two meetings, and between those of a rank that is done and waits. */
+const MILLISECONDS_BETWEEN_MEETINGS = { working: 500, done: 100 };
 
 /**
- * Runs work of which nobody knows how long it takes on which rank (pictures that are decoded, files that are written) and waits for
- * that of all. Meanwhile the ranks meet every half a second, so that one that is no longer there is noticed as in a step.
+ * Keeps the ranks in touch while each works by itself for a time that nobody knows (pictures are decoded, files written): they meet every
+ * half a second, so that one that is no longer there is noticed as in a step. It goes on until all have called `end`.
  */
+export class Meantime {
+  readonly #group: Group;
+  #isDone = false;
+  #isLeft = false;
+  readonly #over: Promise<void>;
+
+  constructor(group: Group) {
+    expectGroup(group, 'Meantime: group');
+    this.#group = group;
+    this.#over = group.size === 1 ? Promise.resolve() : this.#meet();
+    this.#over.catch(() => {}); // whoever waits for the end hears of it
+  }
+
+  async #meet(): Promise<void> {
+    for (;;) {
+      const { working, done } = MILLISECONDS_BETWEEN_MEETINGS;
+      await new Promise((resolve) => setTimeout(resolve, this.#isDone ? done : working));
+      if (this.#isLeft) return;
+      const busy = Float64Array.of(this.#isDone ? 0 : 1);
+      await this.#group.sum(busy, 'waiting for the others');
+      if (busy[0] === 0) return;
+    }
+  }
+
+  /** Resolves when all ranks have come here. */
+  end(): Promise<void> {
+    this.#isDone = true;
+    return this.#over;
+  }
+
+  /** Meets nobody any more: the process is about to end. */
+  leave(): void {
+    this.#isLeft = true;
+  }
+}
+
+/** Runs work during which the ranks keep in touch. */
 export async function together<Result>(group: Group, work: () => Promise<Result>): Promise<Result> {
-  if (group.size === 1) return work();
-  let isDone = false;
-  const running = work();
-  running.then(
-    () => void (isDone = true),
-    () => {}, // awaited below; until then the others wait, and this rank's failure ends them
-  );
-  for (;;) {
-    await Promise.race([running, new Promise((resolve) => setTimeout(resolve, MILLISECONDS_BETWEEN_BEATS))]);
-    const waiting = Float64Array.of(isDone ? 0 : 1);
-    await group.sum(waiting, 'waiting for the others');
-    if (waiting[0] === 0) return running;
+  expectFunction(work, 'together: work');
+  const meantime = new Meantime(group);
+  try {
+    const result = await work();
+    await meantime.end();
+    return result;
+  } catch (error) {
+    meantime.leave();
+    throw error;
   }
 }

@@ -1,8 +1,8 @@
 /** Compiling: what is given, resolved and checked, and what a graph of layers becomes on a device. */
 import { activate } from './activations.js';
 import { UsageError } from '../errors.js';
-import { alone, type Group } from '../distributed/group.js';
-import { expectCount, expectFunction, expectWhole, objectWith, received } from '../expect.js';
+import { alone, expectGroup, type Group } from '../distributed/group.js';
+import { expectWhole, received } from '../expect.js';
 import { add } from '../kernels/elementwise/arithmetic.js';
 import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
 import { adam, adamW } from '../optim/adam.js';
@@ -55,13 +55,6 @@ const compileOptionNames: Readonly<Record<keyof CompileOptions, true>> = {
   group: true,
   syncEvery: true,
 };
-
-const expectGroup = objectWith({
-  rank: expectCount,
-  size: expectCount,
-  sum: expectFunction,
-  broadcast: expectFunction,
-});
 
 /** What `compile` is given, resolved. */
 interface Settings {

@@ -155,7 +155,9 @@ const tolerance = { roundings: 2, because: 'the scale is rounded, then one produ
 const sample: RegisteredKernel['sample'] = (random) => ({
   inputs: [floats(random, anyShape(random)), integers(random, [1], 2 ** 32)],
   attributes: {
-    ...{ rate: random.uniform(0, 0.9), seed: random.integer(2 ** 32) * 5, layer: between(random, 0, 9) },
+    rate: random.uniform(0, 0.9),
+    seed: random.integer(2 ** 32) * 5,
+    layer: between(random, 0, 9),
     ...(random.integer(2) === 1 && { first: random.integer(3), every: between(random, 2, 4) }),
   },
 });

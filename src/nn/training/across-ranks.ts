@@ -4,8 +4,9 @@
  */
 import type { Group } from '../../distributed/group.js';
 import { gather } from '../../distributed/group.js';
-import { DeviceError } from '../../errors.js';
+import { DataError, DeviceError } from '../../errors.js';
 import { METRICS } from '../../kernels/loss/batch-metrics.js';
+import type { Batches } from './batches.js';
 
 type Numbers = Float32Array | Float64Array;
 
@@ -88,10 +89,28 @@ function hashOf(arrays: readonly Numbers[]): number {
   return (high & 0x1fffff) * 2 ** 32 + (low >>> 0);
 }
 
+/** @throws DataError, on all ranks, when one has other pictures than rank 0 */
+export async function compareData(group: Group, { labels, files, sampleCount }: Batches): Promise<void> {
+  const names = Float64Array.from((files ?? []).join('\n'), (letter) => letter.codePointAt(0) ?? 0);
+  const hashes = await gather(
+    group,
+    hashOf([Float64Array.of(sampleCount), labels ?? new Float32Array(), names]),
+    'start',
+  );
+  const others = othersThanFirst(hashes);
+  if (others.length > 0)
+    throw new DataError(
+      `rank ${others.join(', ')}: expects the pictures of rank 0, under the same names and labels, got others; each machine needs the same folder`,
+    );
+}
+
+const othersThanFirst = (hashes: Float64Array): number[] =>
+  [...hashes.keys()].filter((rank) => hashes[rank] !== hashes[0]);
+
 /** @throws DeviceError, on all ranks, when one has other values than rank 0 */
 export async function compareParameters(group: Group, arrays: readonly Numbers[], where: string): Promise<void> {
   const hashes = await gather(group, hashOf(arrays), 'comparison of parameters');
-  const others = [...hashes.keys()].filter((rank) => hashes[rank] !== hashes[0]);
+  const others = othersThanFirst(hashes);
   if (others.length === 0) return;
   throw new DeviceError(
     `rank ${others.join(', ')}: expects the parameters of rank 0 ${where}, got others: machines or devices that compute alike are needed ` +

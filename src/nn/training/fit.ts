@@ -1,6 +1,7 @@
 /** The training: from any point of it, epoch by epoch, telling callbacks what happens. */
 import { gather, share, type Group } from '../../distributed/group.js';
 import { UsageError } from '../../errors.js';
+import { compareData } from './across-ranks.js';
 import { PictureSource } from './batch-source.js';
 import type { Batches } from './batches.js';
 import { checkCounts, checkFinite, largestBatch, measure, type OnScores, type PassOwner } from './evaluate.js';
@@ -121,8 +122,7 @@ export async function fitBatches(
   const { device, steps, counters, bound, figures, group } = owner;
   const { epochs = 1, stepsPerEpoch = batches.stepsPerPass, accumulate = 1, validationData, validationSteps } = options;
   checkCounts('fit', { epochs, stepsPerEpoch, accumulate, validationSteps });
-  await takePosition(owner);
-  const lastEpoch = begin(owner, options, stepsPerEpoch);
+  const lastEpoch = await sameStart(owner, batches, begin(owner, options, stepsPerEpoch));
   const meeting = meetings(owner, stepsPerEpoch, accumulate);
 
   const callbacks = callbacksOf(options);
@@ -261,15 +261,20 @@ export async function fitBatches(
   }
 }
 
-/** All ranks begin where rank 0 stands: with its weights, its optimizer's state and its counters. */
-async function takePosition(owner: FitOwner): Promise<void> {
+/**
+ * All ranks begin where rank 0 stands, with its weights, its optimizer's state and its counters, and end where it does.
+ * @returns rank 0's last epoch
+ */
+async function sameStart(owner: FitOwner, batches: Batches, ownLast: number): Promise<number> {
   const { group, counters, bound, steps } = owner;
-  if (group.size === 1) return;
+  if (group.size === 1) return ownLast;
+  await compareData(group, batches);
   const { running, ...counted } = counters;
-  const taken = await share(group, { counted, sums: running.sums, schedule: bound.schedule }, 'start');
-  Object.assign(counters, { ...taken.counted, running: new RunningMean(taken.sums) });
-  bound.schedule = taken.schedule;
+  const first = await share(group, { ownLast, counted, sums: running.sums, schedule: bound.schedule }, 'start');
+  Object.assign(counters, { ...first.counted, running: new RunningMean(first.sums) });
+  bound.schedule = first.schedule;
   await steps.takeFromFirst();
+  return first.ownLast;
 }
 
 /** All ranks take the variants of kernels that rank 0 has chosen. */
