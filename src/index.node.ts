@@ -172,7 +172,6 @@ export { openParts, type PartName } from './data/sources/parts.node.js';
 export { alone, Meantime, share, together, type Group, type Purpose, type Summands } from './distributed/group.js';
 export { launchedPlace, type LaunchedPlace } from './distributed/launcher.js';
 export { openMpiGroup, type MpiGroup, type MpiOptions } from './distributed/mpi.node.js';
-export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.node.js';
 export { serveModel, type ServedClassifier, type ServeModelOptions } from './serve/serve-model.node.js';
 export type { RefusedModel, ServedModel, ServedModelFacts, ServedModelOptions } from './serve/served-model.node.js';
 export { readTlsFiles, readTokenFile } from './serve/secret-files.node.js';

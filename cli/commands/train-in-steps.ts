@@ -177,39 +177,16 @@ export async function trainInSteps(
       );
 
     // Say and write down what is about to happen
-<<<<<<< HEAD
-    const described = describeTraining({
-      ...{ directory, splits, sets, audit, flows, plan, device: facts },
-      chosen: [
-        ...(options.earlyStopping === undefined ? [] : (['last epoch'] as const)),
-        ...(options.schedule === 'plateau' ? (['learning rate'] as const) : []),
-      ],
-    });
-=======
     const described = {
-      data: {
-        directory,
-        layout: splits.layout,
-        training: describeSet(training),
-        validation: validation && describeSet(validation),
-        test: test && describeSet(test),
-        audited: audit.sets,
-      },
-      chosen: validation && {
-        what: [
-          'best epoch',
-          ...(options.earlyStopping === undefined ? [] : ['last epoch']),
-          ...(options.schedule === 'plateau' ? ['learning rate'] : []),
+      ...describeTraining({
+        ...{ directory, splits, sets, audit, flows, plan, device: facts },
+        chosen: [
+          ...(options.earlyStopping === undefined ? [] : (['last epoch'] as const)),
+          ...(options.schedule === 'plateau' ? (['learning rate'] as const) : []),
         ],
-        ...{ by: CHOSEN_BY, on: splits.validationFrom, pictures: validation.labels.length },
-      },
-      classes: flows.training.classIndices,
-      alert: info.alert,
-      parameters: model.countParameters(),
-      device: facts,
+      }),
       ...(ranks && { ranks: ranks.group.size, mpi: ranks.group.description }),
     };
->>>>>>> 10aad5c (beltnet train --distributed: several processes train together, by MPI)
     const write = async (): Promise<void> => {
       await run.writePictures(manifest);
       await run.writeAudit(audit);

@@ -144,34 +144,22 @@ export async function trainRun(
       throw error;
     }
   }
-<<<<<<< HEAD:src/classifier/train-run.ts
   const fit = {
-=======
-  const around = options.around ?? ((fit) => fit());
-  const fitting = {
->>>>>>> 10aad5c (beltnet train --distributed: several processes train together, by MPI):src/classifier/train-run.node.ts
     epochs: options.epochs,
     ...(signal && { signal }),
     ...(options.stepsPerEpoch !== undefined && { stepsPerEpoch: options.stepsPerEpoch }),
     ...(flows.validation && { validationData: flows.validation }),
     ...(options.validationSteps !== undefined && { validationSteps: options.validationSteps }),
   };
-<<<<<<< HEAD:src/classifier/train-run.ts
-  await model
-    .fit(flows.training, {
-      ...fit,
-      initialEpoch: model.epoch,
-      callbacks: [keep],
-      ...(onScores && { onValidationScores: onScores }),
-    })
-    .catch(async (error: unknown) => {
-      if (!(error instanceof NotANumberError) || error.at === null) throw error;
-      const broken = await whereItBroke({ model, device, batches: flows.training, fit, before: sound, at: error.at });
-      throw broken === null ? error : new NotANumberError(`${error.message}; ${beganIn(broken)}`, error.at);
-    });
-=======
-  await around(() => model.fit(flows.training, fitting));
->>>>>>> 10aad5c (beltnet train --distributed: several processes train together, by MPI):src/classifier/train-run.node.ts
+  const { around } = options;
+  const fitting = { initialEpoch: model.epoch, callbacks: [keep], ...(onScores && { onValidationScores: onScores }) };
+  const train = () => model.fit(flows.training, { ...fit, ...fitting });
+  await (around ? around(train) : train()).catch(async (error: unknown) => {
+    // The steps cannot be made again without the other ranks, which have met the same.
+    if (!(error instanceof NotANumberError) || error.at === null || around) throw error;
+    const broken = await whereItBroke({ model, device, batches: flows.training, fit, before: sound, at: error.at });
+    throw broken === null ? error : new NotANumberError(`${error.message}; ${beganIn(broken)}`, error.at);
+  });
   if (!isSaved) await save();
   return progress;
 }
