@@ -1,5 +1,5 @@
 /** What the launcher of a job (mpirun, mpiexec, srun) tells each process in its environment. */
-import { expectObject } from '../expect.js';
+import { expectObject, expectText } from '../expect.js';
 
 /** A process among those of its job, as the launcher means it. */
 export interface LaunchedPlace {
@@ -28,7 +28,11 @@ export function launchedPlace(environment: Environment): LaunchedPlace | null {
   expectObject(environment, 'launchedPlace: environment');
   for (const { launcher, names } of variables) {
     // Slurm's last one may be a list: '4(x2),3'.
-    const [rank, size, localRank, localSize] = names.map((name) => Number.parseInt(environment[name] ?? '', 10));
+    const [rank, size, localRank, localSize] = names.map((name) => {
+      const value = environment[name] ?? '';
+      expectText(value, `launchedPlace: ${name}`);
+      return Number.parseInt(value, 10);
+    });
     if (Number.isNaN(rank) || Number.isNaN(size)) continue;
     const isLocal = !Number.isNaN(localRank) && !Number.isNaN(localSize) && localRank < localSize;
     return { launcher, rank, size, localRank: isLocal ? localRank : 0, localSize: isLocal ? localSize : 1 };
