@@ -111,7 +111,6 @@ export {
 export { modelDigest, type ModelDigest } from './classifier/proof/digests.node.js';
 export { compareEverywhere, type Parity, type ParityOptions, type ParityWay } from './classifier/proof/parity.node.js';
 export {
-  PARITY_TOLERANCE,
   reproduceVerdicts,
   storedVerdictsOf,
   withVerdicts,
@@ -153,12 +152,7 @@ export {
   type Checked,
   type TrustOptions,
 } from './classifier/proof/verify-run.node.js';
-export {
-  figuresOfRows,
-  readPredictions,
-  type PredictionRow,
-  type RunFigures,
-} from './classifier/run-predictions-file.node.js';
+export { readPredictions } from './classifier/run-predictions-file.node.js';
 export {
   compareRuns,
   listRuns,

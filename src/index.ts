@@ -294,6 +294,7 @@ export {
 } from './classifier/epoch-record.js';
 export { checkpointOf, Run, runFiles, type Checkpoint, type RunFiles } from './classifier/run.js';
 export { configOfPlan, describeTraining, type DescribedTraining } from './classifier/run-config.js';
+export { PARITY_TOLERANCE } from './classifier/stored-verdicts.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.js';
 export {
   bestModelOf,
@@ -303,6 +304,12 @@ export {
   type JudgedSets,
   type SetsOfRun,
 } from './classifier/run-predictions.js';
+export {
+  figuresOfRows,
+  parsePredictions,
+  type PredictionRow,
+  type RunFigures,
+} from './classifier/predictions-table.js';
 export { changedPictures, pictureManifest, type PictureUse } from './classifier/picture-manifest.js';
 export { foldTemperature } from './classifier/fold-temperature.js';
 export type { CardChoice, CardFigures, CardParity, CardSet, ModelCard } from './classifier/proof/card.js';

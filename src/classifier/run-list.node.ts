@@ -8,13 +8,8 @@ import { readWholeFile } from '../files.node.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { lockHolder } from '../lock.node.js';
 import { mcNemar, type McNemar } from './figures/binomial.js';
-import {
-  figuresOfRows,
-  judgingRows,
-  readPredictions,
-  sharedPictures,
-  type RunFigures,
-} from './run-predictions-file.node.js';
+import { figuresOfRows, judgingRows, type RunFigures } from './predictions-table.js';
+import { readPredictions, sharedPictures } from './run-predictions-file.node.js';
 import { isRun, readConfig } from './run.node.js';
 
 /** `finished` came to its end, `running` has a process that works on it, `stopped` can be resumed, `damaged` cannot be read. */

@@ -1,31 +1,11 @@
-/** predictions.csv of a run, read again: its figures, and two runs on the same pictures. */
-import { expectArray, expectNumber, expectObject, expectPath, expectText, listOf, objectWith } from '../expect.js';
+/** predictions.csv of runs on the disk, and two runs on the same pictures. */
+import { expectPath } from '../expect.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../errors.js';
 import { readWholeFile } from '../files.node.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
-import { accuracy, balancedAccuracy, confusionMatrix } from './figures/confusion.js';
-import { rocAuc } from './figures/curves.js';
 import { pictureDigests } from './picture-manifest.node.js';
-import type { PictureUse } from './picture-manifest.js';
-
-/** What a run's best model said of one of its pictures. */
-export interface PredictionRow {
-  readonly file: string;
-  readonly label: string;
-  readonly split: PictureUse;
-  /** Empty where there was no verdict. */
-  readonly class: string;
-  readonly alert: boolean;
-  readonly probabilities: Readonly<Record<string, number>>;
-  /** How unlike the training's, and whether beyond the limit: of models that can tell. */
-  readonly unlike?: number;
-  readonly unknown?: boolean;
-}
-
-/** Names that a spreadsheet would take for formulas have an apostrophe before them; see csv.ts. */
-const unquoted = (text: string): string => text.replace(/^'(?=[=+\-@])/, '');
+import { parsePredictions, type PredictionRow } from './predictions-table.js';
 
 /** @returns null where the run has none: it did not come to its end, or is of an older version. @throws UsageError */
 export async function readPredictions(run: string): Promise<PredictionRow[] | null> {
@@ -34,81 +14,7 @@ export async function readPredictions(run: string): Promise<PredictionRow[] | nu
   if (!existsSync(path)) return null;
   const refuse = (message: string): Error => new UsageError(message);
   const bytes = await readWholeFile(path, { what: 'the predictions of a run', mostBytes: 2 ** 31, refuse });
-  const { parse } = (await import('papaparse')).default; // with those who read such tables
-  const { data, meta } = parse<Record<string, string>>(Buffer.from(bytes).toString('utf8'), {
-    header: true,
-    skipEmptyLines: true,
-  });
-  const columns = meta.fields ?? [];
-  const missing = ['file', 'label', 'split', 'class', 'alert'].find((name) => !columns.includes(name));
-  if (missing !== undefined)
-    throw new UsageError(`${path}: expects the predictions of a run, got a table without the column '${missing}'`);
-  const classNames = columns.flatMap((name) => /^p\((.*)\)$/s.exec(name)?.[1] ?? []);
-  const torn = data.findIndex((row) => !columns.every((name) => name in row));
-  if (torn >= 0)
-    throw new UsageError(
-      `${path}: expects ${columns.length} cells in each row, got fewer in row ${torn + 1}; take it away, and its pictures are judged anew`,
-    );
-  return data.map((row) => ({
-    file: unquoted(row['file']),
-    label: unquoted(row['label']),
-    split: row['split'] as PictureUse,
-    class: unquoted(row['class']),
-    alert: row['alert'] === 'true',
-    ...(row['unlike'] && { unlike: Number(row['unlike']), unknown: row['unknown'] === 'true' }),
-    probabilities: Object.fromEntries(classNames.map((name) => [name, Number(row[`p(${name})`] || Number.NaN)])),
-  }));
-}
-
-/** On pictures that did not train the model. */
-export interface RunFigures {
-  readonly split: PictureUse;
-  readonly pictures: number;
-  readonly accuracy: number;
-  readonly balancedAccuracy: number;
-  readonly missedAlerts: number;
-  readonly falseAlarms: number;
-  /** Pictures of the alert's class. */
-  readonly alertPictures: number;
-  /** Null when all are of one kind. */
-  readonly rocAuc: number | null;
-}
-
-/** Figures of those that have a verdict; null without such. */
-export function figuresOfRows(all: readonly PredictionRow[], alert: ModelInfo['alert']): RunFigures | null {
-  expectArray(all, 'figuresOfRows: rows');
-  listOf(objectWith({ class: expectText, label: expectText, probabilities: expectObject }))(all, 'figuresOfRows: rows');
-  objectWith({ className: expectText, threshold: expectNumber })(alert, 'figuresOfRows: alert');
-  const rows = all.filter((row) => row.class !== '');
-  if (rows.length === 0) return null;
-  const classNames = Object.keys(rows[0].probabilities);
-  const indices = (pick: (row: PredictionRow) => string): number[] => rows.map((row) => classNames.indexOf(pick(row)));
-  const matrix = confusionMatrix(
-    indices((row) => row.label),
-    indices((row) => row.class),
-    classNames.length,
-  );
-  const isAlert = rows.map((row) => Number(row.label === alert.className));
-  const area = rocAuc(
-    isAlert,
-    rows.map((row) => row.probabilities[alert.className]),
-  );
-  return {
-    split: rows[0].split,
-    pictures: rows.length,
-    accuracy: accuracy(matrix),
-    balancedAccuracy: balancedAccuracy(matrix),
-    missedAlerts: rows.filter((row, n) => isAlert[n] === 1 && !row.alert).length,
-    falseAlarms: rows.filter((row, n) => isAlert[n] === 0 && row.alert).length,
-    alertPictures: isAlert.reduce((sum, one) => sum + one, 0),
-    rocAuc: Number.isNaN(area) ? null : area,
-  };
-}
-
-/** Those of the test, else those of the validation, else those of the training. */
-export function judgingRows(rows: readonly PredictionRow[]): PredictionRow[] {
-  const splits = (['test', 'validation', 'training'] as const).map((use) => rows.filter(({ split }) => split === use));
-  return splits.find(({ length }) => length > 0) ?? [];
+  return parsePredictions(Buffer.from(bytes).toString('utf8'), path);
 }
 
 /** The pictures that trained neither of the runs, by what is in their files, whatever the files are called. */

@@ -11,11 +11,12 @@ import {
   expectObject,
   expectText,
   objectWith,
+  perhaps,
   refuse,
 } from '../expect.js';
 import { BeltnetError, ModelFileError, UsageError } from '../errors.js';
 import { decodeTrainingState, encodeTrainingState } from '../formats/beltnet/training-state.js';
-import type { Sha256 } from '../formats/content-hash.js';
+import { sha256Anywhere, type Sha256 } from '../formats/content-hash.js';
 import { eventFileStart, scalarEvent } from '../formats/tensorboard.js';
 import type { TrainingState } from '../nn/training/state.js';
 import type { EpochRecord } from './epoch-record.js';
@@ -112,7 +113,8 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
 export interface RunFiles {
   /** What messages call it. */
   readonly directory: string;
-  readonly hash: Sha256;
+  /** By default in JavaScript, which runs everywhere. */
+  readonly hash?: Sha256;
   /** What messages call one of them. */
   path(file: string): string;
   /** Null where there is none. */
@@ -126,7 +128,7 @@ export interface RunFiles {
 
 const expectFiles = objectWith({
   directory: expectText,
-  hash: expectFunction,
+  hash: perhaps(expectFunction),
   path: expectFunction,
   read: expectFunction,
   write: expectFunction,
@@ -148,7 +150,7 @@ export class Run {
   }
 
   get hash(): Sha256 {
-    return this.files.hash;
+    return this.files.hash ?? sha256Anywhere;
   }
 
   /** The path of one of its files. */
@@ -254,7 +256,7 @@ export async function checkpointOf(files: RunFiles, onDamaged: (message: string)
       const bytes = await files.read(name);
       if (bytes === null) continue;
       const path = files.path(name);
-      const { notes, ...state } = decodeTrainingState(bytes, path, { hash: files.hash });
+      const { notes, ...state } = decodeTrainingState(bytes, path, { hash: files.hash ?? sha256Anywhere });
       if (notes === undefined) throw new ModelFileError(`${path}: expects the state of a run, got one without epochs`);
       if (damage) onDamaged(damage.message);
       return { state, ...(notes as Omit<Checkpoint, 'state'>) }; // as writeCheckpoint wrote it: the checksum is right

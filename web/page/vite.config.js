@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { defineConfig } from 'vite';
 
 const here = import.meta.dirname;
+const { version } = JSON.parse(readFileSync(join(here, '../../package.json'), 'utf8'));
 
 /** Makes sw.js when all else is built: it names every file of the page, and a version that changes with any of them. */
 const serviceWorker = () => ({
@@ -28,6 +29,7 @@ export default defineConfig({
   root: here,
   base: './', // static hosting may put it into any folder
   logLevel: 'error',
+  define: { BELTNET_VERSION: JSON.stringify(version) },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: join(here, '../../dist/page'),

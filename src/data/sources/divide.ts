@@ -62,6 +62,7 @@ export async function divideParts(name: string, parts: GivenParts, options: Spli
   expectText(name, 'divideParts: name');
   expectParts(parts, 'divideParts: parts');
   expectObject(options, 'divideParts: options');
+  checkParts(parts);
   const { split, groupBy, holdBack = 0, validateOnTest = false } = options;
   if (groupBy && split === undefined && holdBack === 0 && !options.fold)
     throw new UsageError('group-by: says what must stay together in a split, and there is none; add --split 0.2');

@@ -354,6 +354,8 @@ export interface Trial {
   evaluation(): Promise<Evaluated>;
   /** The threshold of the smallest expected cost, or of another criterion, on pictures that did not train the model; nothing is changed. */
   chooseThreshold(criterion: ThresholdCriterion): Promise<ThresholdChoice>;
+  /** Chooses by a criterion, and puts the threshold into the model with its reason, as `beltnet threshold --write` does. */
+  decide(criterion: ThresholdCriterion): Promise<ModelState>;
   /** Puts a threshold into the model, with its reason. */
   setThreshold(threshold: number, reason?: string): Promise<ModelState>;
   /** Fits a temperature on the validation pictures, after which probabilities mean what they say. */
@@ -427,8 +429,11 @@ export interface Proof {
     readonly passed: boolean;
     readonly checks: readonly CheckedOperation[];
   }>;
-  /** Compares with the predictions.csv of the command line (of `train`, or of `predict --csv`), picture by picture. */
-  compare(table: Blob): Promise<Compared>;
+  /**
+   * Compares with the predictions.csv of the command line (of `train`, or of `predict --csv`), picture by picture.
+   * @param pictures the run's pictures.jsonl, which has hashes of the pixels
+   */
+  compare(table: Blob, pictures?: Blob): Promise<Compared>;
   /** Of the model of the run. */
   weightsHash(): Promise<string>;
   /** Trains the run's options again, reproducibly, and forgets the model: its weights' hash is that of the command line's. */
@@ -463,7 +468,7 @@ export interface ComparedPicture {
   readonly here: readonly number[];
   readonly there: readonly number[];
   readonly difference: number;
-  /** SHA-256 of the pixels as the model sees them; `there` is null where the table has none. */
+  /** Hash of the pixels as the model sees them, as in a run's pictures.jsonl; `there` is null without that file. */
   readonly pixelsHere: string;
   readonly pixelsThere: string | null;
 }

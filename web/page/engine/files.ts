@@ -1,0 +1,187 @@
+/** What goes out of the page and into it: the files of the command line, both ways. */
+import {
+  alertClassOf,
+  DataError,
+  decodeModel,
+  encodeModel,
+  encodeOnnx,
+  encodeTorchSafetensors,
+  exportKeras,
+  foldTemperature,
+  importKeras,
+  importOnnx,
+  infoOf,
+  judgeRun,
+  KNOWN_SECTIONS,
+  preparationOf,
+  preprocessingOf,
+  runFiles,
+  UsageError,
+  withProbabilities,
+  type Model,
+  type ModelInfo,
+} from '../../../src/index.js';
+import { unpackArchive, writeArchive } from './archive.js';
+import type { ProjectRoom } from './projects.js';
+import type { Files, ModelFormat, NamedBlob, ProjectState } from './protocol.js';
+import { currentRun, filesOf, freeRunName, isOfFolder, runOf, writeNote, type RunNote } from './runs.js';
+import { divided, loadSets } from './sets.js';
+import type { Session } from './session.js';
+
+const endings: Readonly<Record<ModelFormat, string>> = {
+  safetensors: 'safetensors',
+  keras: 'keras',
+  onnx: 'onnx',
+  pytorch: 'pytorch.safetensors',
+};
+
+export class FileRoom implements Omit<Files, 'report'> {
+  readonly #session: Session;
+  readonly #projects: ProjectRoom;
+
+  constructor(session: Session, projects: ProjectRoom) {
+    this.#session = session;
+    this.#projects = projects;
+  }
+
+  async exportModel(format: ModelFormat): Promise<NamedBlob> {
+    if (!Object.hasOwn(endings, format))
+      throw new UsageError(`exportModel: expects one of ${Object.keys(endings).join(', ')}, got '${String(format)}'`);
+    const run = currentRun(this.#session);
+    const file = await this.#file(run, runFiles.best, 'a model');
+    const bytes = format === 'safetensors' ? file : await encoded(format, file, run);
+    const type = format === 'keras' ? 'application/zip' : 'application/octet-stream';
+    return { name: `${run}.${endings[format]}`, blob: new Blob([bytes as Uint8Array<ArrayBuffer>], { type }) };
+  }
+
+  async #file(run: string, name: string, what: string): Promise<Uint8Array> {
+    const bytes = await filesOf(this.#session, run).read(name);
+    if (bytes) return bytes;
+    throw new DataError(`${run}: expects ${what} (${name}), got none yet: train first`);
+  }
+
+  async exportPredictions(): Promise<NamedBlob> {
+    const bytes = await this.#file(currentRun(this.#session), runFiles.predictions, 'predictions');
+    return { name: runFiles.predictions, blob: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'text/csv' }) };
+  }
+
+  async exportRun(): Promise<NamedBlob> {
+    const session = this.#session;
+    const run = currentRun(session);
+    const { store, project } = session;
+    const names = (await store.keys('runs', [project.id, run])).map(([, , name]) => String(name)).filter(isOfFolder);
+    const blob = await writeArchive(async (put) => {
+      for (const name of names) {
+        const bytes = await store.get<Uint8Array>('runs', [project.id, run, name]);
+        if (bytes) await put(`${run}/${name}`, bytes);
+      }
+    });
+    return { name: `${run}.zip`, blob };
+  }
+
+  async importRun(zip: Blob, wanted?: string): Promise<ProjectState> {
+    const entries = await unpackArchive(zip, 'the folder of a run');
+    const config = [...entries.keys()].find((name) => name === runFiles.config || name.endsWith(`/${runFiles.config}`));
+    if (config === undefined)
+      throw new DataError(`expects the folder of a run as a zip, with its ${runFiles.config}, got an archive without`);
+    const folder = config.slice(0, -runFiles.config.length);
+    const known = new Set<string>([...Object.values(runFiles), 'card.json', 'card.md', 'record.jsonl', 'report.html']);
+    const files = [...entries].flatMap(([name, bytes]) => {
+      const own = name.startsWith(folder) ? name.slice(folder.length) : '';
+      return known.has(own) ? [[own, bytes] as const] : [];
+    });
+    const model = files.find(([name]) => name === runFiles.best)?.[1];
+    if (model) decodeModel(model, runFiles.best, { knownSections: KNOWN_SECTIONS }); // refused before anything is written
+    const name = await this.#freeName(wanted ?? folder.split('/').at(-2) ?? 'imported');
+    const { project } = this.#session;
+    await this.#session.write(files.map(([file, value]) => ({ shelf: 'runs', key: [project.id, name, file], value })));
+    return this.#looked(name, 'a run from a file');
+  }
+
+  async #freeName(wanted: string): Promise<string> {
+    for (let n = 1; ; n++) {
+      const name = n === 1 ? wanted : `${wanted}-${n}`;
+      const free = await freeRunName(this.#session, name).catch(() => null);
+      if (free !== null) return free;
+      if (n > 1000) throw new UsageError(`run: expects a name that can be a folder's, got '${wanted}'`);
+    }
+  }
+
+  async #looked(name: string, what: string): Promise<ProjectState> {
+    const note: RunNote = {
+      ...{ phase: 'finished', what, options: null, imported: true },
+      ...{ started: new Date().toISOString(), message: null },
+    };
+    await writeNote(this.#session, name, note);
+    return this.#projects.selectRun(name);
+  }
+
+  async importModel(file: Blob, name: string): Promise<ProjectState> {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const encodedModel = await this.#asModelFile(bytes, name);
+    const run = await this.#freeName(name.replace(/\.[^.]*$/, '') || 'model');
+    const files = filesOf(this.#session, run);
+    await files.write(runFiles.best, encodedModel);
+    await this.judge(run).catch(() => {}); // without pictures of its classes there is nothing to judge
+    return this.#looked(run, `the model ${name}`);
+  }
+
+  /** The bytes of a beltnet model file. @throws ModelFileError */
+  async #asModelFile(bytes: Uint8Array, name: string): Promise<Uint8Array> {
+    if (/\.safetensors$/i.test(name)) {
+      decodeModel(bytes, name, { knownSections: KNOWN_SECTIONS });
+      return bytes;
+    }
+    const isOnnx = /\.onnx$/i.test(name);
+    if (!isOnnx && !/\.(keras|h5|hdf5)$/i.test(name))
+      throw new UsageError(`${name}: expects a model as .safetensors, .keras, .h5 or .onnx, got another kind of file`);
+    const foreign = isOnnx ? await fromOnnx(bytes, name) : await fromKeras(bytes, name);
+    const count = Math.max(2, foreign.model.units);
+    const own = [...new Set([...this.#session.project.pictures.values()].map((record) => record.class))].toSorted();
+    const classNames = foreign.classNames ?? (own.length === count ? own : Array.from({ length: count }, (_, n) => String(n)));
+    const { alertClass } = this.#session.project.record.settings;
+    const className = alertClassOf(classNames, alertClass !== null && classNames.includes(alertClass) ? alertClass : undefined);
+    const info: ModelInfo = { classNames, preprocessing: foreign.preprocessing, alert: { className, threshold: 0.5 } };
+    return encodeModel(foreign.model, info, { name });
+  }
+
+  /** Has a run's model judge the project's pictures. @throws DataError where their classes are others */
+  async judge(name: string): Promise<void> {
+    const session = this.#session;
+    const run = runOf(session, name);
+    const { model, info } = decodeModel(await this.#file(name, runFiles.best, 'a model'), name, { knownSections: KNOWN_SECTIONS });
+    const [height, width] = model.inputShape;
+    const division = await divided(session, { seed: 0, onBase: false });
+    if (division.splits.training.classNames.join('/') !== info.classNames.join('/'))
+      throw new DataError(`${name}: expects pictures of ${info.classNames.join(', ')}, got ${division.splits.training.classNames.join(', ')}`);
+    const { training, validation, test } = await loadSets(session, division, preparationOf(info, { width, height }).picture);
+    await judgeRun(run, await session.device(), { training, validation, test });
+  }
+}
+
+async function encoded(format: Exclude<ModelFormat, 'safetensors'>, file: Uint8Array, name: string): Promise<Uint8Array> {
+  const { model, info: calibrated } = decodeModel(file, name, { knownSections: KNOWN_SECTIONS });
+  const info = await foldTemperature(model, calibrated, name); // other runtimes know no temperature
+  if (format === 'keras') return exportKeras(model);
+  return format === 'onnx' ? encodeOnnx(model, info) : encodeTorchSafetensors(model, info);
+}
+
+interface Foreign {
+  readonly model: Model;
+  readonly preprocessing: ModelInfo['preprocessing'];
+  readonly classNames?: readonly string[];
+}
+
+async function fromOnnx(bytes: Uint8Array, name: string): Promise<Foreign> {
+  const imported = importOnnx(bytes, { name });
+  const { model } = await withProbabilities(imported.model);
+  return { preprocessing: preprocessingOf({ rescale: 1 / 255 }), ...infoOf(imported), model };
+}
+
+/** A Rescaling layer's factor is the factor; its offset o becomes a mean of −o. */
+async function fromKeras(bytes: Uint8Array, name: string): Promise<Foreign> {
+  const { model, rescaling } = await importKeras([{ name, bytes }]);
+  const { scale = 1 / 255, offset = 0 } = rescaling ?? {};
+  const mean = offset !== 0 && { normalization: { featurewiseMean: [-offset, -offset, -offset] } };
+  return { model, preprocessing: preprocessingOf({ rescale: scale, ...mean }) };
+}

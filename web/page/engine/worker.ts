@@ -1,0 +1,68 @@
+/** The engine's worker: its rooms, and calls that come and go by messages. */
+import { UsageError } from '../../../src/index.js';
+import { FileRoom } from './files.js';
+import { shapeOf, transferables, type Answer, type Call } from './messages.js';
+import { PictureRoom } from './pictures.js';
+import { ProjectRoom } from './projects.js';
+import { ProofRoom } from './proof.js';
+import type { DeviceState, Engine, Machine, StorageState } from './protocol.js';
+import { Session } from './session.js';
+import { openStore } from './store.js';
+import { TrainingRoom } from './training.js';
+import { TrialRoom } from './trial.js';
+
+type Rooms = Omit<Engine, 'on' | 'close'>;
+
+const answer = (message: Answer, handedOver: Transferable[] = []): void => postMessage(message, { transfer: handedOver });
+
+async function openRooms(): Promise<Rooms> {
+  const store = await openStore(() =>
+    session.tell('trouble', {
+      kind: 'storage',
+      message: 'the browser has taken away what was kept here; save the project as a file before the page is closed',
+    }),
+  );
+  const session: Session = new Session(store, (event, data) => answer({ event, data }));
+  const trial = new TrialRoom(session);
+  const training = new TrainingRoom(session);
+  const pictures = new PictureRoom(session);
+  const projects = new ProjectRoom(session, pictures, training);
+  const files = new FileRoom(session, projects);
+  training.onProject = () => projects.changed();
+  trial.onCalibrated = () => files.judge(session.project.record.run ?? '');
+  const machine: Machine = {
+    device: (): Promise<DeviceState> => session.deviceState(),
+    async chooseDevice(name) {
+      if (training.isBusy) throw new UsageError('device: expects no training at work, got one; pause it first');
+      await trial.close();
+      await session.takeDevice(name);
+      return session.deviceState();
+    },
+    storage: (): Promise<StorageState> => session.storage(),
+    async persist() {
+      await (navigator as { storage?: StorageManager }).storage?.persist?.().catch(() => false);
+      return session.storage();
+    },
+  };
+  return { machine, projects, pictures: withPreview(pictures, training), training, trial, proof: new ProofRoom(session, trial), files };
+}
+
+/** Pictures as a training sees them: of both rooms. */
+function withPreview(pictures: PictureRoom, training: TrainingRoom): Rooms['pictures'] {
+  return Object.assign(pictures, { preview: training.preview.bind(training) });
+}
+
+const rooms = openRooms();
+
+addEventListener('message', ({ data: { id, room, method, given } }: MessageEvent<Call>) => {
+  void (async () => {
+    try {
+      const open = (await rooms) as unknown as Record<string, Record<string, (...given: unknown[]) => Promise<unknown>>>;
+      const result = await open[room][method](...given);
+      answer({ id, result }, transferables(result));
+    } catch (error) {
+      answer({ id, error: shapeOf(error) });
+    }
+  })();
+});
+
