@@ -43,7 +43,16 @@ const allowed = {
   ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],
-  'web/page': ['src/index', 'src/classifier', 'web/shared', 'preact', '@tanstack/virtual-core', 'fflate', 'idb'],
+  'web/page': [
+    'src/index',
+    'src/classifier',
+    'web/shared',
+    'preact',
+    '@tanstack/virtual-core',
+    'fflate',
+    'idb',
+    'dist/report',
+  ],
   'web/shared': ['uplot'],
 };
 

@@ -178,7 +178,6 @@ export {
   type GoodPicturesOptions,
 } from './classifier/good-only/good-pictures.node.js';
 export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classifier/report/report.node.js';
-export type { ReportData, ReportedPicture, ReportedRun, ReportedSet } from './classifier/report/report-data.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
 export { readLineConfig, startLine } from './line/line.node.js';

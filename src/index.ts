@@ -288,6 +288,7 @@ export {
   CHOSEN_BY,
   epochFigure,
   epochLine,
+  epochsIn,
   spreadOf,
   type EpochRecord,
   type Spread,
@@ -295,6 +296,9 @@ export {
 export { checkpointOf, Run, runFiles, type Checkpoint, type RunFiles } from './classifier/run.js';
 export { configOfPlan, describeTraining, type DescribedTraining } from './classifier/run-config.js';
 export { PARITY_TOLERANCE } from './classifier/stored-verdicts.js';
+export { fillReport, reportFrom, type ReportSource } from './classifier/report/report.js';
+export { reportedRun } from './classifier/report/run-facts.js';
+export type { ReportData, ReportedPicture, ReportedRun, ReportedSet } from './classifier/report/report-data.js';
 export { trainRun, type RunTraining, type RunTrainingOptions } from './classifier/train-run.js';
 export {
   bestModelOf,

@@ -1,5 +1,5 @@
 /** The figures of a training's epochs, and which epoch is the best. */
-import { expectArray, expectNumber, expectObject, listOf, objectWith } from '../expect.js';
+import { expectArray, expectNumber, expectObject, expectText, listOf, objectWith } from '../expect.js';
 import type { EpochLog } from '../nn/training/events.js';
 
 export interface EpochRecord extends EpochLog {
@@ -52,6 +52,19 @@ export function epochLine(record: Omit<EpochRecord, 'learningRate'>): string {
   const { missedAlerts, alertPictures } = figures;
   if (missedAlerts !== undefined) parts.push(`missed: ${missedAlerts}/${alertPictures}`);
   return ` - ${parts.join(' - ')}`;
+}
+
+/** The epochs in the text of a run's events.jsonl. A line that a killed process left unfinished is none. */
+export function epochsIn(text: string): EpochRecord[] {
+  expectText(text, 'epochsIn: text');
+  return text.split('\n').flatMap((line) => {
+    try {
+      const { event, ...record } = JSON.parse(line) as { event?: string } & EpochRecord;
+      return event === 'epoch' ? [record] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** Figures that several trainings of the same kind are compared by. */

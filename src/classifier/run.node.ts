@@ -16,7 +16,7 @@ import {
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
 import { sha256Natively } from '../formats/sha256.node.js';
 import { leaveFolder } from '../lock.node.js';
-import type { EpochRecord } from './epoch-record.js';
+import { epochsIn, type EpochRecord } from './epoch-record.js';
 import { checkpointOf, Run, runFiles as names, type Checkpoint, type RunFiles } from './run.js';
 
 /** The model of runs before there was a best one. */
@@ -86,14 +86,7 @@ export async function readEpochs(directory: string): Promise<EpochRecord[]> {
   if (!existsSync(join(directory, names.events))) return [];
   const kind = { what: 'the events.jsonl of a run', ...JSON_FILE };
   const text = Buffer.from(await readWholeFile(join(directory, names.events), kind)).toString('utf8');
-  return text.split('\n').flatMap((line) => {
-    try {
-      const { event, ...record } = JSON.parse(line) as { event?: string } & EpochRecord;
-      return event === 'epoch' ? [record] : [];
-    } catch {
-      return [];
-    }
-  });
+  return epochsIn(text);
 }
 
 /** A run's pictures.jsonl; null where there is none. */

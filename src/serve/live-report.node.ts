@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.js';
 import { expectObject, received } from '../expect.js';
 import { reportHtml, reportPolicy } from '../classifier/report/report.node.js';
-import type { ReportData } from '../classifier/report/report-data.node.js';
+import type { ReportData } from '../classifier/report/report-data.js';
 import { serve, type Served, type ServeOptions } from './server.node.js';
 
 export interface ServedReport extends Served {

@@ -13,7 +13,7 @@ export async function writeArchive(fill: (put: Put) => Promise<void>): Promise<B
   const archive = new Zip((error, piece) => {
     if (error) failure = error;
     else {
-      pieces.push(piece as Uint8Array<ArrayBuffer>);
+      pieces.push(piece);
       waiting += piece.length;
     }
   });

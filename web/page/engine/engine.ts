@@ -34,7 +34,7 @@ export async function openEngine(): Promise<Engine> {
         worker.postMessage(call, handedOver(given));
       } catch (error) {
         waiting.delete(call.id);
-        reject(error);
+        reject(error as Error);
       }
     });
 
@@ -81,5 +81,5 @@ export async function openEngine(): Promise<Engine> {
 const handedOver = (given: readonly unknown[]): Transferable[] =>
   given.filter(
     (one): one is ImageBitmap =>
-      one instanceof ImageBitmap || (typeof VideoFrame !== 'undefined' && (one as unknown) instanceof VideoFrame),
+      one instanceof ImageBitmap || (typeof VideoFrame !== 'undefined' && one instanceof VideoFrame),
   );

@@ -2,30 +2,49 @@
 import {
   alertClassOf,
   DataError,
+  decode,
   decodeModel,
   encodeModel,
   encodeOnnx,
   encodeTorchSafetensors,
   exportKeras,
+  fillReport,
   foldTemperature,
   importKeras,
   importOnnx,
   infoOf,
   judgeRun,
   KNOWN_SECTIONS,
+  parsePredictions,
   preparationOf,
   preprocessingOf,
+  reportedRun,
+  reportFrom,
   runFiles,
   UsageError,
   withProbabilities,
   type Model,
   type ModelInfo,
+  type ReportSource,
 } from '../../../src/index.js';
 import { unpackArchive, writeArchive } from './archive.js';
 import type { ProjectRoom } from './projects.js';
 import type { Files, ModelFormat, NamedBlob, ProjectState } from './protocol.js';
-import { currentRun, filesOf, freeRunName, isOfFolder, runOf, writeNote, type RunNote } from './runs.js';
+import {
+  configOf,
+  currentRun,
+  epochsOf,
+  filesOf,
+  freeRunName,
+  isOfFolder,
+  runNames,
+  runOf,
+  writeNote,
+  type RunNote,
+} from './runs.js';
+import { bytesOf, listsOf } from './pictures.js';
 import { divided, loadSets } from './sets.js';
+import type { TrialRoom } from './trial.js';
 import type { Session } from './session.js';
 
 const endings: Readonly<Record<ModelFormat, string>> = {
@@ -35,18 +54,20 @@ const endings: Readonly<Record<ModelFormat, string>> = {
   pytorch: 'pytorch.safetensors',
 };
 
-export class FileRoom implements Omit<Files, 'report'> {
+export class FileRoom implements Files {
   readonly #session: Session;
   readonly #projects: ProjectRoom;
+  readonly #trial: TrialRoom;
 
-  constructor(session: Session, projects: ProjectRoom) {
+  constructor(session: Session, projects: ProjectRoom, trial: TrialRoom) {
     this.#session = session;
     this.#projects = projects;
+    this.#trial = trial;
   }
 
   async exportModel(format: ModelFormat): Promise<NamedBlob> {
     if (!Object.hasOwn(endings, format))
-      throw new UsageError(`exportModel: expects one of ${Object.keys(endings).join(', ')}, got '${String(format)}'`);
+      throw new UsageError(`exportModel: expects one of ${Object.keys(endings).join(', ')}, got '${format as string}'`);
     const run = currentRun(this.#session);
     const file = await this.#file(run, runFiles.best, 'a model');
     const bytes = format === 'safetensors' ? file : await encoded(format, file, run);
@@ -65,6 +86,45 @@ export class FileRoom implements Omit<Files, 'report'> {
     return { name: runFiles.predictions, blob: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'text/csv' }) };
   }
 
+  async report(): Promise<NamedBlob> {
+    const session = this.#session;
+    const run = currentRun(session);
+    const classifier = await this.#trial.classifier();
+    const { ids } = listsOf(session.project);
+    const files = filesOf(session, run);
+    const text = async (file: string): Promise<string | null> => {
+      const bytes = await files.read(file);
+      return bytes && new TextDecoder().decode(bytes);
+    };
+    const source: ReportSource = {
+      ...{ name: run, text },
+      predictions: async () => {
+        const table = await text(runFiles.predictions);
+        return table === null ? null : parsePredictions(table, runFiles.predictions);
+      },
+      predictAgain: () => Promise.resolve(new Map()),
+      picture: async (file, exif) => {
+        const id = ids.get(file);
+        if (id === undefined) throw new DataError(`${file}: is not in the project any more`);
+        return decode(await bytesOf(session, id), file, { exif });
+      },
+      runs: async () => {
+        const all = (await runNames(session.store, session.project.id)).map(async (name) => {
+          const own = filesOf(session, name);
+          return reportedRun(name, name === run, await configOf(own), await epochsOf(own));
+        });
+        return (await Promise.all(all)).flatMap((one) => one ?? []);
+      },
+    };
+    const tell = new Map<number, (done: number) => void>();
+    const data = await reportFrom(source, classifier, (done, total) => {
+      if (!tell.has(total)) tell.set(total, session.progress('report', total));
+      tell.get(total)?.(Math.min(done, total));
+    });
+    const { default: template } = await import('../../../dist/report/report.html?raw');
+    return { name: `${run}-report.html`, blob: new Blob([fillReport(template, data)], { type: 'text/html' }) };
+  }
+
   async exportRun(): Promise<NamedBlob> {
     const session = this.#session;
     const run = currentRun(session);
@@ -72,7 +132,7 @@ export class FileRoom implements Omit<Files, 'report'> {
     const names = (await store.keys('runs', [project.id, run])).map(([, , name]) => String(name)).filter(isOfFolder);
     const blob = await writeArchive(async (put) => {
       for (const name of names) {
-        const bytes = await store.get<Uint8Array>('runs', [project.id, run, name]);
+        const bytes = await store.get('runs', [project.id, run, name]);
         if (bytes) await put(`${run}/${name}`, bytes);
       }
     });
@@ -138,9 +198,13 @@ export class FileRoom implements Omit<Files, 'report'> {
     const foreign = isOnnx ? await fromOnnx(bytes, name) : await fromKeras(bytes, name);
     const count = Math.max(2, foreign.model.units);
     const own = [...new Set([...this.#session.project.pictures.values()].map((record) => record.class))].toSorted();
-    const classNames = foreign.classNames ?? (own.length === count ? own : Array.from({ length: count }, (_, n) => String(n)));
+    const classNames =
+      foreign.classNames ?? (own.length === count ? own : Array.from({ length: count }, (_, n) => String(n)));
     const { alertClass } = this.#session.project.record.settings;
-    const className = alertClassOf(classNames, alertClass !== null && classNames.includes(alertClass) ? alertClass : undefined);
+    const className = alertClassOf(
+      classNames,
+      alertClass !== null && classNames.includes(alertClass) ? alertClass : undefined,
+    );
     const info: ModelInfo = { classNames, preprocessing: foreign.preprocessing, alert: { className, threshold: 0.5 } };
     return encodeModel(foreign.model, info, { name });
   }
@@ -149,17 +213,29 @@ export class FileRoom implements Omit<Files, 'report'> {
   async judge(name: string): Promise<void> {
     const session = this.#session;
     const run = runOf(session, name);
-    const { model, info } = decodeModel(await this.#file(name, runFiles.best, 'a model'), name, { knownSections: KNOWN_SECTIONS });
+    const { model, info } = decodeModel(await this.#file(name, runFiles.best, 'a model'), name, {
+      knownSections: KNOWN_SECTIONS,
+    });
     const [height, width] = model.inputShape;
     const division = await divided(session, { seed: 0, onBase: false });
     if (division.splits.training.classNames.join('/') !== info.classNames.join('/'))
-      throw new DataError(`${name}: expects pictures of ${info.classNames.join(', ')}, got ${division.splits.training.classNames.join(', ')}`);
-    const { training, validation, test } = await loadSets(session, division, preparationOf(info, { width, height }).picture);
+      throw new DataError(
+        `${name}: expects pictures of ${info.classNames.join(', ')}, got ${division.splits.training.classNames.join(', ')}`,
+      );
+    const { training, validation, test } = await loadSets(
+      session,
+      division,
+      preparationOf(info, { width, height }).picture,
+    );
     await judgeRun(run, await session.device(), { training, validation, test });
   }
 }
 
-async function encoded(format: Exclude<ModelFormat, 'safetensors'>, file: Uint8Array, name: string): Promise<Uint8Array> {
+async function encoded(
+  format: Exclude<ModelFormat, 'safetensors'>,
+  file: Uint8Array,
+  name: string,
+): Promise<Uint8Array> {
   const { model, info: calibrated } = decodeModel(file, name, { knownSections: KNOWN_SECTIONS });
   const info = await foldTemperature(model, calibrated, name); // other runtimes know no temperature
   if (format === 'keras') return exportKeras(model);

@@ -1,9 +1,5 @@
 /** A training's options: what they are by default, what they mean to the library, and the line that says the same on a command line. */
-import {
-  UsageError,
-  type AugmentationOptions,
-  type RecipeOptions,
-} from '../../../src/index.js';
+import { UsageError, type AugmentationOptions, type RecipeOptions } from '../../../src/index.js';
 import type { ProjectSettings, TrainingOptions } from './protocol.js';
 
 export type FullOptions = Required<Omit<TrainingOptions, 'augmentation'>> & {
@@ -47,7 +43,8 @@ export function fullOptions(given: TrainingOptions = {}): FullOptions {
   whole('batch size', options.batchSize, 1);
   whole('seed', options.seed, 0);
   if (options.earlyStopping !== null) whole('early stopping', options.earlyStopping, 1);
-  if (!(options.learningRate > 0)) throw new UsageError(`learning rate: expects a number above 0, got ${options.learningRate}`);
+  if (!(options.learningRate > 0))
+    throw new UsageError(`learning rate: expects a number above 0, got ${options.learningRate}`);
   if (!(options.augmentation.zoom >= 0 && options.augmentation.zoom < 1))
     throw new UsageError(`zoom: expects a number from 0 to below 1, got ${options.augmentation.zoom}`);
   return options;
@@ -87,7 +84,8 @@ export function inWords(options: FullOptions): string {
   return `${network}, ${size.width}×${size.height}, ${epochs} epoch${epochs === 1 ? '' : 's'}`;
 }
 
-const quoted = (text: string): string => (/^[\w./,=:-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`);
+const quoted = (text: string): string =>
+  /^[\w./,=:-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 /**
  * The line that trains the same on the pictures of the saved project.
@@ -102,7 +100,8 @@ export function commandLine(
   const { augmentation, size } = options;
   const parts = ['beltnet train pictures'];
   const say = (flag: string, value: unknown, unless: unknown): void => {
-    if (JSON.stringify(value) !== JSON.stringify(unless)) parts.push(value === true ? flag : `${flag} ${quoted(String(value))}`);
+    if (JSON.stringify(value) !== JSON.stringify(unless))
+      parts.push(value === true ? flag : `${flag} ${quoted(String(value))}`);
   };
   const onBase = isOnBase(options);
   if (onBase) parts.push(`--base ${BASE}`, ...(isDivided ? [] : ['--split 0.15']));

@@ -16,16 +16,7 @@ import {
   type Picture,
   type PictureUse,
 } from '../../../src/index.js';
-import type {
-  Added,
-  Audited,
-  Badge,
-  GivenFile,
-  NamedBlob,
-  PictureEntry,
-  PictureId,
-  Pictures,
-} from './protocol.js';
+import type { Added, Audited, Badge, GivenFile, NamedBlob, PictureEntry, PictureId, Pictures } from './protocol.js';
 import { pixelsOf } from './frames.js';
 import type { OpenProject, PictureRecord, Session } from './session.js';
 import { type Change, QuotaError } from './store.js';
@@ -140,9 +131,11 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
     };
     for (const [n, { path, className, name, part, read }] of jobs.entries()) {
       try {
-        if (full) throw full;
+        if (full !== null) throw full as QuotaError;
         if (className === null)
-          throw new DataError(`${path}: expects a picture in the folder of its class; drop the folder, or choose a class first`);
+          throw new DataError(
+            `${path}: expects a picture in the folder of its class; drop the folder, or choose a class first`,
+          );
         const bytes = new Uint8Array(await read());
         const { picture, digest, facts } = recordPicture(bytes, path, { exif: project.record.settings.exif });
         const { width, height } = picture;
@@ -160,8 +153,12 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
         ] as const;
         waiting.push({ id, record: kept, path, changes: [...changes] });
       } catch (error) {
-        if (!(error instanceof BeltnetError || error instanceof QuotaError || error instanceof DOMException)) throw error;
-        refused.push({ path, reason: error instanceof DOMException ? `${path}: cannot be read (${error.message})` : error.message });
+        if (!(error instanceof BeltnetError || error instanceof QuotaError || error instanceof DOMException))
+          throw error;
+        refused.push({
+          path,
+          reason: error instanceof DOMException ? `${path}: cannot be read (${error.message})` : error.message,
+        });
       }
       if (waiting.length >= TOGETHER) await flush();
       tell(n + 1);
@@ -226,7 +223,7 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
     const removed: Removed[] = [];
     for (const id of ids) {
       const key = [project.id, id];
-      const [file, thumbnail] = await Promise.all([store.get<Blob>('files', key), store.get<Uint8Array>('thumbnails', key)]);
+      const [file, thumbnail] = await Promise.all([store.get('files', key), store.get('thumbnails', key)]);
       if (file && thumbnail)
         removed.push({ key: id, record: recordOf(project, id), file: new Blob([await file.arrayBuffer()]), thumbnail });
     }
@@ -260,7 +257,7 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
     const { project, store } = this.#session;
     return Promise.all(
       ids.map(async (id) => {
-        const jpeg = await store.get<Uint8Array<ArrayBuffer>>('thumbnails', [project.id, id]);
+        const jpeg = await store.get('thumbnails', [project.id, id]);
         return jpeg && createImageBitmap(new Blob([jpeg], { type: 'image/jpeg' }));
       }),
     );
@@ -315,7 +312,7 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
 
 /** The bytes of a picture's file. @throws DataError where it is gone */
 export async function bytesOf({ project, store }: Session, id: PictureId): Promise<Uint8Array<ArrayBuffer>> {
-  const blob = await store.get<Blob>('files', [project.id, id]);
+  const blob = await store.get('files', [project.id, id]);
   if (blob) return new Uint8Array(await blob.arrayBuffer());
   throw new DataError(`picture ${id}: expects its file, got none: the browser has lost it; add it again`);
 }
@@ -361,8 +358,9 @@ const renamed = ({ file }: PictureRecord, className: string): Pick<PictureRecord
 
 /** @throws UsageError for what cannot be the name of a folder */
 function checkedClass(name: string): string {
-  if (typeof name === 'string' && name.trim() === name && name !== '' && !/[/\\:*?"<>|]|^\.|\p{C}/u.test(name)) return name;
-  throw new UsageError(`class: expects a name that can be a folder's, such as ok or gap, got '${String(name)}'`);
+  if (typeof name === 'string' && name.trim() === name && name !== '' && !/[/\\:*?"<>|]|^\.|\p{C}/u.test(name))
+    return name;
+  throw new UsageError(`class: expects a name that can be a folder's, such as ok or gap, got '${name}'`);
 }
 
 function small(picture: Picture): Picture {
@@ -371,4 +369,3 @@ function small(picture: Picture): Picture {
   const size = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
   return scale === 1 ? picture : resize(picture, size, 'box');
 }
-

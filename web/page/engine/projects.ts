@@ -34,7 +34,7 @@ export class ProjectRoom implements Projects {
 
   async list(): Promise<ProjectSummary[]> {
     const { store } = this.#session;
-    const all = await store.all<ProjectRecord>('projects', []);
+    const all = await store.all('projects', []);
     const summaries = all.map(async ({ key: [id], value: { name, changed } }) => ({
       ...{ id: id as ProjectId, name, changed },
       pictures: (await store.keys('pictures', [id])).length,
@@ -64,7 +64,7 @@ export class ProjectRoom implements Projects {
     const session = this.#session;
     if (session.isOpen?.id === id) return this.#state();
     await this.#training.leave();
-    const record = await session.store.get<ProjectRecord>('projects', [id]);
+    const record = await session.store.get('projects', [id]);
     if (!record) throw new UsageError(`open: expects the number of a project, got ${String(id)}, which is none`);
     const release = await lock(`beltnet project ${id}`, session.store.kind);
     if (!release)
@@ -72,8 +72,7 @@ export class ProjectRoom implements Projects {
         `'${record.name}' is open in another tab or window: close it there, so that neither overwrites the other`,
       );
     const pictures = new Map<number, PictureRecord>();
-    for (const { key, value } of await session.store.all<PictureRecord>('pictures', [id]))
-      pictures.set(Number(key[1]), value);
+    for (const { key, value } of await session.store.all('pictures', [id])) pictures.set(Number(key[1]), value);
     session.project = { id, record, pictures, nextId: Math.max(0, ...pictures.keys()) + 1, version: 1, release };
     this.#pictures.forget();
     await this.#training.enter();
@@ -112,7 +111,7 @@ export class ProjectRoom implements Projects {
       await this.changed();
       return;
     }
-    const record = await session.store.get<ProjectRecord>('projects', [id]);
+    const record = await session.store.get('projects', [id]);
     if (!record) throw new UsageError(`rename: expects the number of a project, got ${String(id)}, which is none`);
     await session.write([{ shelf: 'projects', key: [id], value: { ...record, name } }]);
   }
@@ -157,10 +156,10 @@ export class ProjectRoom implements Projects {
 
   async saveFile(id: ProjectId): Promise<NamedBlob> {
     const { store, isOpen } = this.#session;
-    const record = isOpen?.id === id ? isOpen.record : await store.get<ProjectRecord>('projects', [id]);
+    const record = isOpen?.id === id ? isOpen.record : await store.get('projects', [id]);
     if (!record) throw new UsageError(`saveFile: expects the number of a project, got ${String(id)}, which is none`);
     const pictures = new Map(
-      (await store.all<PictureRecord>('pictures', [id])).map(({ key, value }) => [Number(key[1]), value] as const),
+      (await store.all('pictures', [id])).map(({ key, value }) => [Number(key[1]), value] as const),
     );
     const divided = isDivided({ pictures } as never);
     const runs = await store.keys('runs', [id]);
@@ -178,12 +177,12 @@ export class ProjectRoom implements Projects {
     const blob = await writeArchive(async (put) => {
       await put(MANIFEST, new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
       for (const [key, picture] of pictures) {
-        const file = await store.get<Blob>('files', [id, key]);
+        const file = await store.get('files', [id, key]);
         if (file) await put(`pictures/${pathOf(picture, divided)}`, new Uint8Array(await file.arrayBuffer()));
         tell(++done);
       }
       for (const key of runs) {
-        const bytes = await store.get<Uint8Array>('runs', key);
+        const bytes = await store.get('runs', key);
         if (bytes) await put(`runs/${key[1]}/${key[2]}`, bytes);
         tell(++done);
       }
@@ -279,7 +278,7 @@ function manifestOf(bytes: Uint8Array): Saved {
 
 function checkedName(name: string): string {
   if (typeof name === 'string' && name.trim() !== '' && name.length <= 200) return name.trim();
-  throw new UsageError(`project: expects a name of 1 to 200 characters, got '${String(name)}'`);
+  throw new UsageError(`project: expects a name of 1 to 200 characters, got '${name}'`);
 }
 
 /** @returns what gives it back; null where another tab has it */

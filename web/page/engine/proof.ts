@@ -62,7 +62,10 @@ export class ProofRoom implements Proof {
       throw new UsageError(`predictions.csv: expects the column p(${missing}), got none; it is of another model`);
     const pixels = pictures ? pixelsOf(await pictures.text()) : new Map<string, string>();
     const { ids } = listsOf(session.project);
-    const found = matched([...ids], rows.map(({ file }) => file));
+    const found = matched(
+      [...ids],
+      rows.map(({ file }) => file),
+    );
     const compared: ComparedPicture[] = [];
     const tell = session.progress('checking', found.length);
     for (let first = 0; first < found.length; first += TOGETHER) {
@@ -85,7 +88,9 @@ export class ProofRoom implements Proof {
       tell(first + some.length);
     }
     if (compared.length === 0)
-      throw new DataError('predictions.csv: expects rows of pictures in this project, got none; are they called the same there?');
+      throw new DataError(
+        'predictions.csv: expects rows of pictures in this project, got none; are they called the same there?',
+      );
     const worstDifference = Math.max(...compared.map(({ difference }) => difference));
     const rowsUsed = new Set(found.map(({ row }) => row));
     const used = new Set(found.map(({ path }) => path));
@@ -115,7 +120,8 @@ export class ProofRoom implements Proof {
     const session = this.#session;
     const name = currentRun(session);
     const note = await readNote(session, name);
-    if (!note?.options) throw new UsageError(`trainAgain: expects a run that was trained here, got '${name}', which came from a file`);
+    if (!note?.options)
+      throw new UsageError(`trainAgain: expects a run that was trained here, got '${name}', which came from a file`);
     const options: FullOptions = { ...note.options, reproducible: true };
     return this.#alone(async (signal) => {
       const files = filesInMemory(`${name} again`);
@@ -158,7 +164,12 @@ async function hashOfModel(bytes: Uint8Array | null, name: string): Promise<stri
 function inShort({ kind, name, passed, forward, gradients, difference, tolerance }: CheckResult): CheckedOperation {
   const errors = [forward, ...Object.values(gradients)];
   const worst = errors.some(Number.isNaN) ? Infinity : Math.max(...errors);
-  return { name: kind === 'network' ? 'the whole network' : name, passed, error: worst / tolerance, tolerance: difference ?? tolerance };
+  return {
+    name: kind === 'network' ? 'the whole network' : name,
+    passed,
+    error: worst / tolerance,
+    tolerance: difference ?? tolerance,
+  };
 }
 
 /** Pictures and rows of the same name; where several have it, in a folder of the same name: other machines have other paths. */
@@ -169,7 +180,8 @@ function matched(
   const end = (path: string, parts: number): string => path.replaceAll('\\', '/').split('/').slice(-parts).join('/');
   const rowsBy = [1, 2, 3].map((parts) => {
     const places = new Map<string, number[]>();
-    for (const [row, file] of files.entries()) places.set(end(file, parts), [...(places.get(end(file, parts)) ?? []), row]);
+    for (const [row, file] of files.entries())
+      places.set(end(file, parts), [...(places.get(end(file, parts)) ?? []), row]);
     return places;
   });
   return pictures.flatMap(([path, id]) => {

@@ -2,6 +2,7 @@
 import {
   bestEpoch,
   DataError,
+  epochsIn,
   Run,
   runFiles,
   UsageError,
@@ -37,7 +38,7 @@ const bytesOfText = (content: string | Uint8Array): Uint8Array =>
 export function filesOf(session: Session, name: string): RunFiles {
   const { store, project } = session;
   const key = (file: string): [number, string, string] => [project.id, name, file];
-  const read = (file: string): Promise<Uint8Array | null> => store.get<Uint8Array>('runs', key(file));
+  const read = (file: string): Promise<Uint8Array | null> => store.get('runs', key(file));
   return {
     directory: name,
     path: (file) => `${name}/${file}`,
@@ -100,7 +101,7 @@ export async function runNames(store: Store, id: ProjectId): Promise<string[]> {
 }
 
 export async function readNote(session: Session, name: string): Promise<RunNote | null> {
-  const bytes = await session.store.get<Uint8Array>('runs', [session.project.id, name, NOTE]);
+  const bytes = await session.store.get('runs', [session.project.id, name, NOTE]);
   return bytes && (JSON.parse(new TextDecoder().decode(bytes)) as RunNote);
 }
 
@@ -112,11 +113,7 @@ export async function writeNote(session: Session, name: string, note: RunNote): 
 /** The epochs in a run's events.jsonl. */
 export async function epochsOf(files: RunFiles): Promise<EpochRecord[]> {
   const text = new TextDecoder().decode((await files.read(runFiles.events)) ?? new Uint8Array(0));
-  return text.split('\n').flatMap((line) => {
-    if (line === '') return [];
-    const { event, ...record } = JSON.parse(line) as { event?: string } & EpochRecord;
-    return event === 'epoch' ? [record] : [];
-  });
+  return epochsIn(text);
 }
 
 export async function runSummaries(session: Session): Promise<RunSummary[]> {
@@ -143,8 +140,10 @@ export async function freeRunName({ store, project }: Session, wanted?: string):
   if (wanted === undefined || wanted === '') {
     for (let n = 1; ; n++) if (!taken.includes(`run-${n}`)) return `run-${n}`;
   }
-  if (/[/\\\p{C}]|^\./u.test(wanted)) throw new UsageError(`run: expects a name that can be a folder's, got '${wanted}'`);
-  if (taken.includes(wanted)) throw new UsageError(`run: '${wanted}' is there already, and is not overwritten; choose another name`);
+  if (/[/\\\p{C}]|^\./u.test(wanted))
+    throw new UsageError(`run: expects a name that can be a folder's, got '${wanted}'`);
+  if (taken.includes(wanted))
+    throw new UsageError(`run: '${wanted}' is there already, and is not overwritten; choose another name`);
   return wanted;
 }
 

@@ -1,5 +1,12 @@
 /** What all rooms of the engine share: where things are kept, the open project, the device, and how the page is told. */
-import { chooseDevice, UsageError, type Device, type DeviceChoice, type DeviceName, type PictureUse } from '../../../src/index.js';
+import {
+  chooseDevice,
+  UsageError,
+  type Device,
+  type DeviceChoice,
+  type DeviceName,
+  type PictureUse,
+} from '../../../src/index.js';
 import type {
   DeviceState,
   EngineEvents,

@@ -48,7 +48,11 @@ export async function divided(
       `training: expects pictures of two classes or more, got ${training.classNames.length === 0 ? 'none' : `only '${training.classNames[0]}'`}; add some of another class`,
     );
   const isGiven = (validation ?? test) !== null;
-  const splits = await divideParts(name, parts, onBase ? { seed, ...(isGiven ? {} : { split: HOLD_BACK }) } : { seed, holdBack: 'auto' });
+  const splits = await divideParts(
+    name,
+    parts,
+    onBase ? { seed, ...(isGiven ? {} : { split: HOLD_BACK }) } : { seed, holdBack: 'auto' },
+  );
   return { splits, ids };
 }
 
@@ -57,7 +61,8 @@ export async function loadSets(
   { splits, ids }: Awaited<ReturnType<typeof divided>>,
   preparation: Preparation,
 ): Promise<ProjectSets> {
-  const total = splits.training.files.length + (splits.validation?.files.length ?? 0) + (splits.test?.files.length ?? 0);
+  const total =
+    splits.training.files.length + (splits.validation?.files.length ?? 0) + (splits.test?.files.length ?? 0);
   const tell = session.progress('preparing', total);
   let done = 0;
   const load = async (list: FileList | null): Promise<Dataset | null> =>
@@ -114,4 +119,3 @@ export async function loadSet(
   prepared.set(key, dataset);
   return dataset;
 }
-

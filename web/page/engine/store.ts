@@ -4,12 +4,24 @@
  * the page says so.
  */
 import { openDB, type IDBPDatabase } from 'idb';
+import type { PictureRecord, ProjectRecord } from './session.js';
 
 /** `[project]`, or `[project, …]`: those of a project lie side by side. */
 export type Key = readonly (number | string)[];
 
 const shelves = ['projects', 'pictures', 'files', 'thumbnails', 'runs'] as const;
 export type Shelf = (typeof shelves)[number];
+
+/** What lies on each shelf. */
+export interface Kept {
+  readonly projects: ProjectRecord;
+  readonly pictures: PictureRecord;
+  readonly files: Blob;
+  /** A JPEG. */
+  readonly thumbnails: Uint8Array<ArrayBuffer>;
+  /** A file of a run. */
+  readonly runs: Uint8Array<ArrayBuffer>;
+}
 
 /** What is put under a key; without a value, what is under the key and under all that begin with it is taken away. */
 export interface Change {
@@ -20,9 +32,9 @@ export interface Change {
 
 export interface Store {
   readonly kind: 'kept' | 'memory';
-  get<Value>(shelf: Shelf, key: Key): Promise<Value | null>;
+  get<On extends Shelf>(shelf: On, key: Key): Promise<Kept[On] | null>;
   /** All whose keys begin so, sorted by key. */
-  all<Value>(shelf: Shelf, prefix: Key): Promise<{ key: Key; value: Value }[]>;
+  all<On extends Shelf>(shelf: On, prefix: Key): Promise<{ key: Key; value: Kept[On] }[]>;
   keys(shelf: Shelf, prefix: Key): Promise<Key[]>;
   /** All changes or none; on the disk when it resolves. @throws QuotaError */
   write(changes: readonly Change[]): Promise<void>;
@@ -63,17 +75,17 @@ class KeptStore implements Store {
     this.#database = database;
   }
 
-  async get<Value>(shelf: Shelf, key: Key): Promise<Value | null> {
-    return ((await this.#database.get(shelf, [...key])) as Value | undefined) ?? null;
+  async get<On extends Shelf>(shelf: On, key: Key): Promise<Kept[On] | null> {
+    return ((await this.#database.get(shelf, [...key])) as Kept[On] | undefined) ?? null;
   }
 
-  async all<Value>(shelf: Shelf, prefix: Key): Promise<{ key: Key; value: Value }[]> {
+  async all<On extends Shelf>(shelf: On, prefix: Key): Promise<{ key: Key; value: Kept[On] }[]> {
     const transaction = this.#database.transaction(shelf);
     const [keys, values] = await Promise.all([
       transaction.store.getAllKeys(rangeOf(prefix)),
       transaction.store.getAll(rangeOf(prefix)),
     ]);
-    return keys.map((key, n) => ({ key: key as unknown as Key, value: values[n] as Value }));
+    return keys.map((key, n) => ({ key: key as unknown as Key, value: values[n] as Kept[On] }));
   }
 
   async keys(shelf: Shelf, prefix: Key): Promise<Key[]> {
@@ -106,15 +118,15 @@ class MemoryStore implements Store {
     shelves.map((shelf) => [shelf, new Map()]),
   );
 
-  get<Value>(shelf: Shelf, key: Key): Promise<Value | null> {
+  get<On extends Shelf>(shelf: On, key: Key): Promise<Kept[On] | null> {
     const found = this.#of(shelf).get(JSON.stringify(key));
-    return Promise.resolve(found ? (found.value as Value) : null);
+    return Promise.resolve(found ? (found.value as Kept[On]) : null);
   }
 
-  all<Value>(shelf: Shelf, prefix: Key): Promise<{ key: Key; value: Value }[]> {
+  all<On extends Shelf>(shelf: On, prefix: Key): Promise<{ key: Key; value: Kept[On] }[]> {
     const found = [...this.#of(shelf).values()].filter(({ key }) => prefix.every((part, n) => key[n] === part));
     const sorted = found.toSorted((a, b) => compare(a.key, b.key));
-    return Promise.resolve(sorted as { key: Key; value: Value }[]);
+    return Promise.resolve(sorted as { key: Key; value: Kept[On] }[]);
   }
 
   async keys(shelf: Shelf, prefix: Key): Promise<Key[]> {

@@ -93,14 +93,20 @@ async function deviceFor(session: Session, { options, run }: ProjectTraining): P
 
 const versions = () => ({ beltnet: BELTNET_VERSION, node: 'none: a page', platform: navigator.userAgent });
 
-async function trainSteps(session: Session, training: ProjectTraining, { device, facts }: OpenedDevice): Promise<boolean> {
+async function trainSteps(
+  session: Session,
+  training: ProjectTraining,
+  { device, facts }: OpenedDevice,
+): Promise<boolean> {
   const { options, run, signal, checkpoint } = training;
   const { settings, name } = session.project.record;
   const { batchSize, epochs, seed } = options;
   const division = await divided(session, { seed, onBase: false });
   const { splits } = division;
   if (options.earlyStopping !== null && !splits.validation)
-    throw new UsageError('early stopping: expects pictures that may choose: 20 of each class, or some that are put aside for validation');
+    throw new UsageError(
+      'early stopping: expects pictures that may choose: 20 of each class, or some that are put aside for validation',
+    );
   const plan = planTraining(splits.training.classNames, {
     ...recipeOf(options),
     ...{ network: options.network as 'mission', size: options.size, interpolation: 'nearest', rescale: 1 / 255 },
@@ -113,15 +119,25 @@ async function trainSteps(session: Session, training: ProjectTraining, { device,
     const sets = await loadSets(session, division, plan.preparation.picture);
     signal.throwIfAborted();
     const { training: trained, validation, test } = sets;
-    const audit = await auditDatasets(trained, [validation, test].filter((set) => set !== null));
+    const audit = await auditDatasets(
+      trained,
+      [validation, test].filter((set) => set !== null),
+    );
     const planned = await trainingFlows(plan, trained, validation, batchSize);
-    const info = { ...planned.info, sections: { ...planned.info.sections, [FAULTS_SECTION]: await learnFaults(trained) } };
+    const info = {
+      ...planned.info,
+      sections: { ...planned.info.sections, [FAULTS_SECTION]: await learnFaults(trained) },
+    };
     const flows = { ...planned, info };
     const ofRun = { training: trained, validation, test };
     const manifest = await pictureManifest(ofRun);
-    const changed = checkpoint && changedPictures(new TextDecoder().decode((await run.read('pictures')) ?? new Uint8Array()), manifest);
+    const changed =
+      checkpoint &&
+      changedPictures(new TextDecoder().decode((await run.read('pictures')) ?? new Uint8Array()), manifest);
     if (changed)
-      throw new DataError(`${run.directory}: expects the pictures that it was begun with, got others: ${changed}; train anew on these`);
+      throw new DataError(
+        `${run.directory}: expects the pictures that it was begun with, got others: ${changed}; train anew on these`,
+      );
     if (checkpoint) await checkDevice(run, facts);
     if (!checkpoint) {
       await run.writePictures(manifest);
@@ -179,7 +195,10 @@ async function checkDevice(run: Run, facts: object): Promise<void> {
 }
 
 /** The best model's verdicts on what there is, of a training that was ended before its last epoch. */
-export async function judgeStopped(session: Session, { options, run }: Pick<ProjectTraining, 'options' | 'run'>): Promise<void> {
+export async function judgeStopped(
+  session: Session,
+  { options, run }: Pick<ProjectTraining, 'options' | 'run'>,
+): Promise<void> {
   const division = await divided(session, { seed: options.seed, onBase: false });
   const { settings } = session.project.record;
   const preparation = {
@@ -208,7 +227,11 @@ export function openBase(): Promise<Base> {
 }
 
 /** A head on the base: no step is made. */
-async function trainHead(session: Session, training: ProjectTraining, { device, facts }: OpenedDevice): Promise<boolean> {
+async function trainHead(
+  session: Session,
+  training: ProjectTraining,
+  { device, facts }: OpenedDevice,
+): Promise<boolean> {
   const { options, run, signal } = training;
   const { settings, name } = session.project.record;
   const { seed } = options;
@@ -240,7 +263,10 @@ async function trainHead(session: Session, training: ProjectTraining, { device, 
   tell(sets.training.labels.length);
   const { model, info } = trained;
   try {
-    const ofRun: Partial<Record<PictureUse, Dataset>> = { training: sets.training, ...(validation && { [use]: validation }) };
+    const ofRun: Partial<Record<PictureUse, Dataset>> = {
+      training: sets.training,
+      ...(validation && { [use]: validation }),
+    };
     const judged: Partial<Record<PictureUse, JudgedSet>> = {};
     for (const [each, dataset] of Object.entries(ofRun))
       judged[each as PictureUse] = judgePredictions(await trained.predict(dataset), dataset, info);
@@ -269,4 +295,3 @@ async function trainHead(session: Session, training: ProjectTraining, { device, 
     model.destroy();
   }
 }
-

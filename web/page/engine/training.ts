@@ -103,7 +103,12 @@ export class TrainingRoom implements Training {
     const { region, exif } = session.project.record.settings;
     const preparation = { size, interpolation: 'bilinear' as const, exif, ...(region && { region }) };
     const dataset = await loadSet(session, list, division.ids, preparation);
-    const flow = new DataFlow(dataset, { batchSize: SHOWN, seed, shuffle: false, augmentation: augmentationOf(options) });
+    const flow = new DataFlow(dataset, {
+      batchSize: SHOWN,
+      seed,
+      shuffle: false,
+      augmentation: augmentationOf(options),
+    });
     const values = await renderBatch(await session.device(), flow, 0);
     const count = dataset.labels.length;
     const columns = Math.min(4, count);
@@ -114,7 +119,10 @@ export class TrainingRoom implements Training {
       for (let row = 0; row < height; row++) {
         const from = values.subarray((n * height + row) * width * 3, (n * height + row + 1) * width * 3);
         const at = (Math.floor(n / columns) * height + row) * sheet.width + (n % columns) * width;
-        data.set(Uint8Array.from(from, (value) => Math.min(Math.max(Math.round(value), 0), 255)), 3 * at);
+        data.set(
+          Uint8Array.from(from, (value) => Math.min(Math.max(Math.round(value), 0), 255)),
+          3 * at,
+        );
       }
     return bitmapOf({ ...sheet, data });
   }
@@ -174,13 +182,22 @@ export class TrainingRoom implements Training {
     const options = note.options ?? fullOptions();
     this.#control = new AbortController();
     this.#ending = 'pause';
-    this.#status = { ...NONE, run: name, epochs: isOnBase(options) ? 0 : options.epochs, command: this.#command(options) };
+    this.#status = {
+      ...NONE,
+      run: name,
+      epochs: isOnBase(options) ? 0 : options.epochs,
+      command: this.#command(options),
+    };
     this.#set({ phase: 'preparing' });
     let begun: Promise<void> | null = null;
     return new Promise((resolve, reject) => {
       const work = async (): Promise<void> => {
         try {
-          const checkpoint = isNew ? null : await checkpointOf(filesOf(session, name), (message) => session.tell('trouble', { kind: 'storage', message }));
+          const checkpoint = isNew
+            ? null
+            : await checkpointOf(filesOf(session, name), (message) =>
+                session.tell('trouble', { kind: 'storage', message }),
+              );
           let last = 0;
           const records = [...(checkpoint?.epochs ?? [])];
           const isDone = await trainProject(session, {
@@ -215,17 +232,25 @@ export class TrainingRoom implements Training {
           await this.#failed(name, note, error, begun !== null, reject);
         }
       };
-      
-      this.#work = work().finally(async () => {
+
+      const working = async (): Promise<void> => {
+        await work();
         this.#work = null;
         await this.onProject().catch(() => {});
         resolve(this.#status);
-      });
+      };
+      this.#work = working();
     });
   }
 
   /** @param hasBegun whether whoever started it has its answer already */
-  async #failed(name: string, note: RunNote, error: unknown, hasBegun: boolean, reject: (error: unknown) => void): Promise<void> {
+  async #failed(
+    name: string,
+    note: RunNote,
+    error: unknown,
+    hasBegun: boolean,
+    reject: (error: unknown) => void,
+  ): Promise<void> {
     const session = this.#session;
     const wasEnded = this.#control.signal.aborted && error === this.#control.signal.reason;
     if (wasEnded && hasBegun) {
@@ -266,4 +291,3 @@ export class TrainingRoom implements Training {
     this.#set({ phase: 'stopped' });
   }
 }
-

@@ -38,15 +38,7 @@ import {
 } from '../../../src/index.js';
 import { bitmapOf, pixelsOf } from './frames.js';
 import { bytesOf, listsOf, recordOf } from './pictures.js';
-import type {
-  Evaluated,
-  Explained,
-  Judged,
-  ModelState,
-  PictureId,
-  Trial,
-  TriedPicture,
-} from './protocol.js';
+import type { Evaluated, Explained, Judged, ModelState, PictureId, Trial, TriedPicture } from './protocol.js';
 import { currentRun, filesOf } from './runs.js';
 import type { Session } from './session.js';
 
@@ -137,14 +129,24 @@ export class TrialRoom implements Trial {
   }
 
   /** What the run's best model said of its pictures. */
-  async #judged(): Promise<{ use: PictureUse; rows: readonly PredictionRow[]; info: ModelInfo; ids: ReadonlyMap<string, PictureId> }> {
+  async #judged(): Promise<{
+    use: PictureUse;
+    rows: readonly PredictionRow[];
+    info: ModelInfo;
+    ids: ReadonlyMap<string, PictureId>;
+  }> {
     const run = currentRun(this.#session);
     const files = filesOf(this.#session, run);
     const { info } = await this.classifier();
     const table = await files.read(runFiles.predictions);
-    if (!table) throw new DataError(`${run}: expects predictions.csv, got none: the run was imported without, or has not ended yet`);
+    if (!table)
+      throw new DataError(
+        `${run}: expects predictions.csv, got none: the run was imported without, or has not ended yet`,
+      );
     const all = await parsePredictions(new TextDecoder().decode(table), `${run}/predictions.csv`);
-    const use = (['test', 'validation', 'training'] as const).find((part) => all.some(({ split }) => split === part)) ?? 'training';
+    const use =
+      (['test', 'validation', 'training'] as const).find((part) => all.some(({ split }) => split === part)) ??
+      'training';
     return { use, rows: all.filter(({ split }) => split === use), info, ids: listsOf(this.#session.project).ids };
   }
 
@@ -167,13 +169,17 @@ export class TrialRoom implements Trial {
         falseAlarmRate: intervalOf(evidence?.falseAlarmRate),
       },
       isNoEvidence: evidence === null || isNoEvidence(evidence),
-      unknown: verdicts.some(({ unknown }) => unknown !== undefined) ? verdicts.filter(({ unknown }) => unknown).length : null,
+      unknown: verdicts.some(({ unknown }) => unknown !== undefined)
+        ? verdicts.filter(({ unknown }) => unknown).length
+        : null,
       pictures: judged.map(({ row, verdict }) => ({
         ...{ id: ids.get(row.file) ?? null, file: row.file, label: row.label, class: verdict.class },
         ...{ probability: verdict.probability, alarm: verdict.probabilities[info.alert.className] },
         ...{ alert: verdict.alert, unknown: verdict.unknown ?? false },
       })),
-      unjudged: rows.flatMap(({ file, class: taken }) => (taken === '' ? [{ file, reason: 'its scores are no numbers' }] : [])),
+      unjudged: rows.flatMap(({ file, class: taken }) =>
+        taken === '' ? [{ file, reason: 'its scores are no numbers' }] : [],
+      ),
     };
   }
 
@@ -252,14 +258,17 @@ export class TrialRoom implements Trial {
   }
 }
 
-const intervalOf = (given: IntervalOrReason | undefined): Interval | null =>
-  given && 'low' in given ? given : null;
+const intervalOf = (given: IntervalOrReason | undefined): Interval | null => (given && 'low' in given ? given : null);
 
 function smaller(picture: Picture): Picture {
   const { width, height } = picture;
   const scale = SHOWN / Math.max(width, height);
   if (scale >= 1) return picture;
-  return resize(picture, { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }, 'box');
+  return resize(
+    picture,
+    { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) },
+    'box',
+  );
 }
 
 /** Model files say their own checksum; their metadata stand at their beginning. */

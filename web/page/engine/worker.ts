@@ -1,11 +1,10 @@
 /** The engine's worker: its rooms, and calls that come and go by messages. */
 import { UsageError } from '../../../src/index.js';
-import { FileRoom } from './files.js';
+import type { FileRoom } from './files.js';
 import { shapeOf, transferables, type Answer, type Call } from './messages.js';
 import { PictureRoom } from './pictures.js';
 import { ProjectRoom } from './projects.js';
-import { ProofRoom } from './proof.js';
-import type { DeviceState, Engine, Machine, StorageState } from './protocol.js';
+import type { DeviceState, Engine, Machine, Proof, StorageState } from './protocol.js';
 import { Session } from './session.js';
 import { openStore } from './store.js';
 import { TrainingRoom } from './training.js';
@@ -13,7 +12,8 @@ import { TrialRoom } from './trial.js';
 
 type Rooms = Omit<Engine, 'on' | 'close'>;
 
-const answer = (message: Answer, handedOver: Transferable[] = []): void => postMessage(message, { transfer: handedOver });
+const answer = (message: Answer, handedOver: Transferable[] = []): void =>
+  postMessage(message, { transfer: handedOver });
 
 async function openRooms(): Promise<Rooms> {
   const store = await openStore(() =>
@@ -27,7 +27,9 @@ async function openRooms(): Promise<Rooms> {
   const training = new TrainingRoom(session);
   const pictures = new PictureRoom(session);
   const projects = new ProjectRoom(session, pictures, training);
-  const files = new FileRoom(session, projects);
+  // What is needed seldom is loaded when it is.
+  const files = onDemand<FileRoom>(async () => new (await import('./files.js')).FileRoom(session, projects, trial));
+  const proof = onDemand<Proof>(async () => new (await import('./proof.js')).ProofRoom(session, trial));
   training.onProject = () => projects.changed();
   trial.onCalibrated = () => files.judge(session.project.record.run ?? '');
   const machine: Machine = {
@@ -44,7 +46,21 @@ async function openRooms(): Promise<Rooms> {
       return session.storage();
     },
   };
-  return { machine, projects, pictures: withPreview(pictures, training), training, trial, proof: new ProofRoom(session, trial), files };
+  return { machine, projects, pictures: withPreview(pictures, training), training, trial, proof, files };
+}
+
+/** A room whose methods load it first. */
+function onDemand<Room extends object>(open: () => Promise<Room>): Room {
+  let room: Promise<Room> | null = null;
+  const ask =
+    (method: string) =>
+    async (...given: unknown[]): Promise<unknown> => {
+      room ??= open();
+      room.catch(() => (room = null));
+      const methods = (await room) as unknown as Record<string, (...given: unknown[]) => Promise<unknown>>;
+      return methods[method](...given);
+    };
+  return new Proxy({} as Room, { get: (_, method) => ask(String(method)) });
 }
 
 /** Pictures as a training sees them: of both rooms. */
@@ -57,7 +73,10 @@ const rooms = openRooms();
 addEventListener('message', ({ data: { id, room, method, given } }: MessageEvent<Call>) => {
   void (async () => {
     try {
-      const open = (await rooms) as unknown as Record<string, Record<string, (...given: unknown[]) => Promise<unknown>>>;
+      const open = (await rooms) as unknown as Record<
+        string,
+        Record<string, (...given: unknown[]) => Promise<unknown>>
+      >;
       const result = await open[room][method](...given);
       answer({ id, result }, transferables(result));
     } catch (error) {
@@ -65,4 +84,3 @@ addEventListener('message', ({ data: { id, room, method, given } }: MessageEvent
     }
   })();
 });
-

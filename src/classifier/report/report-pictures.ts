@@ -1,14 +1,12 @@
 /** The pictures of a report: small, with the map of what speaks for the class that each was taken for. */
-import { decode } from '../../data/pictures/decode.node.js';
 import { encodeJpeg } from '../../data/pictures/jpeg/encode-jpeg.js';
 import type { Picture } from '../../data/pictures/picture.js';
-import { readPictureBytes } from '../../data/pictures/read-picture.node.js';
 import { crop, prepareNamed, resize } from '../../data/pictures/resize.js';
 import { DataError } from '../../errors.js';
 import type { Classifier } from '../classifier.js';
 import { explainPictures } from '../explain/explain.js';
 import { scaled, stretched } from '../explain/heat-map.js';
-import type { ReportedPicture } from './report-data.node.js';
+import type { ReportedPicture } from './report-data.js';
 
 /** Longest side of a picture, and side of a heat map. */
 const SIDE = 176;
@@ -16,8 +14,18 @@ export const HEAT_SIDE = 14;
 const QUALITY = 78;
 const TOGETHER = 16;
 
+/** In pieces, since a call takes so many arguments and no more. */
+function base64(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(text);
+}
+
 export const imageUrl = (picture: Picture, quality = QUALITY): string =>
-  `data:image/jpeg;base64,${Buffer.from(encodeJpeg(picture, quality)).toString('base64')}`;
+  `data:image/jpeg;base64,${base64(encodeJpeg(picture, quality))}`;
+
+/** A picture of the run, as its file is called there. @throws DataError where it cannot be had */
+export type ReadPicture = (file: string, exif: boolean) => Promise<Picture>;
 
 export interface ShownPicture {
   /** Of the picture in its set. */
@@ -29,25 +37,28 @@ export interface ShownPicture {
 /** @returns those that can be read, by their places */
 export async function reportedPictures(
   classifier: Classifier,
+  read: ReadPicture,
   shown: readonly ShownPicture[],
   onProgress: (done: number, total: number) => void,
 ): Promise<Record<number, ReportedPicture>> {
   const { region, exif = false } = classifier.preparation.picture;
   const found: Record<number, ReportedPicture> = {};
   for (let first = 0; first < shown.length; first += TOGETHER) {
-    const some = shown.slice(first, first + TOGETHER).flatMap((one) => {
+    const some: (ShownPicture & { readonly prepared: Picture; readonly small: Picture })[] = [];
+    for (const one of shown.slice(first, first + TOGETHER)) {
       try {
-        const whole = decode(readPictureBytes(one.file), one.file, { exif });
+        const whole = await read(one.file, exif);
         const prepared = prepareNamed(whole, one.file, classifier.preparation.picture);
-        return [{ ...one, prepared, small: thumbnail(region ? crop(whole, region) : whole) }];
+        some.push({ ...one, prepared, small: thumbnail(region ? crop(whole, region) : whole) });
       } catch (error) {
-        if (error instanceof DataError) return []; // moved since then, or a row of a practice set
-        throw error;
+        if (!(error instanceof DataError)) throw error; // moved since then, or a row of a practice set
       }
-    });
+    }
     onProgress(first + TOGETHER, shown.length);
     if (some.length === 0) continue;
-    const pictures = new Uint8Array(Buffer.concat(some.map(({ prepared }) => prepared.data)));
+    const [{ prepared: one }] = some;
+    const pictures = new Uint8Array(some.length * one.data.length);
+    for (const [n, { prepared }] of some.entries()) pictures.set(prepared.data, n * one.data.length);
     const maps = await explainPictures(
       classifier,
       pictures,
@@ -57,7 +68,7 @@ export async function reportedPictures(
     for (const [n, { place, small }] of some.entries()) {
       const { values } = stretched(scaled(maps[n]), { width: HEAT_SIDE, height: HEAT_SIDE });
       const bytes = Uint8Array.from(values, (value) => Math.round(255 * value));
-      const heat = bytes.some((value) => value > 0) && { heat: Buffer.from(bytes).toString('base64') };
+      const heat = bytes.some((value) => value > 0) && { heat: base64(bytes) };
       found[place] = { image: imageUrl(small), ...heat };
     }
   }
