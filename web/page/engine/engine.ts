@@ -34,7 +34,7 @@ export async function openEngine(): Promise<Engine> {
         worker.postMessage(call, handedOver(given));
       } catch (error) {
         waiting.delete(call.id);
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       }
     });
 

@@ -18,7 +18,8 @@ import {
 } from '../../../src/index.js';
 import type { Added, Audited, Badge, GivenFile, NamedBlob, PictureEntry, PictureId, Pictures } from './protocol.js';
 import { pixelsOf } from './frames.js';
-import type { OpenProject, PictureRecord, Session } from './session.js';
+import type { PictureRecord } from './records.js';
+import type { OpenProject, Session } from './session.js';
 import { type Change, QuotaError } from './store.js';
 
 const THUMBNAIL = 128;

@@ -13,7 +13,8 @@ import type {
 } from './protocol.js';
 import type { TrainingRoom } from './training.js';
 import { removeRun, runNames, runSummaries } from './runs.js';
-import type { PictureRecord, ProjectRecord, Session } from './session.js';
+import type { PictureRecord, ProjectRecord } from './records.js';
+import type { Session } from './session.js';
 import type { Change } from './store.js';
 
 const SETTINGS: ProjectSettings = { region: null, exif: false, alertClass: null };

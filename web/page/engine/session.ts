@@ -1,42 +1,8 @@
 /** What all rooms of the engine share: where things are kept, the open project, the device, and how the page is told. */
-import {
-  chooseDevice,
-  UsageError,
-  type Device,
-  type DeviceChoice,
-  type DeviceName,
-  type PictureUse,
-} from '../../../src/index.js';
-import type {
-  DeviceState,
-  EngineEvents,
-  PictureId,
-  ProjectId,
-  ProjectSettings,
-  StorageState,
-  Work,
-} from './protocol.js';
+import { chooseDevice, UsageError, type Device, type DeviceChoice, type DeviceName } from '../../../src/index.js';
+import type { DeviceState, EngineEvents, PictureId, ProjectId, StorageState, Work } from './protocol.js';
+import type { PictureRecord, ProjectRecord } from './records.js';
 import { QuotaError, type Store } from './store.js';
-
-export interface ProjectRecord {
-  readonly name: string;
-  readonly changed: number;
-  readonly settings: ProjectSettings;
-  readonly run: string | null;
-}
-
-export interface PictureRecord {
-  /** With its class folder; unique among the pictures of its part. */
-  readonly file: string;
-  readonly class: string;
-  /** Null: by the split's rule. */
-  readonly part: PictureUse | null;
-  readonly width: number;
-  readonly height: number;
-  readonly bytes: number;
-  readonly digest: Uint8Array;
-  readonly facts: Uint8Array;
-}
 
 /** The project that is open, with what is known of its pictures. */
 export interface OpenProject {

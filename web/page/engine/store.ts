@@ -4,7 +4,7 @@
  * the page says so.
  */
 import { openDB, type IDBPDatabase } from 'idb';
-import type { PictureRecord, ProjectRecord } from './session.js';
+import type { PictureRecord, ProjectRecord } from './records.js';
 
 /** `[project]`, or `[project, …]`: those of a project lie side by side. */
 export type Key = readonly (number | string)[];
