@@ -1,6 +1,6 @@
 /**
  * Builds dist/: what is WebAssembly (wasm/*.ts, AssemblyScript) into wasm.generated.ts beside its users, then everything with
- * TypeScript, then the report's page and the page. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
+ * TypeScript, then the pages of the report and of the wall screen, and the page. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
  */
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -116,15 +116,14 @@ rmSync(join(root, 'dist'), { recursive: true, force: true });
 runNode(tool('typescript/bin/tsc'), ['-p', 'tsconfig.json']);
 chmodSync(join(root, 'dist/cli/main.js'), 0o755);
 
-/** The report's page: one file, with its styles, its scripts and uPlot in it, and a place for the data. Only these scripts may run. */
-async function buildReport() {
+/**
+ * A page in one file: web/NAME/NAME.html with its styles and its scripts in it. Only these scripts may run.
+ * @param styles in the order in which they count
+ */
+async function buildInOneFile(name, styles) {
   const read = (path) => readFileSync(path, 'utf8');
-  const own = (name) => read(join(root, 'web/report', name));
-  const styles = [
-    tool('uplot/dist/uPlot.min.css'),
-    ...['shared/tokens.css', 'report/report.css', 'shared/parts.css'].map((name) => join(root, 'web', name)),
-  ];
-  const lib = { entry: join(root, 'web/report/main.js'), formats: ['iife'], name: 'report' };
+  const folder = join(root, 'web', name);
+  const lib = { entry: join(folder, 'main.js'), formats: ['iife'], name };
   const [{ output }] = await build({
     root,
     configFile: false,
@@ -134,21 +133,26 @@ async function buildReport() {
   });
   const script = output[0].code;
   const hash = createHash('sha256').update(script).digest('base64');
-  // 'self' lets a report that is served ask its own server; from a file nothing is its own.
+  // 'self' lets a page that is served ask its own server; from a file nothing is its own.
   const policy =
     `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; ` +
     "base-uri 'none'; form-action 'none'";
-  const page = own('report.html')
+  const page = read(join(folder, `${name}.html`))
     .replace('POLICY', () => policy)
-    .replace('<link rel="stylesheet" href="report.css" />', () => `<style>${styles.map(read).join('\n')}</style>`)
-    .replace('<script src="report.js"></script>', () => `<script>${script}</script>`);
-  if (page.includes('report.css') || page.includes('src="report.js"'))
-    throw new Error('web/report/report.html: a place was not found');
-  mkdirSync(join(root, 'dist/report'), { recursive: true });
-  writeFileSync(join(root, 'dist/report/report.html'), page);
+    .replace(`<link rel="stylesheet" href="${name}.css" />`, () => `<style>${styles.map(read).join('\n')}</style>`)
+    .replace(`<script src="${name}.js"></script>`, () => `<script>${script}</script>`);
+  if (page.includes(`${name}.css`) || page.includes(`src="${name}.js"`))
+    throw new Error(`web/${name}/${name}.html: a place was not found`);
+  mkdirSync(join(root, 'dist', name), { recursive: true });
+  writeFileSync(join(root, 'dist', name, `${name}.html`), page);
 }
 
-await buildReport();
+/** The report has a place for its data, too. */
+await buildInOneFile('report', [
+  tool('uplot/dist/uPlot.min.css'),
+  ...['shared/tokens.css', 'report/report.css', 'shared/parts.css'].map((name) => join(root, 'web', name)),
+]);
+await buildInOneFile('wall', [join(root, 'web/wall/wall.css')]);
 
 /** The page: files for any static host, and for `beltnet ui`. */
 await build({ configFile: join(root, 'web/page/vite.config.js') });

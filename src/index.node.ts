@@ -181,6 +181,10 @@ export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classi
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
 export { readLineConfig, startLine } from './line/line.node.js';
+export { checkLineConfig } from './line/config.js';
+export { openOutputs } from './line/outputs/open-outputs.node.js';
+export type { OutputHealth, WatchedOutput } from './line/outputs/watched-output.js';
+export { serveLine, type ServeLineOptions } from './line/serve-line.node.js';
 export { readNewLabels, relabel, type NewLabel } from './data/sources/relabel.node.js';
 export {
   joined,

@@ -2,12 +2,21 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { UsageError } from '../../src/errors.js';
-import { startLine, type Line, type LineEvent } from '../../src/index.node.js';
+import {
+  checkLineConfig,
+  openOutputs,
+  readLineConfig,
+  serveLine,
+  startLine,
+  type Line,
+  type LineEvent,
+} from '../../src/index.node.js';
 import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { above0, probability } from '../terminal/common-flags.js';
 import { reloadOnHangUp, stopInOrder } from '../terminal/interrupt.js';
 import { filePath, folder } from '../terminal/options.js';
 import { note, Output } from '../terminal/output.js';
+import { version } from '../version.js';
 
 export const command = defineCommand({
   operands: {
@@ -43,7 +52,15 @@ export const command = defineCommand({
     const { result, stopCode } = await stopInOrder(
       'beltnet: stopping when the frames at hand have their verdicts',
       async (signal) => {
-        const line = await startLine(config);
+        const settings =
+          typeof config === 'string' ? await readLineConfig(config) : checkLineConfig(config, 'watch', process.env);
+        const outputs = settings.shadow ? [] : await openOutputs(settings, (problem) => note(`beltnet: ${problem}`));
+        const line = await startLine(config, { outputs });
+        const served = settings.serve ? await serveLine(line, settings, { outputs, version: version() }) : null;
+        if (served) {
+          output.emit({ event: 'listening', url: served.url });
+          output.say(`Wall screen: ${served.url}`);
+        }
         line.onEvent((event) => {
           output.emit(event);
           const text = inWords(event, options.verdicts);
@@ -51,7 +68,11 @@ export const command = defineCommand({
         });
         output.say(`Watching ${Object.keys(line.state().cameras).join(', ')}`);
         reloadOnHangUp(() => void line.reload().catch((error: Error) => note(`beltnet: ${error.message}`)));
-        return ended(line, signal);
+        try {
+          return await ended(line, signal);
+        } finally {
+          await served?.close();
+        }
       },
     );
     return stopCode ?? result;

@@ -104,3 +104,16 @@ export async function reproduceVerdicts(classifier: Classifier): Promise<Reprodu
     );
   return { pictures: predictions.length, worstDifference, tolerance: PARITY_TOLERANCE };
 }
+
+/**
+ * What a model must do before it takes the place of another: give its stored verdicts again.
+ * @throws ModelFileError when it does not, or has none
+ */
+export async function expectVerdicts(classifier: Classifier): Promise<Reproduced> {
+  const reproduced = await reproduceVerdicts(classifier);
+  if (reproduced) return reproduced;
+  throw new ModelFileError(
+    `${classifier.name}: expects stored verdicts, which it gives again before it goes live, got none; ` +
+      'store them with "beltnet parity MODEL PICTURES --write"',
+  );
+}

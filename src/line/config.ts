@@ -8,6 +8,7 @@ import { UsageError } from '../errors.js';
 import { expectObject, expectText } from '../expect.js';
 import { parseJson } from '../formats/json.js';
 import { preview } from '../options.js';
+import { serveSettings } from './serve-settings.js';
 
 const name = v.pipe(
   v.string('a name'),
@@ -141,6 +142,8 @@ const lineSchema = v.strictObject({
   /** Everything is done and recorded, and no output is told. */
   shadow: v.optional(flag, false),
   device: v.optional(v.picklist(['auto', 'cpu', 'webgpu'], "'auto', 'cpu' or 'webgpu'"), 'auto'),
+  /** The wall screen, pictures in, metrics, by HTTP; left out: nothing is served. */
+  serve: v.optional(serveSettings),
   /** Each part is read by the output of that name. */
   outputs: v.optional(v.record(name, v.record(text, v.unknown())), {}),
 });

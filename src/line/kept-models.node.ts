@@ -1,16 +1,15 @@
 /**
- * Models of a line in service: a new file goes live only when it gives its stored verdicts again, and those that judged before are kept beside the
- * record (models/DIGEST.safetensors), so that they can be taken back.
+ * Models of a line in service: those that judged before are kept beside the record (models/DIGEST.safetensors), so that they can be taken
+ * back, and it is known why a new file did not go live.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileHash } from '../classifier/proof/record.node.js';
 import { modelFileOf } from '../classifier/run.node.js';
-import { reproduceVerdicts } from '../classifier/stored-verdicts.js';
-import { ModelFileError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { makeFolders, readWholeFile, writeFileAtomically } from '../files.node.js';
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
-import type { Line, LiveModel, LoadedModel } from './output.js';
+import type { Line, LiveModel } from './output.js';
 
 export interface KeptModel {
   readonly model: string;
@@ -28,14 +27,6 @@ export interface RefusedFile {
 
 /** Of each model. */
 const MOST_KEPT = 5;
-
-/** @throws ModelFileError for a model that does not say here what it said where it was made */
-export async function checkStoredVerdicts({ path, classifier }: LoadedModel): Promise<void> {
-  if ((await reproduceVerdicts(classifier)) === null)
-    throw new ModelFileError(
-      `${path}: expects stored verdicts, which it gives again before it goes live, got none; store them with "beltnet parity MODEL PICTURES --write"`,
-    );
-}
 
 export class KeptModels {
   readonly #line: Line;
@@ -92,7 +83,7 @@ export class KeptModels {
 
   async #replace(name: string, path: string): Promise<LiveModel> {
     try {
-      const live = await this.#line.replaceModel(name, path, checkStoredVerdicts);
+      const live = await this.#line.replaceModel(name, path);
       this.#refused = null;
       await this.#keep(live);
       return live;

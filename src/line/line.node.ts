@@ -1,8 +1,10 @@
 /** A line at work: cameras, models, alarms, record and outputs, put together from its configuration. */
 import { randomBytes } from 'node:crypto';
 import { dirname, extname, resolve } from 'node:path';
+import type { Verdict } from '../classifier/verdict.js';
 import { decode } from '../data/pictures/decode.node.js';
 import { encodeJpeg } from '../data/pictures/jpeg/encode-jpeg.js';
+import { PictureThreads } from '../data/pictures/picture-threads.node.js';
 import type { Picture } from '../data/pictures/picture.js';
 import { BeltnetError, UsageError } from '../errors.js';
 import { expectBytes, expectFunction, expectObject, expectText } from '../expect.js';
@@ -16,7 +18,7 @@ import type { AlarmEvent, LineEvent, NewEvent } from './events.js';
 import { Models } from './models.node.js';
 import { movedWatch } from './moved-reference.node.js';
 import { openSource } from './open-source.node.js';
-import type { Line, LineOptions, LiveModel, LoadedModel, Submitted } from './output.js';
+import type { Line, LineOptions, LiveModel, Submitted } from './output.js';
 import { frameKey, LineRecord } from './record.node.js';
 import type { Frame } from './source.js';
 import { initialState, nextState, type LineState } from './state.js';
@@ -75,9 +77,19 @@ function withPaths(config: LineConfig, folder: string): LineConfig {
           : source,
     };
   });
+  const inSettings = <Settings extends object>(settings: Settings, names: readonly string[]): Settings => {
+    const paths = Object.entries(settings).filter(([name, value]) => names.includes(name) && typeof value === 'string');
+    return { ...settings, ...Object.fromEntries(paths.map(([name, value]) => [name, at(value as string)])) };
+  };
   return {
     ...config,
     cameras,
+    ...(config.serve && {
+      serve: inSettings(config.serve, ['tokenFile', 'readTokenFile', 'tlsCertificate', 'tlsKey']),
+    }),
+    outputs: Object.fromEntries(
+      Object.entries(config.outputs).map(([name, one]) => [name, inSettings(one, ['queue', 'certificate'])]),
+    ),
     models: Object.fromEntries(Object.entries(config.models).map(([name, path]) => [name, at(path)])),
     ...(config.record && { record: { ...config.record, folder: at(config.record.folder) } }),
   };
@@ -97,6 +109,8 @@ class WatchedLine implements Line {
   #state: LineState;
   #device: Device | null = null;
   #models: Models | null = null;
+  /** For pictures of strangers, which may be anything: the cameras' frames wait for none of them. */
+  readonly #pictures = new PictureThreads();
   #record: LineRecord | null = null;
   #dispatcher: Dispatcher | null = null;
   readonly #cameras = new Map<string, Camera>();
@@ -295,8 +309,8 @@ class WatchedLine implements Line {
     expectText(name, 'submit: name');
     const to = this.#camera(camera);
     const arrivedAt = this.#now();
-    const picture = decode(bytes, name, { exif: this.#turnsPictures(to.config) });
     const takenAt = this.#today().toISOString();
+    const picture = await this.#pictures.decode(bytes, name, { exif: this.#turnsPictures(to.config) });
     return to.judge({ name, picture, bytes, takenAt, arrivedAt, lateMilliseconds: 0 });
   }
 
@@ -314,9 +328,17 @@ class WatchedLine implements Line {
     return this.#loaded().list();
   }
 
-  async replaceModel(name: string, path: string, check?: (model: LoadedModel) => Promise<void>): Promise<LiveModel> {
+  async classify(model: string, bytes: Uint8Array, name = 'picture'): Promise<Verdict> {
+    expectBytes(bytes, 'classify: bytes');
+    expectText(name, 'classify: name');
+    const { preparation } = this.#loaded().classifier(model);
+    const picture = await this.#pictures.prepare(bytes, name, preparation.picture);
+    return this.#loaded().classifier(model).classifyPrepared(picture, name);
+  }
+
+  async replaceModel(name: string, path: string): Promise<LiveModel> {
     try {
-      const model = await this.#loaded().replace(name, path, check);
+      const model = await this.#loaded().replace(name, path);
       this.#note('model', 'info', `${name} is ${path} now (${model.digest})`);
       return model;
     } catch (error) {
@@ -381,6 +403,7 @@ class WatchedLine implements Line {
     await this.#dispatcher?.close(CLOSE_MILLISECONDS);
     await bounded(this.#keeping, CLOSE_MILLISECONDS);
     await this.#record?.close();
+    await this.#pictures.close();
     await this.#models?.close();
     this.#device?.destroy();
   }
@@ -388,7 +411,7 @@ class WatchedLine implements Line {
 
 /** What only a new start can change. */
 function refuseChanges(before: LineConfig, after: LineConfig): void {
-  for (const setting of ['record', 'device', 'shadow', 'heartbeatSeconds', 'outputs'] as const) {
+  for (const setting of ['record', 'device', 'shadow', 'heartbeatSeconds', 'outputs', 'serve'] as const) {
     if (JSON.stringify(before[setting]) !== JSON.stringify(after[setting]))
       throw new UsageError(
         `${setting}: expects what it was at the start, got another; stop the line and start it again`,

@@ -2,10 +2,11 @@
 import { loadClassifier } from '../classifier/classifier.node.js';
 import type { Classifier } from '../classifier/classifier.js';
 import { fileHash } from '../classifier/proof/record.node.js';
+import { expectVerdicts, reproduceVerdicts } from '../classifier/stored-verdicts.js';
 import { modelFileOf } from '../classifier/run.node.js';
 import { ModelFileError, UsageError } from '../errors.js';
 import type { Device } from '../tensor/device.js';
-import type { LiveModel, LoadedModel } from './output.js';
+import type { LiveModel } from './output.js';
 
 /** Pictures that go through a model together. */
 const MOST_TOGETHER = 16;
@@ -54,7 +55,7 @@ export class Models {
   }
 
   /** As `Line.replaceModel`; a name that is new is added. */
-  async replace(name: string, path: string, check?: (model: LoadedModel) => Promise<void>): Promise<LiveModel> {
+  async replace(name: string, path: string): Promise<LiveModel> {
     const next = await this.#load(name, path);
     const before = this.#live.get(name);
     try {
@@ -63,8 +64,7 @@ export class Models {
         throw new ModelFileError(
           `${path}: expects a model whose alert is '${alertClass}', as that of the one before, got '${next.classifier.info.alert.className}'`,
         );
-      const { classifier, ...facts } = next;
-      await check?.({ ...facts, classify: (pictures) => classifier.classify(pictures) });
+      if (before) await expectVerdicts(next.classifier);
     } catch (error) {
       await this.#free(next);
       throw error;
@@ -87,7 +87,15 @@ export class Models {
     const same = [...this.#live.values()].find((one) => one.digest === digest);
     const classifier =
       same?.classifier ?? (await loadClassifier(path, { device: this.#device, batchSize: MOST_TOGETHER }));
-    if (!same) await warmUp(classifier);
+    if (!same) {
+      try {
+        await reproduceVerdicts(classifier);
+        await warmUp(classifier);
+      } catch (error) {
+        await classifier.destroy();
+        throw error;
+      }
+    }
     return { name, path, digest, classNames: classifier.info.classNames, classifier };
   }
 

@@ -1,4 +1,5 @@
 /** What a line is to those who show it, and what they are to the line. */
+import type { Verdict } from '../classifier/verdict.js';
 import type { Picture } from '../data/pictures/picture.js';
 import type { BeltnetError } from '../errors.js';
 import type { LineEvent, VerdictEvent } from './events.js';
@@ -58,19 +59,15 @@ export interface Line {
   /** The last frame of a region that was looked at, as it was cut from the camera's; null before the first. */
   lastPicture(camera: string, region: string): Picture | null;
   models(): readonly LiveModel[];
+  /** What a model says of a picture file that is no frame of the line: nothing is recorded. @throws UsageError, DataError, NotANumberError */
+  classify(model: string, bytes: Uint8Array, name?: string): Promise<Verdict>;
   /**
-   * Another file in place of a model, without a missed frame: the old one judges until the new one is there.
-   * @param check throws if the new one must not go live
-   * @throws ModelFileError, or what `check` throws; the old model stays then
+   * Another file in place of a model, without a missed frame: the old one judges until the new one is there and has given its stored verdicts again.
+   * @throws ModelFileError for one that cannot be used, or does not; the old model stays then
    */
-  replaceModel(name: string, path: string, check?: (model: LoadedModel) => Promise<void>): Promise<LiveModel>;
+  replaceModel(name: string, path: string): Promise<LiveModel>;
   /** Takes the configuration from its file again. @throws UsageError for one that cannot be used; the old one stays then */
   reload(): Promise<void>;
   /** Lets the frames at hand have their verdicts, tells everybody, and ends. */
   close(): Promise<void>;
-}
-
-/** What a model says of picture files, before it goes live. */
-export interface LoadedModel extends LiveModel {
-  classify(pictures: readonly Uint8Array[]): Promise<readonly unknown[]>;
 }

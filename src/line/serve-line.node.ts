@@ -6,7 +6,15 @@ import type { Picture } from '../data/pictures/picture.js';
 import { UsageError } from '../errors.js';
 import { expectArray, expectObject } from '../expect.js';
 import { Refused } from '../serve/answers.js';
-import { health, inJson, readiness, type DescribedRoute } from '../serve/classify-routes.node.js';
+import {
+  health,
+  inJson,
+  PICTURE_TYPES,
+  readiness,
+  refusingBusy,
+  VERDICT,
+  type DescribedRoute,
+} from '../serve/classify-routes.node.js';
 import { readTlsFiles, readTokenFile } from '../serve/secret-files.node.js';
 import { withDocument } from '../serve/serve-model.node.js';
 import { serve, type Asked, type Served } from '../serve/server.node.js';
@@ -198,7 +206,7 @@ function workRoutes(line: Line, stream: LineStream): readonly DescribedRoute[] {
       async answer({ query, body }: Asked) {
         const camera = query.get('camera') ?? '';
         if (!Object.hasOwn(line.state().cameras, camera)) throw new Refused(404, `there is no camera '${camera}'`);
-        return inJson(await line.submit(camera, body, query.get('name') ?? undefined));
+        return inJson(await refusingBusy(line.submit(camera, body, query.get('name') ?? undefined)));
       },
       about: {
         summary: 'A picture for a camera of the line: judged, recorded, and counted for its alarms.',
@@ -206,7 +214,7 @@ function workRoutes(line: Line, stream: LineStream): readonly DescribedRoute[] {
           { name: 'camera', description: 'The name of the camera.', required: true },
           { name: 'name', description: 'What the record calls the picture.' },
         ],
-        takes: ['image/jpeg', 'image/png', 'image/bmp'],
+        takes: PICTURE_TYPES,
         answers: {
           200: 'The verdict on each region.',
           404: 'There is no such camera.',
@@ -218,6 +226,26 @@ function workRoutes(line: Line, stream: LineStream): readonly DescribedRoute[] {
           verdicts: { type: 'array' },
           faults: { type: 'array' },
         }),
+      },
+    },
+    {
+      method: 'POST',
+      path: '/classify',
+      access: 'reader',
+      mostBytes: MOST_BYTES,
+      async answer({ query, body }: Asked) {
+        const models = line.models().map(({ name }) => name);
+        const model = query.get('model') ?? models[0];
+        if (!models.includes(model)) throw new Refused(404, `there is no model '${model}'`);
+        return inJson({ ...(await refusingBusy(line.classify(model, body))), model });
+      },
+      about: {
+        summary:
+          'What a model says of a picture that is no frame of the line: nothing is recorded, no alarm is raised.',
+        parameters: [{ name: 'model', description: "The model's name in the configuration; default: the first." }],
+        takes: PICTURE_TYPES,
+        answers: { 200: 'Its verdict.', 404: 'There is no such model.', 422: 'The body is no picture, and why.' },
+        schema: VERDICT,
       },
     },
     {

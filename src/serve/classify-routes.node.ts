@@ -28,7 +28,9 @@ const object = (properties: object, required: readonly string[] = Object.keys(pr
 const probability = { type: 'number', minimum: 0, maximum: 1 };
 const text = { type: 'string' };
 
-const VERDICT = object(
+export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'image/bmp'];
+
+export const VERDICT = object(
   {
     class: text,
     probability,
@@ -112,7 +114,7 @@ export function classifyRoutes(served: ServedModel): readonly DescribedRoute[] {
       about: {
         summary: 'What the model says of a picture.',
         description: 'Pictures of requests that come at the same time are computed together.',
-        takes: ['image/jpeg', 'image/png', 'image/bmp'],
+        takes: PICTURE_TYPES,
         answers: { 200: 'Its verdict.', 422: 'The body is no picture that can be used, and why.' },
         schema: VERDICT,
       },

@@ -7,6 +7,7 @@ import { DataError, UsageError } from '../../errors.js';
 import { builtWorker } from '../../worker-thread.node.js';
 import type { Limits } from './limits.js';
 import type { PictureAnswer, PictureJob } from './picture-worker.node.js';
+import type { Picture } from './picture.js';
 import type { Preparation } from './resize.js';
 
 export interface PictureThreadsOptions {
@@ -21,16 +22,14 @@ export interface PictureThreadsOptions {
 }
 
 interface Waiting {
-  readonly bytes: Uint8Array;
-  readonly name: string;
-  readonly preparation: Preparation;
-  readonly resolve: (picture: Uint8Array) => void;
+  readonly job: PictureJob;
+  readonly resolve: (picture: Picture) => void;
   readonly reject: (error: Error) => void;
 }
 
 interface Thread {
   worker: Worker | null;
-  job: Waiting | null;
+  asked: Waiting | null;
   timer: NodeJS.Timeout | null;
 }
 
@@ -46,7 +45,7 @@ export class PictureThreads {
   #isClosed = false;
 
   constructor({ threads = 1, limits, mostTime = 5000, mostWaiting = 64 }: PictureThreadsOptions = {}) {
-    this.#threads = Array.from({ length: threads }, () => ({ worker: null, job: null, timer: null }));
+    this.#threads = Array.from({ length: threads }, () => ({ worker: null, asked: null, timer: null }));
     this.#limits = { maximumPixels: 24_000_000, maximumMemory: 2 ** 28, ...limits };
     this.#mostTime = mostTime;
     this.#mostWaiting = mostWaiting;
@@ -57,29 +56,38 @@ export class PictureThreads {
    * @param bytes a picture file; they must not change until it is done
    * @throws DataError for what is no picture, is too large or takes too long; BusyError
    */
-  prepare(bytes: Uint8Array, name: string, preparation: Preparation): Promise<Uint8Array> {
+  async prepare(bytes: Uint8Array, name: string, preparation: Preparation): Promise<Uint8Array> {
+    const { exif = false } = preparation;
+    return (await this.#ask({ bytes, name, preparation, exif, limits: this.#limits })).data;
+  }
+
+  /** The whole picture. @throws as `prepare` */
+  decode(bytes: Uint8Array, name: string, { exif }: { readonly exif: boolean }): Promise<Picture> {
+    return this.#ask({ bytes, name, preparation: null, exif, limits: this.#limits });
+  }
+
+  #ask(job: PictureJob): Promise<Picture> {
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) throw new UsageError(`${name}: expects threads that are open, got closed ones`);
+      if (this.#isClosed) throw new UsageError(`${job.name}: expects threads that are open, got closed ones`);
       if (this.#waiting.length >= this.#mostWaiting)
-        throw new BusyError(`${name}: ${this.#waiting.length} pictures are waiting already; ask again later`);
-      this.#waiting.push({ bytes, name, preparation, resolve, reject });
+        throw new BusyError(`${job.name}: ${this.#waiting.length} pictures are waiting already; ask again later`);
+      this.#waiting.push({ job, resolve, reject });
       this.#next();
     });
   }
 
   #next(): void {
     for (const thread of this.#threads) {
-      if (thread.job !== null || this.#waiting.length === 0) continue;
-      const job = this.#waiting.shift() as Waiting;
-      thread.job = job;
+      if (thread.asked !== null || this.#waiting.length === 0) continue;
+      const asked = this.#waiting.shift() as Waiting;
+      thread.asked = asked;
       const worker = (thread.worker ??= this.#start(thread));
       worker.ref(); // the process waits for a picture, not for a thread that has none
       thread.timer = setTimeout(() => {
         void worker.terminate();
-        this.#lose(thread, new DataError(`${job.name}: takes longer than ${this.#mostTime} ms to decode`));
+        this.#lose(thread, new DataError(`${asked.job.name}: takes longer than ${this.#mostTime} ms to decode`));
       }, this.#mostTime);
-      const { bytes, name, preparation } = job;
-      worker.postMessage({ bytes, name, preparation, limits: this.#limits } satisfies PictureJob);
+      worker.postMessage(asked.job);
     }
   }
 
@@ -89,16 +97,16 @@ export class PictureThreads {
       resourceLimits: { maxOldGenerationSizeMb: 256 },
     });
     worker.on('message', (answer: PictureAnswer) => {
-      const { job } = thread;
+      const { asked } = thread;
       this.#free(thread);
       worker.unref();
-      if ('picture' in answer) job?.resolve(answer.picture);
-      else job?.reject(answer.isFault ? new DataError(answer.message) : new Error(answer.message));
+      if ('picture' in answer) asked?.resolve(answer.picture);
+      else asked?.reject(answer.isFault ? new DataError(answer.message) : new Error(answer.message));
       this.#next();
     });
     const lose = (what: string): void => {
       if (thread.worker === worker)
-        this.#lose(thread, new DataError(`${thread.job?.name ?? 'picture'}: the thread that decoded it ${what}`));
+        this.#lose(thread, new DataError(`${thread.asked?.job.name ?? 'picture'}: the thread that decoded it ${what}`));
     };
     worker.once('error', ({ message }) => lose(`failed: ${message}`));
     worker.once('exit', (code) => lose(`ended with code ${code}`));
@@ -108,27 +116,27 @@ export class PictureThreads {
   #free(thread: Thread): void {
     if (thread.timer) clearTimeout(thread.timer);
     thread.timer = null;
-    thread.job = null;
+    thread.asked = null;
   }
 
   #lose(thread: Thread, error: Error): void {
-    const { job } = thread;
+    const { asked } = thread;
     this.#free(thread);
     thread.worker = null;
-    job?.reject(error);
+    asked?.reject(error);
     this.#next();
   }
 
   /** Pictures that wait are refused. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { reject, name } of this.#waiting.splice(0)) reject(new BusyError(`${name}: the server is closing`));
+    for (const { reject, job } of this.#waiting.splice(0)) reject(new BusyError(`${job.name}: the server is closing`));
     const ends: Promise<unknown>[] = [];
     for (const thread of this.#threads) {
-      const { worker, job } = thread;
+      const { worker, asked } = thread;
       this.#free(thread);
       thread.worker = null;
-      job?.reject(new BusyError(`${job.name}: the server is closing`));
+      asked?.reject(new BusyError(`${asked.job.name}: the server is closing`));
       if (worker) ends.push(worker.terminate());
     }
     await Promise.all(ends);
