@@ -194,6 +194,7 @@ export function parseLineConfig(json: string, file: string, environment: Environ
 
 /** The same of what a program gives. */
 export function checkLineConfig(given: unknown, file: string, environment: Environment): LineConfig {
+  expectText(file, 'checkLineConfig: file');
   expectObject(environment, 'checkLineConfig: environment');
   const secrets = new Set<string>();
   const filled = fillIn(given, (variable) => {

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { encodeJpeg } from '../data/pictures/jpeg/encode-jpeg.js';
 import type { Picture } from '../data/pictures/picture.js';
 import { UsageError } from '../errors.js';
-import { expectArray, expectObject } from '../expect.js';
+import { expectArray, expectFunction, expectNumber, expectObject, expectText, objectWith, perhaps } from '../expect.js';
 import { Refused } from '../serve/answers.js';
 import {
   health,
@@ -40,6 +40,20 @@ const JPEG_QUALITY = 85;
 const text = { type: 'string' };
 const object = (properties: object): object => ({ type: 'object', properties });
 
+const expectLine = objectWith({
+  state: expectFunction,
+  onEvent: expectFunction,
+  isReady: expectFunction,
+  models: expectFunction,
+  submit: expectFunction,
+  lastPicture: expectFunction,
+});
+const expectConfig = objectWith({
+  serve: perhaps(expectObject),
+  heartbeatSeconds: expectNumber,
+  record: perhaps(objectWith({ folder: expectText })),
+});
+
 /**
  * Serves a line as its configuration says in `serve`.
  *
@@ -51,8 +65,8 @@ const object = (properties: object): object => ({ type: 'object', properties });
  * const served = await serveLine(line, config, { outputs });
  */
 export async function serveLine(line: Line, config: LineConfig, options: ServeLineOptions = {}): Promise<Served> {
-  expectObject(line, 'serveLine: line');
-  expectObject(config, 'serveLine: config');
+  expectLine(line, 'serveLine: line');
+  expectConfig(config, 'serveLine: config');
   expectObject(options, 'serveLine: options');
   const { outputs = [], version = '0' } = options;
   expectArray(outputs, 'serveLine: outputs');
