@@ -95,7 +95,8 @@ for (const argument of process.argv.slice(2)) {
   const [name, folder] = argument.split('=');
   const splits = await openSplits(folder);
   const training = await load(splits.training);
-  const test = splits.validation && (await load(splits.validation));
+  const judging = splits.validation ?? splits.test;
+  const test = judging && (await load(judging));
   sets.push({ name, training, test, all: test ? join(training, test) : training });
 }
 for (const { name, training, test, all } of sets) {
