@@ -27,7 +27,7 @@ const misfortunes = {
   cut: { act: (hosts, last) => hosts.setLink(last, 'down') },
   cutManaged: { management: true, act: (hosts, last) => hosts.setLink(last, 'down') },
   cutAndMended: {
-    async act(hosts, last) {
+    act: async (hosts, last) => {
       hosts.setLink(last, 'down');
       await wait(2500);
       hosts.setLink(last, 'up');

@@ -139,6 +139,10 @@ export interface MpiOptions {
 
 /** A group, and where this process is among those of its machine. */
 export interface MpiGroup extends Group {
+  // Done when they return.
+  sum(values: Summands, purpose: Purpose): void;
+  broadcast(bytes: Uint8Array, purpose: Purpose): void;
+  barrier(purpose: Purpose): void;
   readonly localRank: number;
   readonly localSize: number;
 }

@@ -106,7 +106,8 @@ export const dropoutKernel = defineKernel<DropoutAttributes>({
   wasm({ inputs: [shape] }, attributes) {
     const { rate, seed, layer } = attributes;
     const { first, every, length } = placesOf(shape, attributes);
-    if (length !== sizeOf(shape) && length % 4 !== 0) return null; // its samples begin within blocks
+    const isApart = (samples: number): boolean => (samples * length) % 4 !== 0;
+    if (isApart(first) || (length < sizeOf(shape) && isApart(every))) return null; // samples begin within blocks
     const { parts, chunk } = splitRows(length, 16);
     const key = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0, RandomStream.dropout, layer];
     const numbers = [length, chunk, thresholdOf(rate), 1 / (1 - rate), ...key];
