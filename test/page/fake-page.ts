@@ -11,6 +11,7 @@ export async function buildFakePage(outDir: string): Promise<void> {
   await build({
     configFile: join(root, 'web/page/vite.config.js'),
     build: { outDir, minify: false },
+    define: { 'import.meta.env.PROD': 'true' }, // vitest's own mode is another
     plugins: [{ name: 'fake', enforce: 'pre', resolveId: (id) => (id.endsWith('engine/engine.js') ? fake : null) }],
   });
 }

@@ -119,8 +119,11 @@ export function Camera(props: {
     );
   return (
     <div class="camera">
-      <div class={`view ${props.recording ? 'recording' : ''}`}>
-        <div class="frame" style={size ? { '--ratio': String(size.width / size.height) } : {}}>
+      <div
+        class={`view ${props.recording ? 'recording' : ''}`}
+        style={size ? { '--ratio': String(size.width / size.height) } : {}}
+      >
+        <div class="frame">
           <video
             ref={video}
             muted

@@ -1,12 +1,12 @@
 /** Thousands of thumbnails: only the rows on the screen exist, and only their pictures are asked for. */
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from '@tanstack/virtual-core';
 import type { JSX } from 'preact';
-import { useEffect, useLayoutEffect, useReducer, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useReducer, useRef, useState } from 'preact/hooks';
 import type { PictureEntry, PictureId } from '../engine/protocol.js';
 import { words } from '../strings.js';
 import { useStore, type Store } from './state.js';
 
-const WIDTH = 104;
+const WIDTH = 96;
 const GAP = 8;
 /** Thumbnails that are kept, the least recently shown go first: 2,000 of 96×96 are some 70 MB. */
 const KEPT = 2000;
@@ -109,7 +109,6 @@ export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: T
   const [columns, setColumns] = useState(6);
   const [focus, setFocus] = useState(0);
   const anchor = useRef(0);
-  const wantsFocus = useRef(false);
   const virtual = useRef<Virtualizer<HTMLDivElement, HTMLDivElement> | null>(null);
   const rows = Math.ceil(pictures.length / columns);
   const size = box.current ? (box.current.clientWidth - 2 * GAP + GAP) / columns : WIDTH + GAP;
@@ -140,12 +139,9 @@ export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: T
   }, []);
   useLayoutEffect(() => virtual.current?._willUpdate());
   useLayoutEffect(() => virtual.current?.measure(), [columns, size]);
-  useEffect(() => {
-    if (!wantsFocus.current) return;
-    wantsFocus.current = false;
-    box.current?.querySelector<HTMLElement>(`[data-at="${focus}"]`)?.focus();
-  });
   const at = Math.min(focus, pictures.length - 1);
+  const shown = virtual.current.getVirtualItems();
+  const isShown = shown.some(({ index }) => index === Math.floor(at / columns));
 
   const range = (from: number, to: number): PictureId[] =>
     pictures.slice(Math.min(from, to), Math.max(from, to) + 1).map(({ id }) => id);
@@ -176,7 +172,6 @@ export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: T
     };
     if (event.key in steps) {
       const next = Math.min(pictures.length - 1, Math.max(0, at + steps[event.key]));
-      wantsFocus.current = true;
       virtual.current?.scrollToIndex(Math.floor(next / columns));
       if (event.shiftKey) choose(next, true, false);
       else anchor.current = next;
@@ -198,10 +193,11 @@ export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: T
       role="listbox"
       aria-multiselectable="true"
       aria-label={words.pictures.grid}
-      tabIndex={-1}
+      tabIndex={0}
+      aria-activedescendant={isShown ? `picture-${at}` : undefined}
     >
       <div class="all" role="presentation" style={{ height: `${virtual.current.getTotalSize()}px` }}>
-        {virtual.current.getVirtualItems().map((row) =>
+        {shown.map((row) =>
           pictures.slice(row.index * columns, (row.index + 1) * columns).map((picture, column) => {
             const place = row.index * columns + column;
             const { id, file, class: className, part, badges } = picture;
@@ -213,8 +209,8 @@ export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: T
                 key={id}
                 class="thumbnail"
                 role="option"
-                data-at={place}
-                tabIndex={place === at ? 0 : -1}
+                id={`picture-${place}`}
+                data-active={place === at}
                 aria-selected={selected.has(id)}
                 aria-posinset={place + 1}
                 aria-setsize={pictures.length}
@@ -232,7 +228,6 @@ export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: T
                 }}
                 onClick={(event) => choose(place, event.shiftKey, event.ctrlKey || event.metaKey)}
                 onDblClick={() => onOpen(picture)}
-                onFocus={() => setFocus(place)}
               >
                 <Thumbnail id={id} />
                 <span class="caption">{className}</span>

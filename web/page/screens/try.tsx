@@ -1,7 +1,7 @@
 /** Try: one picture, or what the camera sees now, and what the model says of it. */
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Explained, Judged, ModelState, TriedPicture } from '../engine/protocol.js';
+import type { Explained, Judged, ModelState, PictureId, TriedPicture } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
 import { Camera } from './camera.js';
 import { Evaluation } from './evaluation.js';
@@ -18,6 +18,7 @@ export function TryScreen(): JSX.Element {
   const [failed, setFailed] = useState<string | null>(null);
   const [rate, setRate] = useState<number | null>(null);
   const last = useRef(0);
+  const stage = useRef<HTMLElement>(null);
   /** A picture that cannot be judged says why where its verdict would stand. */
   const judge = async (picture: TriedPicture): Promise<boolean> => {
     try {
@@ -70,9 +71,14 @@ export function TryScreen(): JSX.Element {
     setRate(null);
     last.current = 0;
   };
+  const open = (id: PictureId): void => {
+    setSource('picture');
+    void show({ picture: id });
+    stage.current?.scrollIntoView({ block: 'nearest' }); // on a phone it is above
+  };
   return (
     <div class="halves">
-      <section class="card fill stage" aria-label={words.try.title}>
+      <section ref={stage} class="card fill stage" aria-label={words.try.title}>
         <div class="toolbar">
           <Choice
             label={words.try.source}
@@ -93,7 +99,7 @@ export function TryScreen(): JSX.Element {
           <Tried tried={tried} judged={judged} onPicture={(picture) => void show(picture)} />
         )}
       </section>
-      <Evaluation model={model} onOpen={(id) => (setSource('picture'), void show({ picture: id }))} />
+      <Evaluation model={model} onOpen={open} />
     </div>
   );
 }
