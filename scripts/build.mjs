@@ -18,6 +18,8 @@ const products = [
   {
     entry: 'wasm/index.ts',
     generated: join(root, 'src/tensor/cpu/wasm.generated.ts'),
+    // A device takes one of them: each is a file of its own, so that pages load no others.
+    apart: true,
     // The same kernels four times: for a memory that worker threads share and for where SharedArrayBuffer is missing, each
     // with fused multiply-add (relaxed SIMD) and for engines without it.
     builds: {
@@ -40,8 +42,8 @@ const products = [
 ];
 
 /** Names the sources, the flags and the compiler; an equal stamp means that there is nothing to do. */
-function wasmStamp(builds) {
-  const hash = createHash('sha256').update(JSON.stringify(builds));
+function wasmStamp(builds, apart) {
+  const hash = createHash('sha256').update(JSON.stringify([builds, apart]));
   const compiler = tool('assemblyscript/package.json');
   const sources = readdirSync(join(root, 'wasm')).filter((name) => name.endsWith('.ts'));
   for (const file of [compiler, ...sources.toSorted().map((name) => join(root, 'wasm', name))]) {
@@ -98,16 +100,23 @@ function sectionIds(binary) {
   return ids;
 }
 
-async function buildWasm({ entry, generated, builds }) {
-  const stampLine = `// Made by scripts/build.mjs from wasm/*.ts; do not edit. ${wasmStamp(builds)}\n`;
+async function buildWasm({ entry, generated, builds, apart = false }) {
+  const stampLine = `// Made by scripts/build.mjs from wasm/*.ts; do not edit. ${wasmStamp(builds, apart)}\n`;
   if (existsSync(generated) && readFileSync(generated, 'utf8').startsWith(stampLine)) return;
   const lines = [];
+  mkdirSync(dirname(generated), { recursive: true });
   for (const [name, options] of Object.entries(builds)) {
-    lines.push(`  ${name}: '${Buffer.from(await compileWasm(entry, name, options)).toString('base64')}',\n`);
+    const text = Buffer.from(await compileWasm(entry, name, options)).toString('base64');
+    if (apart)
+      writeFileSync(
+        generated.replace('.generated.ts', `.${name}.generated.ts`),
+        `${stampLine}export default '${text}';\n`,
+      );
+    const value = apart ? `async () => (await import('./wasm.${name}.generated.js')).default` : `'${text}'`;
+    lines.push(`  ${name}: ${value},\n`);
   }
   const names = Object.keys(builds).map((name) => `'${name}'`);
-  const type = `Readonly<Record<${names.join(' | ')}, string>>`;
-  mkdirSync(dirname(generated), { recursive: true });
+  const type = `Readonly<Record<${names.join(' | ')}, ${apart ? '() => Promise<string>' : 'string'}>>`;
   writeFileSync(generated, `${stampLine}export const wasmBinaries: ${type} = {\n${lines.join('')}};\n`);
 }
 

@@ -90,8 +90,8 @@ describe('host code', () => {
 const decode = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'base64'));
 
 describe('WebAssembly', () => {
-  test.each(['shared', 'unshared'] as const)('the %s kernels have exact instructions only', (name) => {
-    const binary = decode(wasmBinaries[name]);
+  test.each(['shared', 'unshared'] as const)('the %s kernels have exact instructions only', async (name) => {
+    const binary = decode(await wasmBinaries[name]());
     expect(instructionCounts(binary).get('fd 228')).toBeGreaterThan(100); // f32x4.add: the walk came through the code
     expect(inexactInstructions(binary)).toEqual([]);
     expect(inexactInstructions(decode(jpegBinaries.simd))).toEqual([]);
@@ -99,8 +99,8 @@ describe('WebAssembly', () => {
 
   test.each(['sharedRelaxed', 'unsharedRelaxed'] as const)(
     'the %s kernels have others, which the walk finds',
-    (name) => {
-      expect(inexactInstructions(decode(wasmBinaries[name]))).toContain('fd 261'); // f32x4.relaxed_madd
+    async (name) => {
+      expect(inexactInstructions(decode(await wasmBinaries[name]()))).toContain('fd 261'); // f32x4.relaxed_madd
     },
   );
 

@@ -42,9 +42,9 @@ async function compile(
   relaxedSimd: boolean,
 ): Promise<{ module: WebAssembly.Module; relaxed: boolean }> {
   const decode = (text: string) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const fused = relaxedSimd ? decode(shared ? wasmBinaries.sharedRelaxed : wasmBinaries.unsharedRelaxed) : null;
+  const fused = relaxedSimd ? decode(await wasmBinaries[shared ? 'sharedRelaxed' : 'unsharedRelaxed']()) : null;
   if (fused && WebAssembly.validate(fused)) return { module: await WebAssembly.compile(fused), relaxed: true };
-  const plain = decode(shared ? wasmBinaries.shared : wasmBinaries.unshared);
+  const plain = decode(await wasmBinaries[shared ? 'shared' : 'unshared']());
   return { module: await WebAssembly.compile(plain), relaxed: false };
 }
 

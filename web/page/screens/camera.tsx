@@ -1,7 +1,6 @@
 /** The live picture of a camera: which one, what is looked at, and whether it lives. */
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { faultsOf, pictureFigures } from '../../../src/classifier/picture-faults.js';
 import type { ProjectSettings } from '../engine/protocol.js';
 import { words } from '../strings.js';
 import { Button, Empty } from './parts.js';
@@ -168,7 +167,10 @@ function useWatch(video: { readonly current: HTMLVideoElement | null }, on: bool
     const context = new OffscreenCanvas(SIDE, SIDE).getContext('2d', { willReadFrequently: true });
     let last: Uint8Array | null = null;
     let changed = performance.now();
-    const look = (): void => {
+    // Loaded with the first camera.
+    const faults = import('../../../src/classifier/picture-faults.js');
+    const look = async (): Promise<void> => {
+      const { faultsOf, pictureFigures } = await faults;
       if (!context || !video.current || video.current.readyState < 2) return;
       context.drawImage(video.current, 0, 0, SIDE, SIDE);
       const { data } = context.getImageData(0, 0, SIDE, SIDE);
@@ -179,7 +181,7 @@ function useWatch(video: { readonly current: HTMLVideoElement | null }, on: bool
       const [fault] = faultsOf(pictureFigures(rgb, SIDE, SIDE), limits);
       setTrouble(performance.now() - changed >= FROZEN_AFTER ? words.camera.frozen : fault ? words.faults[fault] : '');
     };
-    const timer = setInterval(look, WATCH_EVERY);
+    const timer = setInterval(() => void look(), WATCH_EVERY);
     return () => clearInterval(timer);
   }, [on]);
   return on ? trouble : '';
