@@ -67,7 +67,7 @@ describe('for everybody', () => {
       expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
       // One screen on a laptop: what scrolls does so in its own place.
       const below = await page.evaluate<number>('document.documentElement.scrollHeight - innerHeight');
-    expect(view === 'phone' ? 0 : below).toBe(0);
+      expect(view === 'phone' ? 0 : below).toBe(0);
       expect(wrong).toEqual([]);
       await page.context().close();
     },
