@@ -1,4 +1,5 @@
 /** What happened, the newest first. */
+import { faultName } from './signs.js';
 
 const MOST_SHOWN = 30;
 /** By id, so that nothing stands there twice after a connection was lost. */
@@ -43,13 +44,15 @@ const titleOf = ({ camera, region }) =>
   camera ? (region && region !== 'all' ? `${camera}, ${region}` : camera) : 'Line';
 
 function inWords(event) {
+  const word = titleOf(event);
   if (event.kind === 'alarm') {
-    const word = { alarm: 'Alarm', acknowledged: 'Acknowledged', held: 'Alarm held', clear: 'Clear' }[event.state];
-    return { lamp: event.state === 'clear' ? 'ok' : 'alarm', word: `${word}: ${titleOf(event)}`, detail: event.reason };
+    const what = { alarm: 'alarm: ', acknowledged: '', held: 'held: ', clear: 'clear: ' }[event.state];
+    return { lamp: event.state === 'clear' ? 'ok' : 'alarm', word, detail: `${what}${event.reason}` };
   }
   if (event.kind === 'fault') {
     const lamp = event.active ? (event.fault === 'no-verdict' ? 'no verdict' : 'fault') : 'ok';
-    return { lamp, word: `${titleOf(event)}: ${event.fault}${event.active ? '' : ' over'}`, detail: event.detail };
+    const name = `${faultName(event.fault)}${event.active ? '' : ' is over'}`;
+    return { lamp, word, detail: `${name}: ${event.detail}` };
   }
   return { lamp: event.level === 'warning' ? 'fault' : null, word: 'Note', detail: event.detail };
 }

@@ -1,7 +1,7 @@
 /** The wall screen: the state of a line for people who stand five metres away. It never shows a state that it was not just told. */
 import { drawHistory, remember } from './history.js';
 import { drawRegions } from './regions.js';
-import { signOf, words } from './signs.js';
+import { faultName, signOf, words } from './signs.js';
 import { headersOf, listen } from './stream.js';
 
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -41,6 +41,7 @@ void listen(
       remember(data);
       drawHistory(find('history'));
     } else if (name === 'view') {
+      if (!view) drawHistory(find('history'));
       view = data;
       toldAt = performance.now();
       draw();
@@ -124,7 +125,7 @@ function whyOf(state, regions) {
   if (faults.length > 0) {
     const worst = faults.find(({ fault }) => fault === 'no-verdict') ?? faults[0];
     const others = new Set(faults.map(({ where, fault }) => where + fault)).size - 1;
-    return `${worst.where}: ${worst.fault}, ${worst.detail} · since ${timeOf(worst.since)}${others > 0 ? ` · and ${others} more` : ''}`;
+    return `${worst.where}: ${faultName(worst.fault)}, ${worst.detail} · since ${timeOf(worst.since)}${others > 0 ? ` · and ${others} more` : ''}`;
   }
   if (silent.length > 0) return `${silent.map(title).join(', ')}: no verdict yet`;
   const cameras = Object.keys(state.cameras).length;

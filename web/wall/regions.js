@@ -1,5 +1,5 @@
 /** The regions of all cameras: lamp, last picture, and what is wrong. */
-import { signOf, words } from './signs.js';
+import { faultName, signOf, words } from './signs.js';
 import { headersOf } from './stream.js';
 
 /** Elements by camera and region, made once. */
@@ -34,8 +34,7 @@ export function drawRegions(place, regions, view, toldAt, { token, onAcknowledge
       sign.innerHTML = signOf(region.lamp);
     }
     const { alarm, lastVerdict } = region;
-    word.textContent =
-      alarm.state === 'acknowledged' || alarm.state === 'held' ? `Alarm ${alarm.state}` : words[region.lamp];
+    word.textContent = words[region.lamp];
     detail.textContent = detailOf(region, faults);
     const told = view.verdictAges[one.camera]?.[one.name];
     const milliseconds = told === undefined ? null : told + performance.now() - toldAt;
@@ -83,7 +82,7 @@ function makeCard(camera, name, onAcknowledge) {
 /** What is wrong, else what was last seen. */
 function detailOf({ alarm, lastVerdict }, faults) {
   if (alarm.state !== 'clear') return alarm.reason;
-  if (faults.length > 0) return faults.map(({ fault, detail }) => `${fault}: ${detail}`).join(' · ');
+  if (faults.length > 0) return faults.map(({ fault, detail }) => `${faultName(fault)}: ${detail}`).join(' · ');
   if (!lastVerdict) return 'No verdict yet';
   return `${lastVerdict.class} ${Math.round(100 * lastVerdict.probability)} %`;
 }

@@ -14,3 +14,6 @@ export const signOf = (lamp) =>
   }</svg>`;
 
 export const words = { ok: 'OK', alarm: 'Alarm', fault: 'Fault', 'no verdict': 'No verdict' };
+
+/** `camera-lost` as people read it. @param {string} fault */
+export const faultName = (fault) => fault.replaceAll('-', ' ');

@@ -31,9 +31,9 @@ export async function listen(path, token, onMessage, onProblem) {
         });
         onProblem({ status: null, reason: 'The server has ended the connection.' });
       }
-    } catch (error) {
+    } catch {
       const reason = silence.signal.aborted ? 'The server says nothing.' : 'The server cannot be reached.';
-      onProblem({ status: null, reason: `${reason} (${error.message})` });
+      onProblem({ status: null, reason });
     }
     clearTimeout(timer);
     await new Promise((resolve) => setTimeout(resolve, wait));
