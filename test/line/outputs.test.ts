@@ -1,5 +1,5 @@
 /** Outputs against peers of other makers: a Modbus server (modbus-serial), a broker (aedes), a webhook; away for a while, and back. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createHmac } from 'node:crypto';
@@ -102,7 +102,7 @@ describe('a PLC', () => {
     const [plc, line, port] = [new Plc(), new PlayedLine(), await freePort()];
     await plc.start(port);
     ends.push(() => plc.stop());
-    await open({ modbus: settings(port) }, line);
+    await open({ modbus: { ...settings(port), graceSeconds: 60 } }, line);
     await until(() => plc.registers.get(101) === 3, 'no verdict yet');
     expect(shown(plc)).toEqual([false, false, false, false, true]);
     await line.verdict();
@@ -391,6 +391,29 @@ describe('a webhook', () => {
   });
 });
 
+test('a program is started with every lamp that holds, one after the other, and with the end; one that fails is told', async () => {
+  const log = join(folder, 'lamps.txt');
+  const writeLamp = `require('node:fs').appendFileSync(process.argv[1], process.argv[2] + '\\n')`;
+  const line = new PlayedLine();
+  const command = [process.execPath, '-e', writeLamp, log, '{lamp}'];
+  const output = await open({ siren: { kind: 'command', command, camera: 'left' } }, line);
+  const lamps = (): string[] => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []);
+  await until(() => lamps().at(-1) === 'no-verdict', 'its start');
+  await line.verdict();
+  await until(() => lamps().at(-1) === 'ok', 'ok');
+  await line.verdict();
+  await line.alarm('alarm');
+  await until(() => lamps().at(-1) === 'alarm', 'the alarm');
+  await output.close();
+  expect(lamps()).toEqual(['no-verdict', 'ok', 'alarm', 'offline']);
+  const failing = await open(
+    { command: { command: [process.execPath, '-e', 'process.exit(3)'], graceSeconds: 0 } },
+    line,
+  );
+  await until(() => failing.health().trouble !== null, 'its failure');
+  expect(failing.health().trouble).toMatch(/does not answer: ended with code 3$/);
+});
+
 test('settings that cannot be used are refused by name, and secrets are not said', async () => {
   const line = new PlayedLine();
   await expect(open({ modbus: { host: 'plc', coils: [{ address: 70_000, shows: 'ok' }] } }, line)).rejects.toThrow(
@@ -400,7 +423,7 @@ test('settings that cannot be used are refused by name, and secrets are not said
     'outputs.modbus: coil is no setting that is known',
   );
   await expect(open({ siren: {} }, line)).rejects.toThrow(
-    "outputs.siren: expects kind to be modbus, mqtt, webhook, got 'siren'",
+    "outputs.siren: expects kind to be modbus, mqtt, command, webhook, got 'siren'",
   );
   await expect(open({ mqtt: { topic: 'a', url: 'mqtt://me:s3cret-token@broker' } }, line)).rejects.toThrow(
     "outputs.mqtt: url expects mqtt://, mqtts://, ws:// or wss://, and no password in it, got 'mqtt://***@broker'",

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkLineConfig, serveLine, startLine, type Line, type LineState, type Served } from 'beltnet';
 import { findChromium } from '../../scripts/machine.mjs';
 import { encodeJpeg } from '../../src/data/pictures/jpeg/encode-jpeg.js';
+import { noteDevice } from '../support/devices.js';
 import { bytesOf, tinyModel } from '../classifier/tiny-model.js';
 import { until } from './states.js';
 
@@ -35,6 +36,7 @@ const post = (path: string, body?: Uint8Array): Promise<Response> =>
   fetch(served.url + path, { method: 'POST', headers: bearer, ...(body && { body: body as BodyInit }) });
 
 beforeAll(async () => {
+  noteDevice('cpu');
   const model = join(folder, 'model.safetensors');
   writeFileSync(model, await bytesOf(tinyModel()));
   writeFileSync(join(folder, 'token'), TOKEN, { mode: 0o600 });

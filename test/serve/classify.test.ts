@@ -24,6 +24,7 @@ import { encodeJpeg } from '../../src/data/pictures/jpeg/encode-jpeg.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { bytesOf, info, SIDE, tinyModel } from '../classifier/tiny-model.js';
 import { pngChunk } from '../data/make-pictures.js';
+import { noteDevice } from '../support/devices.js';
 import { makeCertificate } from './certificate.js';
 
 /** BELTNET_MUTATIONS=1000 asks for more. */
@@ -62,6 +63,7 @@ const post = (path: string): Promise<Response> =>
   fetch(`${served.url}${path}`, { method: 'POST', headers: { authorization: `Bearer ${served.token}` } });
 
 beforeAll(async () => {
+  noteDevice('cpu');
   writeFileSync(file, await modelWithVerdicts(3));
   served = await serveModel(file, {
     mostTime: 2000,

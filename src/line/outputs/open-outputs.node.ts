@@ -30,6 +30,10 @@ const kinds: Readonly<Record<string, () => Promise<Open>>> = {
     const { mqttSchema, MqttOutput } = await import('./mqtt.node.js');
     return checked(mqttSchema, (config, context) => MqttOutput.open(config, context));
   },
+  async command() {
+    const { commandSchema, CommandOutput } = await import('./command.node.js');
+    return checked(commandSchema, (config, context) => Promise.resolve(new CommandOutput(config, context)));
+  },
   async webhook() {
     const { webhookSchema, WebhookOutput } = await import('./webhook.node.js');
     return checked(webhookSchema, (config, context) => WebhookOutput.open(config, context));
