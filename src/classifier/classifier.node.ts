@@ -98,14 +98,12 @@ export class NodeClassifier extends Classifier {
     };
     try {
       const { width, height } = this.preparation.picture.size;
-      await this.predict(record ? watched(stream.pictures, width * height * 3, look) : stream.pictures, {
-        ...(batchSize !== undefined && { batchSize }),
-        onEach: (index, prediction) => {
-          const file = stream.files[index];
-          const result = this.#judgeFile(file, stream.errorOf(index), prediction);
-          const isTold = record !== null && !('error' in result);
-          onResult({ file, ...result, ...(isTold && { inTraining: trained.has(index) }) }, stream.files.length);
-        },
+      const pictures = record ? watched(stream.pictures, width * height * 3, look) : stream.pictures;
+      await this.predictEach(pictures, batchSize, (index, prediction) => {
+        const file = stream.files[index];
+        const result = this.#judgeFile(file, stream.errorOf(index), prediction);
+        const isTold = record !== null && !('error' in result);
+        onResult({ file, ...result, ...(isTold && { inTraining: trained.delete(index) }) }, stream.files.length);
       });
     } finally {
       await stream.close();

@@ -207,10 +207,21 @@ export class Classifier {
   }
 
   async #predict(pictures: Pictures, batchSize: number, onEach?: OnPrediction): Promise<Prediction[]> {
+    const all: Prediction[] = [];
+    await this.predictEach(pictures, batchSize, (index, prediction) => {
+      all[index] = prediction;
+      onEach?.(index, prediction);
+    });
+    return all;
+  }
+
+  /** The same of any number of pictures: what is said of them is handed on, and not kept. */
+  protected async predictEach(pictures: Pictures, batchSize: number | undefined, onEach: OnPrediction): Promise<void> {
     const { width, height } = this.preparation.picture.size;
     const set = { name: 'pictures to classify', pictures, pictureShape: [height, width, 3] as const };
-    const flow = new DataFlow(set, { batchSize, shuffle: false, ...this.preparation.values });
-    return this.#predictor.predict(flow, onEach);
+    const { values } = this.preparation;
+    const flow = new DataFlow(set, { batchSize: batchSize ?? this.#batchSize, shuffle: false, ...values });
+    await this.#predictor.each(flow, onEach);
   }
 
   /** @throws UsageError when the classifier was destroyed */

@@ -18,7 +18,7 @@ export interface EpochRecord extends EpochLog {
 export const CHOSEN_BY = 'balanced accuracy, then loss, on the validation pictures';
 
 /** The larger balanced accuracy, then the smaller loss, then the earlier epoch. */
-function isBetter(one: EpochRecord, than: EpochRecord): boolean {
+export function isBetter(one: EpochRecord, than: EpochRecord): boolean {
   const [accuracy, best] = [one.balancedAccuracy ?? 0, than.balancedAccuracy ?? 0];
   return accuracy > best || (accuracy === best && (one.valLoss ?? one.loss) < (than.valLoss ?? than.loss));
 }

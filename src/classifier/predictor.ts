@@ -51,20 +51,23 @@ export class Predictor {
     return new Predictor(both, model.units, unlike, limits, true);
   }
 
-  /** @param onEach takes each picture's as soon as it is there */
-  async predict(batches: Batches, onEach?: (index: number, prediction: Prediction) => void): Promise<Prediction[]> {
+  async predict(batches: Batches): Promise<Prediction[]> {
     const all: Prediction[] = [];
+    await this.each(batches, (index, prediction) => (all[index] = prediction));
+    return all;
+  }
+
+  /** The same of any number of pictures, none of which is kept. @param onEach takes each picture's as soon as it is there */
+  async each(batches: Batches, onEach: (index: number, prediction: Prediction) => void): Promise<void> {
     const watched = this.#limits && watchFaults(batches, this.#limits);
     await this.#model.predict(watched?.batches ?? batches, {
       onScores: (indices, scores) => {
         for (const [n, index] of indices.entries()) {
           const said = this.#read(scores.subarray(n * this.#model.units, (n + 1) * this.#model.units));
-          all[index] = { ...said, ...(watched && { faults: watched.takeFaults(index) }) };
-          onEach?.(index, all[index]);
+          onEach(index, { ...said, ...(watched && { faults: watched.takeFaults(index) }) });
         }
       },
     });
-    return all;
   }
 
   /**

@@ -80,6 +80,7 @@ export const RandomStream = {
   dropout: 6,
   defects: 7,
   bootstrap: 8,
+  search: 9,
 } as const;
 export type RandomStream = (typeof RandomStream)[keyof typeof RandomStream];
 
