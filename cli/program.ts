@@ -11,6 +11,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Train the network on a folder of pictures, one subfolder for each class.',
     () => import('./commands/train.js'),
   ],
+  search: [
+    'Try many trainings with values of a space, the best of them longer; several processes may share the work.',
+    () => import('./commands/search.js'),
+  ],
   evaluate: [
     'Measure a model on labelled pictures: loss, accuracy, missed alerts and false alarms.',
     () => import('./commands/evaluate.js'),

@@ -91,6 +91,7 @@ export { explainPaths, type ExplainPathsOptions, type Explanation } from './clas
 export { bundledBases, keepFeatures, openBase } from './classifier/base/open-base.node.js';
 export {
   isRun,
+  leaveRun,
   modelFileOf,
   openRun,
   readCheckpoint,
@@ -204,3 +205,35 @@ export {
   type ShardFile,
   type ShardWork,
 } from './distributed/shards.node.js';
+export {
+  parseSpace,
+  searchMethods,
+  trialValues,
+  type Dimension,
+  type SearchMethod,
+  type TrialValue,
+} from './classifier/search/space.js';
+export {
+  bestUpTo,
+  optimismOf,
+  ranked,
+  rungsOf,
+  type Optimism,
+  type Rung,
+  type TrialEpochs,
+} from './classifier/search/rungs.js';
+export {
+  hasReached,
+  isSearch,
+  isTaken,
+  noteFailedTrial,
+  openSearch,
+  readSearch,
+  readTrial,
+  searchResult,
+  trialName,
+  trialsOfRung,
+  type Search,
+  type SearchedTrial,
+  type SearchResult,
+} from './classifier/search/search.node.js';

@@ -120,6 +120,9 @@ function holderIn(path: string): Holder {
   return { state: isRunning(owner) ? 'running' : 'dead', owner };
 }
 
+/** Whether a folder has a lock whose holder has given no sign of life for ten minutes. */
+export const isLockSilent = (folder: string): boolean => isSilent(join(folder, LOCK));
+
 /** Whether nobody has set the file's time for long. */
 function isSilent(path: string): boolean {
   const touched = read(() => statSync(path).mtimeMs);

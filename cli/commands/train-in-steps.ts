@@ -79,6 +79,7 @@ export const foldOfRun = ({ fold }: Readonly<Record<string, unknown>>): Fold | n
  * @param given names of the options that stand on the command line
  * @param resumed the run to go on with; null for a new one
  * @param ranks those that train together, of which this is the first
+ * @param until the epoch after which it stops for now, to be resumed: see search.ts
  * @returns the exit code
  */
 export async function trainInSteps(
@@ -89,6 +90,7 @@ export async function trainInSteps(
   output: Output,
   fold: Fold | null = resumed ? foldOfRun(resumed.config) : null,
   ranks: Ranks | null = null,
+  until: number = options.epochs,
 ): Promise<number> {
   const { batch: batchSize, epochs, split, groupBy, profile, seed, validateOnTest } = options;
   const author = authorOf(options);
@@ -188,9 +190,9 @@ export async function trainInSteps(
       ...(ranks && { ranks: ranks.group.size, mpi: ranks.group.description }),
     };
     const write = async (): Promise<void> => {
+      await run.writeConfig(config); // first: with it the run can be gone on with
       await run.writePictures(manifest);
       await run.writeAudit(audit);
-      await run.writeConfig(config);
     };
     const config = {
       ...versions(),
@@ -273,7 +275,7 @@ export async function trainInSteps(
       const trained = await trainRun(
         { run, model, device, flows, validation },
         {
-          epochs,
+          epochs: until,
           signal,
           resumed: checkpoint,
           ...(ranks && { around: ranks.around }),
@@ -326,6 +328,7 @@ export async function trainInSteps(
     };
     if (interrupted) {
       output.emit(end);
+      if (stopCode === null && lastEpoch >= until) return 0; // as it was meant
       note(`beltnet: stopped in epoch ${lastEpoch + 1} of ${epochs}; ${whatIsKept(run, lastEpoch)}`);
       return stopCode ?? 130;
     }

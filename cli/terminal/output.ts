@@ -42,6 +42,17 @@ export class Output {
   }
 }
 
+/** Does work of which nothing is said to people but warnings and errors. */
+export async function quietly<Result>(work: () => Promise<Result>): Promise<Result> {
+  const before = isQuiet;
+  isQuiet = true;
+  try {
+    return await work();
+  } finally {
+    isQuiet = before;
+  }
+}
+
 /** A line on stderr. */
 export function note(line: string): void {
   if (isMute || (isQuiet && line.startsWith('note: '))) return;

@@ -39,7 +39,7 @@ export interface Resumed<Options> {
 }
 
 /** Options that change nothing in the weights. */
-const free = new Set([
+export const free = new Set([
   ...['resume', 'resumeOrStart', 'out', 'name', 'epochs', 'checkpointSeconds', 'device', 'threads', 'workers'],
   ...[
     'cache',
@@ -161,7 +161,7 @@ export async function configuredOptions<Options extends ResumableOptions>(
 }
 
 /** Options as JSON has them, those that were not given left out. */
-const plain = (options: object): Record<string, unknown> =>
+export const plain = (options: object): Record<string, unknown> =>
   JSON.parse(
     JSON.stringify(options, (_, value: unknown) => (value instanceof RegExp ? String(value) : (value ?? undefined))),
   ) as Record<string, unknown>;

@@ -134,14 +134,24 @@ export function reopenRun(directory: string, onLeftovers: (paths: readonly strin
   return leftAtExit(directory);
 }
 
+/** Runs of this process; null before the first. */
+let taken: Set<string> | null = null;
+
 function leftAtExit(directory: string): Run {
-  process.once('exit', () => {
-    leaveFolder(directory);
-    try {
-      rmdirSync(directory); // fails unless it is empty, which is what is wanted
-    } catch {
-      // there is something in it
-    }
-  });
+  if (!taken) process.once('exit', () => taken?.forEach(leaveRun));
+  taken ??= new Set();
+  taken.add(directory);
   return new Run(filesIn(directory));
+}
+
+/** Gives up a run before the process ends: another may take it then. Nothing is thrown. */
+export function leaveRun(directory: string): void {
+  expectPath(directory, 'leaveRun: directory');
+  if (!taken?.delete(directory)) return;
+  leaveFolder(directory);
+  try {
+    rmdirSync(directory); // fails unless it is empty, which is what is wanted
+  } catch {
+    // there is something in it
+  }
 }

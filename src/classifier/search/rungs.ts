@@ -4,7 +4,7 @@
  * Source: Jamieson and Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization", AISTATS 2016.
  */
 import { UsageError } from '../../errors.js';
-import { expectArray, expectWhole, listOf, objectWith, expectNumber } from '../../expect.js';
+import { expectArray, expectCount, expectNumber, expectWhole, listOf, objectWith, orNull } from '../../expect.js';
 import { Random, RandomStream } from '../../tensor/random.js';
 import { bestEpoch, isBetter, type EpochRecord } from '../epoch-record.js';
 
@@ -35,12 +35,18 @@ export interface TrialEpochs {
   readonly epochs: readonly EpochRecord[] | null;
 }
 
+/** @throws UsageError unless it is a trial with its epochs */
+export const expectTrial = objectWith({ index: expectCount, epochs: orNull(expectArray) });
+
 /** The best epoch of a trial up to one. */
-export const bestUpTo = ({ epochs }: TrialEpochs, last: number): EpochRecord | null =>
-  bestEpoch(epochs?.filter(({ epoch }) => epoch <= last) ?? []) ?? null;
+export function bestUpTo(trial: TrialEpochs, last: number): EpochRecord | null {
+  expectTrial(trial, 'bestUpTo: trial');
+  return bestEpoch(trial.epochs?.filter(({ epoch }) => epoch <= last) ?? []) ?? null;
+}
 
 /** The trials by their best epochs up to one, the best first, of equal ones the earlier trial. */
 export function ranked(trials: readonly TrialEpochs[], epochs: number): TrialEpochs[] {
+  listOf(expectTrial)(trials, 'ranked: trials');
   expectArray(trials, 'ranked: trials');
   const best = new Map(trials.map((trial) => [trial, bestUpTo(trial, epochs)]));
   return trials.toSorted((a, b) => {

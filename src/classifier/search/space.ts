@@ -1,6 +1,6 @@
 /** What is searched: a file of JSON with the values that options of the training may take, and the values of each trial. */
 import { UsageError } from '../../errors.js';
-import { expectCount, expectObject, expectText } from '../../expect.js';
+import { expectCount, expectObject, expectText, listOf, objectWith } from '../../expect.js';
 import { preview } from '../../options.js';
 import { exp, log } from '../../tensor/exact-math.js';
 import { MOST_DIMENSIONS, randomPoint, sobolPoint } from './sobol.js';
@@ -78,9 +78,11 @@ const DIGITS = 6;
 /** The values of a trial: they follow from seed and index, whoever makes it and when. */
 export function trialValues(
   space: readonly Dimension[],
-  { method, seed, index }: { readonly method: SearchMethod; readonly seed: number; readonly index: number },
+  trial: { readonly method: SearchMethod; readonly seed: number; readonly index: number },
 ): Record<string, TrialValue> {
-  expectObject(space, 'trialValues: space');
+  listOf(objectWith({ name: expectText }))(space, 'trialValues: space');
+  expectObject(trial, 'trialValues: trial');
+  const { method, seed, index } = trial;
   expectCount(index, 'trialValues: index');
   const point = (method === 'sobol' ? sobolPoint : randomPoint)(seed, index, space.length);
   return Object.fromEntries(space.map((dimension, n) => [dimension.name, valueAt(dimension, point[n])]));
