@@ -80,6 +80,14 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Check a run against its record: files, pictures, labels, predictions, figures; --retrain trains again.',
     () => import('./commands/verify.js'),
   ],
+  'tune-alarm': [
+    'Replay a recorded shift, and choose how many frames of how many raise the alarm.',
+    () => import('./commands/tune-alarm.js'),
+  ],
+  'verify-record': [
+    'Check the record of a line: its chain of hashes across the days, and its pictures.',
+    () => import('./commands/verify-record.js'),
+  ],
   keygen: ['Make a pair of keys: one signs the record of runs, one checks it.', () => import('./commands/keygen.js')],
   devices: ['List what there is to compute on, and what --device auto takes.', () => import('./commands/devices.js')],
   gradcheck: [

@@ -40,6 +40,7 @@ const allowed = {
     ...['src/classifier', 'src/data', 'src/formats/json', 'src/formats/beltnet', 'src/serve', 'valibot'],
     ...['mqtt', 'jsmodbus', 'prom-client'],
     ...['src/tensor/device', 'src/tensor/open-device', 'src/tensor/open-device.node'],
+    ...['src/tensor/exact-math', 'src/tensor/random'],
   ],
   src: [], // index.ts and index.node.ts, above them all
   cli: ['src/index.node', 'commander', 'node:'],

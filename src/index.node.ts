@@ -181,6 +181,7 @@ export {
 export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classifier/report/report.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
+export { verifyLineRecord, type VerifiedRecord } from './line/verify-record.node.js';
 export { readLineConfig, startLine } from './line/line.node.js';
 export { checkLineConfig } from './line/config.js';
 export { openOutputs } from './line/outputs/open-outputs.node.js';

@@ -482,3 +482,12 @@ export type {
 export type { ActiveFault, CameraState, Lamp, LineState, RegionState } from './line/state.js';
 export type { Line, LineOptions, LiveModel, Output, Submitted } from './line/output.js';
 export type { CameraConfig, LineConfig, RegionConfig } from './line/config.js';
+export {
+  measureAlarm,
+  tuneAlarm,
+  type AlarmPerformance,
+  type AlarmRule,
+  type ShiftFrame,
+  type TunedAlarm,
+  type TuneOptions,
+} from './line/tune-alarm.js';

@@ -46,6 +46,8 @@ const source = v.variant(
       kind: v.literal('stream'),
       /** rtsp://, http(s):// (MJPEG), a device (/dev/video0), or a video file. */
       url: text,
+      /** Of rtsp://: the camera calls here and pushes its frames, instead of being called. */
+      listen: v.optional(flag, false),
       framesPerSecond: v.optional(number(0.01, 60), 5),
       /** Frames are scaled to this by ffmpeg; left out: the stream's own size, which ffprobe tells. */
       width: v.optional(whole(16, 8192)),

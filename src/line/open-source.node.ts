@@ -14,8 +14,14 @@ export async function openSource(config: SourceConfig, context: SourceContext): 
       if (config.moveTo !== undefined) checkMove(context.name, config.path, config.moveTo);
       return new (await import('./sources/folder.node.js')).FolderSource(config, context);
     }
+    case 'stream':
+      return new (await import('./sources/stream.node.js')).StreamSource(config, context);
+    case 'snapshot':
+      return new (await import('./sources/snapshot.node.js')).SnapshotSource(config, context);
+    case 'standard-input':
+      return new (await import('./sources/standard-input.node.js')).StandardInputSource(context);
     default:
-      return null;
+      return null; // submit
   }
 }
 

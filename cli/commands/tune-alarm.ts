@@ -1,0 +1,129 @@
+/** `beltnet tune-alarm`: replays a recorded, labelled shift, and chooses how many frames of how many raise the alarm, and from which probability on. */
+import { basename } from 'node:path';
+import { DataError } from '../../src/errors.js';
+import {
+  listLabelled,
+  loadClassifier,
+  measureAlarm,
+  tuneAlarm,
+  type AlarmPerformance,
+  type NodeClassifier,
+  type ShiftFrame,
+} from '../../src/index.node.js';
+import { defineCommand, flag, toggle } from '../terminal/command.js';
+import { above0, batchFlag, deviceFlags, workersFlag } from '../terminal/common-flags.js';
+import { withDevice } from '../terminal/device.js';
+import { filePath } from '../terminal/options.js';
+import { note, Output, showProgress, table } from '../terminal/output.js';
+
+export const command = defineCommand({
+  operands: {
+    '<model>': 'model.safetensors, or the folder of a run',
+    '<recording>':
+      'a shift: class folders or a manifest; frames in the order of their names, whatever folder they lie in',
+  },
+  flags: {
+    falsePerShift: flag('<n>', 'so many false alarms a shift are borne', above0, { required: true }),
+    shiftHours: flag('<h>', 'hours of a shift', above0, { default: 8 }),
+    framesPerSecond: flag('<n>', 'of the recording', above0, { default: 5 }),
+    judge: flag('<recording>', 'another shift, on which the chosen rule is measured', filePath),
+    batch: batchFlag,
+    ...deviceFlags,
+    workers: workersFlag,
+    json: toggle('one JSON object on stdout'),
+  },
+  notes:
+    'A false alarm is one that is raised where nothing was to be noticed; one alarm counts once, however long it stands. The delay is from\n' +
+    'the first frame of what is to be noticed to the alarm. Intervals are of 95 %. The rule goes into line.json: "alarm": { … }.',
+  examples: [
+    'beltnet tune-alarm runs/first recording --false-per-shift 1',
+    'beltnet tune-alarm runs/first monday.csv --false-per-shift 1 --judge tuesday.csv',
+  ],
+  async run([model, recording], options) {
+    const { falsePerShift, shiftHours, framesPerSecond, judge } = options;
+    const output = new Output(options);
+    return withDevice(options, async (device) => {
+      const classifier = await loadClassifier(model, { device, batchSize: options.batch });
+      const { className, threshold } = classifier.info.alert;
+      const replayed = await replayedFrames(classifier, recording, options.workers);
+      const tuned = tuneAlarm(replayed, threshold, { framesPerSecond, falsePerShift, shiftHours });
+      const { chosen, everyFrame, cannotKnow } = tuned;
+      const judged = judge === undefined ? null : await replayedFrames(classifier, judge, options.workers);
+      const measure = (rule: AlarmPerformance['rule']): AlarmPerformance | null =>
+        judged && measureAlarm(judged, rule, { framesPerSecond, shiftHours });
+      const [chosenThere, everyThere] = [measure(chosen.rule), measure(everyFrame.rule)];
+      const { of, raise, clear, threshold: from } = chosen.rule;
+      output.emit({
+        model: classifier.name,
+        class: className,
+        recording,
+        frames: replayed.length,
+        ...tuned,
+        judged: chosenThere,
+      });
+      output.say(
+        `Alarm '${className}': ${raise} of the last ${of} frames, each from ${from} on; over when ${clear} are`,
+      );
+      output.say(`In line.json: "alarm": ${JSON.stringify(chosen.rule)}`);
+      output.say();
+      const rows = [
+        ['', 'false alarms', 'an hour', 'a shift', 'missed', 'delay', 'at worst'],
+        row('chosen', chosen),
+        row('every frame', everyFrame),
+        ...(chosenThere && everyThere
+          ? [row(`chosen, ${judge}`, chosenThere), row(`every frame, ${judge}`, everyThere)]
+          : []),
+      ];
+      for (const line of table(rows, 1)) output.say(line);
+      for (const sentence of cannotKnow) note(`cannot know: ${sentence}`);
+      return 0;
+    });
+  },
+});
+
+function row(name: string, given: AlarmPerformance): string[] {
+  const { falseAlarms, quietHours, falsePerHour, falsePerShift, events, missed, delaySeconds } = given;
+  const range = ({ estimate, low, high }: AlarmPerformance['falsePerHour']): string =>
+    `${estimate.toPrecision(2)} (${low.toPrecision(2)} to ${high.toPrecision(2)})`;
+  return [
+    name,
+    `${falseAlarms} in ${quietHours.toFixed(1)} h`,
+    range(falsePerHour),
+    range(falsePerShift),
+    `${missed} of ${events}`,
+    delaySeconds
+      ? `${delaySeconds.mean.toFixed(2)} s (${delaySeconds.low.toFixed(2)} to ${delaySeconds.high.toFixed(2)})`
+      : '-',
+    delaySeconds ? `${delaySeconds.worst.toFixed(1)} s` : '-',
+  ];
+}
+
+/** @throws DataError for a picture that cannot be used: a shift with holes is another one */
+async function replayedFrames(
+  classifier: NodeClassifier,
+  recording: string,
+  workers: number | undefined,
+): Promise<ShiftFrame[]> {
+  const { className } = classifier.info.alert;
+  const { files, classNames } = await listLabelled(recording);
+  if (!classNames.includes(className))
+    throw new DataError(
+      `${recording}: expects the class '${className}' among its labels, got ${classNames.join(', ')}`,
+    );
+  const inOrder = files.toSorted((a, b) => (basename(a.path) < basename(b.path) ? -1 : 1));
+  const probabilities = new Map<string, number>();
+  const paths = inOrder.map(({ path }) => path);
+  await classifier.classifyPaths(paths, {
+    ...(workers !== undefined && { workers }),
+    onResult(result, total) {
+      if ('error' in result) throw result.error;
+      probabilities.set(result.file, result.probabilities[className]);
+      showProgress(() => `Replaying ${probabilities.size}/${total}`);
+    },
+  });
+  return inOrder.map(({ path, label }) => {
+    const probability = probabilities.get(path);
+    if (probability === undefined) throw new DataError(`${path}: has no verdict`);
+    return { isAlert: classNames[label] === className, probability };
+  });
+}
