@@ -12,7 +12,7 @@ import {
   type LineEvent,
 } from '../../src/index.node.js';
 import { defineCommand, flag, toggle } from '../terminal/command.js';
-import { above0, probability } from '../terminal/common-flags.js';
+import { above0, deviceFlags, probability } from '../terminal/common-flags.js';
 import { reloadOnHangUp, stopInOrder } from '../terminal/interrupt.js';
 import { filePath, folder } from '../terminal/options.js';
 import { note, Output } from '../terminal/output.js';
@@ -35,6 +35,7 @@ export const command = defineCommand({
     record: flag('<dir>', 'where verdicts, faults and alarms are recorded, with pictures of alerts', folder),
     threshold: flag('<p>', "an alert from this probability on, in place of the model's own", probability),
     shadow: toggle('everything but the outputs: nothing is switched'),
+    device: deviceFlags.device,
     json: toggle('one JSON object an event: verdict, fault, alarm, dropped, heartbeat, note'),
     verdicts: toggle('also a line for every verdict'),
   },
@@ -55,17 +56,17 @@ export const command = defineCommand({
         const settings =
           typeof config === 'string' ? await readLineConfig(config) : checkLineConfig(config, 'watch', process.env);
         const outputs = settings.shadow ? [] : await openOutputs(settings, (problem) => note(`beltnet: ${problem}`));
-        const line = await startLine(config, { outputs });
+        const onEvent = (event: LineEvent): void => {
+          output.emit(event);
+          const text = inWords(event, options.verdicts);
+          if (text !== null) output.say(text);
+        };
+        const line = await startLine(config, { outputs, onEvent });
         const served = settings.serve ? await serveLine(line, settings, { outputs, version: version() }) : null;
         if (served) {
           output.emit({ event: 'listening', url: served.url });
           output.say(`Wall screen: ${served.url}`);
         }
-        line.onEvent((event) => {
-          output.emit(event);
-          const text = inWords(event, options.verdicts);
-          if (text !== null) output.say(text);
-        });
         output.say(`Watching ${Object.keys(line.state().cameras).join(', ')}`);
         reloadOnHangUp(() => void line.reload().catch((error: Error) => note(`beltnet: ${error.message}`)));
         try {
@@ -98,14 +99,15 @@ interface WatchOptions {
   readonly record: string | undefined;
   readonly threshold: number | undefined;
   readonly shadow: boolean;
+  readonly device: 'auto' | 'webgpu' | 'cpu';
 }
 
 /** The path of a configuration, or one of a model and its camera. @throws UsageError */
 function configOf(model: string | undefined, source: string | undefined, options: WatchOptions): string | object {
-  const { config, snapshots, moveTo, record, threshold, shadow } = options;
+  const { config, snapshots, moveTo, record, threshold, shadow, device } = options;
   if (config !== undefined) {
-    const others = [model, snapshots, moveTo, record, threshold].some((value) => value !== undefined) || shadow;
-    if (others)
+    const others = [model, snapshots, moveTo, record, threshold].some((value) => value !== undefined);
+    if (others || shadow || device !== 'auto')
       throw new UsageError('--config: expects nothing beside it, got other settings; they belong into the file');
     return config;
   }
@@ -122,6 +124,7 @@ function configOf(model: string | undefined, source: string | undefined, options
     ],
     ...(record !== undefined && { record: { folder: resolve(record) } }),
     shadow,
+    device,
   };
 }
 

@@ -1,8 +1,9 @@
 /** A line at work: cameras, models, alarms, record and outputs, put together from its configuration. */
 import { randomBytes } from 'node:crypto';
-import { dirname, extname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Verdict } from '../classifier/verdict.js';
 import { decode } from '../data/pictures/decode.node.js';
+import { pictureFormat } from '../data/pictures/format.js';
 import { encodeJpeg } from '../data/pictures/jpeg/encode-jpeg.js';
 import { PictureThreads } from '../data/pictures/picture-threads.node.js';
 import type { Picture } from '../data/pictures/picture.js';
@@ -128,7 +129,8 @@ class WatchedLine implements Line {
     this.#config = config;
     this.#options = options;
     this.#read = read;
-    const { clock } = options;
+    const { clock, onEvent } = options;
+    if (onEvent) this.onEvent(onEvent);
     this.#now = clock?.now ?? (() => performance.now());
     this.#today = clock?.today ?? (() => new Date());
     this.#startedAt = this.#now();
@@ -249,8 +251,8 @@ class WatchedLine implements Line {
   #pictureOf(event: LineEvent, frame: Frame | undefined): { bytes: Uint8Array; ending: string } | null {
     const wanted = this.#config.record?.pictures ?? 'none';
     if (!frame || event.kind !== 'verdict' || wanted === 'none' || (wanted === 'alerts' && !event.alert)) return null;
-    const { bytes, name, picture } = frame;
-    if (bytes) return { bytes, ending: /^\.[a-z0-9]{1,5}$/i.test(extname(name)) ? extname(name).slice(1) : 'picture' };
+    const { bytes, picture } = frame;
+    if (bytes) return { bytes, ending: (pictureFormat(bytes) ?? 'picture').toLowerCase() };
     return { bytes: encodeJpeg(picture, JPEG_QUALITY), ending: 'jpg' };
   }
 

@@ -19,6 +19,8 @@ export interface Output {
 
 export interface LineOptions {
   readonly outputs?: readonly Output[];
+  /** Told of everything from the start on; `line.onEvent` only of what comes after. */
+  readonly onEvent?: (event: LineEvent, state: LineState) => void;
   /** In place of the machine's clocks: milliseconds of one that nobody sets, and the time of day. */
   readonly clock?: { readonly now: () => number; readonly today: () => Date };
 }
