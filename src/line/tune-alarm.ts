@@ -122,7 +122,7 @@ function shiftOf(frames: readonly ShiftFrame[]): Shift {
 export function measureAlarm(
   frames: readonly ShiftFrame[],
   rule: AlarmRule,
-  { framesPerSecond, shiftHours = 8 }: Omit<TuneOptions, 'falsePerShift'>,
+  options: Omit<TuneOptions, 'falsePerShift'>,
 ): AlarmPerformance {
   expectArray(frames, 'measureAlarm: frames');
   expectFrames(frames, 'measureAlarm: frames');
@@ -130,7 +130,8 @@ export function measureAlarm(
     rule,
     'measureAlarm: rule',
   );
-  expectNumber(framesPerSecond, 'measureAlarm: framesPerSecond');
+  objectWith({ framesPerSecond: expectNumber })(options, 'measureAlarm: options');
+  const { framesPerSecond, shiftHours = 8 } = options;
   const shift = shiftOf(frames);
   const { falseAlarms, delays } = replay(shift, rule);
   const quiet = frames.length - shift.events.reduce((sum, [first, last]) => sum + last - first + 1, 0);

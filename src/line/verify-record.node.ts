@@ -3,7 +3,7 @@ import { createReadStream, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ChainCheck, NO_HASH, sha256, type Link, type RecordHead } from '../classifier/proof/chain.node.js';
 import { DataError } from '../errors.js';
-import { expectPath } from '../expect.js';
+import { expectArray, expectCount, expectPath, expectText, listOf, objectWith } from '../expect.js';
 import { readWholeFile } from '../files.node.js';
 import type { LineEvent } from './events.js';
 import { dayFiles, PICTURES, type LineEntry } from './record.node.js';
@@ -32,6 +32,8 @@ export interface VerifiedRecord {
  */
 export async function verifyLineRecord(folder: string, heads: readonly RecordHead[] = []): Promise<VerifiedRecord> {
   expectPath(folder, 'verifyLineRecord: folder');
+  expectArray(heads, 'verifyLineRecord: heads');
+  listOf(objectWith({ count: expectCount, hash: expectText }))(heads, 'verifyLineRecord: heads');
   if (!existsSync(folder) || dayFiles(folder).length === 0)
     throw new DataError(
       `${folder}: expects the record of a line (files such as 2026-11-29.jsonl), got none; check the path`,
