@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { format, words } from '../strings.js';
 import { FilesScreen } from './files.js';
 import { Button, Choice, Dialog, Icon, Menu, droppedFiles, type IconName } from './parts.js';
-import { addGiven, PicturesScreen } from './pictures.js';
+import { addGiven, EXAMPLE, PicturesScreen } from './pictures.js';
 import { ProveScreen } from './prove.js';
 import { isBusy, screens, useStore, useView, type Screen } from './state.js';
 import { TrainScreen } from './train.js';
@@ -150,7 +150,9 @@ function ProjectMenu(): JSX.Element {
             icon="belt"
             onClick={() => {
               close();
-              void store.switchTo(() => store.engine.projects.createExample()).then(() => store.go('pictures'));
+              void store
+                .switchTo(() => store.engine.projects.createExample({ pictures: EXAMPLE }))
+                .then(() => store.go('pictures'));
             }}
           >
             {words.pictures.example}

@@ -10,6 +10,8 @@ import { useStore, useView, type Store } from './state.js';
 import { Thumbnails } from './thumbnails.js';
 
 const accept = '.jpg,.jpeg,.png,.bmp,image/jpeg,image/png,image/bmp';
+/** Pictures of the example: seconds to make, and enough to train on. */
+export const EXAMPLE = 200;
 /** Refused files that are named; of the others there is a number. */
 const NAMED = 5;
 
@@ -74,7 +76,7 @@ function Welcome({ onCamera }: { onCamera: () => void }): JSX.Element {
           'belt',
           words.pictures.example,
           words.pictures.exampleWords,
-          () => void store.switchTo(() => store.engine.projects.createExample()),
+          () => void store.switchTo(() => store.engine.projects.createExample({ pictures: EXAMPLE })),
         )}
       </div>
       <p class="quiet">{words.local}</p>

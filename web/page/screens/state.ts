@@ -99,7 +99,11 @@ export class Store {
       this.set({ epochs: [...this.state.epochs.filter((one) => one.record.epoch < record.epoch), { record, line }] });
     });
     engine.on('storage', (storage) => this.set({ storage }));
-    engine.on('progress', (work) => this.set({ work: work.done >= work.total ? null : work }));
+    engine.on('progress', (work) => {
+      // The example is added as it is made: one bar for both.
+      if (work.work === 'adding' && this.state.work?.work === 'example') return;
+      this.set({ work: work.done >= work.total ? null : work });
+    });
     engine.on('trouble', ({ kind, message }) =>
       this.notify({ tone: kind === 'training' ? 'error' : 'warning', title: words.trouble[kind], text: message }),
     );

@@ -1,0 +1,81 @@
+/** `beltnet ui` as its users start it: what it serves, that a taken port is refused, and how much a first load takes. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { unzip } from '../../src/data/sources/zip.js';
+import { servePage } from '../../src/serve/page.node.js';
+import type { Served } from '../../src/serve/server.node.js';
+import { beltnet, startBeltnet } from '../cli/run-beltnet.js';
+import { openBrowser, watchedPage } from './watched-page.js';
+
+const cwd = mkdtempSync(join(tmpdir(), 'beltnet-ui-'));
+let served: Served;
+
+beforeAll(async () => {
+  mkdirSync(join(cwd, 'a "run"'), { recursive: true });
+  writeFileSync(join(cwd, 'a "run"', 'config.json'), '{}');
+  writeFileSync(join(cwd, 'a "run"', 'last.state.safetensors'), 'large');
+  writeFileSync(join(cwd, 'a "run"', '.lock'), 'locked');
+  cpSync(join(cwd, 'a "run"', 'config.json'), join(cwd, 'a "run"', 'card.json'));
+  served = await servePage({ run: join(cwd, 'a "run"'), port: 0 });
+});
+afterAll(async () => {
+  await served.close();
+  rmSync(cwd, { recursive: true });
+});
+
+test('says where it is, and ends in order', async () => {
+  const { child, until, finished } = startBeltnet(['ui', '--port', '0'], { cwd });
+  await until('http://127.0.0.1:');
+  child.kill('SIGINT');
+  expect(await finished).toMatchObject({ code: 130, stdout: expect.stringContaining('Ctrl-C ends it') });
+});
+
+test('a port that is taken is refused, with the reason why no other is taken', async () => {
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+  const { port } = other.address() as AddressInfo;
+  const { code, stderr } = await beltnet(['ui', '--port', String(port)], { cwd });
+  other.close();
+  expect([code, stderr]).toEqual([2, expect.stringMatching(new RegExp(`port ${port} is taken.*not seen there`))]);
+  const { code: noRun, stderr: why } = await beltnet(['ui', 'nothing'], { cwd });
+  expect([noRun, why]).toEqual([2, expect.stringContaining("config.json, got 'nothing'")]);
+});
+
+test('the page is marked, isolated and asks for no manifest; a run comes as a zip of what it is read by', async () => {
+  const answer = await fetch(served.url);
+  expect(answer.headers.get('cross-origin-embedder-policy')).toBe('require-corp');
+  const html = await answer.text();
+  expect(html).toContain('<meta name="beltnet-served" content="run a &quot;run&quot;" />');
+  expect(html).not.toContain('rel="manifest"');
+  const zip = new Uint8Array(await (await fetch(`${served.url}/run.zip`)).arrayBuffer());
+  const files = await unzip(
+    zip,
+    () => true,
+    () => {},
+  );
+  expect([...files.keys()].toSorted()).toEqual(['a "run"/card.json', 'a "run"/config.json']);
+});
+
+test('a first load is under 300 KB compressed, and asks nobody else', async () => {
+  const page = await servePage({ port: 0 });
+  const browser = await openBrowser();
+  try {
+    const watched = await watchedPage(await browser.newContext(), page.url);
+    const sizes: Promise<number>[] = [];
+    watched.page.on('response', (response) => sizes.push(response.body().then((body) => gzipSync(body).length)));
+    await watched.page.goto(page.url, { waitUntil: 'networkidle' });
+    await watched.page.getByText('Show it what is right').waitFor();
+    const total = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+    expect(total).toBeGreaterThan(100e3);
+    expect(total).toBeLessThan(300e3);
+    expect(watched.wrong).toEqual([]);
+  } finally {
+    await browser.close();
+    await page.close();
+  }
+});
