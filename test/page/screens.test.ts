@@ -65,7 +65,9 @@ describe('for everybody', () => {
       }
       expect(await seriousFaults(page)).toEqual([]);
       // A phone's own width: what is wider makes its window wider, too.
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(views[view].viewport.width);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
+        views[view].viewport.width,
+      );
       // One screen on a laptop: what scrolls does so in its own place.
       const below = await page.evaluate<number>('document.documentElement.scrollHeight - innerHeight');
       expect(view === 'phone' ? 0 : below).toBe(0);
