@@ -423,6 +423,7 @@ export {
   type PicturePreparation,
   type Preprocessing,
   type PreprocessingOptions,
+  rescaled,
 } from './classifier/preparation.js';
 export {
   findLearningRate,

@@ -6,6 +6,7 @@ import {
   loadKeras,
   loadOnnx,
   preprocessingOf,
+  rescaled,
   saveModel,
   withProbabilities,
   type Model,
@@ -160,7 +161,6 @@ async function fromOnnx(path: string, size: PictureSize | undefined): Promise<Fo
   return { model, notes, rescaling: null, ...infoOf(imported), source: { opset: imported.opset } };
 }
 
-/** A Rescaling layer's factor joins the factor; its offset o becomes a mean of −o: (x·scale) − (−o), to the bit what Keras computes. */
 function importedPreprocessing(
   { rescaling, model, preprocessing }: Foreign,
   { mean, std, resize, roi, exif, ...options }: Options<typeof flags>,
@@ -170,8 +170,9 @@ function importedPreprocessing(
     throw new UsageError(`--mean and --std: expects both or none, got ${mean ? '--mean' : '--std'} only`);
   const isAsWritten = !['mean', 'resize', 'roi', 'exif', 'rescale'].some((name) => given.includes(name));
   if (preprocessing && isAsWritten) return preprocessing;
-  const { scale, offset } = rescaling ?? { scale: 1, offset: 0 };
-  const rescale = (options.rescale ?? (rescaling ? 1 : 1 / 255)) * scale;
+  const { offset } = rescaling ?? { offset: 0 };
+  const { rescale: scale, normalization } = rescaled(rescaling);
+  const rescale = scale === undefined ? options.rescale : scale * (options.rescale ?? 1);
   if (offset !== 0 && model.inputShape[2] !== 3)
     throw new ModelFileError(
       `the model begins with a Rescaling layer with an offset, which is supported for 3 channels, got [${model.inputShape.join(',')}]`,
@@ -183,7 +184,7 @@ function importedPreprocessing(
     rescale,
     region: roi,
     exif,
-    ...(offset !== 0 && { normalization: { featurewiseMean: [-offset, -offset, -offset] } }),
+    normalization,
     ...(mean && std && { normalization: { featurewiseMean: mean, featurewiseStd: std } }),
   });
 }

@@ -56,3 +56,15 @@ export function preprocessingOf(options: PreprocessingOptions): Preprocessing {
     ...(normalization && Object.keys(normalization).length > 0 && { normalization }),
   };
 }
+
+/**
+ * A Rescaling layer at the start of a Keras model, which is no part of the imported one: its factor joins the factor on the pixel values, its
+ * offset o becomes a mean of −o: (x·scale) − (−o), to the bit what Keras computes. Nothing where there is none.
+ */
+export function rescaled(
+  rescaling: { readonly scale: number; readonly offset: number } | null,
+): Pick<PreprocessingOptions, 'rescale' | 'normalization'> {
+  if (rescaling === null) return {};
+  const { scale, offset } = rescaling;
+  return { rescale: scale, ...(offset !== 0 && { normalization: { featurewiseMean: [-offset, -offset, -offset] } }) };
+}

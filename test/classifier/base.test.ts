@@ -10,6 +10,7 @@ import {
   decodeModel,
   encodeModel,
   loadClassifier,
+  loadKeras,
   openBase,
   openDevice,
   onBase,
@@ -115,6 +116,22 @@ test('augmented versions are features of changed pictures: with flips alone, of 
   });
   expect(new Set(kinds).size).toBe(2); // both were drawn
 });
+
+test.each(['rescaled.keras', 'rescaled.h5'])(
+  "Keras' file %s is a base, with what it does to pixels first",
+  async (name) => {
+    const path = fileURLToPath(new URL(`../fixtures/keras/${name}`, import.meta.url));
+    const base = await openBase(path);
+    const { model, rescaling } = await loadKeras(path);
+    expect(base.preprocessing.rescale).toBe(rescaling?.scale);
+    expect(base.preprocessing.normalization?.featurewiseMean?.[0] ?? 0).toBe(-(rescaling?.offset ?? 0));
+    const lastMap = model.nodes.findLast(({ shape }) => shape.length === 3)?.layer.name;
+    expect(base.featureLayers).toEqual([lastMap]);
+    const extractor = await onBase(base, { classes: 0 });
+    const before = await model.getWeights();
+    for (const [of, { data }] of Object.entries(await extractor.getWeights())) expect(data).toEqual(before[of].data);
+  },
+);
 
 describe('darknet-tiny', () => {
   test("gives Keras' features", async () => {

@@ -8,8 +8,9 @@ import { FACTS_LENGTH } from '../../data/audit/picture-facts.js';
 import { eachPicture, type Dataset } from '../../data/dataset.js';
 import type { PictureCache } from '../../data/store/cache.node.js';
 import { loadModel } from '../../formats/beltnet/model.node.js';
+import { loadKeras } from '../../formats/keras/keras.node.js';
 import { loadOnnx } from '../../formats/onnx/onnx.node.js';
-import { IMAGENET, preprocessingOf } from '../preparation.js';
+import { IMAGENET, preprocessingOf, rescaled } from '../preparation.js';
 import { baseOf, type OpenedBase } from './decode-base.js';
 import { BASE_SECTION, type Base } from './features.js';
 import type { ComputeFeatures, KeepFeatures } from './extract.js';
@@ -23,7 +24,7 @@ export const bundledBases = ['darknet-tiny'] as const;
 const folder = new URL(import.meta.url.endsWith('.js') ? '../../../../bases/' : '../../../bases/', import.meta.url);
 
 /**
- * @param given a name of `bundledBases`, a model file, beltnet's or an ONNX file, or the folder of a run
+ * @param given a name of `bundledBases`, a model file, beltnet's, Keras' (.keras, .h5) or an ONNX file, or the folder of a run
  * @param layers whose means are the features; by default those that the file names, else its last that gives a map
  * @throws UsageError for a name that is neither; ModelFileError for a file that is no model or has no such layers
  */
@@ -34,10 +35,20 @@ export async function openBase(given: string, layers?: readonly string[]): Promi
   const path = isBundled ? fileURLToPath(new URL(`${given}.safetensors`, folder)) : modelFileOf(given);
   if (!isBundled && !existsSync(path))
     throw new UsageError(`base: expects ${bundledBases.join(', ')} or a model file, got '${given}', which is no file`);
-  const { model, info }: OpenedBase = /\.onnx$/i.test(path)
-    ? await onnxBase(path)
-    : await loadModel(path, { knownSections: [BASE_SECTION, ...KNOWN_SECTIONS] });
+  const { model, info } = await openFile(path);
   return baseOf(given, { model, info }, layers, path);
+}
+
+async function openFile(path: string): Promise<OpenedBase> {
+  if (/\.onnx$/i.test(path)) return onnxBase(path);
+  if (/\.(keras|h5|hdf5)$/i.test(path)) return kerasBase(path);
+  return loadModel(path, { knownSections: [BASE_SECTION, ...KNOWN_SECTIONS] });
+}
+
+/** What comes before a network without a Rescaling layer stands in no Keras file: 1/255 then, as for pictures of this library. */
+async function kerasBase(path: string): Promise<OpenedBase> {
+  const { model, rescaling } = await loadKeras(path);
+  return { model, info: { preprocessing: preprocessingOf({ interpolation: 'bilinear', ...rescaled(rescaling) }) } };
 }
 
 /** A network of another library. What it takes stands in no ONNX file: ImageNet's mean and deviation are what most were trained on. */
