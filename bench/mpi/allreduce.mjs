@@ -1,5 +1,5 @@
 /**
- * Group.sum beside the same call from C, in the same processes, by turns: `mpirun -n 2 node bench/mpi/allreduce.mjs [calls]`, after
+ * Group.sum beside the same call from C, in the same processes, by turns: `mpirun -n 2 node bench/mpi/allreduce.mjs [calls [sizes]]`, after
  * npm run build. Needs mpicc (Debian: libopenmpi-dev). Medians of rank 0, in microseconds.
  */
 import { spawnSync } from 'node:child_process';
@@ -11,6 +11,11 @@ import koffi from 'koffi';
 import { openMpiGroup } from '../../dist/src/index.node.js';
 
 const calls = Number(process.argv[2] ?? 200);
+const sizes = (process.argv[3] ?? '4,64,1024,16384,65536,262144,1048576,3252868,8388608,33554432')
+  .split(',')
+  .map(Number);
+/** The first ones touch the memory, and are not counted. */
+const FIRST = 5;
 const group = await openMpiGroup({ stallSeconds: 300 });
 const here = dirname(fileURLToPath(import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'beltnet-reduce-'));
@@ -22,7 +27,7 @@ rmSync(folder, { recursive: true });
 const median = (times) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)];
 if (group.rank === 0)
   console.log(`${group.size} ranks, ${group.description}, medians of ${calls} calls\nbytes beltnet C ratio`);
-for (const bytes of [4, 64, 1024, 16384, 65536, 262144, 1048576, 3252868, 8388608, 33554432]) {
+for (const bytes of sizes) {
   const values = new Float32Array(bytes / 4).fill(1e-20);
   const times = { ours: [], c: [] };
   const turns = {
@@ -33,11 +38,11 @@ for (const bytes of [4, 64, 1024, 16384, 65536, 262144, 1048576, 3252868, 838860
     },
     c: () => reduce(values, values.length) * 1000,
   };
-  for (let call = 0; call < calls + 10; call++) {
+  for (let call = 0; call < calls + FIRST; call++) {
     for (const name of call % 2 === 0 ? ['ours', 'c'] : ['c', 'ours']) {
       group.barrier('start');
       const time = turns[name]();
-      if (call >= 10) times[name].push(time * 1000); // the first ones touch the memory
+      if (call >= FIRST) times[name].push(time * 1000);
     }
     values.fill(1e-20);
   }

@@ -3,6 +3,8 @@
  * arrays themselves. Libraries differ in what handles are (pointers in Open MPI, integers in MPICH and its kin, small constants in
  * the binary interface of MPI 5); the functions are the same.
  */
+import { writeSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { BeltnetError, UsageError } from '../errors.js';
 import { expectObject } from '../expect.js';
 import type { Group, Purpose, Summands } from './group.js';
@@ -204,6 +206,10 @@ function join(library: Library, place: LaunchedPlace, watchdog: Watchdog): MpiGr
   const barrier = bind('Barrier', handle);
   const abort = bind('Abort', `${handle}, int`);
   let isOpen = true;
+  // Node prints an error that nobody catches after its exit handlers, of which the one below does not return.
+  process.on('uncaughtExceptionMonitor', (error) => {
+    if (isOpen && process.listenerCount('uncaughtException') === 0) writeSync(2, `rank ${rank}: ${inspect(error)}\n`);
+  });
   // Whatever ends this process early must end the others, which would wait for it.
   process.on('exit', (code) => {
     if (isOpen) abort(world, code || 1);

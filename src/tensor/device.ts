@@ -289,7 +289,8 @@ export abstract class Device {
 
   /** Whether a recorded step may keep the event loop waiting, or waits for the host itself: then it is for `replayInTurns`. */
   mayTakeLong(recording: Recording): boolean {
-    return (this.runsOnThisThread && !this.#quick.has(recording)) || this.#piecesOf(recording).length > 1;
+    if (this.runsOnThisThread && !this.#quick.has(recording)) return true;
+    return this.#piecesOf(recording).some((piece) => piece instanceof HostLaunch);
   }
 
   #piecesOf(recording: Recording): readonly Piece[] {

@@ -17,8 +17,10 @@ import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { ReferenceDevice } from '../../src/tensor/reference/reference-device.js';
 import { tensor, type Tensor } from '../../src/tensor/tensor.js';
+import { WebGpuDevice } from '../../src/tensor/webgpu/webgpu-device.js';
 import { groupsOf } from '../support/ranks.js';
 import { noteDevice } from '../support/devices.js';
+import { getAdapter } from '../support/gpu.js';
 
 const SIDE = 8;
 /** 21 pictures in batches of 8: 8, 8, 5; with 4 ranks the last gives 2, 1, 1, 1. */
@@ -156,7 +158,7 @@ describe('in float32', () => {
     const flow = new DataFlow(dataset(COUNT), { batchSize: COUNT, seed: 3, augmentation, rescale: 1 / 255 });
     await model.fit(flow);
     const gradients = Object.values(await model.getGradients()).flatMap(({ data }) => [...data]);
-    device.destroy();
+    model.destroy();
     return gradients;
   };
   const onCpu = async (group: Group, normalized: boolean) =>
@@ -177,6 +179,16 @@ describe('in float32', () => {
     noteDevice('cpu');
     const { fromOne } = await errorsOf(false);
     expect(fromOne).toBeLessThan(1e-6);
+  });
+
+  test('they are on webgpu, which the host reads and writes in the midst of a step', async () => {
+    const device = await WebGpuDevice.open(await getAdapter());
+    const one = await firstGradients(alone, device, true);
+    const ranks = await Promise.all(groupsOf(2).map((group) => firstGradients(group, device, true)));
+    expect(ranks[1]).toEqual(ranks[0]);
+    // As far as float32 goes through batch normalization; see below.
+    expect(largestDifference(ranks[0], one) / Math.max(...one.map((value) => Math.abs(value)))).toBeLessThan(1e-5);
+    device.destroy();
   });
 
   // Its gradient nearly cancels, so that one process itself is farther than that from the exact ones.
