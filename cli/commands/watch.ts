@@ -66,6 +66,7 @@ export const command = defineCommand({
         if (served) {
           output.emit({ event: 'listening', url: served.url });
           output.say(`Wall screen: ${served.url}`);
+          if (settings.serve?.tokenFile === undefined) output.say(`Token to acknowledge with: ${served.token}`);
         }
         output.say(`Watching ${Object.keys(line.state().cameras).join(', ')}`);
         reloadOnHangUp(() => void line.reload().catch((error: Error) => note(`beltnet: ${error.message}`)));

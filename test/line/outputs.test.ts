@@ -10,6 +10,7 @@ import { ServerTCP } from 'modbus-serial';
 import { afterEach, describe, expect, test } from 'vitest';
 import { UsageError } from 'beltnet';
 import type { LineConfig } from '../../src/line/config.js';
+import { Dispatcher } from '../../src/line/dispatcher.js';
 import { openOutputs } from '../../src/line/outputs/open-outputs.node.js';
 import type { WatchedOutput } from '../../src/line/outputs/watched-output.js';
 import { PlayedLine, until } from './states.js';
@@ -119,6 +120,12 @@ describe('a PLC', () => {
     await line.fault('camera-lost', true);
     await until(() => plc.registers.get(101) === 2, 'fault');
     expect(shown(plc)).toEqual([false, false, false, true, false]);
+    await line.fault('camera-lost', false);
+    await until(() => plc.registers.get(101) === 1, 'its end');
+    // What is wrong with the line itself is shown, and does not stop the belt.
+    await line.play({ kind: 'fault', fault: 'output', active: true, detail: 'webhook: does not answer' });
+    await until(() => plc.registers.get(101) === 2, 'the fault of an output');
+    expect(shown(plc)).toEqual([true, false, false, false, false]);
     expect([plc.coils.get(30), plc.coils.get(31)]).toEqual([false, true]); // what the line does not have is never fine
     const beat = plc.registers.get(100) ?? 0;
     await until(() => (plc.registers.get(100) ?? 0) > beat + 2, 'heartbeats');
@@ -391,6 +398,29 @@ describe('a webhook', () => {
   });
 });
 
+test.each([
+  ['modbus', { host: '127.0.0.1', port: 9, graceSeconds: 0 }],
+  ['mqtt', { url: 'mqtt://127.0.0.1:9', topic: 'a', graceSeconds: 0, events: ['alarm', 'fault'] }],
+  ['webhook', { url: 'http://127.0.0.1:9/', graceSeconds: 0 }],
+  ['command', { command: ['/nonexistent/program'], graceSeconds: 0 }],
+])('%s: a peer that stays away is one fault of the line, not one after every event', async (name, settings) => {
+  const line = new PlayedLine();
+  const output = await open({ [name]: settings }, line);
+  line.outputs.pop(); // told by the line's own dispatcher
+  const told: boolean[] = [];
+  const dispatcher = new Dispatcher([output], (_, isFailing) => told.push(isFailing));
+  const tell = async (): Promise<void> => dispatcher.tell(await line.alarm('alarm'), line.state);
+  await tell();
+  await until(() => output.health().trouble !== null, 'the trouble');
+  for (let n = 0; n < 5; n++) {
+    await tell();
+    dispatcher.tell(await line.beat(), line.state);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await until(() => told.length > 0, 'the fault');
+  expect(told).toEqual([true]);
+});
+
 test('a program is started with every lamp that holds, one after the other, and with the end; one that fails is told', async () => {
   const log = join(folder, 'lamps.txt');
   const writeLamp = `require('node:fs').appendFileSync(process.argv[1], process.argv[2] + '\\n')`;
@@ -410,7 +440,7 @@ test('a program is started with every lamp that holds, one after the other, and 
     { command: { command: [process.execPath, '-e', 'process.exit(3)'], graceSeconds: 0 } },
     line,
   );
-  await until(() => failing.health().trouble !== null, 'its failure');
+  await until(() => failing.health().failures > 0, 'its failure');
   expect(failing.health().trouble).toMatch(/does not answer: ended with code 3$/);
 });
 

@@ -18,14 +18,19 @@ export class PlayedLine {
     const whole = { ...event, id: `line-${++this.#number}`, at: new Date().toISOString() } as LineEvent;
     this.state = nextState(this.state, whole);
     for (const output of this.outputs) {
-      try {
-        await output.state(this.state);
-        await output.event(whole);
-      } catch (error) {
-        this.troubles.push((error as Error).message);
-      }
+      await this.#call(() => output.state(this.state));
+      await this.#call(() => output.event(whole));
     }
     return whole;
+  }
+
+  /** What an output throws is kept, and keeps nothing from the next call. */
+  async #call(call: () => void | Promise<void>): Promise<void> {
+    try {
+      await call();
+    } catch (error) {
+      this.troubles.push((error as Error).message);
+    }
   }
 
   verdict(alert = false, camera = 'left', region = 'all'): Promise<LineEvent> {

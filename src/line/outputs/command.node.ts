@@ -60,8 +60,10 @@ export class CommandOutput implements WatchedOutput {
     this.#peer.throwTrouble();
   }
 
+  /** @throws as `state`: one call that went well would be taken for the end of the trouble */
   event(event: LineEvent): void {
     this.#pulse.hear(event);
+    this.#peer.throwTrouble();
   }
 
   health(): OutputHealth {

@@ -105,8 +105,10 @@ export class ModbusOutput implements WatchedOutput {
     this.#peer.throwTrouble();
   }
 
+  /** @throws as `state`: one call that went well would be taken for the end of the trouble */
   event(event: LineEvent): void {
     this.#pulse.hear(event);
+    this.#peer.throwTrouble();
   }
 
   health(): OutputHealth {

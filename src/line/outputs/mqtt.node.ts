@@ -107,14 +107,14 @@ export class MqttOutput implements WatchedOutput {
     this.#peer.throwTrouble();
   }
 
+  /** @throws as `state`: one call that went well would be taken for the end of the trouble */
   async event(event: LineEvent): Promise<void> {
     this.#pulse.hear(event);
     if (event.kind === 'heartbeat') {
       this.#publish();
       if (this.#client.connected) this.#client.publish(`${this.#topic}/heartbeat`, JSON.stringify(event), { qos: 0 });
-      return;
-    }
-    if (isSent(event, this.#config.events)) await this.#delivery.push(event);
+    } else if (isSent(event, this.#config.events)) await this.#delivery.push(event);
+    this.#peer.throwTrouble();
   }
 
   health(): OutputHealth {

@@ -55,12 +55,13 @@ export class WebhookOutput implements WatchedOutput {
     this.#peer.throwTrouble();
   }
 
+  /** @throws as `state`: one call that went well would be taken for the end of the trouble */
   async event(event: LineEvent): Promise<void> {
+    const isFree = this.#delivery.counts.waiting === 0;
     if (event.kind === 'heartbeat') {
-      if (this.#config.heartbeat && this.#delivery.counts.waiting === 0) void this.#beat(event);
-      return;
-    }
-    if (isSent(event, this.#config.events)) await this.#delivery.push(event);
+      if (this.#config.heartbeat && isFree) void this.#beat(event);
+    } else if (isSent(event, this.#config.events)) await this.#delivery.push(event);
+    this.#peer.throwTrouble();
   }
 
   health(): OutputHealth {
