@@ -88,6 +88,7 @@ export async function loadNetwork(path: string): Promise<NetworkBuilder> {
   return (await import('./classifier/network-file.node.js')).loadNetwork(path); // with the library that checks JSON
 }
 export { explainPaths, type ExplainPathsOptions, type Explanation } from './classifier/explain/explain-files.node.js';
+export { mistakesSheet } from './classifier/explain/mistakes-sheet.node.js';
 export { bundledBases, keepFeatures, openBase } from './classifier/base/open-base.node.js';
 export {
   isRun,

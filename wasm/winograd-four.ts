@@ -117,24 +117,31 @@ function combinePatch(
 
 /**
  * transformed[36, ceil(K / 8), C, 8] = G g Gᵀ for the kernels g that lie at weights + tap · tapStride + input · inputStride + output ·
- * outputStride (floats); part: an input channel. Positions lie `stride` bytes apart.
+ * outputStride (floats); part: some input channels, which for one panel of outputs fill whole lines of the cache. Positions lie `stride`
+ * bytes apart.
  */
 export function winogradFourWeights(
   part: i32, weights: usize, transformed: usize, inputs: i32, outputs: i32, tapStride: i32, inputStride: i32, outputStride: i32, stride: usize, between: usize,
+  chunk: i32,
 ): void {
   const tap = <usize>tapStride << 2, outputBytes = <usize>outputStride << 2;
+  const end = partEnd(part, chunk, inputs);
   between += <usize>part * 288;
-  for (let k = 0; k < outputs; k += 4) {
-    const g = weights + (<usize>(part * inputStride + k * outputStride) << 2);
-    const to = transformed + (<usize>(((k >> 3) * inputs + part) * 8 + (k & 4)) << 2);
-    const lanes = min(4, outputs - k);
-    for (let column: usize = 0; column < 3; column++) {
-      const top = g + column * tap;
-      kernelSix(gather(top, outputBytes, lanes), gather(top + 3 * tap, outputBytes, lanes), gather(top + 6 * tap, outputBytes, lanes), between + column * 16, 48);
-    }
-    for (let row: usize = 0; row < 6; row++) {
-      const line = between + row * 48;
-      kernelSix(v128.load(line), v128.load(line, 16), v128.load(line, 32), to + 6 * row * stride, stride);
+  for (let panel = 0; panel < outputs; panel += 8) {
+    for (let input = part * chunk; input < end; input++) {
+      for (let k = panel; k < min(panel + 8, outputs); k += 4) {
+        const g = weights + (<usize>(input * inputStride + k * outputStride) << 2);
+        const to = transformed + (<usize>(panel * inputs + input * 8 + (k & 4)) << 2);
+        const lanes = min(4, outputs - k);
+        for (let column: usize = 0; column < 3; column++) {
+          const top = g + column * tap;
+          kernelSix(gather(top, outputBytes, lanes), gather(top + 3 * tap, outputBytes, lanes), gather(top + 6 * tap, outputBytes, lanes), between + column * 16, 48);
+        }
+        for (let row: usize = 0; row < 6; row++) {
+          const line = between + row * 48;
+          kernelSix(v128.load(line), v128.load(line, 16), v128.load(line, 32), to + 6 * row * stride, stride);
+        }
+      }
     }
   }
 }
@@ -182,7 +189,7 @@ export function winogradFour(
   const constants = scratch + <usize>part * scratchBytes, between = constants + CONSTANT_BYTES;
   const offsets = between + 576, copied = offsets + valueBytes, values = copied + 36 * pixelBytes, sums = values + 36 * valueStride;
   const across = (outputWidth + 3) >> 2, down = (outputHeight + 3) >> 2;
-  const weightBytes = sumBytes * channels;
+  const weightStride = sumBytes * channels + 64;
   storeConstants(constants);
   evenOffsets(offsets, channels, 4);
   const end = partEnd(part, chunk, patches);
@@ -202,7 +209,7 @@ export function winogradFour(
     }
     for (let position: usize = 0; position < 36; position++) {
       for (let k: usize = 0; k < sumBytes; k += 32) {
-        const panel = transformed + position * weightBytes + k * channels;
+        const panel = transformed + position * weightStride + k * channels;
         for (let patch = 0; patch < count; patch += 4) { // of a last four that is not whole, old patches do no harm
           const a = values + position * valueStride + <usize>patch * valueBytes;
           const c = sums + position * sumStride + <usize>patch * sumBytes + k;

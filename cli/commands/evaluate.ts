@@ -5,8 +5,10 @@ import {
   changeModelFile,
   isNoEvidence,
   KNOWN_SECTIONS,
+  mistakesSheet,
   onlyClass,
   withCalibration,
+  writeFileAtomically,
   type AlarmFigures,
   type Author,
   type Calibration,
@@ -29,6 +31,8 @@ import {
   type ToldEvaluation,
 } from '../terminal/judging.js';
 import { judgedInShards, judgeShard } from '../terminal/judging-shards.js';
+import { refuseExisting } from '../terminal/new-file.js';
+import { filePath } from '../terminal/options.js';
 import { count, note, Output, table } from '../terminal/output.js';
 import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
 import { shardFlags, shardOf } from '../terminal/shards.js';
@@ -38,6 +42,11 @@ const flags = {
   threshold: flag('<p>', "raise the alert from this probability on, in place of the model's own", probability),
   calibrate: toggle(
     'fit the temperature of the probabilities to these pictures and write it into the model file; they can no longer judge it',
+  ),
+  sheet: flag(
+    '<file>',
+    'also show the mistakes, the worst ones first, with heat maps on a contact sheet in this new file',
+    filePath,
   ),
   ...shardFlags,
   key: keyFlag,
@@ -53,20 +62,29 @@ export const command = defineCommand({
     'Intervals are of 95 %. Copies of a picture count once in them, and so do pictures of one group (--group-by).\n' +
     'The exit code is 7 when a picture has no verdict, since its scores are NaN.\n' +
     'With --shard only a share of the pictures is judged and kept in --out; "beltnet merge" tells the figures of all (docs/scale.md).',
-  examples: ['beltnet evaluate runs/first belt', 'beltnet evaluate runs/first belt --calibrate'],
+  examples: [
+    'beltnet evaluate runs/first belt',
+    'beltnet evaluate runs/first belt --sheet mistakes.png',
+    'beltnet evaluate runs/first belt --calibrate',
+  ],
   async run(operands, options) {
     const { split, seed, difficulty, threshold } = options;
     const author = authorOf(options);
     const output = new Output(options);
+    const { sheet: place } = options;
     const purpose = options.calibrate ? 'choose' : 'judge';
-    const whole = { '--calibrate': options.calibrate, '--difficulty': difficulty > 0 || undefined };
+    const whole = { '--calibrate': options.calibrate, '--difficulty': difficulty > 0 || undefined, '--sheet': place };
     const shard = shardOf(options, whole);
+    if (place !== undefined) refuseExisting('--sheet', place);
     return withDevice(options, async (device, facts) => {
       if (shard) return judgeShard(shard, operands, options, { purpose, device, facts, output, threshold });
       const judged = await judgeFolder(operands, options, { purpose, device, output, threshold });
       const { classifier, dataset } = judged;
       const calibration = options.calibrate ? await calibrate(judged, author) : null;
-      return tell(
+      const { evidence } = judged.evaluation;
+      const sheet = place === undefined ? null : await mistakesSheet(classifier, evidence?.mistakes ?? [], judged.data);
+      if (sheet && place !== undefined) await writeFileAtomically(place, sheet.png);
+      const code = tell(
         {
           ...{ ...judged, calibration, split, seed, difficulty, facts },
           model: classifier.name,
@@ -75,6 +93,9 @@ export const command = defineCommand({
         },
         output,
       );
+      if (sheet) output.say(`Mistakes: ${place} (${sheet.shown} of ${evidence?.mistakes.length})`);
+      else if (place !== undefined) output.say('No contact sheet: there are no mistakes in files that can be shown.');
+      return code;
     });
   },
 });

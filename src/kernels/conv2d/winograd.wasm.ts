@@ -12,6 +12,8 @@ const POSITIONS = 36;
 /** Bytes of the transforms that are worked on at a time: they stay in a second-level cache, beside some of the weights. */
 const BLOCK_BYTES = 262144;
 const MOST_PATCHES = 32;
+/** Input channels whose kernels are transformed together: for eight outputs they fill whole lines of a cache. */
+const WEIGHT_CHANNELS = 16;
 /** Parts of a convolution: each has memory for a block. */
 const MOST_PARTS = 16;
 /** Parts that a weight gradient is split into, where its slices are few because they are large. */
@@ -63,15 +65,16 @@ export function winogradCalls({
   const block = blockOf(values + sums, chunk);
   const blockFloats = POSITIONS * (block * (values + sums) + 32);
   const scratchBytes = 64 + 576 + floats(values + POSITIONS * inputs + blockFloats);
-  const weightBytes = floats(inputs * sums);
+  const weightStride = floats(inputs * sums) + 64; // as between the positions of patches
+  const weightParts = split(inputs, WEIGHT_CHANNELS);
   const tap = inputs * outputs;
   const [inputStride, outputStride] = weightStrides;
   return {
-    scratch: [POSITIONS * weightBytes, 288 * inputs, parts * scratchBytes],
+    scratch: [POSITIONS * weightStride, 288 * weightParts.parts, parts * scratchBytes],
     steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed, between, scratch]) => [
       {
         function: 'winogradFourWeights',
-        parts: inputs,
+        parts: weightParts.parts,
         arguments: [
           weight + (turned ? floats(8 * tap) : 0),
           transformed,
@@ -80,8 +83,9 @@ export function winogradCalls({
           turned ? -tap : tap,
           inputStride,
           outputStride,
-          weightBytes,
+          weightStride,
           between,
+          weightParts.chunk,
         ],
       },
       {
