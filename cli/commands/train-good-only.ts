@@ -21,6 +21,7 @@ import {
 import { describeParts, loadAndReport, noteSkipped, openCache } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { stopInOrder } from '../terminal/interrupt.js';
+import { openLive } from '../terminal/live.js';
 import { count, note, noteLeftovers, quoted, type Output } from '../terminal/output.js';
 import { authorOf, commandLine } from '../terminal/proof.js';
 import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
@@ -74,6 +75,7 @@ export async function trainGoodOnlyCommand(
     output.say(`Device: ${describeDevice(facts)}`);
     output.say(`Base: ${base.name}, ${picture.size.width}x${picture.size.height} pictures`);
     output.say(`Run: ${run.directory}`);
+    const live = options.live ? await openLive(run.directory, 0, output) : null;
 
     const start = performance.now();
     // with defects there is something to choose by
@@ -128,6 +130,7 @@ export async function trainGoodOnlyCommand(
       ...{ command: commandLine(), epochs: null, bestEpoch: null },
       choices: isChosen ? [{ what: 'Way', by: 'area under ROC', on: `the defects of ${directory}` }] : [],
     });
+    await live?.finish(device);
     output.emit({
       ...{ event: 'end', run: run.directory, model: run.path('best'), seconds, way, limit },
       ways: result.map(({ trained, figures }) => ({ way: trained.way, ...figures })),

@@ -29,6 +29,7 @@ import {
 } from '../terminal/data.js';
 import { describeDevice, withDevice } from '../terminal/device.js';
 import { stopInOrder } from '../terminal/interrupt.js';
+import { openLive } from '../terminal/live.js';
 import { count, note, noteLeftovers, type Output, quoted } from '../terminal/output.js';
 import { unlessStopped, untilStopped } from '../terminal/start-of-training.js';
 import { authorOf, commandLine } from '../terminal/proof.js';
@@ -72,6 +73,7 @@ export async function trainOnBaseCommand(
       `Base: ${base.name}, ${picture.size.width}x${picture.size.height} pictures, features of ${base.featureLayers.join(', ')}`,
     );
     output.say(`Run: ${run.directory}`);
+    const live = options.live ? await openLive(run.directory, 0, output) : null;
 
     const start = performance.now();
     const judged = validation ?? training;
@@ -122,6 +124,7 @@ export async function trainOnBaseCommand(
       ...{ ...author, run: run.directory, sets, judged: judgedSets },
       ...{ command: commandLine(), epochs: null, bestEpoch: null, choices: [] },
     });
+    await live?.finish(device);
     const { unknown = 0 } = figures;
     output.emit({ event: 'end', run: run.directory, model: run.path('best'), seconds, ...figures, told });
     output.say();

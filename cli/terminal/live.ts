@@ -17,8 +17,9 @@ export interface LiveReport {
   finish(device: Device): Promise<void>;
 }
 
-/** How long a page that looks may take to ask for the last time, ms. */
+/** How long a page that looks may take to ask for the last time, and between looks whether it has, ms. */
 const LAST_LOOK = 4000;
+const BETWEEN = 100;
 
 export async function openLive(run: string, epochs: number, output: Output): Promise<LiveReport> {
   let whole: ReportData | null = null;
@@ -31,9 +32,13 @@ export async function openLive(run: string, epochs: number, output: Output): Pro
       const place = join(run, 'report.html');
       await writeFileAtomically(place, Buffer.from(reportHtml(whole)));
       output.say(`Report: ${place}`);
-      const asked = served.askedAt();
-      if (asked !== null && performance.now() - asked < LAST_LOOK) await wait(LAST_LOOK);
-      await served.close();
+      const isWhole = performance.now();
+      const isAwaited = (): boolean => {
+        const asked = served.askedAt() ?? -Infinity;
+        return asked < isWhole && asked > isWhole - LAST_LOOK && performance.now() < isWhole + LAST_LOOK;
+      };
+      while (isAwaited()) await wait(BETWEEN);
+      await served.close(LAST_LOOK); // what is being answered is answered
     },
   };
 }

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readRecord, reportOf } from 'beltnet';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decode } from '../../src/data/pictures/decode.node.js';
 import { findChromium } from '../../scripts/machine.mjs';
 import { noteDevice } from '../support/devices.js';
 import { beltnet, beltnetWorks, noisyPng, startBeltnet, writeFiles } from './run-beltnet.js';
@@ -82,6 +84,9 @@ test('shows figures, curves, pictures with heat maps; asks for nothing; names ar
   await page.getByLabel('Threshold', { exact: true }).fill('399');
   expect(await page.locator('.outcome').textContent()).not.toBe(before);
   expect(await page.getByText('conv2d_1').count()).toBeGreaterThan(0); // the layers
+  await page.getByText('Model card').click();
+  expect(await page.getByRole('heading', { name: 'What was chosen, and on which pictures' }).count()).toBe(1);
+  expect(await page.locator('#card strong').first().textContent()).toBe('dark');
   expect(wrong).toEqual([]);
   await page.close();
 });
@@ -97,33 +102,62 @@ test('new labels are downloaded, and relabel makes a copy of them', async () => 
   await download.saveAs(join(cwd, 'relabel.csv'));
   await page.close();
   expect(readFileSync(join(cwd, 'relabel.csv'), 'utf8')).toBe(`path,label,was\nbelt/val/dark/${hostile},bright,dark\n`);
-  await beltnetWorks(['relabel', 'relabel.csv', 'belt', '--out', 'corrected'], { cwd });
+  cpSync(join(cwd, 'runs/first'), join(cwd, 'runs/recorded'), { recursive: true });
+  await beltnetWorks(['relabel', 'relabel.csv', 'belt', '--out', 'corrected', '--run', 'runs/recorded'], { cwd });
+  const { entries, problems } = (await readRecord(join(cwd, 'runs/recorded'))) ?? { entries: [], problems: ['none'] };
+  expect({ problems, last: entries.at(-1) }).toMatchObject({
+    problems: [],
+    last: { number: 2, event: 'relabel', facts: { source: 'belt', out: 'corrected', pictures: 40, changed: 1 } },
+  });
   expect(statSync(join(cwd, 'corrected/val/bright', hostile)).size).toBe(
     statSync(join(cwd, 'belt/val/dark', hostile)).size,
   );
 });
 
-describe('for everybody', () => {
+test('light, dark and on a phone: axe finds nothing serious, charts and page are as wide as there is room', async () => {
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  test.each([
-    ['light', { colorScheme: 'light' }],
-    ['dark', { colorScheme: 'dark' }],
-    ['phone', { viewport: { width: 360, height: 740 }, isMobile: true }],
-  ] as const)('%s: axe finds nothing serious, nothing is wider than the screen', async (_, options) => {
-    const { page } = await open(urlOf('first'), options);
-    await page.evaluate(axe);
-    const found = await page.evaluate(
-      async () =>
-        (
-          await (
-            globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; impact: string }[] }> } }
-          ).axe.run()
-        ).violations,
+  const { page, wrong } = await open(urlOf('first'), { viewport: { width: 1280, height: 900 } });
+  await page.evaluate(axe);
+  const serious = () =>
+    page.evaluate(async () => {
+      const { axe: checker } = globalThis as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; impact: string }[] }> };
+      };
+      const { violations } = await checker.run();
+      return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id);
+    });
+  const tooWide = () =>
+    page.evaluate(() =>
+      ['.uplot', 'html']
+        .flatMap((each) => [...document.querySelectorAll(each)])
+        .filter((each) =>
+          each.matches('html')
+            ? each.scrollWidth > innerWidth
+            : each.clientWidth > (each.parentElement?.clientWidth ?? 0),
+        )
+        .map(({ className, tagName }) => `${tagName} ${className}`),
     );
-    expect(found.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id }) => id)).toEqual([]);
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-    await page.close();
-  });
+  expect(await tooWide()).toEqual([]);
+  expect(await serious()).toEqual([]);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  expect(await serious()).toEqual([]);
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.waitForFunction(() => document.querySelector('.uplot')?.clientWidth ?? 360 < 330);
+  expect(await tooWide()).toEqual([]);
+  expect(await serious()).toEqual([]);
+  expect(wrong).toEqual([]);
+  await page.close();
+});
+
+test('the mistakes of an evaluation are a picture, too', async () => {
+  const evaluate = ['evaluate', 'runs/first', 'belt', '--sheet', 'mistakes.png', '--json', ...device];
+  const { evidence } = JSON.parse(await beltnetWorks(evaluate, { cwd })) as {
+    evidence: { mistakes: { file: string }[] };
+  };
+  expect(evidence.mistakes.map(({ file }) => file)).toContain(`belt/val/dark/${hostile}`);
+  const { width, height } = decode(readFileSync(join(cwd, 'mistakes.png')), 'mistakes.png');
+  expect(width).toBeGreaterThan(700);
+  expect(height).toBeGreaterThan(200);
 });
 
 test('10,000 pictures stay usable, under 20 MB; what is left out is said', async () => {
@@ -184,26 +218,20 @@ test('live: epochs come into the open page, and the whole report at the end', as
   expect(statSync(join(cwd, 'runs/live/report.html')).size).toBeGreaterThan(100_000);
 });
 
-test('a torn table of predictions, or list of pictures, is named', async () => {
+test('a torn table of predictions, or list of pictures, is named, and what is no run', async () => {
   cpSync(join(cwd, 'runs/first'), join(cwd, 'runs/torn'), { recursive: true });
-  appendFileSync(join(cwd, 'runs/torn/predictions.csv'), 'x"y,\n');
-  const table = await beltnet(['report', 'runs/torn', ...device, '--out', 'torn.html'], { cwd });
-  expect(table).toMatchObject({
-    code: 2,
-    stderr: expect.stringMatching(/predictions.csv: expects \d+ cells in each row/),
-  });
+  const torn = join(cwd, 'runs/torn');
+  appendFileSync(join(torn, 'predictions.csv'), 'x"y,\n');
+  const cpu = { device: 'cpu' } as const;
+  await expect(reportOf(torn, cpu)).rejects.toThrow(/predictions.csv: expects \d+ cells in each row/);
   const compared = await beltnet(['compare', 'runs/first', 'runs/torn'], { cwd });
   expect(compared).toMatchObject({ code: 2, stderr: expect.stringMatching(/expects \d+ cells in each row/) });
-  rmSync(join(cwd, 'runs/torn/predictions.csv'));
-  appendFileSync(join(cwd, 'runs/torn/pictures.jsonl'), '{"pix');
-  const list = await beltnet(['report', 'runs/torn', ...device, '--out', 'torn.html'], { cwd });
-  expect(list).toMatchObject({ code: 2, stderr: expect.stringMatching(/pictures.jsonl: expects a picture a line/) });
-});
-
-test('what is no run is refused', async () => {
-  const { code, stderr } = await beltnet(['report', 'belt', ...device], { cwd });
-  expect([code, stderr]).toEqual([
-    2,
-    expect.stringContaining("expects the folder of a run with its config.json, got 'belt'"),
-  ]);
+  rmSync(join(torn, 'predictions.csv'));
+  appendFileSync(join(torn, 'pictures.jsonl'), '{"pix');
+  await expect(reportOf(torn, cpu)).rejects.toThrow(/pictures.jsonl: expects a picture a line/);
+  const none = await beltnet(['report', 'belt', ...device], { cwd });
+  expect(none).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("expects the folder of a run with its config.json, got 'belt'"),
+  });
 });

@@ -15,9 +15,9 @@ const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 const [, block = ''] = /## The proof\n\n```sh\n([^]*?)```/.exec(readme) ?? [];
 const commands = block.split('\n').filter((line) => line.startsWith('beltnet '));
 
-test('train, explain, verify', async () => {
+test('train, report, explain, verify', async () => {
   noteDevice('cpu');
-  expect(commands.map((line) => line.split(' ')[1])).toEqual(['keygen', 'train', 'explain', 'verify']);
+  expect(commands.map((line) => line.split(' ')[1])).toEqual(['keygen', 'train', 'report', 'explain', 'verify']);
   const said: string[] = [];
   for (const line of commands) {
     const [words] = line.split('#');
@@ -25,6 +25,7 @@ test('train, explain, verify', async () => {
   }
   expect(said.at(-1)).toMatch(/^ok +training: done again, with the same weights/m);
   expect(said.at(-1)).not.toContain('DIFFERS');
+  expect(readFileSync(join(cwd, 'runs/proven/report.html'), 'utf8')).toContain('<title>');
   expect(readdirSync(join(cwd, 'explained')).filter((name) => name.endsWith('.png')).length).toBeGreaterThan(0);
   expect(readFileSync(join(cwd, 'runs/proven/card.md'), 'utf8')).toContain('The alarm is for __gap__');
 });

@@ -1,6 +1,7 @@
 /** The report: from its data to the page, section by section. */
 import { showAlarm, showQuality } from './alarm.js';
 import { chart, clearCharts } from '../shared/charts.js';
+import { cardOf } from './card.js';
 import { byId, count, figure, make, percent, plural, show, tableOf } from '../shared/dom.js';
 import { showMatrix, showPictures } from './pictures.js';
 import { isAlert, PAGE, page, places, view } from './state.js';
@@ -16,7 +17,9 @@ function showHead() {
   byId('live').hidden = page.report.live === null;
   if (page.report.live)
     byId('live').textContent =
-      `Training: epoch ${page.report.epochs.length} of ${page.report.live.epochs} is done. This page follows it.`;
+      page.report.live.epochs === 0
+        ? 'The training goes on. This page follows it.'
+        : `Training: epoch ${page.report.epochs.length} of ${page.report.live.epochs} is done. This page follows it.`;
 }
 
 const intervalText = ({ low, high, reason }) =>
@@ -180,17 +183,24 @@ function showData() {
   caption.textContent = augmented.words;
 }
 
+/** A longer table is opened by whoever wants it. */
+const FEW_LAYERS = 16;
+
 function showModel() {
   const { layers, settings, card } = page.report;
   if (layers.length + settings.length === 0) return;
   show('model');
+  const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
   byId('layers').hidden = layers.length === 0;
-  byId('layers').replaceChildren(
+  byId('layers').open = layers.length <= FEW_LAYERS;
+  byId('layers').firstElementChild.textContent =
+    `${plural(layers.length, 'layer')}, ${plural(parameters, 'parameter')}`;
+  byId('layers').lastElementChild.replaceChildren(
     tableOf(
       [
         ['Layer', null, ({ name }) => name],
         ['Kind', null, ({ kind }) => kind],
-        ['Gives', null, ({ shape }) => shape],
+        ['Gives', null, ({ shape }) => shape.replaceAll(' ', '\u00a0')],
         ['Parameters', true, ({ parameters }) => count(parameters)],
       ],
       layers,
@@ -206,25 +216,7 @@ function showModel() {
     ),
   );
   if (card === null) return;
-  const box = show('card').lastElementChild;
-  box.replaceChildren(nested(card));
-}
-
-/** JSON as nested tables. */
-function nested(value) {
-  if (typeof value !== 'object' || value === null) return make('span', {}, String(value));
-  const rows = Object.entries(value);
-  return make(
-    'table',
-    {},
-    make(
-      'tbody',
-      {},
-      ...rows.map(([name, each]) =>
-        make('tr', {}, make('th', { scope: 'row' }, name), make('td', { className: 'long' }, nested(each))),
-      ),
-    ),
-  );
+  show('card').lastElementChild.replaceChildren(...cardOf(card));
 }
 
 function showRuns() {

@@ -1,4 +1,4 @@
-/** Charts by uPlot. All are made anew when the page changes its colours or its width. */
+/** Charts by uPlot. They are made anew when the page changes its colours, or their place its width. */
 import uPlot from 'uplot';
 import { colour, make } from './dom.js';
 
@@ -14,12 +14,14 @@ export function plotInto(holder, options) {
   const one = { holder, options, plot: null };
   charts.add(one);
   draw(one);
+  widths.observe(holder);
   return {
     update: (next) => {
       one.options = next;
       draw(one);
     },
     destroy: () => {
+      widths.unobserve(holder);
       one.plot?.destroy();
       charts.delete(one);
     },
@@ -36,11 +38,13 @@ export function chart(parent, options) {
   plotInto(holder, options);
 }
 
+const widthOf = (holder) => Math.max(220, holder.clientWidth || 480);
+
 function draw(one) {
   const { holder, options } = one;
   one.plot?.destroy();
   holder.replaceChildren();
-  const width = Math.max(220, holder.clientWidth || 480);
+  const width = widthOf(holder);
   const axis = {
     stroke: colour('quiet'),
     grid: { stroke: colour('line'), width: 1 },
@@ -111,10 +115,10 @@ function draw(one) {
 }
 
 const drawAll = () => charts.forEach(draw);
-let waiting = 0;
-addEventListener('resize', () => {
-  clearTimeout(waiting);
-  waiting = setTimeout(drawAll, 150);
+/** Also when others come beside it: a chart that is drawn first has the whole line for itself. */
+const widths = new ResizeObserver((entries) => {
+  const wider = new Set(entries.map(({ target }) => target));
+  for (const one of charts) if (wider.has(one.holder) && one.plot?.width !== widthOf(one.holder)) draw(one);
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
 addEventListener('beforeprint', drawAll);
@@ -122,5 +126,6 @@ addEventListener('afterprint', drawAll);
 
 export function clearCharts() {
   for (const { plot } of charts) plot?.destroy();
+  widths.disconnect();
   charts.clear();
 }

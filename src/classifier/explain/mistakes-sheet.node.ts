@@ -1,7 +1,7 @@
 /** The mistakes of an evaluation on one picture: each beside what spoke for the class that it was taken for. */
 import { basename } from 'node:path';
 import { expectArray, expectText, listOf, objectWith } from '../../expect.js';
-import { contactSheet, type SheetCell } from '../../data/audit/contact-sheet.js';
+import { contactSheet, type SheetCell, type SheetGroup } from '../../data/audit/contact-sheet.js';
 import { encodePng } from '../../data/pictures/encode-png.node.js';
 import { expectClassifier, type Classifier } from '../classifier.js';
 import type { Mistake } from '../evidence.js';
@@ -27,9 +27,7 @@ export async function mistakesSheet(
   const { alert, classNames } = classifier.info;
   const worst = new Map(mistakes.slice(0, MOST).map((each) => [each.file, each]));
   if (worst.size === 0) return null;
-  const kindOf = ({ label, class: taken }: Pick<Mistake, 'label' | 'class'>): string => `${label} taken for ${taken}`;
-  const kinds = new Map<string, SheetCell[]>();
-  let shown = 0;
+  const cells = new Map<string, SheetCell[]>();
   await explainPaths(classifier, [...worst.keys()], {
     onResult: (result) => {
       const mistake = worst.get(result.file);
@@ -39,22 +37,21 @@ export async function mistakesSheet(
       const isFalse = mistake.label !== alert.className && verdict.alert;
       const text = isMissed ? 'missed' : isFalse ? 'false alarm' : 'wrong';
       const says = `${verdict.class} ${(100 * verdict.probability).toFixed(1)} %`;
-      const cells = kinds.get(kindOf(mistake)) ?? [];
-      kinds.set(kindOf(mistake), cells);
-      cells.push(
+      cells.set(file, [
         { picture, caption: [basename(file), says], mark: { text, colour: 'wrong' } },
         { picture: overlay, caption: [`for ${about}`] },
-      );
-      shown++;
+      ]);
     },
   });
+  const shown = cells.size;
   if (shown === 0) return null;
-  const order = classNames.flatMap((label) => classNames.map((taken) => kindOf({ label, class: taken })));
-  const groups = order.flatMap((kind) => {
-    const count = mistakes.filter((each) => kindOf(each) === kind).length;
-    const cells = kinds.get(kind);
-    return cells ? [{ heading: `${kind}: ${count}`, cells }] : [];
-  });
+  const groups = classNames.flatMap((label) =>
+    classNames.flatMap((taken): SheetGroup[] => {
+      const files = mistakes.filter((each) => each.label === label && each.class === taken).map(({ file }) => file);
+      const those = files.flatMap((file) => cells.get(file) ?? []);
+      return those.length === 0 ? [] : [{ heading: `${label} taken for ${taken}: ${files.length}`, cells: those }];
+    }),
+  );
   const some = shown < mistakes.length ? `${shown} of ${mistakes.length} mistakes, the worst` : `all ${shown} mistakes`;
   const notes = [`${data}; ${classifier.name}; ${some}; bright places speak for the class that was said`];
   return { png: encodePng(contactSheet({ title: 'Mistakes', notes, groups })), shown };

@@ -103,15 +103,17 @@ export async function compareEverywhere(
   const temperature = temperatureOf(reference.info, name);
   const calibrated = rows.map((row) => withTemperature(row, temperature));
 
+  // What may be refused comes first.
+  const runtime = options.onnx || options.onnxFile !== undefined ? await loadOnnxruntime() : null;
+  if (!runtime && options.onnxFile !== undefined) throw new UsageError(`parity: ${NO_RUNTIME}`);
+  const table = options.table === undefined ? [] : [await inTable(options.table, reference, samples, calibrated)];
   const ways: ParityWay[] = [];
   const devices: DeviceName[] = (await listAdapters()).length > 0 ? ['cpu', 'webgpu'] : ['cpu'];
   for (const device of devices) ways.push(await onDevice(given, { device }, pictures, expected));
   ways.push(await onDevice(given, { device: 'cpu', relaxedSimd: false }, pictures, expected));
-  const runtime = options.onnx || options.onnxFile !== undefined ? await loadOnnxruntime() : null;
   if (runtime) ways.push(await inOnnx(runtime, reference, samples, options.onnxFile, calibrated.flat()));
-  else if (options.onnxFile !== undefined) throw new UsageError(`parity: ${NO_RUNTIME}`);
   else if (options.onnx) notes.push(`note: ${NO_RUNTIME}`);
-  if (options.table !== undefined) ways.push(await inTable(options.table, reference, samples, calibrated));
+  ways.push(...table);
   const passed = ways.every((each) => each.passed);
   if (options.store && passed) await storeVerdicts(reference, samples, rows);
   await reference.destroy();

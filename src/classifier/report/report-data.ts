@@ -85,7 +85,7 @@ export interface ReportData {
         readonly files: number;
       }[]
     | null;
-  readonly card: unknown;
+  readonly card: string | null;
   readonly settings: readonly (readonly [string, string])[];
   readonly runs: readonly ReportedRun[];
   /** What could not be had, in words. */

@@ -1,11 +1,12 @@
 /** The report of a run in a folder. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { expectObject } from '../../expect.js';
+import { expectObject, expectPath } from '../../expect.js';
 import { decode } from '../../data/pictures/decode.node.js';
 import { readPictureBytes } from '../../data/pictures/read-picture.node.js';
 import { loadClassifier, NodeClassifier } from '../classifier.node.js';
 import type { OpenClassifierOptions } from '../classifier.js';
+import { readConfig } from '../run.node.js';
 import { readPredictions } from '../run-predictions-file.node.js';
 import { predictAgain } from './predictions.node.js';
 import { configOf, readText, runsBeside } from './read-run.node.js';
@@ -26,9 +27,10 @@ const sourceIn = (directory: string): ReportSource => ({
   runs: () => runsBeside(directory),
 });
 
-/** What is there while a training goes on: its epochs and settings. */
+/** What is there while a training goes on: its epochs and settings. @param epochs 0 for a training without */
 export async function liveReportOf(directory: string, epochs: number): Promise<ReportData> {
-  const config = await configOf(directory);
+  expectPath(directory, 'liveReportOf: directory');
+  const config = (await readConfig(directory)) ?? {}; // of a training in one go it comes at the end
   return { ...(await bareReport(sourceIn(directory), config)), live: { epochs } };
 }
 

@@ -48,7 +48,7 @@ export async function bareReport(source: ReportSource, config: Json): Promise<Re
     version: settings.find(([name]) => name === 'Version')?.[1] ?? '',
     ...{ live: null, classNames: [], alert: null, epochs, bestEpoch: bestEpoch(epochs)?.epoch ?? null },
     ...{ sets: [], heatSide: HEAT_SIDE, augmented: null, layers: [], audit: auditOf(await source.text('audit.json')) },
-    ...{ card: jsonIn(await source.text('card.json')), settings, runs: await source.runs(), notes: [] },
+    ...{ card: await source.text('card.md'), settings, runs: await source.runs(), notes: [] },
   };
 }
 
