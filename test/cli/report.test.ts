@@ -142,7 +142,7 @@ test('light, dark and on a phone: axe finds nothing serious, charts and page are
   await page.emulateMedia({ colorScheme: 'dark' });
   expect(await serious()).toEqual([]);
   await page.setViewportSize({ width: 360, height: 740 });
-  await page.waitForFunction(() => document.querySelector('.uplot')?.clientWidth ?? 360 < 330);
+  await page.waitForFunction(() => (document.querySelector('.uplot')?.clientWidth ?? 360) < 330);
   expect(await tooWide()).toEqual([]);
   expect(await serious()).toEqual([]);
   expect(wrong).toEqual([]);
