@@ -190,11 +190,10 @@ function showModel() {
   const { layers, settings, card } = page.report;
   if (layers.length + settings.length === 0) return;
   show('model');
-  const parameters = layers.reduce((sum, layer) => sum + layer.parameters, 0);
+  const total = layers.reduce((sum, { parameters }) => sum + parameters, 0);
   byId('layers').hidden = layers.length === 0;
   byId('layers').open = layers.length <= FEW_LAYERS;
-  byId('layers').firstElementChild.textContent =
-    `${plural(layers.length, 'layer')}, ${plural(parameters, 'parameter')}`;
+  byId('layers').firstElementChild.textContent = `${plural(layers.length, 'layer')}, ${plural(total, 'parameter')}`;
   byId('layers').lastElementChild.replaceChildren(
     tableOf(
       [
