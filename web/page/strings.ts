@@ -234,7 +234,7 @@ export const words = {
     scratch: 'From scratch',
     scratchWords: "Minutes. The mission's network, for many pictures; augmentation makes more of them.",
     epochs: 'Epochs',
-    size: 'Size in pixels',
+    size: 'Pixels a side',
     batch: 'Batch',
     rate: 'Learning rate',
     seed: 'Seed',
@@ -296,7 +296,8 @@ export const words = {
     imported: 'from a file',
     removeRun: 'Delete this training',
     removeRunAsk: (name: string): string => `Delete “${name}” with its model? This cannot be undone.`,
-    baseNote: 'A base needs no epochs: its head is solved in one step.',
+    baseNote:
+      'This model has no epochs: its head was solved in one step, or it came from a file. Try shows what it does.',
   },
 
   try: {

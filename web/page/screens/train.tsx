@@ -14,6 +14,7 @@ export function TrainScreen(): JSX.Element {
   const project = useView((state) => state.project);
   const training = useView((state) => state.training);
   const epochs = useView((state) => state.epochs);
+  const model = useView((state) => state.model);
   const trainable = (project?.classes.filter(({ pictures }) => pictures > 0).length ?? 0) >= 2;
   const [options, setOptions] = useState<Options | null>(null);
   useEffect(() => {
@@ -40,7 +41,7 @@ export function TrainScreen(): JSX.Element {
       </aside>
       <div class="column">
         <Curves />
-        {epochs.length > 0 || isBusy(training) ? <Log /> : null}
+        {epochs.length > 0 || model !== null || isBusy(training) ? <Log /> : null}
         {options && !isBusy(training) && options.network !== 'darknet-tiny' && trainable && (
           <Preview options={options} />
         )}
@@ -284,7 +285,8 @@ function Running(): JSX.Element {
   );
 }
 
-function Curves(): JSX.Element {
+function Curves(): JSX.Element | null {
+  const model = useView((state) => state.model);
   const epochs = useView((state) => state.epochs);
   const training = useView((state) => state.training);
   const project = useView((state) => state.project);
@@ -330,6 +332,8 @@ function Curves(): JSX.Element {
       },
     };
   }, [epochs, training.phase, project?.runs]);
+  // A head on a base is solved in one step: there is nothing to draw.
+  if (charts === null && model !== null && !isBusy(training)) return null;
   if (charts === null)
     return (
       <section class="card fill">
@@ -377,7 +381,7 @@ function Log(): JSX.Element {
         )}
       </div>
       <pre ref={box} class="log" role="log" tabIndex={0} aria-label={words.train.log}>
-        {epochs.map(({ line }) => line).join('\n')}
+        {epochs.length === 0 && !isBusy(training) ? words.train.baseNote : epochs.map(({ line }) => line).join('\n')}
       </pre>
       {training.command && (
         <div class="command">
