@@ -1,7 +1,6 @@
 /** Small parts that all screens are made of. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { plotInto } from '../../shared/charts.js';
 import type { GivenFile, NamedBlob } from '../engine/protocol.js';
 import { words } from '../strings.js';
 
@@ -184,22 +183,26 @@ export const Slider = (props: {
   </label>
 );
 
-/** A plot, drawn anew when its options are others. */
+type Plot = ReturnType<typeof import('../../shared/charts.js').plotInto>;
+
+/** A plot, drawn anew when its options are others. The library of charts is loaded with the first. */
 export function Chart({ options, label }: { options: object; label: string }): JSX.Element {
   const holder = useRef<HTMLDivElement>(null);
-  const plot = useRef<ReturnType<typeof plotInto> | null>(null);
+  const plot = useRef<Plot | null>(null);
+  const latest = useRef(options);
+  latest.current = options;
   useEffect(() => {
-    if (holder.current === null) return;
-    if (plot.current) plot.current.update(options);
-    else plot.current = plotInto(holder.current, options);
-  }, [options]);
-  useEffect(
-    () => () => {
+    let isShown = true;
+    void import('../../shared/charts.js').then(({ plotInto }) => {
+      if (isShown && holder.current) plot.current = plotInto(holder.current, latest.current);
+    });
+    return () => {
+      isShown = false;
       plot.current?.destroy();
       plot.current = null;
-    },
-    [],
-  );
+    };
+  }, []);
+  useEffect(() => plot.current?.update(options), [options]);
   return <div class="plot" ref={holder} role="img" aria-label={label} />;
 }
 
