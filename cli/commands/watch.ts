@@ -61,8 +61,16 @@ export const command = defineCommand({
           const text = inWords(event, options.verdicts);
           if (text !== null) output.say(text);
         };
-        const line = await startLine(config, { outputs, onEvent });
-        const served = settings.serve ? await serveLine(line, settings, { outputs, version: version() }) : null;
+        // What is open would keep the process from ending with its error.
+        const line = await startLine(config, { outputs, onEvent }).catch(async (error: unknown) => {
+          for (const each of outputs) await each.close();
+          throw error;
+        });
+        const serving = settings.serve ? serveLine(line, settings, { outputs, version: version() }) : null;
+        const served = await serving?.catch(async (error: unknown) => {
+          await line.close();
+          throw error;
+        });
         if (served) {
           output.emit({ event: 'listening', url: served.url });
           output.say(`Wall screen: ${served.url}`);
