@@ -32,10 +32,12 @@ const unquoted = (text: string): string => text.replace(/^'(?=[=+\-@])/, '');
 export async function parsePredictions(
   text: string,
   path: string,
-  { isOfRun = true }: { readonly isOfRun?: boolean } = {},
+  options: { readonly isOfRun?: boolean } = {},
 ): Promise<PredictionRow[]> {
   expectText(text, 'parsePredictions: text');
   expectText(path, 'parsePredictions: path');
+  expectObject(options, 'parsePredictions: options');
+  const { isOfRun = true } = options;
   const { parse } = (await import('papaparse')).default; // with those who read such tables
   const { data, meta } = parse<Record<string, string>>(text, {
     header: true,

@@ -14,6 +14,7 @@ import {
   UsageError,
   weightsHash,
   type CheckResult,
+  type Dataset,
   type Picture,
 } from '../../../src/index.js';
 import { commandLine, isOnBase, type FullOptions } from './options.js';
@@ -198,7 +199,9 @@ async function hashesOf(pictures: readonly Picture[]): Promise<number[]> {
   const [{ width, height, data }] = pictures;
   const all = new Uint8Array(pictures.length * data.length);
   for (const [n, picture] of pictures.entries()) all.set(picture.data, n * data.length);
-  return pixelHashes({ pictures: all, pictureShape: [height, width, 3], labels: new Uint8Array(pictures.length) });
+  const labels = new Uint8Array(pictures.length);
+  const set = { name: 'pictures', pictures: all, pictureShape: [height, width, 3] as const, labels };
+  return pixelHashes({ ...set, classNames: [], files: [], skipped: [] } as Dataset);
 }
 
 /** By file the hashes of pixels in a run's pictures.jsonl. */
