@@ -15,6 +15,8 @@ export interface PredictionRow {
   readonly class: string;
   readonly alert: boolean;
   readonly probabilities: Readonly<Record<string, number>>;
+  /** Of the class that was taken, where the table says it: `predict --csv` says nothing of the others. */
+  readonly probability?: number;
   /** How unlike the training's, and whether beyond the limit: of models that can tell. */
   readonly unlike?: number;
   readonly unknown?: boolean;
@@ -60,6 +62,7 @@ export async function parsePredictions(
     split: row['split'] as PictureUse,
     class: unquoted(row['class'] ?? ''),
     alert: row['alert'] === 'true',
+    ...(row['probability'] && { probability: Number(row['probability']) }),
     ...(row['unlike'] && { unlike: Number(row['unlike']), unknown: row['unknown'] === 'true' }),
     probabilities: Object.fromEntries(classNames.map((name) => [name, Number(row[`p(${name})`] || Number.NaN)])),
   }));

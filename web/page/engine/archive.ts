@@ -1,6 +1,10 @@
 /** Zip archives: written piece by piece into a Blob, which the browser may keep on the disk, and read whole. */
 import { Zip, ZipPassThrough } from 'fflate';
-import { unpackZip } from '../../../src/index.js';
+import { DataError, unpackZip } from '../../../src/index.js';
+
+/** What archives without ZIP64 hold, and what a page can read again in one piece. */
+const MOST_ENTRIES = 65_535;
+const MOST_BYTES = 2 ** 31;
 
 type Put = (name: string, bytes: Uint8Array) => Promise<void>;
 
@@ -17,7 +21,14 @@ export async function writeArchive(fill: (put: Put) => Promise<void>): Promise<B
       waiting += piece.length;
     }
   });
+  let [entries, total] = [0, 0];
   await fill(async (name, bytes) => {
+    entries++;
+    total += bytes.length;
+    if (entries > MOST_ENTRIES || total > MOST_BYTES)
+      throw new DataError(
+        `expects at most ${MOST_ENTRIES} files and ${MOST_BYTES / 2 ** 30} GiB in one archive, got more; save a part of the project at a time`,
+      );
     const entry = new ZipPassThrough(name);
     entry.mtime = new Date(1980, 0, 1);
     archive.add(entry);

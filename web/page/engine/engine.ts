@@ -14,7 +14,7 @@ export class EngineError extends Error {
   }
 }
 
-const rooms = ['machine', 'projects', 'pictures', 'training', 'trial', 'proof', 'files'] as const;
+const rooms = ['projects', 'pictures', 'training', 'trial', 'proof', 'files'] as const;
 
 /**
  * Starts the worker. Nothing is opened yet but the store: a device only when it is needed.
@@ -64,8 +64,22 @@ export async function openEngine(): Promise<Engine> {
             ask(room, String(method), given),
       },
     );
+  const machine = {
+    device: () => ask('machine', 'device', []),
+    chooseDevice: (name: string) => ask('machine', 'chooseDevice', [name]),
+    storage: () => ask('machine', 'storage', []),
+  };
   const engine = {
     ...Object.fromEntries(rooms.map((room) => [room, roomOf(room)])),
+    machine: {
+      ...machine,
+      // Workers may ask how much is kept, but only the page may ask that it stays.
+      async persist() {
+        const { storage } = navigator as { storage?: StorageManager };
+        await storage?.persist().catch(() => false);
+        return machine.storage();
+      },
+    },
     on(name: keyof EngineEvents, listener: (event: never) => void) {
       const all = listeners.get(name) ?? new Set();
       listeners.set(name, all.add(listener));

@@ -7,22 +7,19 @@ import {
   encodeJpeg,
   placesOf,
   readFacts,
-  recordPicture,
-  resize,
   UsageError,
   type Dataset,
   type FileList,
   type GivenParts,
-  type Picture,
   type PictureUse,
 } from '../../../src/index.js';
 import type { Added, Audited, Badge, GivenFile, NamedBlob, PictureEntry, PictureId, Pictures } from './protocol.js';
+import { decoders, inOrder } from './decoders.js';
 import { pixelsOf } from './frames.js';
 import type { PictureRecord } from './records.js';
 import type { OpenProject, Session } from './session.js';
 import { type Change, QuotaError } from './store.js';
 
-const THUMBNAIL = 128;
 /** Pictures that are written together: few enough that a closed tab loses little. */
 const TOGETHER = 16;
 const FRAME_QUALITY = 92;
@@ -130,17 +127,25 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
         for (const { path } of some) refused.push({ path, reason: error.message });
       }
     };
-    for (const [n, { path, className, name, part, read }] of jobs.entries()) {
+    const { exif } = project.record.settings;
+    const looked = inOrder(jobs, async ({ path, className, read }) => {
+      if (full !== null) throw full;
+      if (className === null)
+        throw new DataError(
+          `${path}: expects a picture in the folder of its class; drop the folder, or choose a class first`,
+        );
+      checkedClass(className);
+      const bytes = new Uint8Array(await read());
+      return { bytes, className, recorded: await decoders.record({ bytes, name: path, exif }) };
+    });
+    let n = 0;
+    for await (const seen of looked) {
+      const { path, name, part } = jobs[n++];
       try {
-        if (full !== null) throw full as QuotaError;
-        if (className === null)
-          throw new DataError(
-            `${path}: expects a picture in the folder of its class; drop the folder, or choose a class first`,
-          );
-        const bytes = new Uint8Array(await read());
-        const { picture, digest, facts } = recordPicture(bytes, path, { exif: project.record.settings.exif });
-        const { width, height } = picture;
-        const record = { class: checkedClass(className), part, width, height, bytes: bytes.length, digest, facts };
+        if (seen instanceof Error) throw seen;
+        const { bytes, className, recorded } = seen;
+        const { thumbnail, ...facts } = recorded;
+        const record = { ...facts, class: className, part, bytes: bytes.length };
         const { file, same } = freeName(known, { ...record, file: `${className}/${name}` });
         if (same) throw new DataError(`${path}: is in class '${className}' already`);
         const kept: PictureRecord = { ...record, file };
@@ -150,19 +155,17 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
         const changes = [
           { shelf: 'pictures', key, value: kept },
           { shelf: 'files', key, value: new Blob([bytes]) },
-          { shelf: 'thumbnails', key, value: encodeJpeg(small(picture), 80) },
+          { shelf: 'thumbnails', key, value: thumbnail },
         ] as const;
         waiting.push({ id, record: kept, path, changes: [...changes] });
       } catch (error) {
         if (!(error instanceof BeltnetError || error instanceof QuotaError || error instanceof DOMException))
           throw error;
-        refused.push({
-          path,
-          reason: error instanceof DOMException ? `${path}: cannot be read (${error.message})` : error.message,
-        });
+        const reason = error instanceof DOMException ? `${path}: cannot be read (${error.message})` : error.message;
+        refused.push({ path, reason });
       }
       if (waiting.length >= TOGETHER) await flush();
-      tell(n + 1);
+      tell(n);
     }
     await flush();
     if (ids.length > 0) await this.#changed();
@@ -362,11 +365,4 @@ function checkedClass(name: string): string {
   if (typeof name === 'string' && name.trim() === name && name !== '' && !/[/\\:*?"<>|]|^\.|\p{C}/u.test(name))
     return name;
   throw new UsageError(`class: expects a name that can be a folder's, such as ok or gap, got '${name}'`);
-}
-
-function small(picture: Picture): Picture {
-  const { width, height } = picture;
-  const scale = Math.min(1, THUMBNAIL / Math.max(width, height));
-  const size = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
-  return scale === 1 ? picture : resize(picture, size, 'box');
 }

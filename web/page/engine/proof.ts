@@ -16,6 +16,7 @@ import {
   type CheckResult,
   type Dataset,
   type Picture,
+  type PredictionRow,
 } from '../../../src/index.js';
 import { commandLine, isOnBase, type FullOptions } from './options.js';
 import { bytesOf, isDivided, listsOf, recordOf } from './pictures.js';
@@ -58,9 +59,14 @@ export class ProofRoom implements Proof {
     const classifier = await this.#trial.classifier();
     const { classNames } = classifier.info;
     const rows = await parsePredictions(await table.text(), 'predictions.csv', { isOfRun: false });
-    const missing = classNames.find((name) => rows.length > 0 && !(name in rows[0].probabilities));
-    if (missing !== undefined)
-      throw new UsageError(`predictions.csv: expects the column p(${missing}), got none; it is of another model`);
+    const isWhole = classNames.every((name) => rows.length === 0 || name in rows[0].probabilities);
+    if (
+      !isWhole &&
+      !rows.every(({ class: taken, probability }) => classNames.includes(taken) && probability !== undefined)
+    )
+      throw new UsageError(
+        `predictions.csv: expects probabilities of ${classNames.join(', ')}, got others, or rows without; it is of another model`,
+      );
     const pixels = pictures ? pixelsOf(await pictures.text()) : new Map<string, string>();
     const { ids } = listsOf(session.project);
     const found = matched(
@@ -77,8 +83,10 @@ export class ProofRoom implements Proof {
       for (const [n, { id, path, row }] of some.entries()) {
         const verdict = verdicts[n];
         const here = classNames.map((name) => ('error' in verdict ? Number.NaN : verdict.probabilities[name]));
-        const there = classNames.map((name) => rows[row].probabilities[name]);
-        const differences = here.map((value, k) => Math.abs(value - there[k]));
+        const there = thereOf(rows[row], classNames, isWhole);
+        const differences = here.flatMap((value, k) =>
+          isWhole || !Number.isNaN(there[k]) ? [Math.abs(value - there[k])] : [],
+        );
         compared.push({
           ...{ id, file: path, here, there },
           difference: differences.some(Number.isNaN) ? 1 : Math.max(...differences),
@@ -171,6 +179,14 @@ function inShort({ kind, name, passed, forward, gradients, difference, tolerance
     error: worst / tolerance,
     tolerance: difference ?? tolerance,
   };
+}
+
+/** The table's probabilities; of more than two classes `predict --csv` tells one alone, and the others are NaN. */
+function thereOf(row: PredictionRow, classNames: readonly string[], isWhole: boolean): number[] {
+  if (isWhole) return classNames.map((name) => row.probabilities[name]);
+  const { class: taken, probability = Number.NaN } = row;
+  const other = classNames.length === 2 ? 1 - probability : Number.NaN;
+  return classNames.map((name) => (name === taken ? probability : other));
 }
 
 /** Pictures and rows of the same name; where several have it, in a folder of the same name: other machines have other paths. */

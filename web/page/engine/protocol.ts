@@ -464,7 +464,7 @@ export interface Compared {
 export interface ComparedPicture {
   readonly id: PictureId;
   readonly file: string;
-  /** Of each class. */
+  /** Of each class; NaN where the table does not tell it. */
   readonly here: readonly number[];
   readonly there: readonly number[];
   readonly difference: number;

@@ -1,8 +1,6 @@
 /** Pictures of the project as data sets: decoded and prepared as a network takes them. */
 import {
   divideParts,
-  prepare,
-  decode,
   DataError,
   HOLD_BACK,
   type Dataset,
@@ -11,6 +9,7 @@ import {
   type PictureStore,
   type Splits,
 } from '../../../src/index.js';
+import { decoders, inOrder } from './decoders.js';
 import { bytesOf, listsOf, recordOf } from './pictures.js';
 import type { PictureId } from './protocol.js';
 import type { Session } from './session.js';
@@ -87,25 +86,28 @@ export async function loadSet(
   const before = prepared.get(key);
   if (before) return before;
   const length = size.width * size.height * 3;
+  const { exif = false } = preparation;
   const one = async (index: number): Promise<Uint8Array> => {
-    const { path } = list.files[index];
-    const whole = decode(await bytesOf(session, places[index]), path, { exif: preparation.exif ?? false });
-    return prepare(whole, preparation).data;
+    const bytes = await bytesOf(session, places[index]);
+    return decoders.prepare({ bytes, name: list.files[index].path, exif, preparation });
   };
-  const isSmall = places.length * length <= MOST_IN_MEMORY;
+  /** Those at these places, one after the other. */
+  const read = async (indices: readonly number[], target: Uint8Array, each: () => void): Promise<void> => {
+    let n = 0;
+    for await (const pixels of inOrder(indices, one)) {
+      if (pixels instanceof Error) throw pixels;
+      target.set(pixels, n++ * length);
+      each();
+    }
+  };
   const store: PictureStore = {
     ...{ count: places.length, forwardOnly: false },
-    async read(indices, target) {
-      for (const [n, index] of indices.entries()) target.set(await one(index), n * length);
-    },
+    read: (indices, target) => read([...indices], target, () => {}),
   };
   let pictures: Uint8Array | PictureStore = store;
-  if (isSmall) {
+  if (places.length * length <= MOST_IN_MEMORY) {
     pictures = new Uint8Array(places.length * length);
-    for (const index of places.keys()) {
-      pictures.set(await one(index), index * length);
-      onPicture();
-    }
+    await read([...places.keys()], pictures, onPicture);
   }
   const records = places.map((id) => recordOf(project, id));
   const dataset: Dataset = {

@@ -3,6 +3,7 @@ import {
   bestEpoch,
   checkpointOf,
   DataFlow,
+  DeviceLostError,
   epochLine,
   renderBatch,
   UsageError,
@@ -34,6 +35,8 @@ export class TrainingRoom implements Training {
   #ending: Ending = 'pause';
   /** What is told of the project once a training has changed it. */
   onProject: () => Promise<unknown> = () => Promise.resolve();
+  /** Takes the device that was lost out of use. */
+  onLost: () => Promise<void> = () => Promise.resolve();
 
   constructor(session: Session) {
     this.#session = session;
@@ -264,6 +267,7 @@ export class TrainingRoom implements Training {
       return;
     }
     const { message } = shapeOf(error);
+    if (error instanceof DeviceLostError) await this.onLost();
     if (hasBegun) {
       // What was kept stays: resume() goes on from the last checkpoint, once the reason is gone.
       await writeNote(session, name, { ...note, phase: 'failed', message }).catch(() => {});

@@ -1,5 +1,5 @@
 /** The engine's worker: its rooms, and calls that come and go by messages. */
-import { UsageError } from '../../../src/index.js';
+import { DeviceLostError, UsageError } from '../../../src/index.js';
 import type { FileRoom } from './files.js';
 import { shapeOf, transferables, type Answer, type Call } from './messages.js';
 import { PictureRoom } from './pictures.js';
@@ -10,7 +10,11 @@ import { openStore } from './store.js';
 import { TrainingRoom } from './training.js';
 import { TrialRoom } from './trial.js';
 
-type Rooms = Omit<Engine, 'on' | 'close'>;
+type Rooms = Omit<Engine, 'on' | 'close' | 'machine'> & {
+  readonly machine: Omit<Machine, 'persist'>;
+  /** After a device was lost: the next call opens another. */
+  readonly onLost: () => Promise<void>;
+};
 
 const answer = (message: Answer, handedOver: Transferable[] = []): void =>
   postMessage(message, { transfer: handedOver });
@@ -32,7 +36,7 @@ async function openRooms(): Promise<Rooms> {
   const proof = onDemand<Proof>(async () => new (await import('./proof.js')).ProofRoom(session, trial));
   training.onProject = () => projects.changed();
   trial.onCalibrated = () => files.judge(session.project.record.run ?? '');
-  const machine: Machine = {
+  const machine: Omit<Machine, 'persist'> = {
     device: (): Promise<DeviceState> => session.deviceState(),
     async chooseDevice(name) {
       if (training.isBusy) throw new UsageError('device: expects no training at work, got one; pause it first');
@@ -41,12 +45,17 @@ async function openRooms(): Promise<Rooms> {
       return session.deviceState();
     },
     storage: (): Promise<StorageState> => session.storage(),
-    async persist() {
-      await (navigator as { storage?: StorageManager }).storage?.persist?.().catch(() => false);
-      return session.storage();
-    },
   };
-  return { machine, projects, pictures: withPreview(pictures, training), training, trial, proof, files };
+  const onLost = async (): Promise<void> => {
+    await trial.close();
+    await session.takeDevice(session.choiceName);
+    session.tell('trouble', {
+      kind: 'device',
+      message: 'the device was lost (its driver was reset, or it is gone); another is opened when it is needed',
+    });
+  };
+  training.onLost = onLost;
+  return { machine, projects, pictures: withPreview(pictures, training), training, trial, proof, files, onLost };
 }
 
 /** A room whose methods load it first. */
@@ -80,6 +89,7 @@ addEventListener('message', ({ data: { id, room, method, given } }: MessageEvent
       const result = await open[room][method](...given);
       answer({ id, result }, transferables(result));
     } catch (error) {
+      if (error instanceof DeviceLostError) await (await rooms).onLost();
       answer({ id, error: shapeOf(error) });
     }
   })();
