@@ -42,7 +42,7 @@ import {
   writeNote,
   type RunNote,
 } from './runs.js';
-import { bytesOf, listsOf } from './pictures.js';
+import { bytesOf, finderOf, listsOf } from './pictures.js';
 import { divided, loadSets } from './sets.js';
 import type { TrialRoom } from './trial.js';
 import type { Session } from './session.js';
@@ -90,7 +90,7 @@ export class FileRoom implements Files {
     const session = this.#session;
     const run = currentRun(session);
     const classifier = await this.#trial.classifier();
-    const { ids } = listsOf(session.project);
+    const find = finderOf(listsOf(session.project).ids);
     const files = filesOf(session, run);
     const text = async (file: string): Promise<string | null> => {
       const bytes = await files.read(file);
@@ -104,8 +104,8 @@ export class FileRoom implements Files {
       },
       predictAgain: () => Promise.resolve(new Map()),
       picture: async (file, exif) => {
-        const id = ids.get(file);
-        if (id === undefined) throw new DataError(`${file}: is not in the project any more`);
+        const id = find(file);
+        if (id === null) throw new DataError(`${file}: is not in the project any more`);
         return decode(await bytesOf(session, id), file, { exif });
       },
       runs: async () => {

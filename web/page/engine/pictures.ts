@@ -314,6 +314,26 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
   }
 }
 
+/**
+ * Finds pictures by the paths that a run elsewhere has for them: of the same name, and where several have it, in folders of the same
+ * names.
+ */
+export function finderOf(ids: ReadonlyMap<string, PictureId>): (file: string) => PictureId | null {
+  const end = (path: string, parts: number): string => path.replaceAll('\\', '/').split('/').slice(-parts).join('/');
+  const byEnd = [3, 2, 1].map((parts) => {
+    const found = new Map<string, PictureId | null>();
+    for (const [path, id] of ids) found.set(end(path, parts), found.has(end(path, parts)) ? null : id); // null: not one alone
+    return { parts, found };
+  });
+  return (file) => {
+    for (const { parts, found } of byEnd) {
+      const id = found.get(end(file, parts));
+      if (id !== undefined && id !== null) return id;
+    }
+    return null;
+  };
+}
+
 /** The bytes of a picture's file. @throws DataError where it is gone */
 export async function bytesOf({ project, store }: Session, id: PictureId): Promise<Uint8Array<ArrayBuffer>> {
   const blob = await store.get('files', [project.id, id]);

@@ -19,7 +19,7 @@ import {
   type PredictionRow,
 } from '../../../src/index.js';
 import { commandLine, isOnBase, type FullOptions } from './options.js';
-import { bytesOf, isDivided, listsOf, recordOf } from './pictures.js';
+import { bytesOf, finderOf, isDivided, listsOf, recordOf } from './pictures.js';
 import type { CheckedOperation, Compared, ComparedPicture, PictureId, Proof, TrainedAgain } from './protocol.js';
 import { currentRun, filesInMemory, filesOf, readNote } from './runs.js';
 import type { Session } from './session.js';
@@ -69,10 +69,12 @@ export class ProofRoom implements Proof {
       );
     const pixels = pictures ? pixelsOf(await pictures.text()) : new Map<string, string>();
     const { ids } = listsOf(session.project);
-    const found = matched(
-      [...ids],
-      rows.map(({ file }) => file),
-    );
+    const find = finderOf(ids);
+    const paths = new Map([...ids].map(([path, id]) => [id, path]));
+    const found = rows.flatMap(({ file }, row) => {
+      const id = find(file);
+      return id === null ? [] : [{ id, row, path: paths.get(id) ?? file }];
+    });
     const compared: ComparedPicture[] = [];
     const tell = session.progress('checking', found.length);
     for (let first = 0; first < found.length; first += TOGETHER) {
@@ -187,27 +189,6 @@ function thereOf(row: PredictionRow, classNames: readonly string[], isWhole: boo
   const { class: taken, probability = Number.NaN } = row;
   const other = classNames.length === 2 ? 1 - probability : Number.NaN;
   return classNames.map((name) => (name === taken ? probability : other));
-}
-
-/** Pictures and rows of the same name; where several have it, in a folder of the same name: other machines have other paths. */
-function matched(
-  pictures: readonly (readonly [string, PictureId])[],
-  files: readonly string[],
-): { readonly path: string; readonly id: PictureId; readonly row: number }[] {
-  const end = (path: string, parts: number): string => path.replaceAll('\\', '/').split('/').slice(-parts).join('/');
-  const rowsBy = [1, 2, 3].map((parts) => {
-    const places = new Map<string, number[]>();
-    for (const [row, file] of files.entries())
-      places.set(end(file, parts), [...(places.get(end(file, parts)) ?? []), row]);
-    return places;
-  });
-  return pictures.flatMap(([path, id]) => {
-    for (const [n, places] of rowsBy.entries()) {
-      const rows = places.get(end(path, n + 1)) ?? [];
-      if (rows.length === 1) return [{ path, id, row: rows[0] }];
-    }
-    return [];
-  });
 }
 
 /** As in a run's pictures.jsonl. */

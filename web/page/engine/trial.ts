@@ -37,7 +37,7 @@ import {
   type Verdict,
 } from '../../../src/index.js';
 import { bitmapOf, pixelsOf } from './frames.js';
-import { bytesOf, listsOf, recordOf } from './pictures.js';
+import { bytesOf, finderOf, listsOf, recordOf } from './pictures.js';
 import type { Evaluated, Explained, Judged, ModelState, PictureId, Trial, TriedPicture } from './protocol.js';
 import { currentRun, filesOf } from './runs.js';
 import type { Session } from './session.js';
@@ -153,6 +153,7 @@ export class TrialRoom implements Trial {
   async evaluation(): Promise<Evaluated> {
     const { use, rows, info, ids } = await this.#judged();
     const { classNames } = info;
+    const find = finderOf(ids);
     const judged = this.#again(rows, info);
     const labels = judged.map(({ row }) => classNames.indexOf(row.label));
     const verdicts = judged.map(({ verdict }) => verdict);
@@ -173,7 +174,7 @@ export class TrialRoom implements Trial {
         ? verdicts.filter(({ unknown }) => unknown).length
         : null,
       pictures: judged.map(({ row, verdict }) => ({
-        ...{ id: ids.get(row.file) ?? null, file: row.file, label: row.label, class: verdict.class },
+        ...{ id: find(row.file), file: row.file, label: row.label, class: verdict.class },
         ...{ probability: verdict.probability, alarm: verdict.probabilities[info.alert.className] },
         ...{ alert: verdict.alert, unknown: verdict.unknown ?? false },
       })),
