@@ -3,7 +3,7 @@
  * is full, a folder that is unmounted. BELTNET_SOAK_MINUTES (20) says how long; figures are printed.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
@@ -165,6 +165,7 @@ test('a full disk: the oldest pictures go, the record stays; with nothing left t
   );
   // Now something else takes all the room there is.
   const hog = join(folder, 'record', '.hog');
+  for (const name of kept) rmSync(join(folder, 'record/pictures', name), { force: true });
   try {
     writeFileSync(hog, Buffer.alloc(2 ** 20));
   } catch {
@@ -172,8 +173,14 @@ test('a full disk: the oldest pictures go, the record stays; with nothing left t
   }
   for (let n = 60; n < 400; n++) put(folder, 'camera-0', `${n}.png`, noisy[n % 20]);
   await until(() => readdirSync(join(folder, 'camera-0')).every((name) => name === 'done'));
+  expect(verdictsOf(folder).length).toBeLessThan(400); // they wait
   writeFileSync(hog, '');
   await until(() => verdictsOf(folder).length === 400);
+  const faults = recorded(folder).flatMap((event) => (event.kind === 'fault' ? [[event.fault, event.active]] : []));
+  expect(faults).toEqual([
+    ['record', true],
+    ['record', false],
+  ]);
   await wait(1500); // the last ones are written within a second
   const { problems, counts, pictures } = await verifyLineRecord(join(folder, 'record'));
   expect(problems).toEqual([]);
