@@ -90,6 +90,8 @@ const REACH = 16;
 /** Frames that are averaged, so that what moves by itself washes out and what stands still stays. */
 const AVERAGED = 12;
 const MILLISECONDS_BETWEEN_LOOKS = 250;
+/** Registering takes some 10 ms: with every eighth look. */
+const LOOKS_BETWEEN_REGISTRATIONS = 8;
 /** Of edges: below this nothing of the reference is found anywhere. */
 const LEAST_LIKENESS = 0.2;
 /** So much better the scene must fit elsewhere than at its place. */
@@ -101,6 +103,7 @@ export class MovedWatch {
   readonly #part: number;
   #mean: Float32Array | null = null;
   #count = 0;
+  #looks = 0;
   #lookedAt = -Infinity;
   #result: string | null = null;
 
@@ -126,7 +129,8 @@ export class MovedWatch {
     this.#mean ??= new Float32Array(grid.length);
     this.#count = Math.min(AVERAGED, this.#count + 1);
     for (let at = 0; at < grid.length; at++) this.#mean[at] += (grid[at] - this.#mean[at]) / this.#count;
-    if (this.#count < AVERAGED) return this.#result;
+    this.#looks++;
+    if (this.#count < AVERAGED || (this.#looks - AVERAGED) % LOOKS_BETWEEN_REGISTRATIONS !== 0) return this.#result;
     const { x, y, likeness, atPlace } = registration(this.#reference, edges(this.#mean));
     const distance = Math.hypot(x, y) / MOVED_SIDE;
     if (likeness < LEAST_LIKENESS)
