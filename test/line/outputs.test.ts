@@ -383,6 +383,19 @@ describe('a webhook', () => {
     expect(again.got.map(({ body }) => body.id)).toEqual(ids);
   });
 
+  test('what cannot be kept on the disk is told once, and delivered all the same', async () => {
+    const made = await hook();
+    const place = join(folder, 'full');
+    const line = new PlayedLine();
+    const output = await open({ webhook: settings(made.port) }, line, 10, place);
+    rmSync(join(place, 'queue-webhook'), { recursive: true });
+    writeFileSync(join(place, 'queue-webhook'), 'in its place'); // no write succeeds any more
+    const ids = [(await line.alarm('alarm')).id, (await line.alarm('clear')).id];
+    await until(() => output.health().delivered === 2, 'the events');
+    expect(made.got.map(({ body }) => body.id)).toEqual(ids);
+    expect(problems).toEqual([expect.stringMatching(/^webhook: events are not kept on the disk: .*\(ENOTDIR\)$/)]);
+  });
+
   test('that will never take an event loses it, loudly; one that is too old is lost, too', async () => {
     const made = await hook();
     made.answer = 422;
