@@ -16,7 +16,7 @@ test.each(names)('%s', async (name) => {
   const examples = /\nExamples?:\n((?: {2}.*\n)+)/.exec(help)?.[1].trimEnd().split('\n') ?? [];
   expect(examples.some((example) => example.includes(`beltnet ${name}`))).toBe(true);
   for (const example of examples) {
-    const [, called, words] = /(?:^|[ |])beltnet (\w+)\b(.*)$/.exec(example) ?? [];
+    const [, called, words] = /(?:^|[ |])beltnet (\w[\w-]*)(.*)$/.exec(example) ?? [];
     if (called === undefined) continue; // of another program: curl asks what is served
     const flags = (await commandOf(called)).options.flatMap(({ long, short }) => [long, short]);
     for (const flag of words.match(/(?<= )--?[a-z][\w-]*/g) ?? []) expect(flags).toContain(flag);
