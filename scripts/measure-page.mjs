@@ -34,7 +34,7 @@ await page.locator('.progress p').waitFor({ state: 'detached' });
 await say('200 pictures made', began);
 await page.getByRole('link', { name: /^Train/ }).click();
 await page.getByText('From scratch').click();
-await page.getByLabel('Epochs').fill('6');
+await page.getByRole('spinbutton', { name: 'Epochs', exact: true }).fill('6');
 await page.getByRole('button', { name: 'Start training' }).click();
 began = performance.now();
 await page.getByRole('button', { name: 'Try the model' }).waitFor();
