@@ -205,8 +205,10 @@ export class Store {
     this.#loading = true;
     while (this.#stale) {
       this.#stale = false;
-      const pictures = await this.attempt(() => this.engine.pictures.list());
-      if (pictures) this.set({ pictures });
+      await this.attempt(async () => {
+        const [pictures, project] = await Promise.all([this.engine.pictures.list(), this.engine.projects.current()]);
+        this.set({ pictures, project });
+      });
     }
     this.#loading = false;
   }
