@@ -88,7 +88,7 @@ export function openEngine(): Promise<Engine> {
     };
     return {
       record,
-      line: `Epoch ${epoch}/12\n85/85 - 2s - 25ms/step - accuracy: ${record.accuracy.toFixed(4)} - loss: ${loss.toFixed(4)} - val_accuracy: ${record.valAccuracy.toFixed(4)} - val_loss: ${record.valLoss.toFixed(4)}`,
+      line: ` - 2s - 25ms/step - accuracy: ${record.accuracy.toFixed(4)} - loss: ${loss.toFixed(4)} - val_accuracy: ${record.valAccuracy.toFixed(4)} - val_loss: ${record.valLoss.toFixed(4)}`,
     };
   };
   let epochs: ReturnType<typeof lineOf>[] = [];

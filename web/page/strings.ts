@@ -272,6 +272,8 @@ export const words = {
       stopped: 'Stopped: the best epoch so far is the model',
       failed: 'Failed',
     },
+    /** As Keras heads it. */
+    epochLine: (epoch: number, epochs: number): string => `Epoch ${epoch}${epochs === 0 ? '' : `/${epochs}`}`,
     epochOf: (epoch: number, epochs: number): string => `epoch ${count(epoch)} of ${count(epochs)}`,
     loss: 'Loss',
     accuracy: 'Accuracy',

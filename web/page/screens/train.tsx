@@ -381,7 +381,11 @@ function Log(): JSX.Element {
         )}
       </div>
       <pre ref={box} class="log" role="log" tabIndex={0} aria-label={words.train.log}>
-        {epochs.length === 0 && !isBusy(training) ? words.train.baseNote : epochs.map(({ line }) => line).join('\n')}
+        {epochs.length === 0 && !isBusy(training)
+          ? words.train.baseNote
+          : epochs
+              .map(({ record, line }) => `${words.train.epochLine(record.epoch, training.epochs)}${line}`)
+              .join('\n')}
       </pre>
       {training.command && (
         <div class="command">
