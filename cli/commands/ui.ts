@@ -19,7 +19,9 @@ export const command = defineCommand({
     const output = new Output(options);
     const served = await servePage({ port: options.port, ...(run !== undefined && { run }) });
     output.emit({ event: 'listening', url: served.url });
-    output.say(`${served.url}${run === undefined ? '' : `, with ${run}`}; Ctrl-C ends it`);
+    output.say(`Page:  ${served.url}`);
+    if (run !== undefined) output.say(`Run:   ${run}`);
+    output.say('Ctrl-C ends it');
     const { stopCode } = await stopInOrder(
       'The page is no longer served; what is open in browsers goes on until it is loaded again.',
       (signal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),

@@ -142,7 +142,7 @@ export const words = {
     camera: 'Use the camera',
     cameraWords: 'Hold a button while the belt runs: the pictures go to that class.',
     example: 'Try the example',
-    exampleWords: 'Makes 200 pictures of a belt, with and without gaps, in this page.',
+    exampleWords: 'Makes 400 pictures of a belt, with and without gaps, in this page.',
     dropHere: 'Drop pictures or folders',
     dropInto: (name: string): string => `Drop to add to “${name}”`,
     add: 'Add pictures',
