@@ -156,11 +156,15 @@ async function buildInOneFile(name, styles) {
   writeFileSync(join(root, 'dist', name, `${name}.html`), page);
 }
 
-/** The report has a place for its data, too. */
+/** The report and a search's page have a place for their data, too. */
 await buildInOneFile('report', [
   tool('uplot/dist/uPlot.min.css'),
   ...['shared/tokens.css', 'report/report.css', 'shared/parts.css'].map((name) => join(root, 'web', name)),
 ]);
+await buildInOneFile(
+  'search',
+  ['shared/tokens.css', 'report/report.css', 'search/search.css'].map((name) => join(root, 'web', name)),
+);
 await buildInOneFile('wall', [join(root, 'web/wall/wall.css')]);
 
 /** The page: files for any static host, and for `beltnet ui`. */

@@ -179,7 +179,7 @@ export {
   type GoodPictures,
   type GoodPicturesOptions,
 } from './classifier/good-only/good-pictures.node.js';
-export { liveReportOf, reportHtml, reportOf, type ReportOptions } from './classifier/report/report.node.js';
+export { liveReportOf, reportHtml, reportOf, searchHtml, type ReportOptions } from './classifier/report/report.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
 export { verifyLineRecord, type VerifiedRecord } from './line/verify-record.node.js';

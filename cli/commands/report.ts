@@ -1,8 +1,8 @@
 /** `beltnet report`: all that is known of a run, on one page that asks nobody for anything. */
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { UsageError } from '../../src/errors.js';
-import { reportHtml, reportOf, writeFileAtomically } from '../../src/index.node.js';
+import { isSearch, reportHtml, reportOf, searchHtml, searchResult, writeFileAtomically } from '../../src/index.node.js';
 import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { deviceFlags } from '../terminal/common-flags.js';
 import { withDevice } from '../terminal/device.js';
@@ -11,7 +11,7 @@ import { filePath } from '../terminal/options.js';
 import { count, Output, showProgress } from '../terminal/output.js';
 
 export const command = defineCommand({
-  operands: { '<run>': 'the folder of a run' },
+  operands: { '<run>': 'the folder of a run, or of a search' },
   flags: {
     out: flag(
       '<file>',
@@ -26,11 +26,12 @@ export const command = defineCommand({
     'Pictures are read where the run says they were; up to 1,000 mistakes and 20 of each cell are carried in it, small.',
   examples: ['beltnet report runs/first'],
   async run([run], options) {
-    if (!existsSync(join(run, 'config.json')))
-      throw new UsageError(`report: expects the folder of a run with its config.json, got '${run}'`);
     const { out } = options;
-    if (out !== undefined) refuseExisting('--out', out);
     const output = new Output(options);
+    if (isSearch(run)) return reportSearch(run, out, output);
+    if (!existsSync(join(run, 'config.json')))
+      throw new UsageError(`report: expects the folder of a run with its config.json, or of a search, got '${run}'`);
+    if (out !== undefined) refuseExisting('--out', out);
     return withDevice(options, async (device) => {
       const data = await reportOf(run, {
         device,
@@ -47,3 +48,13 @@ export const command = defineCommand({
     });
   },
 });
+
+async function reportSearch(directory: string, out: string | undefined, output: Output): Promise<number> {
+  if (out !== undefined) refuseExisting('--out', out);
+  const result = await searchResult(directory);
+  const place = out ?? join(directory, 'report.html');
+  await writeFileAtomically(place, searchHtml(basename(join(directory, '.')), result));
+  output.emit({ report: place, bytes: statSync(place).size, trials: result.trials.length, winner: result.winner });
+  output.say(`${place}: ${count(result.trials.length, 'trial')}`);
+  return 0;
+}

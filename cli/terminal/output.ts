@@ -42,7 +42,10 @@ export class Output {
   }
 }
 
-/** Does work of which nothing is said to people but warnings and errors. */
+/** What was said of pictures in work that is done again and again on the same ones. */
+const saidOnce = new Set<string>();
+
+/** Does work of which nothing is said to people but warnings and errors, and what the audit found once. */
 export async function quietly<Result>(work: () => Promise<Result>): Promise<Result> {
   const before = isQuiet;
   isQuiet = true;
@@ -56,6 +59,10 @@ export async function quietly<Result>(work: () => Promise<Result>): Promise<Resu
 /** A line on stderr. */
 export function note(line: string): void {
   if (isMute || (isQuiet && line.startsWith('note: '))) return;
+  if (isQuiet && line.startsWith('audit: ')) {
+    if (saidOnce.has(line)) return;
+    saidOnce.add(line);
+  }
   eraseProgress();
   process.stderr.write(`${printable(line)}\n`);
 }

@@ -1,7 +1,7 @@
 /** The report of a run in a folder. */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { expectObject, expectPath } from '../../expect.js';
+import { expectArray, expectObject, expectPath, expectText, objectWith } from '../../expect.js';
 import { decode } from '../../data/pictures/decode.node.js';
 import { readPictureBytes } from '../../data/pictures/read-picture.node.js';
 import { loadClassifier, NodeClassifier } from '../classifier.node.js';
@@ -10,8 +10,9 @@ import { readConfig } from '../run.node.js';
 import { readPredictions } from '../run-predictions-file.node.js';
 import { predictAgain } from './predictions.node.js';
 import { configOf, readText, runsBeside } from './read-run.node.js';
+import type { SearchResult } from '../search/search.node.js';
 import type { ReportData } from './report-data.js';
-import { bareReport, fillReport, reportFrom, type ReportSource } from './report.js';
+import { bareReport, fillPage, fillReport, reportFrom, type ReportSource } from './report.js';
 
 export interface ReportOptions extends Pick<OpenClassifierOptions, 'device' | 'threads'> {
   readonly onProgress?: (done: number, total: number) => void;
@@ -51,10 +52,12 @@ export async function reportOf(directory: string, options: ReportOptions = {}): 
 }
 
 /** The page lies elsewhere seen from dist/ than from src/; scripts/build.mjs makes it. */
-const template = new URL(
-  import.meta.url.endsWith('.js') ? '../../../report/report.html' : '../../../dist/report/report.html',
-  import.meta.url,
-);
+const pageOf = (name: string): URL =>
+  new URL(
+    import.meta.url.endsWith('.js') ? `../../../${name}/${name}.html` : `../../../dist/${name}/${name}.html`,
+    import.meta.url,
+  );
+const template = pageOf('report');
 
 /** The content policy of the page, as it stands in it: its own script may run, and nothing else. */
 export const reportPolicy = (): string =>
@@ -63,3 +66,10 @@ export const reportPolicy = (): string =>
 
 /** The report as one HTML file. */
 export const reportHtml = (data: ReportData): string => fillReport(readFileSync(template, 'utf8'), data);
+
+/** A search's page as one HTML file: who won, and the trials over their values. */
+export function searchHtml(name: string, result: SearchResult): string {
+  expectText(name, 'search report: name');
+  objectWith({ search: expectObject, rungs: expectArray, trials: expectArray })(result, 'search report: result');
+  return fillPage(readFileSync(pageOf('search'), 'utf8'), { ...result, name, made: new Date().toISOString() });
+}

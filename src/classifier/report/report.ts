@@ -224,7 +224,7 @@ function sideBySide(values: Float32Array, count: number, { width, height }: Size
   return { ...all, data };
 }
 
-function jsonOf(data: ReportData): string {
+function jsonOf(data: object): string {
   try {
     return JSON.stringify(data);
   } catch (error) {
@@ -241,6 +241,11 @@ export function fillReport(template: string, data: ReportData): string {
   expectObject(data, 'report: data');
   if (!Array.isArray(data.sets) || !Array.isArray(data.epochs))
     throw new UsageError(`report: expects what reportOf gives, got ${received(data)}`);
+  return fillPage(template, data);
+}
+
+/** Puts data into a page's place for them: whatever they say is text in it. */
+export function fillPage(template: string, data: object): string {
   const json = jsonOf(data).replace(
     /[<\u2028\u2029]/g,
     (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`,
