@@ -292,8 +292,9 @@ class Searcher {
       if (code !== 0) return code;
     } catch (error) {
       if (error instanceof NotANumberError) await noteFailedTrial(this.#directory, index, error.message);
-      else if (!(error instanceof DiskError) || !(isTaken(this.#directory, index) || begins === isRun(run)))
-        throw named(error, index);
+      else if (error instanceof DiskError && (isTaken(this.#directory, index) || begins === isRun(run))) {
+        return 0; // another process was quicker
+      } else throw named(error, index);
     } finally {
       leaveRun(run);
     }

@@ -78,8 +78,10 @@ describe('a space', () => {
   ])('%s is refused', (text, message) => expect(() => parseSpace(text, 'space.json')).toThrow(message));
 });
 
-const epoch = (number: number, balancedAccuracy: number, valLoss = 1): EpochRecord =>
-  ({ epoch: number, balancedAccuracy, valLoss, loss: 1, accuracy: 1, seconds: 1, learningRate: 1 }) as EpochRecord;
+const epoch = (number: number, balancedAccuracy: number, valLoss = 1): EpochRecord => ({
+  ...{ epoch: number, balancedAccuracy, valLoss },
+  ...{ loss: 1, accuracy: 1, seconds: 1, learningRate: 1 },
+});
 
 describe('successive halving', () => {
   test.each([

@@ -2,10 +2,15 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { chromium, type Browser } from 'playwright';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { findChromium } from '../../scripts/machine.mjs';
+import { searchHtml, type SearchResult } from '../../src/index.node.js';
 import { beltnet, beltnetWorks, startBeltnet, writeClasses, type Running } from './run-beltnet.js';
 
 let folder: string;
+let browser: Browser;
 const on = { cwd: '' };
 const running: Running[] = [];
 
@@ -16,11 +21,15 @@ beforeAll(async () => {
   const space = { lr: { from: 0.0003, to: 0.03, scale: 'log' }, batch: [4, 8], horizontalFlip: [true, false] };
   writeFileSync(join(folder, 'space.json'), JSON.stringify(space));
   await beltnetWorks(search('one'), on);
+  browser = await chromium.launch({ executablePath: findChromium() ?? '', args: ['--no-sandbox'] });
 });
 afterEach(() => {
   for (const { child } of running.splice(0)) child.kill('SIGKILL');
 });
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await browser.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const search = (out: string, ...more: string[]): string[] => [
   ...['search', 'belt', '--space', 'space.json', '--trials', '5', '--epochs', '4', '--halving', '2', '--size', '16x16'],
@@ -56,6 +65,34 @@ test('its winner is judged on pictures that chose nothing, and its optimism is t
   // A trial is a run like any other.
   const loser = `one/s/trial-00${result.trials.at(-1)?.index}`;
   expect(await beltnetWorks(['train', '--resume', loser], on)).toContain('Epoch 4/4');
+});
+
+test('its page draws a line and a row for each trial, asks for nothing, and takes names for text', async () => {
+  const hostile = '</script><img src=x onerror=alert(1)>';
+  const page = await browser.newPage();
+  const wrong: string[] = [];
+  page.on('request', (request) => request.isNavigationRequest() || wrong.push(request.url()));
+  page.on('pageerror', (error) => wrong.push(error.message));
+  page.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
+  const path = join(folder, 'page.html');
+  writeFileSync(
+    path,
+    searchHtml(hostile, JSON.parse(readFileSync(join(folder, 'one', 's', 'result.json'), 'utf8')) as SearchResult),
+  );
+  for (const name of ['s', hostile]) {
+    if (name === 's') await beltnetWorks(['report', 'one/s'], on);
+    await page.goto(pathToFileURL(name === 's' ? join(folder, 'one', 's', 'report.html') : path).href);
+    expect(await page.locator('h1').textContent()).toBe(name);
+    expect(await page.locator('polyline').count()).toBe(5);
+    expect(await page.locator('tbody tr').count()).toBe(5);
+    expect(await page.locator('polyline.winner').count()).toBe(1);
+    const { winner } = resultOf('one') as { winner: number };
+    expect(await page.locator('.verdict').textContent()).toContain(`trial-00${winner} won`);
+  }
+  await page.hover('tbody tr:nth-child(2)');
+  expect(await page.locator('polyline.pointed').count()).toBe(1);
+  await page.close();
+  expect(wrong).toEqual([]);
 });
 
 test.each([[2], [4]])('%i processes come to the same', async (processes) => {
