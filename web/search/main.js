@@ -51,13 +51,13 @@ function showSummary() {
       tile(
         'On the pictures that chose it',
         percent(best.best.balancedAccuracy),
-        `${signed(best.best.balancedAccuracy - test.balancedAccuracy)} points: do not expect that of new pictures`,
+        `${signed(best.best.balancedAccuracy - test.balancedAccuracy)} points: what chose flatters what was chosen`,
       ),
       optimism
         ? tile(
             'Optimism of the search',
             `${signed(optimism.search.mean)} points`,
-            `95 %: ${signed(optimism.search.low)} to ${signed(optimism.search.high)}, by bootstrap over the trials that came to the end; ${signed(optimism.mean)} without any choice among them`,
+            `95 %: ${signed(optimism.search.low)} to ${signed(optimism.search.high)}, by bootstrap over the trials that came to the end (${trials.filter(({ test }) => test).length}); ${signed(optimism.mean)} without any choice among them`,
           )
         : null,
     ),
