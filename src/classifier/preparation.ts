@@ -3,7 +3,7 @@
  * training, evaluating, predicting, comparing devices, importing, the page. One that did not would judge other pictures
  * than those that the model was trained on.
  */
-import { expectObject, objectWith } from '../expect.js';
+import { expectNumber, expectObject, objectWith } from '../expect.js';
 import type { Interpolation, Preparation, Region, Size } from '../data/pictures/resize.js';
 import type { Normalization } from '../data/normalization.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
@@ -65,6 +65,7 @@ export function rescaled(
   rescaling: { readonly scale: number; readonly offset: number } | null,
 ): Pick<PreprocessingOptions, 'rescale' | 'normalization'> {
   if (rescaling === null) return {};
+  objectWith({ scale: expectNumber, offset: expectNumber })(rescaling, 'rescaled: rescaling');
   const { scale, offset } = rescaling;
   return { rescale: scale, ...(offset !== 0 && { normalization: { featurewiseMean: [-offset, -offset, -offset] } }) };
 }

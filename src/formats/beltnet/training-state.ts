@@ -3,7 +3,7 @@
  * position as JSON in the metadata, and a checksum of it all. docs/model-file.md describes it.
  */
 import { checkNames } from '../../options.js';
-import { expectObject, objectWith } from '../../expect.js';
+import { expectFunction, expectObject, objectWith, perhaps } from '../../expect.js';
 import * as v from 'valibot';
 import { ModelFileError } from '../../errors.js';
 import { checkFinite, type NamedWeights } from '../../nn/parameters.js';
@@ -54,6 +54,7 @@ export function encodeTrainingState(
   objectWith({ arrays: expectObject, position: expectObject })(state, 'encodeTrainingState: state');
   expectObject(options, 'encodeTrainingState: options');
   const { hash, notes } = options;
+  perhaps(expectFunction)(hash, 'encodeTrainingState: hash');
   const refuse = refuseFor('encodeTrainingState');
   checkFinite(state.arrays, (message) => refuse('finite numbers', message));
   const tensors: Record<string, SafeTensor> = Object.fromEntries(

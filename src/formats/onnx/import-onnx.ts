@@ -3,7 +3,7 @@
  * is computed here. Nothing of a file is executed. docs/onnx.md lists the operators.
  */
 import { BeltnetError, ModelFileError } from '../../errors.js';
-import { expectBytes } from '../../expect.js';
+import { expectBytes, expectObject, expectText } from '../../expect.js';
 import { input } from '../../nn/input.js';
 import { Activation } from '../../nn/layers/activation.js';
 import type { Layer, SymbolicTensor } from '../../nn/layers/layer.js';
@@ -62,7 +62,9 @@ const isOwn = (domain: string): boolean => domain === '' || domain === 'ai.onnx'
  */
 export function importOnnx(bytes: Uint8Array, options: ImportOnnxOptions = {}): ImportedOnnx {
   expectBytes(bytes, 'importOnnx: bytes');
+  expectObject(options, 'importOnnx: options');
   const { name = 'importOnnx' } = options;
+  expectText(name, 'importOnnx: name');
   const file = readOnnxFile(bytes, name);
   try {
     return new Importer(file, options, name).run();
