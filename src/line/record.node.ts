@@ -48,6 +48,7 @@ export const frameKey = ({ camera, source, takenAt }: Pick<VerdictEvent, 'camera
 const TAIL_BYTES = 2 ** 24;
 /** So many entries wait in memory while the disk takes none. */
 const MOST_WAITING = 100_000;
+const MILLISECONDS_BETWEEN_WARNINGS = 60_000;
 
 export interface RecordOptions {
   readonly folder: string;
@@ -71,6 +72,7 @@ export class LineRecord {
   #length: number;
   #isDirty = false;
   #refusedDay = '';
+  #warnedAt = -Infinity;
   #isFull = false;
   readonly #waiting: string[] = [];
   readonly #flushing: NodeJS.Timeout;
@@ -169,8 +171,15 @@ export class LineRecord {
   }
 
   readonly #tellOfPictures = (warning: string | null): void => {
-    if (warning !== null) this.#options.onWarning(warning);
+    if (warning !== null) this.#warn(warning);
   };
+
+  /** A full disk brings as many warnings as pictures, each of which takes room itself: one a minute is told. */
+  #warn(warning: string): void {
+    if (performance.now() - this.#warnedAt < MILLISECONDS_BETWEEN_WARNINGS) return;
+    this.#warnedAt = performance.now();
+    this.#options.onWarning(warning);
+  }
 
   /** Another file for another day; never an earlier one, so that files and chain have one order when the clock is set back. */
   #turnDay(): void {
@@ -204,7 +213,7 @@ export class LineRecord {
         this.#takeBack();
         const freed = isFullDisk(error) ? this.#pictures.removeOldest(Math.max(2 ** 16, 4 * bytes.length)) : 0;
         if (freed > 0) {
-          this.#options.onWarning(`the disk is full: ${freed} of the oldest pictures went, for the record`);
+          this.#warn(`the disk is full: ${freed} of the oldest pictures went, for the record`);
           continue;
         }
         if (!this.#isFull)
