@@ -57,7 +57,7 @@ function showSummary() {
         ? tile(
             'Optimism of the search',
             `${signed(optimism.search.mean)} points`,
-            `95 %: ${signed(optimism.search.low)} to ${signed(optimism.search.high)}, by bootstrap over the trials that came to the end (${trials.filter(({ test }) => test).length}); ${signed(optimism.mean)} without any choice among them`,
+            `95 %: ${signed(optimism.search.low)} to ${signed(optimism.search.high)}, by bootstrap over the trials that came to the end (${trials.filter((trial) => trial.test).length}); ${signed(optimism.mean)} without any choice among them`,
           )
         : null,
     ),

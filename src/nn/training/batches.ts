@@ -49,7 +49,13 @@ export function changedBatches(batches: Batches, changes: Partial<Batches>): Bat
   const { pictures, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale } = batches;
   const { labels, difficulty, attributes, files } = batches;
   return {
-    ...{ pictures, pictureShape, sampleCount, batchSize, stepsPerPass, interpolation, rescale },
+    pictures,
+    pictureShape,
+    sampleCount,
+    batchSize,
+    stepsPerPass,
+    interpolation,
+    rescale,
     ...(labels && { labels }),
     ...(difficulty !== undefined && { difficulty }),
     ...(attributes && { attributes }),
