@@ -1,6 +1,7 @@
 /**
  * A line for long, and what befalls it: frames counted against their source, latency and memory measured, kills in mid-write, a disk that
- * is full, a folder that is unmounted. BELTNET_SOAK_MINUTES (20) says how long; figures are printed.
+ * is full, a folder that is unmounted. BELTNET_SOAK_MINUTES (20) says how long, BELTNET_SOAK_MODEL, BELTNET_SOAK_CAMERAS (8) and BELTNET_SOAK_RATE (5 a second
+ * each) with what; figures are printed.
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,11 +14,15 @@ import { temporaryFolder } from '../data/make-pictures.js';
 import { until, writeBrightnessModel, writeConfig } from '../line/support.js';
 
 const MINUTES = Number(process.env['BELTNET_SOAK_MINUTES'] ?? 20);
-const CAMERAS = 8;
+/** A model file; by default one that only measures brightness. */
+const MODEL = process.env['BELTNET_SOAK_MODEL'];
+const CAMERAS = Number(process.env['BELTNET_SOAK_CAMERAS'] ?? 8);
+const RATE = Number(process.env['BELTNET_SOAK_RATE'] ?? 5);
 
 async function place(cameras: number, record: object = {}): Promise<string> {
   const folder = temporaryFolder();
-  await writeBrightnessModel(join(folder, 'model.safetensors'));
+  if (MODEL === undefined) await writeBrightnessModel(join(folder, 'model.safetensors'));
+  else copyFileSync(MODEL, join(folder, 'model.safetensors'));
   const names = Array.from({ length: cameras }, (_, n) => `camera-${n}`);
   for (const name of names) mkdirSync(join(folder, name, 'done'), { recursive: true });
   writeConfig(join(folder, 'line.json'), {
@@ -74,7 +79,7 @@ test('soak: every frame has one verdict, memory is flat, a burst is made up for'
       const name = `${String(tick).padStart(6, '0')}.png`;
       put(folder, `camera-${camera}`, name, pictures[(tick + camera) % pictures.length]);
       complete.set(`camera-${camera}/${name}`, Date.now());
-      await wait(200 / CAMERAS);
+      await wait(1000 / RATE / CAMERAS);
     }
     if (tick % 25 === 0) memory.push(memoryOf(child.pid));
   }
