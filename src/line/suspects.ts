@@ -132,7 +132,7 @@ export class MovedWatch {
     this.#looks++;
     if (this.#count < AVERAGED || (this.#looks - AVERAGED) % LOOKS_BETWEEN_REGISTRATIONS !== 0) return this.#result;
     const { x, y, likeness, atPlace } = registration(this.#reference, edges(this.#mean));
-    const distance = Math.hypot(x, y) / MOVED_SIDE;
+    const distance = Math.sqrt(x * x + y * y) / MOVED_SIDE;
     if (likeness < LEAST_LIKENESS)
       this.#result = `nothing of the reference is found (likeness ${likeness.toFixed(2)}): is it another scene?`;
     else if (distance > this.#part && likeness > atPlace + LEAST_GAIN)
@@ -150,7 +150,9 @@ function edges(grid: Float32Array): Float32Array {
   for (let row = 1; row < MOVED_SIDE - 1; row++) {
     for (let column = 1; column < MOVED_SIDE - 1; column++) {
       const at = row * MOVED_SIDE + column;
-      out[at] = Math.hypot(grid[at + 1] - grid[at - 1], grid[at + MOVED_SIDE] - grid[at - MOVED_SIDE]);
+      const across = grid[at + 1] - grid[at - 1];
+      const down = grid[at + MOVED_SIDE] - grid[at - MOVED_SIDE];
+      out[at] = Math.sqrt(across * across + down * down);
     }
   }
   return out;

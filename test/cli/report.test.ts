@@ -232,6 +232,6 @@ test('a torn table of predictions, or list of pictures, is named, and what is no
   const none = await beltnet(['report', 'belt', ...device], { cwd });
   expect(none).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("expects the folder of a run with its config.json, got 'belt'"),
+    stderr: expect.stringContaining("expects the folder of a run with its config.json, or of a search, got 'belt'"),
   });
 });

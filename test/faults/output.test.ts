@@ -18,8 +18,16 @@ beforeAll(async () => {
   noteDevice('cpu');
   cwd = mkdtempSync(join(tmpdir(), 'beltnet-output-'));
   writeClasses(join(cwd, 'belt'), 16);
-  writeFiles(cwd, { 'relabel.csv': 'path,label,was\nbelt/dark/001.png,bright,dark\n' });
+  writeFiles(cwd, {
+    'relabel.csv': 'path,label,was\nbelt/dark/001.png,bright,dark\n',
+    'space.json': '{"lr": [0.01, 0.001]}',
+  });
   await beltnetWorks(['train', 'belt', ...small, '--epochs', '1', '--name', 'good'], { cwd });
+  await beltnetWorks(['predict', 'runs/good', 'belt', ...cpu, '--shard', '0/1', '--out', 'shards'], { cwd });
+  const watching = startBeltnet(['watch', 'runs/good', 'belt/dark', ...cpu, '--record', 'line'], { cwd });
+  await watching.until('Watching');
+  watching.child.kill('SIGTERM');
+  await watching.finished;
 });
 afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 
@@ -61,6 +69,13 @@ describe('every command ends with code 8 and says why', () => {
     ['import', fixture('dense.keras'), '-o', 'imported-PLACE.safetensors'],
     ['export', 'runs/good', '-o', 'good-PLACE.onnx'],
     ['decode', 'belt/dark/001.png'],
+    ['search', 'belt', '--space', 'space.json', '--trials', '1', ...cpu, '--size', '16x16', '--name', 'search-PLACE'],
+    ['merge', 'shards'],
+    ['serve', 'runs/good', ...cpu, '--port', '0'],
+    ['watch', 'runs/good', 'belt/dark', ...cpu],
+    ['ui', '--port', '0'],
+    ['tune-alarm', 'runs/good', 'belt', ...cpu, '--false-per-shift', '1'],
+    ['verify-record', 'line'],
     ['devices'],
     ['gradcheck', ...cpu, '--op', 'relu'],
     ['--help'],
@@ -69,7 +84,9 @@ describe('every command ends with code 8 and says why', () => {
 
   test('there is a case for each', async () => {
     const help = await beltnetWorks(['--help'], { cwd });
-    const names = Array.from(help.matchAll(/^ {2}([a-z]+) \[/gm), ([, name]) => name).filter((name) => name !== 'help');
+    const names = Array.from(help.matchAll(/^ {2}([a-z-]+) \[/gm), ([, name]) => name).filter(
+      (name) => name !== 'help',
+    );
     expect(names.length).toBeGreaterThan(8);
     for (const name of names) expect(commands.map(([command]) => command)).toContain(name);
   });

@@ -2,7 +2,7 @@
  * Temperature calibration: one number that makes a network's probabilities mean what they say, without changing which class is
  * the most probable (Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017).
  */
-import { expectList, received } from '../../expect.js';
+import { expectNumber, listOf, received } from '../../expect.js';
 import { DataError, UsageError } from '../../errors.js';
 import { exp, log } from '../../tensor/exact-math.js';
 import { checkProbabilities } from './checks.js';
@@ -29,7 +29,7 @@ function softmax(logits: readonly number[], temperature: number): number[] {
  * @param probabilities of all classes
  */
 export function withTemperature(probabilities: ArrayLike<number>, temperature: number): number[] {
-  expectList(probabilities, 'withTemperature: probabilities');
+  listOf(expectNumber)(probabilities, 'withTemperature: probabilities');
   if (typeof temperature !== 'number' || !(temperature > 0))
     throw new UsageError(`withTemperature: expects a number above 0, got ${received(temperature)}`);
   return temperature === 1 ? Array.from(probabilities) : softmax(logitsOf(probabilities), temperature);

@@ -20,12 +20,12 @@ export function rungsOf(trials: number, epochs: number, by: number): Rung[] {
   expectWhole(trials, 'rungsOf: trials', 1, 2 ** 20);
   expectWhole(epochs, 'rungsOf: epochs', 1, 2 ** 20);
   expectWhole(by, 'rungsOf: by', 1, 2 ** 20);
-  const rungs: Rung[] = [{ trials, epochs }];
-  if (by === 1) return rungs;
-  for (let n = 1; Math.floor(trials / by ** n) >= 1 && epochs / by ** n >= 1; n++) rungs.push({ trials, epochs });
-  return rungs.map((_, n) => ({
-    trials: Math.floor(trials / by ** n),
-    epochs: Math.ceil(epochs / by ** (rungs.length - 1 - n)),
+  if (by === 1) return [{ trials, epochs }];
+  const powers: number[] = []; // of `by`, from 1: whole numbers, which are exact
+  for (let power = 1; power <= trials && power <= epochs; power *= by) powers.push(power);
+  return powers.map((power, n) => ({
+    trials: Math.floor(trials / power),
+    epochs: Math.ceil(epochs / powers[powers.length - 1 - n]),
   }));
 }
 
