@@ -191,10 +191,13 @@ export class FolderSource implements Source {
   }
 
   /** Null for a file that is not whole yet, or is settled. */
-  async #read(candidate: Candidate): Promise<Frame | null> {
+  async #read(listed: Candidate): Promise<Frame | null> {
     const { path, giveUpSeconds } = this.#config;
-    const { name, changed, seenAt, triedAt } = candidate;
+    const { name } = listed;
     const { now, decode, fault, isJudged } = this.#context;
+    const candidate = await this.#asItIs(listed);
+    if (!candidate) return null;
+    const { changed, seenAt, triedAt } = candidate;
     const takenAt = new Date(changed).toISOString();
     if (isJudged(name, takenAt)) {
       await this.#settle(candidate);
@@ -205,6 +208,8 @@ export class FolderSource implements Source {
     try {
       const bytes = await readWholeFile(join(path, name), PICTURE);
       const picture = decode(bytes, name);
+      // Written to while it was read, it would be known by a size and time that are not its last, and be judged twice.
+      if ((await this.#asItIs(candidate)) !== candidate) return null;
       this.#candidates.delete(name);
       return {
         name,
@@ -223,6 +228,21 @@ export class FolderSource implements Source {
       this.#settled.set(name, candidate);
       return null;
     }
+  }
+
+  /** The candidate, with its size and time of now; null when it is gone. */
+  async #asItIs(candidate: Candidate): Promise<Candidate | null> {
+    const { name, size, changed, seenAt } = candidate;
+    const status = await stat(join(this.#config.path, name)).catch(() => null);
+    if (!status) {
+      this.#candidates.delete(name);
+      return null;
+    }
+    if (status.size === size && status.mtimeMs === changed) return candidate;
+    const other = { name, size: status.size, changed: status.mtimeMs, seenAt, triedAt: -Infinity };
+    this.#candidates.set(name, other);
+    this.#isTold = true; // so that it is looked at again at once
+    return other;
   }
 
   /** A file is done with: it goes where those go, or is known to be done with. */
