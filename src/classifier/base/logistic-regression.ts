@@ -33,6 +33,8 @@ const MEMORY = 12;
 const MOST_ITERATIONS = 2000;
 /** Of the sufficient decrease (Armijo). */
 const DECREASE = 1e-4;
+/** Of a sum of thousands of losses in float64, as a share of it. */
+const ROUNDING = 2 ** -46;
 
 /**
  * @param features [samples, width], row-major
@@ -152,7 +154,8 @@ async function minimise(
         point.map((x, i) => x + step[i]),
         next,
       );
-      if (reached <= value + DECREASE * length * slope) break;
+      // Near the minimum decreases are below the objective's own rounding, while the gradient still tells the way (Hager, Zhang 2005).
+      if (reached <= value + DECREASE * length * slope + ROUNDING * Math.abs(value)) break;
       length /= 2;
       if (length < 1e-20) return iteration; // nothing is left but rounding
     }
