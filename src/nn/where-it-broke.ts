@@ -65,21 +65,29 @@ const isFinite = (values: Float32Array): boolean => values.every((value) => Numb
 async function brokenLayer({ model, device, batches }: BrokenTraining, index: number): Promise<BrokenLayer | null> {
   const weights = Object.entries(await model.getWeights());
   const pictures = await renderBatch(device, batches, index);
-  const seen = new Map<string, number>();
-  for (const { layer } of model.nodes) {
-    const own = weights.filter(([name]) => name.startsWith(`${layer.name}.`));
-    if (!own.every(([, { data }]) => isFinite(data))) return { layer: layer.name, what: 'weights' };
-    const use = seen.get(layer.name) ?? 0;
-    seen.set(layer.name, use + 1);
-    const isShared = model.nodes.filter((node) => node.layer === layer).length > 1;
-    const name = isShared ? `${layer.name}:${use}` : layer.name;
-    const values = device.scope(() => {
-      const x = tensor(device, pictures, [pictures.length / sizeOf(model.inputShape), ...model.inputShape]);
-      return model.values(x, { of: [name], training: true, logits: true })[name];
-    });
-    const read = await values.read();
-    values.destroy();
-    if (!isFinite(read)) return { layer: layer.name, what: 'values' };
+  const names = namesOfValues(model);
+  const values = device.scope(() => {
+    const x = tensor(device, pictures, [pictures.length / sizeOf(model.inputShape), ...model.inputShape]);
+    const given = model.values(x, { of: names, training: true, logits: true });
+    return names.map((name) => given[name]);
+  });
+  try {
+    for (const [place, { layer }] of model.nodes.entries()) {
+      const own = weights.filter(([name]) => name.startsWith(`${layer.name}.`));
+      if (!own.every(([, { data }]) => isFinite(data))) return { layer: layer.name, what: 'weights' };
+      if (!isFinite(await values[place].read())) return { layer: layer.name, what: 'values' };
+    }
+    return null;
+  } finally {
+    for (const value of new Set(values)) value.destroy();
   }
-  return null;
+}
+
+/** What `model.values` calls what each node gives: by its layer, and of layers that are used several times by the use. */
+function namesOfValues({ nodes }: Model): string[] {
+  const uses = nodes.map(({ layer }) => layer.name);
+  return uses.map((name, at) => {
+    const isShared = uses.indexOf(name) !== uses.lastIndexOf(name);
+    return isShared ? `${name}:${uses.slice(0, at).filter((other) => other === name).length}` : name;
+  });
 }
