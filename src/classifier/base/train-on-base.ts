@@ -116,9 +116,7 @@ export async function solveHead(
   const regression = { ...(C !== undefined && { C }), ...(pause && { pause }) };
   const copies = { count: versions, augmentation: recipe.augmentation, seed };
   const added = await computeVersions(base, training, preparation, device, copies, options);
-  const learned = new Float32Array(features.length + added.length);
-  learned.set(features);
-  learned.set(added, features.length);
+  const learned = added.length === 0 ? features : joined(features, added);
   const labels = Array.from({ length: 1 + versions }, () => [...training.labels]).flat();
   const head = await fitHead(learned, labels, training.classNames.length, regression);
   const { kernel, bias, columns } = head;
@@ -128,6 +126,13 @@ export async function solveHead(
     [`${HEAD}.bias`]: { shape: [columns], data: bias },
   });
   return { features, head };
+}
+
+function joined(one: Float32Array, other: Float32Array): Float32Array {
+  const both = new Float32Array(one.length + other.length);
+  both.set(one);
+  both.set(other, one.length);
+  return both;
 }
 
 export interface OnBase {
