@@ -67,8 +67,7 @@ export class CommandOutput implements WatchedOutput {
   }
 
   health(): OutputHealth {
-    const { isThere, failures } = this.#peer;
-    return { isThere, trouble: this.#peer.trouble(), failures, waiting: 0, delivered: 0, lost: 0 };
+    return this.#peer.health();
   }
 
   #lamp(): string {

@@ -112,8 +112,7 @@ export class ModbusOutput implements WatchedOutput {
   }
 
   health(): OutputHealth {
-    const { isThere, failures } = this.#peer;
-    return { isThere, trouble: this.#peer.trouble(), failures, waiting: 0, delivered: 0, lost: 0 };
+    return this.#peer.health();
   }
 
   /** What holds now. Of a line that does not live, or has ended, nothing is known. */

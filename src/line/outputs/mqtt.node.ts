@@ -118,9 +118,8 @@ export class MqttOutput implements WatchedOutput {
   }
 
   health(): OutputHealth {
-    const { waiting, delivered, lost } = this.#delivery.counts;
     const failures = this.#peer.failures + this.#eventPeer.failures;
-    return { isThere: this.#client.connected, trouble: this.#peer.trouble(), failures, waiting, delivered, lost };
+    return { ...this.#peer.health(this.#delivery.counts), isThere: this.#client.connected, failures };
   }
 
   /** What has changed since it was given. */

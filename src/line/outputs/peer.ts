@@ -1,4 +1,5 @@
 /** Whether somebody at the other end is there: how long to wait before the next try, and since when it has not worked. */
+import type { OutputHealth } from './watched-output.js';
 
 /** Seconds. */
 const FIRST_WAIT = 0.5;
@@ -51,6 +52,11 @@ export class Peer {
   trouble(): string | null {
     const seconds = this.#failedAt === null ? 0 : (performance.now() - this.#failedAt) / 1000;
     return seconds > this.#grace ? `${this.#name} does not answer: ${this.#reason}` : null;
+  }
+
+  /** @param counts of events; outputs of states alone have none */
+  health({ waiting, delivered, lost } = { waiting: 0, delivered: 0, lost: 0 }): OutputHealth {
+    return { isThere: this.isThere, trouble: this.trouble(), failures: this.#failures, waiting, delivered, lost };
   }
 
   /** @throws Error while there is trouble, which has the line say so */

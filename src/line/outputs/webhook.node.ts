@@ -65,9 +65,7 @@ export class WebhookOutput implements WatchedOutput {
   }
 
   health(): OutputHealth {
-    const { waiting, delivered, lost } = this.#delivery.counts;
-    const { isThere, failures } = this.#peer;
-    return { isThere, trouble: this.#peer.trouble(), failures, waiting, delivered, lost };
+    return this.#peer.health(this.#delivery.counts);
   }
 
   async #beat(event: LineEvent): Promise<void> {
