@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync, symlinkSync, unlinkSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { decode } from '../../src/data/pictures/decode.node.js';
 import { decodeFiles } from '../../src/data/store/decode-pool.node.js';
@@ -278,4 +280,29 @@ describe('flowFromDirectory', () => {
     await expect(generator.flowFromDirectory('x', sparse)).rejects.toThrow(/^classMode: expects 'binary' or/);
     await expect(generator.flowFromDirectory('x', { target_size: [1, 1] } as object)).rejects.toThrow(/'target_size'/);
   });
+});
+
+test('threads that are ended while they inflate do not take the process with them', () => {
+  const endless = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    const { inflateNatively } = await import(workerData.inflate);
+    parentPort.postMessage('ready');
+    for (;;) inflateNatively([workerData.compressed], { length: 200, spareMemory: 1e6, take() {} });`;
+  const inflate = new URL('../../dist/src/data/pictures/inflate.node.js', import.meta.url).href;
+  const workerData = { inflate, compressed: deflateSync(new Uint8Array(200)).toJSON().data };
+  const ended = `
+    import { once } from 'node:events';
+    import { Worker } from 'node:worker_threads';
+    const { inflate, compressed } = ${JSON.stringify(workerData)};
+    const program = new URL(${JSON.stringify(`data:text/javascript,${encodeURIComponent(endless)}`)});
+    const startAndEnd = async (milliseconds) => {
+      const worker = new Worker(program, { workerData: { inflate, compressed: Uint8Array.from(compressed) } });
+      await once(worker, 'message');
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+      await worker.terminate();
+    };
+    for (let round = 0; round < 30; round++) await Promise.all([startAndEnd(round % 4), startAndEnd(Math.random() * 4)]);
+    console.log('all ended');`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', ended], { encoding: 'utf8' });
+  expect(`${stdout}${stderr}`).toBe('all ended\n');
 });
