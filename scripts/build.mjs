@@ -102,16 +102,14 @@ function sectionIds(binary) {
 
 async function buildWasm({ entry, generated, builds, apart = false }) {
   const stampLine = `// Made by scripts/build.mjs from wasm/*.ts; do not edit. ${wasmStamp(builds, apart)}\n`;
-  if (existsSync(generated) && readFileSync(generated, 'utf8').startsWith(stampLine)) return;
+  const partOf = (name) => generated.replace('.generated.ts', `.${name}.generated.ts`);
+  const files = [generated, ...(apart ? Object.keys(builds).map(partOf) : [])];
+  if (files.every((file) => existsSync(file) && readFileSync(file, 'utf8').startsWith(stampLine))) return;
   const lines = [];
   mkdirSync(dirname(generated), { recursive: true });
   for (const [name, options] of Object.entries(builds)) {
     const text = Buffer.from(await compileWasm(entry, name, options)).toString('base64');
-    if (apart)
-      writeFileSync(
-        generated.replace('.generated.ts', `.${name}.generated.ts`),
-        `${stampLine}export default '${text}';\n`,
-      );
+    if (apart) writeFileSync(partOf(name), `${stampLine}export default '${text}';\n`);
     const value = apart ? `async () => (await import('./wasm.${name}.generated.js')).default` : `'${text}'`;
     lines.push(`  ${name}: ${value},\n`);
   }
