@@ -41,7 +41,7 @@ function dataset(count: number) {
 
 const augmentation = { shearRange: 10, zoomRange: 0.2, horizontalFlip: true, brightnessRange: [0.8, 1.2] as const };
 
-function network(normalized = true): Sequential {
+function network({ normalized = true, seed = 5 } = {}): Sequential {
   return new Sequential(
     [
       new Conv2D(4, 3, { inputShape: [SIDE, SIDE, 3], kernelRegularizer: { l2: 0.01 } }),
@@ -53,7 +53,7 @@ function network(normalized = true): Sequential {
       new Dropout(0.3),
       new Dense(3, { activation: 'softmax' }),
     ],
-    { seed: 5 },
+    { seed },
   );
 }
 
@@ -151,8 +151,8 @@ describe('in float64', () => {
 });
 
 describe('in float32', () => {
-  const firstGradients = async (group: Group, device: Device, normalized: boolean) => {
-    const model = network(normalized);
+  const firstGradients = async (group: Group, device: Device, options: { normalized: boolean; seed?: number }) => {
+    const model = network(options);
     // A rate of nothing: the gradients of the first step stay those of the initial weights.
     model.compile({ device, optimizer: adam({ learningRate: 1e-30 }), group });
     const flow = new DataFlow(dataset(COUNT), { batchSize: COUNT, seed: 3, augmentation, rescale: 1 / 255 });
@@ -161,39 +161,44 @@ describe('in float32', () => {
     model.destroy();
     return gradients;
   };
-  const onCpu = async (group: Group, normalized: boolean) =>
-    firstGradients(group, await CpuDevice.open({ threads: 1 }), normalized);
-
-  /** How far gradients are from one process' and from the exact ones, by the largest; what ranks have is the same on all. */
-  const errorsOf = async (normalized: boolean) => {
-    const exact = await firstGradients(alone, new ReferenceDevice(), normalized);
-    const one = await onCpu(alone, normalized);
-    const [first, ...others] = await Promise.all(groupsOf(4).map((group) => onCpu(group, normalized)));
+  const onCpu = async (group: Group, options: { normalized: boolean; seed?: number }) =>
+    firstGradients(group, await CpuDevice.open({ threads: 1 }), options);
+  const onRanks = async (size: number, options: { normalized: boolean; seed?: number }) => {
+    const [first, ...others] = await Promise.all(groupsOf(size).map((group) => onCpu(group, options)));
     for (const other of others) expect(other).toEqual(first);
-    const largest = Math.max(...exact.map((value) => Math.abs(value)));
-    const between = (a: readonly number[], b: readonly number[]) => largestDifference(a, b) / largest;
-    return { ofOne: between(one, exact), ofRanks: between(first, exact), fromOne: between(first, one) };
+    return first;
   };
+  const largestOf = (values: readonly number[]): number => Math.max(...values.map((value) => Math.abs(value)));
 
-  test('the first gradients on cpu are those of one process', async () => {
+  test.each([2, 4])('the first gradients of %i ranks on cpu are those of one process', async (size) => {
     noteDevice('cpu');
-    const { fromOne } = await errorsOf(false);
-    expect(fromOne).toBeLessThan(1e-6);
+    const one = await onCpu(alone, { normalized: false });
+    const ranks = await onRanks(size, { normalized: false });
+    expect(largestDifference(ranks, one) / largestOf(one)).toBeLessThan(1e-6);
+  });
+
+  // Its gradient nearly cancels, so that one process itself is up to 3e-6 from the exact ones: ranks are to be no farther.
+  test('with batch normalization they are as near to the exact ones, over several networks', async () => {
+    noteDevice('cpu');
+    let [ofOne, ofRanks] = [0, 0];
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const options = { normalized: true, seed };
+      const exact = await firstGradients(alone, new ReferenceDevice(), options);
+      const error = (gradients: readonly number[]): number =>
+        Math.hypot(...gradients.map((value, n) => value - exact[n])) / Math.hypot(...exact);
+      ofOne += error(await onCpu(alone, options));
+      ofRanks += error(await onRanks(4, options));
+    }
+    expect(ofRanks).toBeLessThan(1.2 * ofOne);
   });
 
   test('they are on webgpu, which the host reads and writes in the midst of a step', async () => {
     const device = await WebGpuDevice.open(await getAdapter());
-    const one = await firstGradients(alone, device, true);
-    const ranks = await Promise.all(groupsOf(2).map((group) => firstGradients(group, device, true)));
+    const one = await firstGradients(alone, device, { normalized: true });
+    const ranks = await Promise.all(groupsOf(2).map((group) => firstGradients(group, device, { normalized: true })));
     expect(ranks[1]).toEqual(ranks[0]);
-    // As far as float32 goes through batch normalization; see below.
-    expect(largestDifference(ranks[0], one) / Math.max(...one.map((value) => Math.abs(value)))).toBeLessThan(1e-5);
+    // As far as float32 goes through batch normalization; see above.
+    expect(largestDifference(ranks[0], one) / largestOf(one)).toBeLessThan(1e-5);
     device.destroy();
-  });
-
-  // Its gradient nearly cancels, so that one process itself is farther than that from the exact ones.
-  test('with batch normalization they are as near to the exact ones', async () => {
-    const { ofOne, ofRanks } = await errorsOf(true);
-    expect(ofRanks).toBeLessThan(2 * ofOne);
   });
 });
