@@ -177,6 +177,7 @@ export {
 } from './optim/schedules.js';
 export { sgd, type SgdOptions } from './optim/sgd.js';
 export type { Optimizer } from './optim/optimizer.js';
+export { optimizerNames, type OptimizerName } from './optim/optimizers.js';
 
 export {
   imageDataGenerator,
@@ -433,7 +434,6 @@ export {
 } from './classifier/learning-rate-finder.js';
 export {
   endsWithTraining,
-  optimizerNames,
   recipeOf,
   scheduleNames,
   scheduleOf,

@@ -5,9 +5,8 @@ import type { AugmentationOptions } from '../data/augmentation.js';
 import type { NormalizationOptions } from '../data/normalization.js';
 import { binaryCrossentropy, categoricalCrossentropy, type Loss } from '../nn/losses.js';
 import { UsageError } from '../errors.js';
-import { adam, adamW } from '../optim/adam.js';
 import type { Optimizer } from '../optim/optimizer.js';
-import { rmsprop } from '../optim/rmsprop.js';
+import { optimizers, type OptimizerName } from '../optim/optimizers.js';
 import {
   constant,
   cosineDecay,
@@ -17,13 +16,9 @@ import {
   warmUp,
   type Schedule,
 } from '../optim/schedules.js';
-import { sgd } from '../optim/sgd.js';
 
 /** Centre and divide by the deviation: of each picture, or of the set's channels. */
 export type Normalize = 'none' | 'samplewise' | 'featurewise';
-
-export const optimizerNames = ['adam', 'adamW', 'rmsprop', 'sgd'] as const;
-export type OptimizerName = (typeof optimizerNames)[number];
 
 export interface RecipeOptions {
   /** Its `profile` says whose arithmetic is followed: Keras 2's, or 2.1.2's. */
@@ -113,10 +108,12 @@ function optimizerOf(
 ): Optimizer {
   if (weightDecay !== undefined && optimizer !== 'adamW')
     throw new UsageError(`weightDecay: expects the optimizer adamW, got ${preview(optimizer)}`);
-  if (optimizer === 'adamW') return adamW({ learningRate, epsilon, ...(weightDecay !== undefined && { weightDecay }) });
-  if (optimizer === 'rmsprop') return rmsprop({ learningRate });
-  if (optimizer === 'sgd') return sgd({ learningRate, momentum: 0.9, nesterov: true });
-  return adam({ learningRate, epsilon });
+  const others: Partial<Record<OptimizerName, object>> = {
+    adam: { epsilon },
+    adamW: { epsilon, ...(weightDecay !== undefined && { weightDecay }) },
+    sgd: { momentum: 0.9, nesterov: true },
+  };
+  return optimizers[optimizer]({ learningRate, ...others[optimizer] });
 }
 
 /** @param classes two end in a sigmoid, more in a softmax */

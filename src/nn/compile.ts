@@ -5,10 +5,8 @@ import { alone, expectGroup, type Group } from '../distributed/group.js';
 import { expectWhole, received } from '../expect.js';
 import { add } from '../kernels/elementwise/arithmetic.js';
 import { sumOfSquares } from '../kernels/reduce/sum-of-squares.js';
-import { adam, adamW } from '../optim/adam.js';
 import type { Optimizer } from '../optim/optimizer.js';
-import { rmsprop } from '../optim/rmsprop.js';
-import { sgd } from '../optim/sgd.js';
+import { optimizers, type OptimizerName } from '../optim/optimizers.js';
 import { checkNames, preview } from '../options.js';
 import { Device } from '../tensor/device.js';
 import { formatShape, sizeOf } from '../tensor/shape.js';
@@ -22,12 +20,10 @@ import { ArraySources } from './training/on-batch.js';
 import { newCounters } from './training/state.js';
 import { Steps } from './training/steps.js';
 
-const optimizers = { adam, adamW, rmsprop, sgd };
-
 export interface CompileOptions {
   device: Device;
   /** A name ('adam' is the default), or what `adam({ … })` and its like return. */
-  optimizer?: Optimizer | keyof typeof optimizers;
+  optimizer?: Optimizer | OptimizerName;
   /** A name, or what `binaryCrossentropy({ … })` and its like return. Default: what fits the model's last activation. */
   loss?: Loss | LossName;
   /** Weights of the classes in the training's loss, by class index; all 1 by default. */
@@ -160,7 +156,7 @@ function checkCompile(options: CompileOptions): void {
 }
 
 /** @throws UsageError for a name that is not known */
-function resolveOptimizer(optimizer: Optimizer | keyof typeof optimizers): Optimizer {
+function resolveOptimizer(optimizer: Optimizer | OptimizerName): Optimizer {
   if (typeof optimizer !== 'string') return optimizer;
   if (Object.hasOwn(optimizers, optimizer)) return optimizers[optimizer]();
   throw new UsageError(`compile: optimizer expects one of ${Object.keys(optimizers).join(', ')}, got '${optimizer}'`);
