@@ -1,6 +1,5 @@
 /** The graph of a model: which layers there are, what each takes, and the shapes of all values. It holds no numbers. */
 import { ShapeError, UsageError } from '../errors.js';
-import { isRecording } from '../tensor/autograd.js';
 import { formatShape, sameShape, sizeOf, type Shape } from '../tensor/shape.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { Layer, LayerConfig, SymbolicTensor } from './layers/layer.js';
@@ -207,23 +206,26 @@ export class Graph {
     const last = this.#nodes.length - 1;
     const needed = this.#neededFor(wanted, given);
     const done = new Set<number>(); // together with an earlier one
+    const forGradients = new Set<number>(); // values that the tape refers to
     for (const [index, { layer, inputs }] of this.#nodes.entries()) {
       if (done.has(index) || !needed.has(index + 1) || given.has(index + 1)) continue;
       const taken = inputs.map((value) => values[value]!);
       const chain = this.#followers(index, needed, [...wanted, ...given.keys()], logits);
       const followers = chain.map((at) => ({ layer: this.#nodes[at].layer, parameters: tensors[at] }));
       const fused = followers.length > 0 && layer.callFused(taken, tensors[index], followers, training);
+      let result: Tensor;
       if (fused) {
         const together = chain.slice(0, fused.taken);
         for (const at of together) done.add(at);
-        values[together.at(-1)! + 1] = fused.value;
+        result = values[together.at(-1)! + 1] = fused.value;
       } else {
         const activation = index === last && logits ? 'linear' : layer.activation;
         const random = { seed, layer: index, step };
-        values[index + 1] = layer.call(taken, tensors[index], { activation, training, random });
+        result = values[index + 1] = layer.call(taken, tensors[index], { activation, training, random });
       }
-      if (isRecording()) continue; // gradients will need the values
+      if (result.requiresGradient) for (const value of inputs) forGradients.add(value);
       for (const value of inputs) {
+        if (forGradients.has(value)) continue;
         const isUsed = this.#nodes.some(
           (node, user) => user > index && needed.has(user + 1) && node.inputs.includes(value),
         );

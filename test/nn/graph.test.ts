@@ -13,6 +13,7 @@ import {
   Flatten,
   GlobalAveragePooling2D,
   input,
+  LeakyReLU,
   MaxPooling2D,
   Model,
   record,
@@ -80,6 +81,27 @@ describe.each(['webgpu', 'cpu'] as const)('frozen layers on %s', (kind) => {
     expect(kernels.filter((name) => /^conv2d\w*WeightGradient/.test(name))).toHaveLength(1);
     expect(Object.keys(await model.getGradients())).toEqual(Object.keys(before).slice(6));
     model.destroy();
+  });
+
+  test('take no more memory of a training step for being many: their values go as in a prediction', async () => {
+    const bytesOfStep = async (frozen: number): Promise<number> => {
+      const layers = Array.from({ length: frozen }, (_, n) => [
+        new Conv2D(16, 1, { useBias: false, ...(n === 0 && { inputShape: [32, 32, 16] }) }),
+        new BatchNormalization(),
+        new LeakyReLU(),
+      ]).flat();
+      const model = new Sequential([...layers, new Conv2D(1, 1), new GlobalAveragePooling2D()]);
+      for (const layer of layers) layer.trainable = false;
+      const own = await openTestDevice(kind);
+      model.compile({ device: own, loss: 'meanSquaredError' });
+      const inputs = new Float32Array(8 * 32 * 32 * 16).fill(0.5);
+      await model.trainOnBatch(inputs, [0, 1, 1, 0, 1, 0, 1, 0]);
+      const { peakBytes } = own.statistics;
+      own.destroy();
+      return peakBytes;
+    };
+    const value = 4 * 8 * 32 * 32 * 16; // bytes of one; each frozen layer had kept one
+    expect((await bytesOfStep(6)) - (await bytesOfStep(2))).toBeLessThan(value);
   });
 
   test('between others let the gradient through, to the same numbers', async () => {
