@@ -2,10 +2,10 @@
  * One camera of a line: takes its frames, asks first whether the camera can be trusted and then the models of its regions, and says
  * what follows as events. Nothing that happens here touches another camera.
  */
-import type { Classifier } from '../classifier/classifier.js';
+import { settled, type Classifier } from '../classifier/classifier.js';
 import type { PictureFault } from '../classifier/picture-faults.js';
-import type { Classification, Verdict } from '../classifier/verdict.js';
-import { crop } from '../data/pictures/resize.js';
+import type { Classification } from '../classifier/verdict.js';
+import { partOf, prepareNamed } from '../data/pictures/resize.js';
 import type { Picture } from '../data/pictures/picture.js';
 import { DataError, NotANumberError, UsageError } from '../errors.js';
 import { RegionAlarm, type AlarmChange } from './alarm.js';
@@ -22,6 +22,8 @@ export interface CameraContext {
   classifierOf(this: void, model: string): Classifier;
   /** @returns the event as everybody is told it */
   tell(this: void, event: NewEvent, frame?: Frame): LineEvent;
+  /** The frame with the bytes of a picture file, where one must be kept of it. */
+  withFile(this: void, frame: Frame, isAlert: boolean): Promise<Frame>;
   now(this: void): number;
   newId(this: void): string;
   /** Null without a reference. */
@@ -30,12 +32,13 @@ export interface CameraContext {
   onFatal(this: void, error: unknown): void;
 }
 
+type NewVerdict = Extract<NewEvent, { kind: 'verdict' }>;
+
 interface Region {
   readonly config: RegionConfig;
   readonly alarm: RegionAlarm;
   /** By the clock that nobody sets: when the last frame was that has a verdict and was not late. */
   freshAt: number;
-  lastPicture: Picture | null;
 }
 
 /** What the models call a fault, and the line. */
@@ -62,6 +65,7 @@ export class Camera {
   readonly #frozen: FrozenWatch;
   readonly #faults: FaultBoard;
   #sequence = 0;
+  #lastPicture: Picture | null = null;
   #source: Source | null = null;
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -76,7 +80,6 @@ export class Camera {
       config: region,
       alarm: new RegionAlarm(region.alarm, newId),
       freshAt: now(),
-      lastPicture: null,
     }));
     this.#faults = new FaultBoard((region, fault, active, detail) =>
       context.tell({
@@ -135,6 +138,7 @@ export class Camera {
     const sequence = ++this.#sequence;
     const camera = this.config.name;
     const { now } = this.#context;
+    this.#lastPicture = frame.picture;
     this.fault('camera-lost', false, 'frames come again');
     this.fault('unreadable', false, 'frames can be read again');
     const isLate = frame.lateMilliseconds > this.config.suspects.staleSeconds * 1000;
@@ -148,7 +152,12 @@ export class Camera {
       const faults = this.#regions.map(({ config }) => ({ region: config.name, ...suspicion }));
       return { camera, sequence, verdicts: [], faults };
     }
-    const results = await Promise.all(this.#regions.map((region) => this.#classify(region, frame)));
+    const results = await Promise.all(this.#regions.map((region, n) => this.#classify(region, n, frame)));
+    const given = this.#regions.map((region, n) => this.#verdictOf(region.config, results[n], frame, sequence));
+    const kept = await this.#context.withFile(
+      frame,
+      given.some((one) => one?.alert),
+    );
     const verdicts: VerdictEvent[] = [];
     const faults: { region: string; fault: FaultName; detail: string }[] = [];
     for (const [n, region] of this.#regions.entries()) {
@@ -156,11 +165,9 @@ export class Camera {
       const wrong = this.#faultsOf(result);
       for (const [fault, detail] of wrong) faults.push({ region: region.config.name, fault, detail });
       this.#faults.see(region.config.name, wrong);
-      if (wrong.size > 0 || 'error' in result) continue;
-      const verdict = this.#context.tell(
-        this.#verdictOf(region.config, result, frame, sequence),
-        frame,
-      ) as VerdictEvent;
+      const own = given[n];
+      if (wrong.size > 0 || own === null) continue;
+      const verdict = this.#context.tell(own, kept) as VerdictEvent;
       verdicts.push(verdict);
       // A late verdict is a record; that all is well now it does not say.
       const isFresh = !isLate;
@@ -187,24 +194,22 @@ export class Camera {
     return moved === null ? null : { fault: 'moved', detail: moved };
   }
 
-  async #classify(region: Region, { picture }: Frame): Promise<Classification> {
-    const { box, model } = region.config;
-    const { width, height } = picture;
-    const cut =
-      box === null
-        ? picture
-        : crop(picture, {
-            x: Math.min(width - 1, Math.round(box.left * width)),
-            y: Math.min(height - 1, Math.round(box.top * height)),
-            width: Math.max(1, Math.min(Math.round(box.width * width), width - Math.round(box.left * width))),
-            height: Math.max(1, Math.min(Math.round(box.height * height), height - Math.round(box.top * height))),
-          });
-    region.lastPicture = cut;
+  async #classify({ config: { model, box } }: Region, index: number, frame: Frame): Promise<Classification> {
     for (;;) {
       const classifier = this.#context.classifierOf(model);
+      const { picture: preparation } = classifier.preparation;
+      const { preparation: of, data } = frame.cuts[index];
+      if (data instanceof DataError) return { error: data };
       try {
-        const [result] = await classifier.classify([cut]);
-        return result;
+        return await settled(
+          classifier.classifyPrepared(
+            // Another model may judge since the frame was looked at.
+            of === preparation
+              ? data
+              : prepareNamed(box ? partOf(frame.picture, box) : frame.picture, frame.name, preparation).data,
+            frame.name,
+          ),
+        );
       } catch (error) {
         if (classifier !== this.#context.classifierOf(model)) continue; // another took its place meanwhile
         this.#context.onFatal(error);
@@ -229,7 +234,14 @@ export class Camera {
     return wrong;
   }
 
-  #verdictOf({ name, model, alarm }: RegionConfig, verdict: Verdict, frame: Frame, sequence: number): NewEvent {
+  /** Null where there is none. */
+  #verdictOf(
+    { name, model, alarm }: RegionConfig,
+    verdict: Classification,
+    frame: Frame,
+    sequence: number,
+  ): NewVerdict | null {
+    if ('error' in verdict) return null;
     const { alert } = this.#context.classifierOf(model).info;
     const { class: given, probability, probabilities, unlike } = verdict;
     return {
@@ -268,7 +280,8 @@ export class Camera {
   }
 
   lastPicture(region: string): Picture | null {
-    return this.#of(region).lastPicture;
+    const { box } = this.#of(region).config;
+    return this.#lastPicture && box ? partOf(this.#lastPicture, box) : this.#lastPicture;
   }
 
   #of(name: string): Region {

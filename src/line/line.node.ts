@@ -2,9 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import type { Verdict } from '../classifier/verdict.js';
-import { decode } from '../data/pictures/decode.node.js';
 import { pictureFormat } from '../data/pictures/format.js';
-import { encodeJpeg } from '../data/pictures/jpeg/encode-jpeg.js';
 import { PictureThreads } from '../data/pictures/picture-threads.node.js';
 import type { Picture } from '../data/pictures/picture.js';
 import { BeltnetError, UsageError } from '../errors.js';
@@ -21,7 +19,7 @@ import { movedWatch } from './moved-reference.node.js';
 import { openSource } from './open-source.node.js';
 import type { Line, LineOptions, LiveModel, Submitted } from './output.js';
 import { frameKey, LineRecord } from './record.node.js';
-import type { Frame } from './source.js';
+import type { Frame, Seen } from './source.js';
 import { initialState, nextState, type LineState } from './state.js';
 
 const CONFIG_FILE = {
@@ -36,6 +34,12 @@ const CLOCK_JUMP_MILLISECONDS = 1000;
 const CLOSE_MILLISECONDS = 5000;
 /** Of pictures that are kept of streams. */
 const JPEG_QUALITY = 92;
+/** A camera's own pictures may be larger than those of strangers, and take longer; they disturb nobody else. */
+const CAMERA_PICTURES = {
+  limits: { maximumPixels: 64_000_000, maximumMemory: 2 ** 30 },
+  mostTime: 30_000,
+  mostWaiting: 1000,
+};
 
 /**
  * Starts a line.
@@ -112,6 +116,8 @@ class WatchedLine implements Line {
   #models: Models | null = null;
   /** For pictures of strangers, which may be anything: the cameras' frames wait for none of them. */
   readonly #pictures = new PictureThreads();
+  /** A thread for each camera, by its name: its pictures wait for those of no other. */
+  readonly #threads = new Map<string, PictureThreads>();
   #record: LineRecord | null = null;
   #dispatcher: Dispatcher | null = null;
   readonly #cameras = new Map<string, Camera>();
@@ -176,8 +182,14 @@ class WatchedLine implements Line {
 
   async #startCamera(config: CameraConfig): Promise<void> {
     const { name, suspects } = config;
+    const threads = new PictureThreads(CAMERA_PICTURES);
+    this.#threads.set(name, threads);
     const camera = new Camera({
       config,
+      withFile: async (frame, isAlert) =>
+        frame.bytes === null && this.#isKept(isAlert)
+          ? { ...frame, bytes: await threads.encode(frame.picture, frame.name, JPEG_QUALITY) }
+          : frame,
       classifierOf: (model) => this.#loaded().classifier(model),
       tell: (event, frame) => this.#tell(event, frame),
       now: this.#now,
@@ -190,7 +202,7 @@ class WatchedLine implements Line {
     const record = this.#record;
     const source = await openSource(config.source, {
       name,
-      decode: (bytes, file) => decode(bytes, file, { exif: this.#turnsPictures(config) }),
+      look: (given, file) => this.#look(given, file, config, threads),
       now: this.#now,
       fault: (fault, active, detail) => camera.fault(fault, active, this.#clean(detail)),
       dropped: (count) => camera.dropped(count),
@@ -204,9 +216,23 @@ class WatchedLine implements Line {
     camera.start(source);
   }
 
-  /** Whether pictures are turned as their EXIF orientation says: as the models were trained. */
-  #turnsPictures({ regions }: CameraConfig): boolean {
-    return regions.some(({ model }) => this.#loaded().classifier(model).preparation.picture.exif ?? false);
+  async #look(
+    given: Uint8Array | Picture,
+    name: string,
+    { regions }: CameraConfig,
+    threads: PictureThreads,
+  ): Promise<Seen> {
+    const cuts = regions.map(({ box, model }) => {
+      const { picture: preparation } = this.#loaded().classifier(model).preparation;
+      return { box, preparation };
+    });
+    // Pictures are turned as their EXIF orientation says if the models were trained so.
+    const exif = cuts.some(({ preparation }) => preparation.exif ?? false);
+    const seen = await threads.look(given, name, { exif, cuts });
+    return {
+      picture: seen.picture,
+      cuts: seen.cuts.map((data, n) => ({ data, preparation: cuts[n].preparation })),
+    };
   }
 
   #loaded(): Models {
@@ -248,12 +274,15 @@ class WatchedLine implements Line {
     return withoutSecrets(detail, this.#config.secrets);
   }
 
-  #pictureOf(event: LineEvent, frame: Frame | undefined): { bytes: Uint8Array; ending: string } | null {
+  /** Whether the record keeps the picture of a verdict. */
+  #isKept(isAlert: boolean): boolean {
     const wanted = this.#config.record?.pictures ?? 'none';
-    if (!frame || event.kind !== 'verdict' || wanted === 'none' || (wanted === 'alerts' && !event.alert)) return null;
-    const { bytes, picture } = frame;
-    if (bytes) return { bytes, ending: (pictureFormat(bytes) ?? 'picture').toLowerCase() };
-    return { bytes: encodeJpeg(picture, JPEG_QUALITY), ending: 'jpg' };
+    return wanted === 'all' || (wanted === 'alerts' && isAlert);
+  }
+
+  #pictureOf(event: LineEvent, frame: Frame | undefined): { bytes: Uint8Array; ending: string } | null {
+    if (event.kind !== 'verdict' || !frame?.bytes || !this.#isKept(event.alert)) return null;
+    return { bytes: frame.bytes, ending: endingOf(frame.bytes) };
   }
 
   /** Alarms that stand outlive the line. */
@@ -312,8 +341,8 @@ class WatchedLine implements Line {
     const to = this.#camera(camera);
     const arrivedAt = this.#now();
     const takenAt = this.#today().toISOString();
-    const picture = await this.#pictures.decode(bytes, name, { exif: this.#turnsPictures(to.config) });
-    return to.judge({ name, picture, bytes, takenAt, arrivedAt, lateMilliseconds: 0 });
+    const seen = await this.#look(bytes, name, to.config, this.#pictures);
+    return to.judge({ name, ...seen, bytes, takenAt, arrivedAt, lateMilliseconds: 0 });
   }
 
   lastPicture(camera: string, region: string): Picture | null {
@@ -371,7 +400,7 @@ class WatchedLine implements Line {
     for (const [name, camera] of this.#cameras) {
       if (config.cameras.some((one) => one.name === name && same(one))) continue;
       this.#cameras.delete(name);
-      await bounded(camera.close(), CLOSE_MILLISECONDS);
+      await this.#closeCamera(name, camera);
     }
     const entries = Object.entries(this.#initialState().cameras);
     const cameras = entries.map(([name, fresh]) => [name, this.#cameras.has(name) ? this.#state.cameras[name] : fresh]);
@@ -393,6 +422,12 @@ class WatchedLine implements Line {
     });
   }
 
+  async #closeCamera(name: string, camera: Camera): Promise<void> {
+    await bounded(camera.close(), CLOSE_MILLISECONDS);
+    await this.#threads.get(name)?.close();
+    this.#threads.delete(name);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -400,7 +435,7 @@ class WatchedLine implements Line {
 
   async #close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all([...this.#cameras.values()].map((camera) => bounded(camera.close(), CLOSE_MILLISECONDS)));
+    await Promise.all([...this.#cameras].map(([name, camera]) => this.#closeCamera(name, camera)));
     this.#note('line', 'info', 'stopped');
     await this.#dispatcher?.close(CLOSE_MILLISECONDS);
     await bounded(this.#keeping, CLOSE_MILLISECONDS);
@@ -410,6 +445,10 @@ class WatchedLine implements Line {
     this.#device?.destroy();
   }
 }
+
+/** How the name of a picture file ends, by its content. */
+const endingOf = (bytes: Uint8Array): string =>
+  (pictureFormat(bytes) ?? 'picture').toLowerCase().replace('jpeg', 'jpg');
 
 /** What only a new start can change. */
 function refuseChanges(before: LineConfig, after: LineConfig): void {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { encodeJpeg } from '../data/pictures/jpeg/encode-jpeg.js';
 import type { Picture } from '../data/pictures/picture.js';
+import { resize } from '../data/pictures/resize.js';
 import { UsageError } from '../errors.js';
 import { expectArray, expectFunction, expectNumber, expectObject, expectText, objectWith, perhaps } from '../expect.js';
 import { Refused } from '../serve/answers.js';
@@ -36,6 +37,7 @@ export interface ServeLineOptions {
 const MOST_BYTES = 2 ** 24;
 /** Of pictures on pages. */
 const JPEG_QUALITY = 85;
+const MOST_PIXELS_ACROSS = 640;
 
 const text = { type: 'string' };
 const object = (properties: object): object => ({ type: 'object', properties });
@@ -179,7 +181,7 @@ function screenRoutes(line: Line, stream: LineStream): readonly DescribedRoute[]
         const { camera, region } = regionOf(line, query);
         const picture = line.lastPicture(camera, region);
         if (!picture) throw new Refused(404, 'there is no picture yet');
-        const bytes = shown.get(picture) ?? encodeJpeg(picture, JPEG_QUALITY);
+        const bytes = shown.get(picture) ?? encodeJpeg(small(picture), JPEG_QUALITY);
         shown.set(picture, bytes);
         return { type: 'image/jpeg', body: bytes };
       },
@@ -191,6 +193,17 @@ function screenRoutes(line: Line, stream: LineStream): readonly DescribedRoute[]
       },
     },
   ];
+}
+
+/** A picture as a page shows it. Whole pixels are left out first: frames wait while this is done, however large the camera's are. */
+function small(picture: Picture): Picture {
+  const step = Math.floor(Math.max(picture.width, picture.height) / MOST_PIXELS_ACROSS);
+  if (step < 1) return picture;
+  const sparse = { width: Math.ceil(picture.width / step), height: Math.ceil(picture.height / step) };
+  const thinned = step === 1 ? picture : resize(picture, sparse, 'nearest');
+  const factor = Math.min(1, MOST_PIXELS_ACROSS / Math.max(sparse.width, sparse.height));
+  const [width, height] = [sparse.width, sparse.height].map((side) => Math.max(1, Math.round(side * factor)));
+  return resize(thinned, { width, height }, 'box');
 }
 
 /** Where `npm run build` puts it, seen from the sources and from what is built of them. */

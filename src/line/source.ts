@@ -1,11 +1,25 @@
 /** Where frames come from, seen from the camera that takes them. */
 import type { Picture } from '../data/pictures/picture.js';
+import type { Preparation } from '../data/pictures/resize.js';
+import type { DataError } from '../errors.js';
 import type { FaultName } from './events.js';
 
-export interface Frame {
+/** A picture, and what the model of each region sees of it. */
+export interface Seen {
+  readonly picture: Picture;
+  readonly cuts: readonly RegionCut[];
+}
+
+export interface RegionCut {
+  /** Of the model for which it was prepared: another may judge by the time that it is. */
+  readonly preparation: Preparation;
+  /** [height, width, 3], or what is wrong with it. */
+  readonly data: Uint8Array | DataError;
+}
+
+export interface Frame extends Seen {
   /** The file's name, or the source's. */
   readonly name: string;
-  readonly picture: Picture;
   /** The file that it was decoded from; null for frames of streams. */
   readonly bytes: Uint8Array | null;
   /** When it was complete, by the clock of the machine (of a file: by that of its disk). */
@@ -28,7 +42,12 @@ export interface Source {
 export interface SourceContext {
   /** For messages: the camera's name. */
   readonly name: string;
-  decode(this: void, bytes: Uint8Array, name: string): Picture;
+  /**
+   * Decodes, and prepares what the regions' models see, in a thread of this camera.
+   * @param given a file's bytes; or pixels, which are handed over
+   * @throws DataError for what is no picture
+   */
+  look(this: void, given: Uint8Array | Picture, name: string): Promise<Seen>;
   /** A clock that nobody sets, in milliseconds. */
   now(this: void): number;
   fault(this: void, fault: FaultName, active: boolean, detail: string): void;
@@ -40,9 +59,9 @@ export interface SourceContext {
   readonly lastTaken: number | null;
 }
 
-/** Holds the newest frame until it is taken: always filled, never waited for. */
-export class Mailbox {
-  #frame: Frame | null = null;
+/** Holds the newest of something until it is taken: always filled, never waited for. */
+export class Mailbox<Item> {
+  #newest: Item | null = null;
   #isClosed = false;
   #wake: (() => void) | null = null;
   readonly #onDropped: (count: number) => void;
@@ -51,20 +70,21 @@ export class Mailbox {
     this.#onDropped = onDropped;
   }
 
-  put(frame: Frame): void {
-    if (this.#frame) this.#onDropped(1);
-    this.#frame = frame;
+  put(item: Item): void {
+    if (this.#newest !== null) this.#onDropped(1);
+    this.#newest = item;
     this.#wake?.();
   }
 
-  async next(): Promise<readonly Frame[]> {
-    while (!this.#frame) {
-      if (this.#isClosed) return [];
+  /** Null when it was closed, and the last one taken. */
+  async next(): Promise<Item | null> {
+    while (this.#newest === null) {
+      if (this.#isClosed) return null;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
-    const frame = this.#frame;
-    this.#frame = null;
-    return [frame];
+    const newest = this.#newest;
+    this.#newest = null;
+    return newest;
   }
 
   close(): void {

@@ -24,10 +24,10 @@ function contextWith(hooks: {
       hooks.beforeRead?.(name);
       return false;
     },
-    decode(bytes, name) {
-      const picture = decode(bytes, name);
+    async look(given, name) {
+      const picture = given instanceof Uint8Array ? decode(given, name) : given;
       hooks.whileDecoding?.(name);
-      return picture;
+      return { picture, cuts: [] };
     },
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { verifyLineRecord, type LineEvent, type Output } from 'beltnet';
 import { noisyPng } from '../cli/run-beltnet.js';
-import { temporaryFolder } from '../data/make-pictures.js';
+import { makePng, temporaryFolder } from '../data/make-pictures.js';
 import { until, watch, writeBrightnessModel, writeConfig } from './support.js';
 
 const [dark, bright] = (['dark', 'bright'] as const).map((label) => (seed: number) => noisyPng(label, seed));
@@ -29,6 +29,18 @@ const lineOf = (folder: string, ...cameras: object[]) => ({
   record: { folder: join(folder, 'record') },
   device: 'cpu',
 });
+
+/** Bytes of the rows of an interlaced RGB picture whose sides are multiples of 8, each with its filter. */
+const interlacedLength = (width: number, height: number): number =>
+  [
+    [8, 8],
+    [8, 8],
+    [4, 8],
+    [4, 4],
+    [2, 4],
+    [2, 2],
+    [1, 2],
+  ].reduce((sum, [across, down]) => sum + (height / down) * (1 + (3 * width) / across), 0);
 
 const put = (folder: string, name: string, bytes: Uint8Array): void => {
   writeFileSync(join(folder, `.${name}`), bytes);
@@ -72,12 +84,12 @@ describe('a folder', () => {
     const { of, until: holds, line } = await watch(lineOf(folder, camera(folder, 'in', giveUp), camera(folder, 'two')));
     const whole = dark(1);
     writeFileSync(join(folder, 'in', 'slow.png'), whole.subarray(0, 1000));
-    writeFileSync(join(folder, 'in', 'torn.png'), whole.subarray(0, 700));
     await new Promise((resolve) => setTimeout(resolve, 150));
     appendFileSync(join(folder, 'in', 'slow.png'), whole.subarray(1000));
     put(join(folder, 'two'), 'a.png', dark(2));
-    await holds(() => of('fault').some(({ fault }) => fault === 'unreadable'));
     await holds(() => of('verdict').length === 2);
+    writeFileSync(join(folder, 'in', 'torn.png'), whole.subarray(0, 700));
+    await holds(() => of('fault').some(({ fault, detail }) => fault === 'unreadable' && detail.includes('torn.png')));
     const seen = new Map(of('verdict').map(({ camera: name, source, alert }) => [name, [source, alert]]));
     expect([seen.get('in'), seen.get('two')]).toEqual([
       ['slow.png', false],
@@ -134,6 +146,23 @@ describe('a folder', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect([...first.of('verdict'), ...second.of('verdict')].map(({ source }) => source)).toEqual(['a.png', 'b.png']);
   });
+});
+
+test('a picture that takes long keeps no other camera from its verdicts', async () => {
+  const folder = await place();
+  const { of, until: holds } = await watch(lineOf(folder, camera(folder), camera(folder, 'two')));
+  const [width, height] = [6000, 4000];
+  const hostile = makePng({ width, height, interlaced: true, rows: new Uint8Array(interlacedLength(width, height)) });
+  put(join(folder, 'two'), 'first.png', dark(1));
+  await holds(() => of('verdict').length === 1);
+  put(join(folder, 'in'), 'hostile.png', hostile);
+  await new Promise((resolve) => setTimeout(resolve, 100)); // it is being decoded
+  for (let n = 0; n < 3; n++) {
+    put(join(folder, 'two'), `${n}.png`, dark(n));
+    await holds(() => of('verdict').length === n + 2);
+  }
+  await holds(() => of('verdict').some((one) => one.camera === 'in'));
+  expect(of('verdict').map((one) => one.camera)).toEqual(['two', 'two', 'two', 'two', 'in']);
 });
 
 describe('what is no verdict', () => {

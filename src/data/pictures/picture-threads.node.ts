@@ -1,12 +1,12 @@
 /**
- * Threads that decode pictures of strangers. A large or spoiled one takes its time there, and nothing else waits for it; one that takes
- * too long, or brings its thread down, is refused by name, and the thread is replaced.
+ * Threads that decode, cut and resize pictures. A large or spoiled one takes its time there, and nothing else waits for it; one that
+ * takes too long, or brings its thread down, is refused by name, and the thread is replaced.
  */
 import { Worker } from 'node:worker_threads';
 import { DataError, UsageError } from '../../errors.js';
 import { builtWorker } from '../../worker-thread.node.js';
 import type { Limits } from './limits.js';
-import type { PictureAnswer, PictureJob } from './picture-worker.node.js';
+import type { Cut, PictureAnswer, PictureJob, PictureResult } from './picture-worker.node.js';
 import type { Picture } from './picture.js';
 import type { Preparation } from './resize.js';
 
@@ -23,7 +23,7 @@ export interface PictureThreadsOptions {
 
 interface Waiting {
   readonly job: PictureJob;
-  readonly resolve: (picture: Picture) => void;
+  readonly resolve: (result: PictureResult) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -58,15 +58,36 @@ export class PictureThreads {
    */
   async prepare(bytes: Uint8Array, name: string, preparation: Preparation): Promise<Uint8Array> {
     const { exif = false } = preparation;
-    return (await this.#ask({ bytes, name, preparation, exif, limits: this.#limits })).data;
+    const asked = { name, given: bytes, exif, limits: this.#limits, cuts: [{ box: null, preparation }] };
+    const [cut] = (await this.#ask({ kind: 'prepare', ...asked, isWhole: false })).cuts;
+    if (typeof cut === 'string') throw new DataError(cut);
+    return cut;
   }
 
-  /** The whole picture. @throws as `prepare` */
-  decode(bytes: Uint8Array, name: string, { exif }: { readonly exif: boolean }): Promise<Picture> {
-    return this.#ask({ bytes, name, preparation: null, exif, limits: this.#limits });
+  /**
+   * The whole picture, and what models see of it.
+   * @param given a picture file, or pixels: those are handed over, and come back
+   * @returns of each cut [height, width, 3], or what is wrong with it alone
+   * @throws as `prepare`
+   */
+  async look(
+    given: Uint8Array | Picture,
+    name: string,
+    { exif, cuts }: { readonly exif: boolean; readonly cuts: readonly Cut[] },
+  ): Promise<{ readonly picture: Picture; readonly cuts: readonly (Uint8Array | DataError)[] }> {
+    const result = await this.#ask({ kind: 'prepare', name, given, exif, limits: this.#limits, cuts, isWhole: true });
+    return {
+      picture: result.picture as Picture,
+      cuts: result.cuts.map((cut) => (typeof cut === 'string' ? new DataError(cut) : cut)),
+    };
   }
 
-  #ask(job: PictureJob): Promise<Picture> {
+  /** A JPEG of the picture, which stays what it is. */
+  async encode(picture: Picture, name: string, quality: number): Promise<Uint8Array> {
+    return (await this.#ask({ kind: 'encode', name, picture, quality })).file as Uint8Array;
+  }
+
+  #ask(job: PictureJob): Promise<PictureResult> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new UsageError(`${job.name}: expects threads that are open, got closed ones`);
       if (this.#waiting.length >= this.#mostWaiting)
@@ -85,9 +106,11 @@ export class PictureThreads {
       worker.ref(); // the process waits for a picture, not for a thread that has none
       thread.timer = setTimeout(() => {
         void worker.terminate();
-        this.#lose(thread, new DataError(`${asked.job.name}: takes longer than ${this.#mostTime} ms to decode`));
+        this.#lose(thread, new DataError(`${asked.job.name}: takes longer than ${this.#mostTime} ms`));
       }, this.#mostTime);
-      worker.postMessage(asked.job);
+      const { job } = asked;
+      const isHandedOver = job.kind === 'prepare' && !(job.given instanceof Uint8Array);
+      worker.postMessage(job, isHandedOver ? [job.given.data.buffer as ArrayBuffer] : []);
     }
   }
 
@@ -100,8 +123,8 @@ export class PictureThreads {
       const { asked } = thread;
       this.#free(thread);
       worker.unref();
-      if ('picture' in answer) asked?.resolve(answer.picture);
-      else asked?.reject(answer.isFault ? new DataError(answer.message) : new Error(answer.message));
+      if ('message' in answer) asked?.reject(answer.isFault ? new DataError(answer.message) : new Error(answer.message));
+      else asked?.resolve(answer);
       this.#next();
     });
     const lose = (what: string): void => {

@@ -5,7 +5,7 @@
 import { preview } from '../../options.js';
 import { sin } from '../../tensor/exact-math.js';
 import { DataError, UsageError } from '../../errors.js';
-import { expectBytes, expectObject, received, expectCount, objectWith } from '../../expect.js';
+import { expectBytes, expectObject, received, expectCount, expectNumber, objectWith } from '../../expect.js';
 import type { Picture } from './picture.js';
 
 /** `nearest` is Keras' default; the others average over the area when they shrink a picture (no aliasing). */
@@ -22,6 +22,12 @@ export interface Size {
 export interface Region extends Size {
   readonly x: number;
   readonly y: number;
+}
+
+/** A part of a picture in parts of its width and height, 0 to 1. */
+export interface Box extends Size {
+  readonly left: number;
+  readonly top: number;
 }
 
 /** What is done to every picture of a set before it is used. */
@@ -74,6 +80,19 @@ export function crop(picture: Picture, region: Region): Picture {
     out.set(data.subarray(from, from + region.width * 3), row * region.width * 3);
   }
   return { width: region.width, height: region.height, data: out };
+}
+
+/** A part of a picture, to the nearest pixel, and of one pixel at least. */
+export function partOf(picture: Picture, box: Box): Picture {
+  expectPicture(picture, 'partOf');
+  objectWith({ left: expectNumber, top: expectNumber, width: expectNumber, height: expectNumber })(box, 'partOf: box');
+  const within = (from: number, length: number, most: number): [number, number] => {
+    const first = Math.min(most - 1, Math.round(from * most));
+    return [first, Math.max(1, Math.min(Math.round(length * most), most - first))];
+  };
+  const [x, width] = within(box.left, box.width, picture.width);
+  const [y, height] = within(box.top, box.height, picture.height);
+  return crop(picture, { x, y, width, height });
 }
 
 /** @throws UsageError unless the preparation can be meant */

@@ -194,7 +194,7 @@ export class FolderSource implements Source {
   async #read(listed: Candidate): Promise<Frame | null> {
     const { path, giveUpSeconds } = this.#config;
     const { name } = listed;
-    const { now, decode, fault, isJudged } = this.#context;
+    const { now, look, fault, isJudged } = this.#context;
     const candidate = await this.#asItIs(listed);
     if (!candidate) return null;
     const { changed, seenAt, triedAt } = candidate;
@@ -207,13 +207,13 @@ export class FolderSource implements Source {
     candidate.triedAt = now();
     try {
       const bytes = await readWholeFile(join(path, name), PICTURE);
-      const picture = decode(bytes, name);
+      const seen = await look(bytes, name);
       // Written to while it was read, it would be known by a size and time that are not its last, and be judged twice.
       if ((await this.#asItIs(candidate)) !== candidate) return null;
       this.#candidates.delete(name);
       return {
         name,
-        picture,
+        ...seen,
         bytes,
         takenAt,
         arrivedAt: seenAt,

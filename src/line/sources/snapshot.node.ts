@@ -51,7 +51,7 @@ export class SnapshotSource implements Source {
   }
 
   async #ask(signal: AbortSignal): Promise<Frame> {
-    const { now, decode, name } = this.#context;
+    const { now, look, name } = this.#context;
     const answer = await fetch(this.#url, { headers: this.#headers, signal });
     if (!answer.ok || !answer.body) {
       await answer.body?.cancel();
@@ -66,15 +66,16 @@ export class SnapshotSource implements Source {
     }
     const bytes = new Uint8Array(Buffer.concat(parts));
     const arrivedAt = now();
-    const picture = decode(bytes, name);
+    const takenAt = new Date().toISOString();
+    const seen = await look(bytes, name);
     // Both by the camera's own clock.
     const [asked, changed] = ['date', 'last-modified'].map((header) => Date.parse(answer.headers.get(header) ?? ''));
     const late = asked - changed;
     return {
       name: 'snapshot',
-      picture,
+      ...seen,
       bytes,
-      takenAt: new Date().toISOString(),
+      takenAt,
       arrivedAt,
       lateMilliseconds: Number.isFinite(late) ? Math.max(0, late) : 0,
     };

@@ -4,26 +4,25 @@ import { DataError } from '../../errors.js';
 import { Mailbox, type Frame, type Source, type SourceContext } from '../source.js';
 import { PictureSplitter } from './picture-splitter.js';
 
+interface Arrived {
+  readonly bytes: Uint8Array;
+  readonly takenAt: string;
+  readonly arrivedAt: number;
+}
+
 export class StandardInputSource implements Source {
-  readonly #mailbox: Mailbox;
+  readonly #context: SourceContext;
+  readonly #mailbox: Mailbox<Arrived>;
   readonly #input: Readable;
 
   constructor(context: SourceContext, input: Readable = process.stdin) {
+    this.#context = context;
     this.#input = input;
     this.#mailbox = new Mailbox(context.dropped);
     const splitter = new PictureSplitter();
     input.on('data', (piece: Buffer) => {
-      for (const bytes of splitter.take(piece)) {
-        const arrivedAt = context.now();
-        try {
-          const picture = context.decode(bytes, 'standard input');
-          const takenAt = new Date().toISOString();
-          this.#mailbox.put({ name: 'standard input', picture, bytes, takenAt, arrivedAt, lateMilliseconds: 0 });
-        } catch (error) {
-          if (!(error instanceof DataError)) throw error;
-          context.fault('unreadable', true, error.message);
-        }
-      }
+      const [takenAt, arrivedAt] = [new Date().toISOString(), context.now()];
+      for (const bytes of splitter.take(piece)) this.#mailbox.put({ bytes, takenAt, arrivedAt });
       const passed = splitter.takePassed();
       if (passed > 0) context.fault('unreadable', true, `${passed} bytes on standard input are no picture`);
     });
@@ -31,8 +30,18 @@ export class StandardInputSource implements Source {
     input.on('error', () => this.#mailbox.close());
   }
 
-  next(): Promise<readonly Frame[]> {
-    return this.#mailbox.next();
+  async next(): Promise<readonly Frame[]> {
+    const name = 'standard input';
+    for (;;) {
+      const arrived = await this.#mailbox.next();
+      if (arrived === null) return [];
+      try {
+        return [{ name, ...arrived, ...(await this.#context.look(arrived.bytes, name)), lateMilliseconds: 0 }];
+      } catch (error) {
+        if (!(error instanceof DataError)) throw error;
+        this.#context.fault('unreadable', true, error.message);
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -51,7 +51,7 @@ export class StreamSource implements Source {
   readonly #config: SourceOf<'stream'>;
   readonly #context: SourceContext;
   readonly #kind: Kind;
-  readonly #mailbox: Mailbox;
+  readonly #mailbox: Mailbox<Omit<Frame, 'cuts'>>;
   #child: Child | null = null;
   #watchdog: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
@@ -68,8 +68,10 @@ export class StreamSource implements Source {
     this.#start();
   }
 
-  next(): Promise<readonly Frame[]> {
-    return this.#mailbox.next();
+  async next(): Promise<readonly Frame[]> {
+    const frame = await this.#mailbox.next();
+    if (frame === null) return [];
+    return [{ ...frame, ...(await this.#context.look(frame.picture, frame.name)) }];
   }
 
   async close(): Promise<void> {
