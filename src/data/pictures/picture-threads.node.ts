@@ -123,7 +123,8 @@ export class PictureThreads {
       const { asked } = thread;
       this.#free(thread);
       worker.unref();
-      if ('message' in answer) asked?.reject(answer.isFault ? new DataError(answer.message) : new Error(answer.message));
+      if ('message' in answer)
+        asked?.reject(answer.isFault ? new DataError(answer.message) : new Error(answer.message));
       else asked?.resolve(answer);
       this.#next();
     });
