@@ -110,7 +110,8 @@ export {
   type JudgingPurpose,
   type UnseenPictures,
 } from './classifier/judging-pictures.node.js';
-export { modelDigest, type ModelDigest } from './classifier/proof/digests.node.js';
+export type { ModelDigest } from './classifier/proof/digests.js';
+export { modelDigest } from './classifier/proof/digests.node.js';
 export { compareEverywhere, type Parity, type ParityOptions, type ParityWay } from './classifier/proof/parity.node.js';
 export {
   reproduceVerdicts,
@@ -120,8 +121,8 @@ export {
   type StoredVerdicts,
 } from './classifier/stored-verdicts.js';
 export { createKeys, readPublicKey, readSigningKey, type SigningKey } from './classifier/proof/keys.node.js';
+export { cardFigures } from './classifier/proof/prove-run.js';
 export {
-  cardFigures,
   proveChange,
   proveTraining,
   readCard,
@@ -129,16 +130,9 @@ export {
   type Author,
   type FinishedTraining,
 } from './classifier/proof/prove-run.node.js';
-export {
-  appendToRecord,
-  checkRecord,
-  readRecord,
-  type CheckedRecord,
-  type NewEntry,
-  type RecordEntry,
-  type RecordEvent,
-  type RecordHead,
-} from './classifier/proof/record.node.js';
+export { appendToRecord, checkRecord, readRecord } from './classifier/proof/record.node.js';
+export type { CheckedRecord, NewEntry, RecordEntry, RecordEvent } from './classifier/proof/record.js';
+export type { RecordHead } from './classifier/proof/chain.js';
 export {
   hasRecord,
   notProven,

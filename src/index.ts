@@ -312,6 +312,7 @@ export {
 export {
   figuresOfRows,
   parsePredictions,
+  rowsAsNow,
   type PredictionRow,
   type RunFigures,
 } from './classifier/predictions-table.js';

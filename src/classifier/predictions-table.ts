@@ -1,10 +1,12 @@
 /** predictions.csv, read again: its rows, and their figures. */
 import { expectArray, expectNumber, expectObject, expectText, listOf, objectWith } from '../expect.js';
 import { UsageError } from '../errors.js';
-import type { ModelInfo } from '../formats/beltnet/info.js';
+import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
 import { accuracy, balancedAccuracy, confusionMatrix } from './figures/confusion.js';
 import { rocAuc } from './figures/curves.js';
+import { withTemperature } from './figures/temperature.js';
 import type { PictureUse } from './picture-manifest.js';
+import { temperatureOf } from './tuning.js';
 
 /** What a run's best model said of one of its pictures. */
 export interface PredictionRow {
@@ -66,6 +68,27 @@ export async function parsePredictions(
     ...(row['unlike'] && { unlike: Number(row['unlike']), unknown: row['unknown'] === 'true' }),
     probabilities: Object.fromEntries(classNames.map((name) => [name, Number(row[`p(${name})`] || Number.NaN)])),
   }));
+}
+
+/**
+ * The rows as the model says them now: predictions.csv holds what it said when it was trained, and a temperature and a threshold may
+ * have been put into it since.
+ */
+export function rowsAsNow(rows: readonly PredictionRow[], info: ModelInfo): PredictionRow[] {
+  expectArray(rows, 'rowsAsNow: rows');
+  listOf(objectWith({ class: expectText, probabilities: expectObject }))(rows, 'rowsAsNow: rows');
+  expectInfo(info, 'rowsAsNow');
+  const { classNames, alert } = info;
+  const temperature = temperatureOf(info);
+  return rows.map((row) => {
+    if (row.class === '') return row;
+    const values = withTemperature(
+      classNames.map((name) => row.probabilities[name]),
+      temperature,
+    );
+    const probabilities = Object.fromEntries(classNames.map((name, n) => [name, values[n]]));
+    return { ...row, probabilities, alert: probabilities[alert.className] >= alert.threshold };
+  });
 }
 
 /** On pictures that did not train the model. */

@@ -20,7 +20,7 @@ export type JudgedSets = Readonly<Partial<Record<PictureUse, JudgedSet>>>;
 const expectRun = objectWith({ path: expectFunction, read: expectFunction, writePredictions: expectFunction });
 
 /**
- * Judges the run's pictures by its best model and writes predictions.csv.
+ * Judges the run's pictures by its best model and writes predictions.csv: as the network says them, before any temperature.
  *
  * @returns what became of each set that is there
  */
@@ -34,9 +34,11 @@ export async function judgeRun(
   expectDevice(device, 'judgeRun: device');
   expectObject(sets, 'judgeRun: sets');
   expectObject(options, 'judgeRun: options');
-  const named = await bestModelOf(run);
-  const judged = await judgeSets(named, device, sets, options);
-  await run.writePredictions(predictionsTable(judged, named.info));
+  const { info: tuned, ...named } = await bestModelOf(run);
+  const { calibration: _, ...sections } = tuned.sections ?? {};
+  const info = { ...tuned, sections };
+  const judged = await judgeSets({ ...named, info }, device, sets, options);
+  await run.writePredictions(predictionsTable(judged, info));
   return judged;
 }
 

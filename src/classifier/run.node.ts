@@ -3,7 +3,7 @@ import { expectPath, expectFunction } from '../expect.js';
 import { existsSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { clearTemporaryFolders } from '../data/store/temporary-folder.node.js';
-import { UsageError } from '../errors.js';
+import { DataError, UsageError } from '../errors.js';
 import {
   append,
   clearRuns,
@@ -12,10 +12,11 @@ import {
   readWholeFile,
   takeRunDirectory,
   writeFileAtomically,
+  type FileKind,
 } from '../files.node.js';
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
 import { sha256Natively } from '../formats/sha256.node.js';
-import { leaveFolder } from '../lock.node.js';
+import { leaveFolder, lockHolder } from '../lock.node.js';
 import { epochsIn, type EpochRecord } from './epoch-record.js';
 import { checkpointOf, Run, runFiles as names, type Checkpoint, type RunFiles } from './run.js';
 
@@ -29,13 +30,28 @@ export function filesIn(directory: string): RunFiles {
     directory,
     hash: sha256Natively,
     path,
-    read: async (file) => (existsSync(path(file)) ? readWholeFile(path(file), MODEL_FILE) : null),
+    read: async (file) => (existsSync(path(file)) ? readWholeFile(path(file), kindOf(file)) : null),
     write: (file, content, previous) =>
       writeFileAtomically(path(file), content, previous === undefined ? undefined : path(previous)),
     append: (file, content) => append(path(file), content),
     nameAlso: (file, other) => nameAlso(path(file), path(other)),
+    async hold(work) {
+      const { state, owner } = lockHolder(directory);
+      if (state === 'running' && owner.pid === process.pid) return work(); // it holds it already
+      takeRunDirectory(directory);
+      try {
+        return await work();
+      } finally {
+        leaveFolder(directory);
+      }
+    },
   };
 }
+
+const kindOf = (file: string): FileKind =>
+  file.endsWith('.safetensors')
+    ? MODEL_FILE
+    : { what: 'a file of a run', mostBytes: 2 ** 31 - 1, refuse: (message) => new DataError(message) };
 
 /** @param given a model file, or the folder of a run: its best model */
 export function modelFileOf(given: string): string {

@@ -124,6 +124,8 @@ export interface RunFiles {
   append(file: string, content: string | Uint8Array): Promise<void>;
   /** The same content under another name, too. */
   nameAlso(file: string, other: string): Promise<void>;
+  /** Keeps other processes out while the work is done; left out where there are none. */
+  hold?<Result>(work: () => Promise<Result>): Promise<Result>;
 }
 
 const expectFiles = objectWith({

@@ -7,6 +7,7 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { turns } from '../turns.js';
 import type { SafeTensor } from './safetensors.js';
 
 export { bytesToHex };
@@ -20,6 +21,17 @@ export const sha256Anywhere: Sha256 = (pieces) => {
   for (const piece of pieces) hash.update(piece);
   return bytesToHex(hash.digest());
 };
+
+/** Of pieces that come one after the other. */
+export async function sha256OfStream(pieces: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = sha256.create();
+  const turn = turns();
+  for await (const piece of pieces) {
+    hash.update(piece);
+    await turn();
+  }
+  return bytesToHex(hash.digest());
+}
 
 export interface Content {
   readonly tensors: Readonly<Record<string, SafeTensor>>;

@@ -19,7 +19,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { asRead, linkHash, NO_HASH, sha256, type Link, type RecordHead } from '../classifier/proof/chain.node.js';
+import { asRead, NO_HASH, type Link, type RecordHead } from '../classifier/proof/chain.js';
+import { linkHash, sha256 } from '../classifier/proof/chain.node.js';
 import { DataError, DiskError } from '../errors.js';
 import { makeFolders, takeRunDirectory, writeFileAtomically } from '../files.node.js';
 import { leaveFolder } from '../lock.node.js';

@@ -1,7 +1,8 @@
 /** Whether the record of a line is whole: its chain across all days, and the pictures that it vouches for, as far as they are kept. */
 import { createReadStream, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ChainCheck, NO_HASH, sha256, type Link, type RecordHead } from '../classifier/proof/chain.node.js';
+import { ChainCheck, NO_HASH, type Link, type RecordHead } from '../classifier/proof/chain.js';
+import { nativeChain, sha256 } from '../classifier/proof/chain.node.js';
 import { DataError } from '../errors.js';
 import { expectArray, expectCount, expectPath, expectText, listOf, objectWith } from '../expect.js';
 import { readWholeFile } from '../files.node.js';
@@ -38,7 +39,7 @@ export async function verifyLineRecord(folder: string, heads: readonly RecordHea
     throw new DataError(
       `${folder}: expects the record of a line (files such as 2026-11-29.jsonl), got none; check the path`,
     );
-  const chain = new ChainCheck();
+  const chain = new ChainCheck(nativeChain);
   const counts: Record<string, number> = {};
   const known = new Map(heads.map(({ count, hash }) => [count, hash]));
   const isHeld = new Set<number>();

@@ -11,7 +11,7 @@ import { unzipSync, zipSync } from 'fflate';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { loadModel, openClassifier, readPredictions, weightsHash } from 'beltnet';
+import { loadModel, openClassifier, readPredictions, weightsHash, type ModelCard } from 'beltnet';
 import { findChromium } from '../../scripts/machine.mjs';
 import type {
   Compared,
@@ -20,7 +20,7 @@ import type {
   TrainingOptions,
   TrainingStatus,
 } from '../../web/page/engine/protocol.js';
-import { startBeltnet } from '../cli/run-beltnet.js';
+import { beltnet, startBeltnet } from '../cli/run-beltnet.js';
 
 declare const openEngine: () => Promise<Engine>;
 
@@ -186,6 +186,10 @@ test('the page and the command line compute the same, both ways', async () => {
   const status = await train(page, OPTIONS);
   expect(status).toMatchObject({ phase: 'finished', run: 'run-1', epoch: 2 });
 
+  const decided = await page.evaluate(() => opened.engine.trial.decide({ costMiss: 50, costFalse: 1 }));
+  expect(decided.alert.reason).toMatch(/50/);
+  expect(decided.alert.threshold).not.toBe(0.5);
+
   // The saved project, trained by the line that the page says
   const here = unpack(await bytesOf(page, 'projects', 'saveFile', 1), join(root, 'saved'));
   const [, ...line] = (status.command ?? '').split(' ');
@@ -196,10 +200,31 @@ test('the page and the command line compute the same, both ways', async () => {
   expect(hash).toBe(await weightsHash((await loadModel(join(there, 'best.safetensors'))).model));
   const own = await readPredictions(join(here, 'runs/run-1'));
   const theirs = await readPredictions(there);
-  const key = ({ file, split }: { file: string; split: string }) => [file.replace(/^pictures\//, ''), split];
+  const key = ({ file, split }: { file: string; split: string }) => [file, split];
   expect(own?.map(key)).toEqual(theirs?.map(key));
   expect(own?.map(({ probabilities }) => probabilities)).toEqual(theirs?.map(({ probabilities }) => probabilities));
   expect(text(join(here, 'runs/run-1/events.jsonl'))).toEqual(text(join(there, 'events.jsonl')));
+
+  // The page's run is a run as the command line leaves it: its record holds, what was decided in the page included, …
+  const verified = await beltnet(['verify', 'runs/run-1', '--no-cache', '--json'], { cwd: here });
+  expect(verified).toMatchObject({ code: 0 });
+  const checked = JSON.parse(verified.stdout) as { checked: { what: string }[]; head: { count: number } };
+  expect(checked.checked.map(({ what }) => what)).toEqual(['record', 'files', 'pictures', 'predictions', 'figures']);
+  expect(checked.head.count).toBe(2);
+  const [own1, there1] = ['run-1', 'there'].map(
+    (name) => JSON.parse(readFileSync(join(here, 'runs', name, 'card.json'), 'utf8')) as ModelCard,
+  );
+  expect(own1).toMatchObject({
+    ...{ figures: there1.figures, data: there1.data, choices: there1.choices, warnings: there1.warnings },
+    ...{ model: there1.model, software: { kernels: there1.software.kernels } },
+    alert: { threshold: decided.alert.threshold, reason: decided.alert.reason },
+  });
+  // … and one that was changed since is found out.
+  const table = join(here, 'runs/run-1/predictions.csv');
+  const before = readFileSync(table, 'utf8');
+  writeFileSync(table, before.replace('gap', 'ok'));
+  expect(await beltnet(['verify', 'runs/run-1', '--record-only'], { cwd: here })).toMatchObject({ code: 12 });
+  writeFileSync(table, before);
 
   // The same proof in the page: picture by picture, pixel by pixel
   const compared = await compare(page, join(there, 'predictions.csv'), join(there, 'pictures.jsonl'));
@@ -221,7 +246,7 @@ test('the page and the command line compute the same, both ways', async () => {
     writeFileSync(join(root, `page.${format}`), await bytesOf(page, 'files', 'exportModel', format));
   const classifier = await openClassifier(readFileSync(join(root, 'page.safetensors')), { device: 'cpu' });
   const judging = (own ?? []).filter(({ split }) => split === 'test');
-  const verdicts = await classifier.classify(judging.map(({ file }) => readFileSync(join(here, 'pictures', file))));
+  const verdicts = await classifier.classify(judging.map(({ file }) => readFileSync(join(here, file))));
   await classifier.destroy();
   expect(judging.length).toBeGreaterThan(10);
   for (const [n, verdict] of verdicts.entries())

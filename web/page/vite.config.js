@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vite';
+import { kernelsDigest } from '../../dist/src/classifier/proof/digests.node.js';
 
 const here = import.meta.dirname;
 const { version } = JSON.parse(readFileSync(join(here, '../../package.json'), 'utf8'));
@@ -29,7 +30,7 @@ export default defineConfig({
   root: here,
   base: './', // static hosting may put it into any folder
   logLevel: 'error',
-  define: { BELTNET_VERSION: JSON.stringify(version) },
+  define: { BELTNET_VERSION: JSON.stringify(version), BELTNET_KERNELS: JSON.stringify(kernelsDigest()) },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   build: {
     outDir: join(here, '../../dist/page'),

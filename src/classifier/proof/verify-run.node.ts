@@ -14,18 +14,13 @@ import {
   type Check,
 } from '../../expect.js';
 import { withSlashes } from '../../data/sources/folder.node.js';
-import { readConfig } from '../run.node.js';
-import { modelDigest, type ModelDigest } from './digests.node.js';
-import {
-  expectRecord,
-  NO_HASH,
-  readRecord,
-  RECORD,
-  vouchedFiles,
-  type CheckedRecord,
-  type RecordEntry,
-  type RecordHead,
-} from './record.node.js';
+import { filesIn, readConfig } from '../run.node.js';
+import { NO_HASH, type RecordHead } from './chain.js';
+import { nativeChain } from './chain.node.js';
+import type { ModelDigest } from './digests.js';
+import { modelDigest } from './digests.node.js';
+import { RECORD, vouchedFiles, type CheckedRecord, type RecordEntry } from './record.js';
+import { expectRecord, readRecord } from './record.node.js';
 
 /** One thing that was looked at. */
 export interface Checked {
@@ -172,7 +167,7 @@ export async function verifyFiles(run: string, record: CheckedRecord): Promise<C
   expectPath(run, 'verifyFiles: run');
   expectRecord(record, 'verifyFiles: record');
   const { entries } = record;
-  const [before, now] = [entries.at(-1)?.files ?? {}, await vouchedFiles(run)];
+  const [before, now] = [entries.at(-1)?.files ?? {}, await vouchedFiles(filesIn(run), nativeChain)];
   const differences: string[] = [];
   for (const name of new Set([...Object.keys(before), ...Object.keys(now)])) {
     if (before[name] === now[name]) continue;
@@ -384,7 +379,7 @@ export async function verifyModelFile(run: string, file: string, record: Checked
   expectRecord(record, 'verifyModelFile: record');
   const { entries } = record;
   const name = basename(file);
-  const [before, now] = [entries.at(-1)?.files[name], (await vouchedFiles(run))[name]];
+  const [before, now] = [entries.at(-1)?.files[name], (await vouchedFiles(filesIn(run), nativeChain))[name]];
   const differences =
     before === undefined
       ? [`${name}: the record does not know it`]

@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { PictureUse } from '../picture-manifest.js';
-import type { PredictionRow } from '../predictions-table.js';
+import { rowsAsNow, type PredictionRow } from '../predictions-table.js';
 import type { Verdict } from '../verdict.js';
 
 export interface PredictedPicture {
@@ -16,20 +16,21 @@ export type Predictions = ReadonlyMap<PictureUse, readonly PredictedPicture[]>;
 
 const uses = ['test', 'validation', 'training'] as const;
 
-/** What stands in predictions.csv; null where the run has none. @throws UsageError for the table of another model */
+/** What stands in predictions.csv, with the model's temperature and threshold of now; null where the run has none. @throws UsageError for the table of another model */
 export function predictionsOf(
   directory: string,
   rows: readonly PredictionRow[] | null,
-  { classNames }: ModelInfo,
+  info: ModelInfo,
 ): Predictions | null {
   if (rows === null) return null;
+  const { classNames } = info;
   const missing = classNames.find((name) => rows.length > 0 && !(name in rows[0].probabilities));
   if (missing !== undefined)
     throw new UsageError(
       `${directory}/predictions.csv: expects the column p(${missing}), got none; it is of another model`,
     );
   return grouped(
-    rows.map(({ file, label, split, class: taken, ...row }) => ({
+    rowsAsNow(rows, info).map(({ file, label, split, class: taken, ...row }) => ({
       use: split,
       file,
       label: classNames.indexOf(label),

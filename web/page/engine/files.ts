@@ -27,6 +27,7 @@ import {
   type ModelInfo,
   type ReportSource,
 } from '../../../src/index.js';
+import { RUN_PROOF } from '../../../src/classifier/proof/record.js';
 import { unpackArchive, writeArchive } from './archive.js';
 import type { ProjectRoom } from './projects.js';
 import type { Files, ModelFormat, NamedBlob, ProjectState } from './protocol.js';
@@ -145,7 +146,7 @@ export class FileRoom implements Files {
     if (config === undefined)
       throw new DataError(`expects the folder of a run as a zip, with its ${runFiles.config}, got an archive without`);
     const folder = config.slice(0, -runFiles.config.length);
-    const known = new Set<string>([...Object.values(runFiles), 'card.json', 'card.md', 'record.jsonl', 'report.html']);
+    const known = new Set<string>([...Object.values(runFiles), ...RUN_PROOF]);
     const files = [...entries].flatMap(([name, bytes]) => {
       const own = name.startsWith(folder) ? name.slice(folder.length) : '';
       return known.has(own) ? [[own, bytes] as const] : [];

@@ -24,10 +24,13 @@ import { type Change, QuotaError } from './store.js';
 const TOGETHER = 16;
 const FRAME_QUALITY = 92;
 
+/** The folder of the pictures in the saved project, where the lines for the command line find them. */
+export const PICTURES = 'pictures';
+
 /** The path of a picture in the saved project: under a folder of its part where somebody has made parts. */
 export function pathOf({ file, part }: PictureRecord, isDivided: boolean): string {
-  if (!isDivided) return file;
-  return `${part === 'validation' ? 'val' : part === 'test' ? 'test' : 'train'}/${file}`;
+  if (!isDivided) return `${PICTURES}/${file}`;
+  return `${PICTURES}/${part === 'validation' ? 'val' : part === 'test' ? 'test' : 'train'}/${file}`;
 }
 
 /** Whether somebody has put pictures aside. */
@@ -47,8 +50,7 @@ export function listsOf(project: OpenProject): { parts: GivenParts; ids: Readonl
       own.flatMap(({ record, path }) => (record.class === name ? [{ path, label }] : [])),
     );
     const folder = { training: 'train', validation: 'val', test: 'test' }[part];
-    const { name } = project.record;
-    return { name: divided ? `${name}/${folder}` : name, classNames, files, skipped: [], notes: [] };
+    return { name: divided ? `${PICTURES}/${folder}` : PICTURES, classNames, files, skipped: [], notes: [] };
   };
   return {
     parts: { training: listOf('training') as FileList, validation: listOf('validation'), test: listOf('test') },

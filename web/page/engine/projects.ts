@@ -1,6 +1,6 @@
 /** Projects: made, opened, saved as one file. One is open in one tab at a time. */
 import { beltFiles, encodeBeltFile, UsageError } from '../../../src/index.js';
-import { isDivided, pathOf, type PictureRoom } from './pictures.js';
+import { isDivided, pathOf, PICTURES, type PictureRoom } from './pictures.js';
 import { unpackArchive, writeArchive } from './archive.js';
 import type {
   GivenFile,
@@ -179,7 +179,7 @@ export class ProjectRoom implements Projects {
       await put(MANIFEST, new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
       for (const [key, picture] of pictures) {
         const file = await store.get('files', [id, key]);
-        if (file) await put(`pictures/${pathOf(picture, divided)}`, new Uint8Array(await file.arrayBuffer()));
+        if (file) await put(pathOf(picture, divided), new Uint8Array(await file.arrayBuffer()));
         tell(++done);
       }
       for (const key of runs) {
@@ -206,8 +206,8 @@ export class ProjectRoom implements Projects {
       const given: GivenFile[] = [];
       const runs: Change[] = [];
       for (const [path, bytes] of entries) {
-        if (path.startsWith('pictures/'))
-          given.push({ path: saved.divided ? path : path.slice('pictures/'.length), file: new Blob([bytes]) });
+        if (path.startsWith(`${PICTURES}/`))
+          given.push({ path: saved.divided ? path : path.slice(PICTURES.length + 1), file: new Blob([bytes]) });
         const [, run, name] = /^runs\/([^/]+)\/(.+)$/s.exec(path) ?? [];
         if (run !== undefined && name !== undefined) runs.push({ shelf: 'runs', key: [id, run, name], value: bytes });
       }

@@ -10,7 +10,7 @@ import {
   type Splits,
 } from '../../../src/index.js';
 import { decoders, inOrder } from './decoders.js';
-import { bytesOf, listsOf, recordOf } from './pictures.js';
+import { bytesOf, listsOf, PICTURES, recordOf } from './pictures.js';
 import type { PictureId } from './protocol.js';
 import type { Session } from './session.js';
 
@@ -41,14 +41,13 @@ export async function divided(
 ): Promise<{ readonly splits: Splits; readonly ids: ReadonlyMap<string, PictureId> }> {
   const { parts, ids } = listsOf(session.project);
   const { training, validation, test } = parts;
-  const { name } = session.project.record;
   if (training.classNames.length < 2)
     throw new DataError(
       `training: expects pictures of two classes or more, got ${training.classNames.length === 0 ? 'none' : `only '${training.classNames[0]}'`}; add some of another class`,
     );
   const isGiven = (validation ?? test) !== null;
   const splits = await divideParts(
-    name,
+    PICTURES,
     parts,
     onBase ? { seed, ...(isGiven ? {} : { split: HOLD_BACK }) } : { seed, holdBack: 'auto' },
   );

@@ -5,6 +5,7 @@
 import {
   auditDatasets,
   basePreparation,
+  bestEpoch,
   changedPictures,
   chooseDevice,
   checkMemory,
@@ -36,8 +37,10 @@ import {
   type Progress,
   type Run,
 } from '../../../src/index.js';
-import { BASE, flagsOf, isOnBase, recipeOf, type FullOptions } from './options.js';
-import { configOf } from './runs.js';
+import { BASE, commandLine, flagsOf, isOnBase, recipeOf, type FullOptions } from './options.js';
+import { isDivided, PICTURES } from './pictures.js';
+import { configOf, epochsOf } from './runs.js';
+import { recordEnd, versions } from './run-record.js';
 import { divided, loadSets } from './sets.js';
 import type { Session } from './session.js';
 
@@ -74,7 +77,10 @@ interface OpenedDevice {
 }
 
 /** The page's device; another one where the bits must be the same everywhere, or those of an earlier choice of kernels. */
-async function deviceFor(session: Session, { options, run }: ProjectTraining): Promise<OpenedDevice> {
+async function deviceFor(
+  session: Session,
+  { options, run }: Pick<ProjectTraining, 'options' | 'run'>,
+): Promise<OpenedDevice> {
   const kernels = await run.read('kernels');
   if (!options.reproducible && !kernels) {
     const device = await session.device();
@@ -91,7 +97,8 @@ async function deviceFor(session: Session, { options, run }: ProjectTraining): P
   return { device, facts: { ...device.description, reason, adapter: choice.adapter }, isOwn: true };
 }
 
-const versions = () => ({ beltnet: BELTNET_VERSION, node: 'none: a page', platform: navigator.userAgent });
+const lineOf = ({ project }: Session, options: FullOptions): string =>
+  commandLine(options, project.record.settings, isDivided(project));
 
 async function trainSteps(
   session: Session,
@@ -99,7 +106,7 @@ async function trainSteps(
   { device, facts }: OpenedDevice,
 ): Promise<boolean> {
   const { options, run, signal, checkpoint } = training;
-  const { settings, name } = session.project.record;
+  const { settings } = session.project.record;
   const { batchSize, epochs, seed } = options;
   const division = await divided(session, { seed, onBase: false });
   const { splits } = division;
@@ -145,7 +152,7 @@ async function trainSteps(
       await run.writeConfig({
         ...{ ...versions(), started: new Date().toISOString() },
         ...describeTraining({
-          ...{ directory: name, splits, sets: ofRun, audit, flows, plan, device: facts },
+          ...{ directory: PICTURES, splits, sets: ofRun, audit, flows, plan, device: facts },
           chosen: options.earlyStopping === null ? [] : ['last epoch'],
         }),
         ...{ unlikeLayer: plan.unlikeLayer, fold: null, given: Object.keys(flagsOf(options, settings)) },
@@ -175,7 +182,12 @@ async function trainSteps(
     const isDone = result.stoppedEarly || (result.epochs.at(-1)?.epoch ?? 0) >= epochs;
     if (!isDone) return false;
     training.onTrained();
-    await judgeRun(run, device, ofRun, { batchSize });
+    const judged = await judgeRun(run, device, ofRun, { batchSize });
+    const { epochs: done } = result;
+    await recordEnd(run, {
+      ...{ sets: ofRun, judged, command: lineOf(session, options) },
+      ...{ epochs: done.at(-1)?.epoch ?? 0, bestEpoch: bestEpoch(done)?.epoch ?? null },
+    });
     return true;
   } finally {
     model.destroy();
@@ -206,7 +218,18 @@ export async function judgeStopped(
     ...(settings.region && { region: settings.region }),
   };
   const { training, validation, test } = await loadSets(session, division, preparation);
-  await judgeRun(run, await session.device(), { training, validation, test }, { batchSize: options.batchSize });
+  const sets = { training, validation, test };
+  const { device, isOwn } = await deviceFor(session, { options, run });
+  try {
+    const judged = await judgeRun(run, device, sets, { batchSize: options.batchSize });
+    const epochs = await epochsOf(run.files);
+    await recordEnd(run, {
+      ...{ sets, judged, command: lineOf(session, options) },
+      ...{ epochs: epochs.length, bestEpoch: bestEpoch(epochs)?.epoch ?? null },
+    });
+  } finally {
+    if (isOwn) device.destroy();
+  }
 }
 
 let base: Promise<Base> | null = null;
@@ -233,7 +256,7 @@ async function trainHead(
   { device, facts }: OpenedDevice,
 ): Promise<boolean> {
   const { options, run, signal } = training;
-  const { settings, name } = session.project.record;
+  const { settings } = session.project.record;
   const { seed } = options;
   const division = await divided(session, { seed, onBase: true });
   const opened = await openBase();
@@ -274,7 +297,7 @@ async function trainHead(
     await run.writeConfig({
       ...{ ...versions(), started: new Date().toISOString() },
       data: {
-        ...{ directory: name, layout: sets.splits.layout, training: describeSet(sets.training) },
+        ...{ directory: PICTURES, layout: sets.splits.layout, training: describeSet(sets.training) },
         ...{ validation: validation && describeSet(validation), audited: audit.sets },
       },
       alert: info.alert,
@@ -289,7 +312,8 @@ async function trainHead(
     await run.writeAudit(audit);
     await run.writeEpochs([]);
     await run.writePredictions(predictionsTable(judged, info));
-    await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true }); // the last: it is what makes a run whole
+    await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true }); // what makes a run whole
+    await recordEnd(run, { sets: ofRun, judged, command: lineOf(session, options), epochs: null, bestEpoch: null });
     return true;
   } finally {
     model.destroy();

@@ -17,7 +17,9 @@ import {
   parsePredictions,
   prepare,
   changeInfo,
+  reasonOf,
   resize,
+  rowsAsNow,
   runFiles,
   scaled,
   stretched,
@@ -39,7 +41,8 @@ import {
 import { bitmapOf, pixelsOf } from './frames.js';
 import { bytesOf, finderOf, listsOf, recordOf } from './pictures.js';
 import type { Evaluated, Explained, Judged, ModelState, PictureId, Trial, TriedPicture } from './protocol.js';
-import { currentRun, filesOf } from './runs.js';
+import { recorded } from './run-record.js';
+import { currentRun, filesOf, runOf } from './runs.js';
 import type { Session } from './session.js';
 
 const HEAT_SIDE = 14;
@@ -154,7 +157,9 @@ export class TrialRoom implements Trial {
     const { use, rows, info, ids } = await this.#judged();
     const { classNames } = info;
     const find = finderOf(ids);
-    const judged = this.#again(rows, info);
+    const judged = rowsAsNow(rows, info)
+      .filter((row) => row.class !== '')
+      .map((row) => ({ row, verdict: { ...row, probability: row.probabilities[row.class] } satisfies Verdict }));
     const labels = judged.map(({ row }) => classNames.indexOf(row.label));
     const verdicts = judged.map(({ verdict }) => verdict);
     const files = judged.map(({ row }) => row.file);
@@ -184,16 +189,6 @@ export class TrialRoom implements Trial {
     };
   }
 
-  /** The rows as verdicts of the model as it is now: its threshold may have been moved since the table was written. */
-  #again(rows: readonly PredictionRow[], info: ModelInfo): { row: PredictionRow; verdict: Verdict }[] {
-    const { className, threshold } = info.alert;
-    return rows.flatMap((row) => {
-      if (row.class === '') return [];
-      const alert = row.probabilities[className] >= threshold;
-      return [{ row, verdict: { ...row, alert, probability: row.probabilities[row.class] } }];
-    });
-  }
-
   async chooseThreshold(criterion: ThresholdCriterion): Promise<ThresholdChoice> {
     const { rows, info } = await this.#choosing();
     const { className } = info.alert;
@@ -212,14 +207,14 @@ export class TrialRoom implements Trial {
     const table = await filesOf(this.#session, run).read(runFiles.predictions);
     const all = table ? await parsePredictions(new TextDecoder().decode(table), `${run}/predictions.csv`) : [];
     const rows = all.filter(({ split, class: taken }) => split === 'validation' && taken !== '');
-    if (rows.length > 0) return { rows, info };
+    if (rows.length > 0) return { rows: rowsAsNow(rows, info), info };
     throw new DataError(
       'expects pictures that neither trained the model nor will judge it, got none: 15 % are held back of classes with 20 pictures or more; add pictures, or put some aside for validation, and train again',
     );
   }
 
   async setThreshold(threshold: number, reason?: string): Promise<ModelState> {
-    await this.#change((info) => {
+    await this.#change('threshold', { reason: reason ?? null }, (info) => {
       const { decision: _, ...others } = info.sections ?? {};
       const sections = reason === undefined ? others : { ...others, decision: { value: { threshold, reason } } };
       return { ...withThreshold(info, threshold), sections };
@@ -230,8 +225,9 @@ export class TrialRoom implements Trial {
   /** Chooses by a criterion, and puts the threshold into the model as the command line does. */
   async decide(criterion: ThresholdCriterion): Promise<ModelState> {
     const choice = await this.chooseThreshold(criterion);
-    const data = this.#session.project.record.name;
-    await this.#change((info) => withDecision(info, criterion, choice, { data, part: 'validation' }));
+    const pictures = { data: this.#session.project.record.name, part: 'validation' as const };
+    const facts = { reason: reasonOf(criterion), ...pictures };
+    await this.#change('threshold', facts, (info) => withDecision(info, criterion, choice, pictures));
     return (await this.model()) as ModelState;
   }
 
@@ -240,22 +236,36 @@ export class TrialRoom implements Trial {
     const { classNames } = info;
     const labels = rows.map(({ label }) => classNames.indexOf(label));
     const probabilities = rows.map((row) => classNames.map((name) => row.probabilities[name]));
-    const data = this.#session.project.record.name;
-    const tuned = withCalibration(info, labels, probabilities, { data, part: 'validation' });
-    await this.#change(() => tuned.info);
-    await this.onCalibrated();
+    const pictures = { data: this.#session.project.record.name, part: 'validation' as const };
+    const tuned = withCalibration(info, labels, probabilities, pictures);
+    await this.#change('calibrate', { ...tuned.calibration, ...pictures }, () => tuned.info);
     return (await this.model()) as ModelState;
   }
 
-  /** Judges the run's pictures anew: the probabilities have changed. */
-  onCalibrated: () => Promise<void> = () => Promise.resolve();
-
-  async #change(change: (info: ModelInfo) => ModelInfo): Promise<void> {
-    const run = currentRun(this.#session);
-    const files = filesOf(this.#session, run);
-    const bytes = await files.read(runFiles.best);
-    if (!bytes) throw new DataError(`${run}: expects a model, got none yet: train first`);
-    await files.write(runFiles.best, changeInfo(bytes, run, change, { knownSections: KNOWN_SECTIONS }));
+  /** @param facts what the run's record keeps of it, beside the thresholds */
+  async #change(
+    event: 'threshold' | 'calibrate',
+    facts: object,
+    change: (info: ModelInfo) => ModelInfo,
+  ): Promise<void> {
+    const run = runOf(this.#session, currentRun(this.#session));
+    const bytes = await run.read('best');
+    if (!bytes) throw new DataError(`${run.directory}: expects a model, got none yet: train first`);
+    await recorded(run, event, async () => {
+      let [before, threshold] = [0, 0];
+      const changed = changeInfo(
+        bytes,
+        run.directory,
+        (info) => {
+          const now = change(info);
+          [before, threshold] = [info.alert.threshold, now.alert.threshold];
+          return now;
+        },
+        { knownSections: KNOWN_SECTIONS },
+      );
+      await run.files.write(runFiles.best, changed);
+      return { model: runFiles.best, before, threshold, ...facts };
+    });
   }
 }
 

@@ -35,7 +35,6 @@ async function openRooms(): Promise<Rooms> {
   const files = onDemand<FileRoom>(async () => new (await import('./files.js')).FileRoom(session, projects, trial));
   const proof = onDemand<Proof>(async () => new (await import('./proof.js')).ProofRoom(session, trial));
   training.onProject = () => projects.changed();
-  trial.onCalibrated = () => files.judge(session.project.record.run ?? '');
   const machine: Omit<Machine, 'persist'> = {
     device: (): Promise<DeviceState> => session.deviceState(),
     async chooseDevice(name) {
