@@ -24,9 +24,7 @@ export interface EndedTraining {
 export async function recordEnd({ files }: Run, training: EndedTraining): Promise<void> {
   const { sets, epochs } = training;
   const choices =
-    epochs !== null && sets.validation
-      ? [{ what: 'Best epoch', by: CHOSEN_BY, on: sets.validation.name }]
-      : [];
+    epochs !== null && sets.validation ? [{ what: 'Best epoch', by: CHOSEN_BY, on: sets.validation.name }] : [];
   await recordTraining(files, { ...training, ...author(), choices }, tools);
 }
 
