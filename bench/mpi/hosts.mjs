@@ -16,7 +16,7 @@ for (const count of [2, 4]) {
     const hosts = openHosts({ count, relay });
     try {
       if (rate) for (let host = 0; host < count; host++) hosts.limit(host, rate);
-      const job = hosts.start(['node', program, '15', '4,65536,3252868'], { output: 'pipe' });
+      const job = hosts.start(['node', program, '15', '4,65536,524288,3252868'], { output: 'pipe' });
       let said = '';
       job.stdout.on('data', (data) => (said += data));
       const code = await new Promise((resolve) => job.once('close', resolve));

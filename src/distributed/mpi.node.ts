@@ -30,9 +30,11 @@ interface BinaryInterface {
   readonly double: unknown;
   readonly byte: unknown;
   readonly inPlace: bigint;
+  /** MPI_THREAD_FUNNELED: the thread that starts MPI alone calls it. */
+  readonly threadFunneled: number;
 }
 
-/** MPI 5.0, chapter 20. */
+/** MPI 5.0, chapter 20; numbers as in mpi.h of github.com/mpi-forum/mpi-abi-stubs. */
 const standard: BinaryInterface = {
   handle: 'uintptr_t',
   world: 0x101,
@@ -41,6 +43,7 @@ const standard: BinaryInterface = {
   double: 0x214,
   byte: 0x247,
   inPlace: 1n,
+  threadFunneled: 1024,
 };
 
 /** MPICH, and Intel MPI, MVAPICH and Cray's, which share its binary interface. */
@@ -52,6 +55,7 @@ const mpich: BinaryInterface = {
   double: 0x4c00080b,
   byte: 0x4c00010d,
   inPlace: -1n,
+  threadFunneled: 1,
 };
 
 const openMpi = (library: Library): BinaryInterface => ({
@@ -62,20 +66,20 @@ const openMpi = (library: Library): BinaryInterface => ({
   double: library.symbol('ompi_mpi_double'),
   byte: library.symbol('ompi_mpi_byte'),
   inPlace: 1n,
+  threadFunneled: 1,
 });
 
-/** The thread that starts MPI alone calls it. */
-const THREAD_FUNNELED = 1;
 const LONGEST_VERSION = 8192;
 
 /** Names to try, the launcher's own library first. */
 function candidates({ launcher }: LaunchedPlace): readonly string[] {
   const named = process.env['MPI_LIBRARY'];
   if (named) return [named];
-  const byPlatform = process.platform === 'darwin' ? ['libmpi.dylib', 'libmpich.dylib'] : [];
+  const byPlatform = process.platform === 'darwin' ? ['libmpi.dylib', 'libmpich.dylib', 'libmpi_abi.1.dylib'] : [];
   const open = ['libmpi.so.40'];
   const others = ['libmpich.so.12', 'libmpi.so.12']; // the second is Intel's and Cray's
-  return [...byPlatform, ...(launcher === 'MPICH' ? [...others, ...open] : [...open, ...others]), 'libmpi_abi.so.0'];
+  const standards = ['libmpi_abi.so.1', 'libmpi_abi.so.0']; // the second before MPI 5 was final
+  return [...byPlatform, ...(launcher === 'MPICH' ? [...others, ...open] : [...open, ...others]), ...standards];
 }
 
 function load(koffi: Koffi, place: LaunchedPlace): Library {
@@ -173,7 +177,7 @@ export async function openMpiGroup(options: MpiOptions): Promise<MpiGroup> {
 
 function join(library: Library, place: LaunchedPlace, watchdog: Watchdog): MpiGroup {
   const description = versionOf(library);
-  const { handle, world, sum, float, double, byte, inPlace } = interfaceOf(library, description);
+  const { handle, world, sum, float, double, byte, inPlace, threadFunneled } = interfaceOf(library, description);
   const bind = (name: string, types: string) => library.func(`int MPI_${name}(${types})`);
   /** Errors end the job by themselves, which is MPI's default; a code that comes back all the same does so here. */
   const check = (name: string, code: number): void => {
@@ -189,7 +193,7 @@ function join(library: Library, place: LaunchedPlace, watchdog: Watchdog): MpiGr
   process.env['OMPI_MCA_mpi_yield_when_idle'] ??= '1';
   const provided = new Int32Array(1);
   const init = bind('Init_thread', 'void *, void *, int, void *');
-  watchdog.during('start', 0, () => check('Init_thread', init(null, null, THREAD_FUNNELED, provided)));
+  watchdog.during('start', 0, () => check('Init_thread', init(null, null, threadFunneled, provided)));
   const finalize = bind('Finalize', 'void');
   const size = number('Comm_size');
   if (size !== place.size) {
