@@ -9,10 +9,11 @@ import type { EpochLog, History, Progress, TrainedModel, TrainingCallback, Train
 import type { Exclusive } from './exclusive.js';
 import { RunningMean } from './figures.js';
 import type { StepProfile } from './profile.js';
+import type { Meeting } from './rank-steps.js';
 import { MOST_STEPS_OF_GROUP, runSteps, whenReady } from './run-steps.js';
 import { SharedBatches, type BatchPart } from './shared-batches.js';
 import type { StateOwner } from './state.js';
-import type { Ran, TrainingStep } from './steps.js';
+import type { Ran } from './steps.js';
 
 export interface FitOptions {
   /** Epochs to train, or, with `initialEpoch`, the last one: Keras counts so. Default 1. */
@@ -79,8 +80,7 @@ function meetings({ group, syncEvery }: FitOwner, stepsPerEpoch: number, accumul
     syncEvery > 1 && ((index + 1) % (syncEvery * accumulate) === 0 || index + 1 === stepsPerEpoch);
   return {
     isLast,
-    /** What a step has the ranks do, and which part of a batch it is on. */
-    of: (index: number, update: number, part: BatchPart): Partial<TrainingStep> => {
+    of: (index: number, update: number, part: BatchPart): Meeting => {
       const isWhole = isLast(index) && (syncEvery === 1 || synchronizes(index));
       const isDue = index + 1 === stepsPerEpoch || update % UPDATES_BETWEEN_COMPARISONS === 0;
       return { part, tell: tells(index), synchronize: synchronizes(index), compare: isWhole && isDue };
@@ -123,7 +123,7 @@ export async function fitBatches(
   const { epochs = 1, stepsPerEpoch = batches.stepsPerPass, accumulate = 1, validationData, validationSteps } = options;
   checkCounts('fit', { epochs, stepsPerEpoch, accumulate, validationSteps });
   const lastEpoch = await sameStart(owner, batches, begin(owner, options, stepsPerEpoch));
-  const meeting = meetings(owner, stepsPerEpoch, accumulate);
+  const meets = meetings(owner, stepsPerEpoch, accumulate);
 
   const callbacks = callbacksOf(options);
   let stopped = false;
@@ -153,7 +153,7 @@ export async function fitBatches(
       const firstStep = counters.step;
       const firstSamples = counters.running.samples;
       const train = (index: number, count: number): Ran => {
-        const last = meeting.isLast(index);
+        const last = meets.isLast(index);
         const update = counters.updates + 1;
         const step = {
           update,
@@ -161,7 +161,9 @@ export async function fitBatches(
           last,
           check: index + 1 === stepsPerEpoch,
           stopped: wishesToStop,
-          ...(shared instanceof SharedBatches && meeting.of(index, update, shared.partOfStep(firstOfEpoch + index))),
+          ...(shared instanceof SharedBatches && {
+            meeting: meets.of(index, update, shared.partOfStep(firstOfEpoch + index)),
+          }),
         };
         const running = steps.train(source, count, step);
         const advance = (by: number): void => {
@@ -185,7 +187,7 @@ export async function fitBatches(
         runSteps(steps, {
           count: stepsPerEpoch - firstStep,
           stopped: isStopped,
-          readable: (done) => meeting.readable(firstStep + done) - firstStep,
+          readable: (done) => meets.readable(firstStep + done) - firstStep,
           run(done) {
             const index = firstStep + done;
             return whenReady(steps, source.load(firstOfEpoch + index), ({ length }) => train(index, length));

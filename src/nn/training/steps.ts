@@ -14,7 +14,6 @@
  * Where a step takes long on this thread, the event loop has turns in its midst. Whoever wants to run another one, or to
  * read what steps write, waits until there is none (`inTurns`): recordings share their memory. A step that is stopped there leaves all as it was.
  */
-import type { Group } from '../../distributed/group.js';
 import { add, multiply } from '../../kernels/elementwise/arithmetic.js';
 import { batchMetrics, METRIC_ROWS, METRICS } from '../../kernels/loss/batch-metrics.js';
 import { classWeights } from '../../kernels/loss/labels.js';
@@ -22,9 +21,8 @@ import { reshape } from '../../kernels/move/reshape.js';
 import { countNotFinite } from '../../kernels/reduce/count-not-finite.js';
 import { mean, sumOp } from '../../kernels/reduce/reduce.js';
 import { weightedSum } from '../../kernels/update/weighted-sum.js';
-import type { BoundOptimizer } from '../../optim/optimizer.js';
 import { backwardOnce, noGrad, record } from '../../tensor/autograd.js';
-import { onShare, type BatchShare } from '../../tensor/batch-share.js';
+import { onShare } from '../../tensor/batch-share.js';
 import type { Device, Recording } from '../../tensor/device.js';
 import type { MemoryPool } from '../../tensor/memory-pool.js';
 import { copyKernel } from '../../tensor/elementwise.js';
@@ -32,19 +30,10 @@ import { emptyTensor, launch, tensor, viewOf, zeros, type Tensor } from '../../t
 import { turnOfEventLoop } from '../../turns.js';
 import type { ForwardOptions } from '../graph.js';
 import type { Loss } from '../losses.js';
-import type { ParameterArena } from '../parameters.js';
-import {
-  averageParameters,
-  compareParameters,
-  FIGURES,
-  sumFigures,
-  sumGradients,
-  takeFromFirst,
-  type RankStep,
-} from './across-ranks.js';
 import type { BatchSource } from './batch-source.js';
 import type { BatchPart } from './shared-batches.js';
 import { profileStep, type StepProfile } from './profile.js';
+import { isPartOfRanks, RankSteps, type Meeting, type RankStepsOptions } from './rank-steps.js';
 
 /** Figures of one batch. */
 export interface BatchMetrics {
@@ -58,25 +47,19 @@ export interface BatchMetrics {
 }
 
 /** What the steps need to know of a compiled model. */
-export interface StepsOptions {
+export interface StepsOptions extends RankStepsOptions {
   /** The layers as a function: x [n, …] → the last layer's values [n, units]. */
   readonly forward: (x: Tensor, options: ForwardOptions) => Tensor;
   /** The last layer's activation: the loss' scores → probabilities. */
   readonly finish: (scores: Tensor) => Tensor;
   readonly units: number;
   readonly loss: Loss;
-  readonly optimizer: BoundOptimizer;
-  readonly arena: ParameterArena;
   /** Weights of the classes in the training's loss [K], or null. */
   readonly classWeights: Tensor | null;
   /** What regularization adds to the loss, or a share of it: a scalar; null for nothing. */
   readonly penalty: (share: number) => Tensor | null;
   /** True when layers draw random numbers by the step's number. */
   readonly stochastic: boolean;
-  /** Who trains together … */
-  readonly group: Group;
-  /** … and after how many updates the parameters are averaged; 1: gradients are summed instead. */
-  readonly syncEvery: number;
 }
 
 export type StepKind = 'gradients' | 'evaluate' | 'judge' | 'predict';
@@ -93,14 +76,8 @@ export interface TrainingStep {
   readonly check?: boolean;
   /** Asked in the midst of a step that takes long; where there are other ranks, only those together stop. */
   readonly stopped?: () => boolean;
-  /** Of which batch the samples are a part, where there are other ranks. */
-  readonly part?: BatchPart;
-  /** Whether the ranks average their parameters after it, … */
-  readonly synchronize?: boolean;
-  /** … tell each other the figures of the steps since they last did, … */
-  readonly tell?: boolean;
-  /** … and look whether their parameters are the same. */
-  readonly compare?: boolean;
+  /** What it has other ranks do, where there are any. */
+  readonly meeting?: Meeting;
 }
 
 /** A step that was run or, where a promise of it is given, will be; false if it was left undone. */
@@ -140,12 +117,7 @@ export class Steps {
   readonly #dividing: Tensor;
   /** Samples in the sums. */
   #gathered = 0;
-  /** Steps whose figures this rank alone knows, the last of them on its way. */
-  #untold: RankStep[] = [];
-  /** Samples that this rank has trained on since the parameters were averaged. */
-  #trainedOn = 0;
-  #update = 0;
-  #stopAgreed = false;
+  readonly #ranks: RankSteps;
   #nextRow = 0;
   /** The step that takes turns with the event loop, until whoever ran it has asked for its results; null where none does. */
   #inTurns: Promise<void> | null = null;
@@ -156,6 +128,7 @@ export class Steps {
     this.#pool = device.createPool();
     this.#options = options;
     this.#table = zeros(device, [METRIC_ROWS, METRICS]);
+    this.#ranks = new RankSteps(device, options, this.#table);
     this.#row = tensor(device, new Uint32Array(1));
     this.#step = tensor(device, new Uint32Array(1));
     this.#adding = zeros(device, [2]);
@@ -164,16 +137,18 @@ export class Steps {
 
   /** Runs one training step on what was loaded into the source, or, where it is not the last of several, its gradients. */
   train(source: BatchSource, count: number, step: TrainingStep): Ran {
-    const { update, draw, last = true, check = false, stopped, part } = step;
-    const { group, syncEvery } = this.#options;
+    const { update, draw, last = true, check = false, stopped, meeting } = step;
+    const samples = { source, count, ...(meeting && { part: meeting.part }) };
     const gathered = this.#gathered;
     const parts = ['gradients'];
     if (!last || this.#gathered > 0) {
-      const samples = part && syncEvery === 1 ? part.samples : count;
-      this.#adding.write(Float32Array.of(this.#gathered === 0 ? 0 : 1, part?.counts === false ? 0 : samples));
-      this.#gathered += samples;
+      const added = this.#ranks.samplesOf(samples);
+      this.#adding.write(Float32Array.of(this.#gathered === 0 ? 0 : 1, meeting?.part.counts === false ? 0 : added));
+      this.#gathered += added;
       parts.push('add');
     }
+    const wishesToStop = meeting !== undefined && (stopped?.() ?? false);
+    const ranks = meeting && this.#ranks.begin(meeting, { update, last, row: this.#nextRow, count, wishesToStop });
     if (last) {
       if (this.#gathered > 0) {
         this.#dividing.write(Float32Array.of(0, 1 / this.#gathered));
@@ -181,48 +156,34 @@ export class Steps {
       }
       this.#gathered = 0;
       this.#options.optimizer.prepare(update);
-      if (part && syncEvery === 1) parts.push('sum');
-      parts.push('update');
+      parts.push(...(ranks?.before ?? []), 'update');
     }
     if (this.#options.stochastic) this.#step.write(Uint32Array.of(draw));
-    if (part) {
-      const { counts } = part;
-      this.#untold.push({ row: this.#nextRow, counts, wishesToStop: stopped?.() ?? false });
-      if (counts) this.#trainedOn += count;
-      this.#update = update;
-      group.at(update);
-      if (step.tell && !parts.includes('sum')) parts.push('tell');
-      if (step.synchronize) parts.push('synchronize');
-      if (step.compare) parts.push('compare');
-    }
+    parts.push(...(ranks?.after ?? []));
     if (check) parts.push('check');
-    const measured = { source, count, ...(part && { part }) };
-    return part
-      ? this.#measured(parts, measured)
-      : this.#measured(parts, measured, stopped, () => (this.#gathered = gathered));
+    return meeting
+      ? this.#measured(parts, samples)
+      : this.#measured(parts, samples, stopped, () => (this.#gathered = gathered));
   }
 
   /** Whether the ranks have agreed to stop: one of them wished to. */
   get stopAgreed(): boolean {
-    return this.#stopAgreed;
+    return this.#ranks.stopAgreed;
   }
 
   /** Whether all ranks have the same parameters, and nothing beside that belongs to one of them alone. */
   get isWhole(): boolean {
-    const { group } = this.#options;
-    return group.size === 1 || (this.#gathered === 0 && this.#untold.length === 0 && this.#trainedOn === 0);
+    return this.#options.group.size === 1 || (this.#gathered === 0 && this.#ranks.isSettled);
   }
 
   /** Averages the ranks' parameters where that was not done since the last step. */
   async synchronize(): Promise<void> {
-    if (this.#trainedOn > 0) await this.#run(this.#commonPart('synchronize'));
+    if (this.#ranks.isApart) await this.#run(this.#commonPart('synchronize'));
   }
 
   /** Gives all ranks the parameters of rank 0, and what belongs to them. */
   async takeFromFirst(): Promise<void> {
-    this.#trainedOn = 0;
-    this.#untold = [];
-    this.#stopAgreed = false;
+    this.#ranks.restart();
     await this.#run(this.#commonPart('take'));
   }
 
@@ -359,17 +320,12 @@ export class Steps {
     const key = keyOf(kind, samples);
     let recording = recordings.get(key);
     if (!recording) {
-      const seed = kind === 'gradients' ? this.#shareOf(count, this.#ofAll(samples)) : null;
+      const seed = kind === 'gradients' ? this.#shareOf(count, this.#ranks.samplesOf(samples)) : null;
       if (kind === 'judge' || kind === 'predict') this.#scoresOf(count);
       recording = this.#device.record(this.#pool, () => this.#queue(kind, samples, seed));
       recordings.set(key, recording);
     }
     return recording;
-  }
-
-  /** Samples over which the loss is a mean. */
-  #ofAll({ count, part }: StepSamples): number {
-    return part && this.#options.syncEvery === 1 ? part.samples : count;
   }
 
   #shareOf(count: number, samples: number): Tensor {
@@ -390,28 +346,8 @@ export class Steps {
   }
 
   #queueCommon(part: string, sums: Tensor | null): void {
-    const { optimizer, arena, group } = this.#options;
-    const all = [arena.values, arena.state, ...optimizer.slots].filter(({ size }) => size > 0);
-    if (part === 'sum') {
-      const { gradientsWithRoom } = arena;
-      const used = viewOf(gradientsWithRoom, [arena.gradients.size + FIGURES]);
-      this.#device.onHost([used, this.#table], async ([gradients, table]) => {
-        const wishes = await sumGradients(group, gradients, table, this.#untold.at(-1) as RankStep);
-        const earlier = this.#untold.slice(0, -1); // of an accumulation
-        if (earlier.length > 0) await sumFigures(group, table, earlier);
-        this.#told(wishes);
-      });
-    }
-    if (part === 'tell')
-      this.#device.onHost([this.#table], async ([table]) => this.#told(await sumFigures(group, table, this.#untold)));
-    if (part === 'synchronize')
-      this.#device.onHost(all, async (arrays) => {
-        await averageParameters(group, arrays, this.#trainedOn);
-        this.#trainedOn = 0;
-      });
-    if (part === 'take') this.#device.onHost(all, (arrays) => takeFromFirst(group, arrays));
-    if (part === 'compare')
-      this.#device.onHost(all, (arrays) => compareParameters(group, arrays, `after update ${this.#update}`));
+    const { optimizer, arena } = this.#options;
+    if (isPartOfRanks(part)) this.#ranks.queue(part);
     if (part === 'update') optimizer.apply();
     if (part === 'add') launch(weightedSum, [arena.gradients, this.#adding], null, [sums]);
     if (part === 'divide' && sums) launch(weightedSum, [sums, this.#dividing], null, [arena.gradients]);
@@ -421,17 +357,11 @@ export class Steps {
     }
   }
 
-  #told(wishes: number): void {
-    this.#untold = [];
-    if (this.#options.syncEvery === 1) this.#trainedOn = 0;
-    if (wishes > 0) this.#stopAgreed = true;
-  }
-
   /** The step itself, as an ordinary computation. @param shares the gradient of the loss with respect to each sample's, to train */
   #queue(kind: StepKind, samples: StepSamples, shares: Tensor | null): void {
     const { forward, finish, units, loss, classWeights: weights, penalty } = this.#options;
     const { source, count } = samples;
-    const ofAll = this.#ofAll(samples);
+    const ofAll = this.#ranks.samplesOf(samples);
     const x = source.batch(count);
     const step = this.#step;
     if (kind === 'predict') {
@@ -452,9 +382,8 @@ export class Steps {
       const told = ofAll === count ? total : noGrad(() => add(mean(weighted), penalty(1) as Tensor));
       return { scores, loss: total, told };
     };
-    const share = this.#batchShare(samples);
     const { result, tape } = training
-      ? record(() => onShare(share, computeLoss))
+      ? record(() => onShare(this.#ranks.shareOf(samples.part), computeLoss))
       : { result: noGrad(computeLoss), tape: [] };
     launch(batchMetrics, [result.told, result.scores, labels, this.#row], { threshold: loss.onLogits ? 0 : 0.5 }, [
       this.#table,
@@ -464,13 +393,6 @@ export class Steps {
       launch(copyKernel, [reshape(probabilities, [count, units])], null, [this.#scores.get(count)]);
     }
     if (training) backwardOnce(tape, result.loss, result.seed);
-  }
-
-  #batchShare({ part }: StepSamples): BatchShare | null {
-    const { group, syncEvery } = this.#options;
-    if (!part) return null;
-    const sum = (values: Float64Array) => group.sum(values, 'batch normalization');
-    return { ...part, first: group.rank, every: group.size, sum: syncEvery === 1 ? sum : null };
   }
 
   /** Forgets the recordings over a source that is about to be destroyed. Their memory serves later ones. */
