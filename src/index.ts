@@ -317,6 +317,7 @@ export {
   type RunFigures,
 } from './classifier/predictions-table.js';
 export { changedPictures, pictureManifest, type PictureUse } from './classifier/picture-manifest.js';
+export { exportFormats, exportModel, type ExportFormat, type ExportOptions } from './classifier/export-model.js';
 export { foldTemperature } from './classifier/fold-temperature.js';
 export type { CardChoice, CardFigures, CardParity, CardSet, ModelCard } from './classifier/proof/card.js';
 export { KNOWN_SECTIONS, temperatureOf, withCalibration, withDecision, withThreshold } from './classifier/tuning.js';

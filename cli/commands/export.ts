@@ -3,29 +3,18 @@ import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
 import { DiskError, UsageError } from '../../src/errors.js';
 import {
-  encodeOnnx,
-  exportKeras,
-  foldTemperature,
+  exportFormats,
+  exportModel,
   KNOWN_SECTIONS,
-  encodeTorchSafetensors,
   openModelFile,
   writeFileAtomically,
-  type Model,
-  type ModelInfo,
+  type ExportFormat,
 } from '../../src/index.node.js';
 import { defineCommand, toggle, flag } from '../terminal/command.js';
 import { refuseExisting } from '../terminal/new-file.js';
-import { exportFormats, filePath, oneOf, type ExportFormat } from '../terminal/options.js';
+import { filePath, oneOf } from '../terminal/options.js';
 import { count, note, Output } from '../terminal/output.js';
 import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
-
-type Encoder = (model: Model, info: ModelInfo, options: { readonly withPreprocessing: boolean }) => Promise<Uint8Array>;
-
-const encoders: Readonly<Record<ExportFormat, Encoder>> = {
-  onnx: (model, info, { withPreprocessing }) => encodeOnnx(model, info, { withPreprocessing }),
-  keras: (model) => exportKeras(model),
-  'torch-safetensors': encodeTorchSafetensors,
-};
 
 const formatNames = Object.keys(exportFormats) as readonly ExportFormat[];
 
@@ -50,9 +39,9 @@ export const command = defineCommand({
       throw new UsageError(`--with-preprocessing: expects --format onnx, got ${format}, which holds weights only`);
     refuseExisting('--output', output);
     const author = authorOf(options);
-    const { model, info: calibrated, name } = await openModelFile(given, { knownSections: KNOWN_SECTIONS });
-    const info = await foldTemperature(model, calibrated, name); // other runtimes know no temperature
-    const bytes = await encoders[format](model, info, options);
+    const { model, info, name } = await openModelFile(given, { knownSections: KNOWN_SECTIONS });
+    const { withPreprocessing } = options;
+    const bytes = await exportModel(model, info, format, { withPreprocessing, name });
     await writeFileAtomically(output, bytes);
     const facts = { model: name, file: output, format, sha256: createHash('sha256').update(bytes).digest('hex') };
     await recorded(name, 'export', author, () => Promise.resolve(facts)).catch((error: unknown) => {

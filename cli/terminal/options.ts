@@ -26,14 +26,6 @@ export interface PictureRegion extends PictureSize {
   readonly y: number;
 }
 
-/** What `export` writes: the ending of such files, and what they are for. */
-export const exportFormats = {
-  onnx: { extension: '.onnx', writes: 'an ONNX file, for onnxruntime and others' },
-  keras: { extension: '.keras', writes: 'an archive of Keras 3' },
-  'torch-safetensors': { extension: '.safetensors', writes: "weights under PyTorch's names and in its layouts" },
-} as const;
-export type ExportFormat = keyof typeof exportFormats;
-
 /** Whose arithmetic is followed; see `--profile`. */
 export const profiles = ['keras-2', 'keras-2.1.2'] as const;
 export type Profile = (typeof profiles)[number];

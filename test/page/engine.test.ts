@@ -242,7 +242,7 @@ test('the page and the command line compute the same, both ways', async () => {
   expect(again).toMatchObject({ weightsHash: hash, equal: true });
 
   // The page's model predicts on the command line's side …
-  for (const format of ['safetensors', 'onnx', 'keras', 'pytorch'])
+  for (const format of ['safetensors', 'onnx', 'keras', 'torch-safetensors'])
     writeFileSync(join(root, `page.${format}`), await bytesOf(page, 'files', 'exportModel', format));
   const classifier = await openClassifier(readFileSync(join(root, 'page.safetensors')), { device: 'cpu' });
   const judging = (own ?? []).filter(({ split }) => split === 'test');

@@ -434,7 +434,7 @@ export const words = {
       safetensors: ['beltnet', 'model.safetensors, for the command line and programs'],
       keras: ['Keras', 'model.keras, opens in Keras 3'],
       onnx: ['ONNX', 'for onnxruntime and other runtimes'],
-      pytorch: ['PyTorch', 'weights as safetensors'],
+      'torch-safetensors': ['PyTorch', 'weights as safetensors'],
     },
     run: 'Run folder',
     runWords: 'A zip as the command line leaves it: model, settings, epochs, predictions.',

@@ -13,13 +13,12 @@ import { DataError, UsageError } from '../../errors.js';
 import { expectFunction, expectPath, objectWith, perhaps } from '../../expect.js';
 import { readWholeFile } from '../../files.node.js';
 import { changeModelFile, MODEL_FILE } from '../../formats/beltnet/model.node.js';
-import { encodeOnnx } from '../../formats/onnx/onnx.js';
 import { listAdapters } from '../../tensor/open-device.node.js';
 import type { DeviceName } from '../../tensor/open-device.js';
 import { ReferenceDevice } from '../../tensor/reference/reference-device.js';
 import { loadClassifier, openModelFile, type NodeClassifier } from '../classifier.node.js';
 import { withTemperature } from '../figures/temperature.js';
-import { foldTemperature } from '../fold-temperature.js';
+import { exportModel } from '../export-model.js';
 import { PARITY_TOLERANCE, withVerdicts } from '../stored-verdicts.js';
 import { KNOWN_SECTIONS, temperatureOf } from '../tuning.js';
 import { classProbabilities } from '../verdict.js';
@@ -193,7 +192,7 @@ async function loadOnnxruntime(): Promise<Onnxruntime | null> {
 /** As `beltnet export` makes it. */
 async function newExport(name: string): Promise<Uint8Array> {
   const { model, info } = await openModelFile(name, { knownSections: KNOWN_SECTIONS });
-  return encodeOnnx(model, await foldTemperature(model, info, name), { withPreprocessing: true });
+  return exportModel(model, info, 'onnx', { withPreprocessing: true, name });
 }
 
 /** Picture by picture, as a program would that has nothing but the file: nearest is done in the graph, other filters before it. */

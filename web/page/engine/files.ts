@@ -5,11 +5,9 @@ import {
   decode,
   decodeModel,
   encodeModel,
-  encodeOnnx,
-  encodeTorchSafetensors,
-  exportKeras,
+  exportFormats,
+  exportModel,
   fillReport,
-  foldTemperature,
   importKeras,
   importOnnx,
   infoOf,
@@ -48,13 +46,6 @@ import { divided, loadSets } from './sets.js';
 import type { TrialRoom } from './trial.js';
 import type { Session } from './session.js';
 
-const endings: Readonly<Record<ModelFormat, string>> = {
-  safetensors: 'safetensors',
-  keras: 'keras',
-  onnx: 'onnx',
-  pytorch: 'pytorch.safetensors',
-};
-
 export class FileRoom implements Files {
   readonly #session: Session;
   readonly #projects: ProjectRoom;
@@ -67,13 +58,13 @@ export class FileRoom implements Files {
   }
 
   async exportModel(format: ModelFormat): Promise<NamedBlob> {
-    if (!Object.hasOwn(endings, format))
-      throw new UsageError(`exportModel: expects one of ${Object.keys(endings).join(', ')}, got '${format as string}'`);
     const run = currentRun(this.#session);
     const file = await this.#file(run, runFiles.best, 'a model');
-    const bytes = format === 'safetensors' ? file : await encoded(format, file, run);
-    const type = format === 'keras' ? 'application/zip' : 'application/octet-stream';
-    return { name: `${run}.${endings[format]}`, blob: new Blob([bytes as Uint8Array<ArrayBuffer>], { type }) };
+    if (format === 'safetensors') return blobOf(`${run}.safetensors`, file);
+    const { model, info } = decodeModel(file, run, { knownSections: KNOWN_SECTIONS });
+    const bytes = await exportModel(model, info, format, { name: run });
+    const weightsOnly = format === 'torch-safetensors' ? '.torch' : ''; // not to be taken for beltnet's own file
+    return blobOf(`${run}${weightsOnly}${exportFormats[format].extension}`, bytes);
   }
 
   async #file(run: string, name: string, what: string): Promise<Uint8Array> {
@@ -232,16 +223,10 @@ export class FileRoom implements Files {
   }
 }
 
-async function encoded(
-  format: Exclude<ModelFormat, 'safetensors'>,
-  file: Uint8Array,
-  name: string,
-): Promise<Uint8Array> {
-  const { model, info: calibrated } = decodeModel(file, name, { knownSections: KNOWN_SECTIONS });
-  const info = await foldTemperature(model, calibrated, name); // other runtimes know no temperature
-  if (format === 'keras') return exportKeras(model);
-  return format === 'onnx' ? encodeOnnx(model, info) : encodeTorchSafetensors(model, info);
-}
+const blobOf = (name: string, bytes: Uint8Array): NamedBlob => ({
+  name,
+  blob: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/octet-stream' }),
+});
 
 interface Foreign {
   readonly model: Model;

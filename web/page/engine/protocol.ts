@@ -9,6 +9,7 @@ import type {
   AuditReport,
   EpochRecord,
   Evaluation,
+  ExportFormat,
   Finding,
   Interval,
   PictureUse,
@@ -484,7 +485,7 @@ export interface TrainedAgain {
 // --- in and out
 
 export interface Files {
-  /** The model of the run: `safetensors` is beltnet's own file, `pytorch` has PyTorch's names and order. */
+  /** The model of the run: `safetensors` is beltnet's own file. */
   exportModel(format: ModelFormat): Promise<NamedBlob>;
   /** A model file of beltnet, Keras (.keras, .h5) or ONNX, as a run of its own. */
   importModel(file: Blob, name: string): Promise<ProjectState>;
@@ -498,7 +499,7 @@ export interface Files {
   report(): Promise<NamedBlob>;
 }
 
-export type ModelFormat = 'safetensors' | 'keras' | 'onnx' | 'pytorch';
+export type ModelFormat = 'safetensors' | ExportFormat;
 
 export interface NamedBlob {
   readonly name: string;
