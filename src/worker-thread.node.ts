@@ -1,7 +1,7 @@
 /** What all kinds of worker threads share. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Worker } from 'node:worker_threads';
+import { Worker, type WorkerOptions } from 'node:worker_threads';
 import { UsageError } from './errors.js';
 
 /**
@@ -16,6 +16,13 @@ export function builtWorker(name: string): URL {
   if (existsSync(file)) return file;
   throw new UsageError(`worker threads need the built package, ${fileURLToPath(file)} is missing; run: npm run build`);
 }
+
+/**
+ * Starts a worker without the flags of this process, some of which, like --input-type, would stop it.
+ * @param program its file, or its name for `builtWorker`
+ */
+export const startWorker = (program: string | URL, options: WorkerOptions): Worker =>
+  new Worker(typeof program === 'string' ? builtWorker(program) : program, { execArgv: [], ...options });
 
 /**
  * Settles when the worker is gone: well, if it came to the end of its work.

@@ -3,8 +3,8 @@
  * shared memory when a call begins and ends, and kills the process when one has not ended in time. SIGKILL, since a worker's
  * `process.exit` ends the worker only, and no handler can run on a thread that is blocked.
  */
-import { Worker } from 'node:worker_threads';
-import { builtWorker } from '../worker-thread.node.js';
+import type { Worker } from 'node:worker_threads';
+import { startWorker } from '../worker-thread.node.js';
 import { purposes, type Purpose } from './group.js';
 
 /** Words of the shared memory. */
@@ -22,7 +22,7 @@ export class Watchdog {
 
   constructor(rank: number, stallSeconds: number) {
     const workerData: WatchdogData = { words: this.#words.buffer, rank, stallSeconds };
-    this.#worker = new Worker(builtWorker('distributed/watchdog-worker.node'), { workerData });
+    this.#worker = startWorker('distributed/watchdog-worker.node', { workerData });
     this.#worker.unref();
   }
 

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { DiskError } from '../../errors.js';
 import { makeFolders } from '../../files.node.js';
 import { describeOwner, lockFolder, lockHolder } from '../../lock.node.js';
@@ -12,7 +12,7 @@ import { type BeltLabel, checkWhole } from './synthetic.js';
 import { beltFiles, type BeltFile } from './synthetic-set.js';
 import type { PictureFile } from './synthetic-file.node.js';
 import type { SyntheticWorkerData } from './synthetic-worker.node.js';
-import { builtWorker, endOf } from '../../worker-thread.node.js';
+import { endOf, startWorker } from '../../worker-thread.node.js';
 
 export interface SynthesizeOptions {
   /** Pictures in all, half of them of each class. Default 800. */
@@ -155,7 +155,7 @@ async function writeInWorkers(
         pictures: pictures.filter((_picture, index) => index % count === first),
       };
       // Flags of this process are not handed on: some, like --input-type, stop a worker.
-      const worker = new Worker(builtWorker('data/belt/synthetic-worker.node'), { workerData, execArgv: [] });
+      const worker = startWorker('data/belt/synthetic-worker.node', { workerData });
       workers.push(worker);
       return endOf(worker, note, workerFailure);
     });

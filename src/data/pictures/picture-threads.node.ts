@@ -2,9 +2,9 @@
  * Threads that decode, cut and resize pictures. A large or spoiled one takes its time there, and nothing else waits for it; one that
  * takes too long, or brings its thread down, is refused by name, and the thread is replaced.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { DataError, UsageError } from '../../errors.js';
-import { builtWorker } from '../../worker-thread.node.js';
+import { startWorker } from '../../worker-thread.node.js';
 import type { Limits } from './limits.js';
 import type { Cut, PictureAnswer, PictureJob, PictureResult } from './picture-worker.node.js';
 import type { Picture } from './picture.js';
@@ -115,8 +115,7 @@ export class PictureThreads {
   }
 
   #start(thread: Thread): Worker {
-    const worker = new Worker(builtWorker('data/pictures/picture-worker.node'), {
-      execArgv: [], // flags of this process, like --input-type, would stop a worker
+    const worker = startWorker('data/pictures/picture-worker.node', {
       resourceLimits: { maxOldGenerationSizeMb: 256 },
     });
     worker.on('message', (answer: PictureAnswer) => {

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import type { ResourceLimits, Worker } from 'node:worker_threads';
 import { DataError, UsageError } from '../../errors.js';
 import { ExhaustedError } from '../../files.node.js';
 import { memoryLimit } from '../../memory.node.js';
@@ -13,7 +13,7 @@ import { mostForOnePicture } from './decoding-memory.node.js';
 import { DigestIndex } from './digest-index.js';
 import { RECORD_LENGTH } from '../audit/picture-facts.js';
 import { checkPreparation, type Preparation } from '../pictures/resize.js';
-import { builtWorker, endOf } from '../../worker-thread.node.js';
+import { builtWorker, endOf, startWorker } from '../../worker-thread.node.js';
 
 export interface DecodeOptions extends Preparation {
   /** Worker threads; 0 decodes in this thread. Default: one per processor core, none for fewer than 16 files. */
@@ -171,11 +171,7 @@ async function* decodeInWorkers(
       memory,
       threads: workerCount,
     };
-    const worker = new Worker(file, {
-      workerData,
-      execArgv: [], // flags of this process, like --input-type, would stop a worker
-      ...(resourceLimits && { resourceLimits }),
-    });
+    const worker = startWorker(file, { workerData, ...(resourceLimits && { resourceLimits }) });
     workers.push(worker);
     ends.push(
       endOf(

@@ -1,9 +1,8 @@
 /** Keras' files on disk, read under guard. */
-import { Worker } from 'node:worker_threads';
 import { ModelFileError, UsageError } from '../../errors.js';
 import { readWholeFile } from '../../files.node.js';
 import { memoryLimit } from '../../memory.node.js';
-import { builtWorker } from '../../worker-thread.node.js';
+import { startWorker } from '../../worker-thread.node.js';
 import { MODEL_FILE } from '../beltnet/model.node.js';
 import type { Hdf5WorkerAnswer, Hdf5WorkerData } from './hdf5-worker.node.js';
 import type { Hdf5Group } from './hdf5.js';
@@ -38,7 +37,7 @@ async function readModelFile(path: string): Promise<KerasFile> {
 export async function readUnderGuard(bytes: Uint8Array, name: string): Promise<Hdf5Group> {
   const megabytes = bytes.length / 2 ** 20;
   const seconds = SECONDS_TO_READ + SECONDS_PER_MEGABYTE * megabytes;
-  const worker = new Worker(builtWorker('formats/keras/hdf5-worker.node'), {
+  const worker = startWorker('formats/keras/hdf5-worker.node', {
     workerData: { bytes, name } satisfies Hdf5WorkerData,
     resourceLimits: { maxOldGenerationSizeMb: Math.ceil(MEGABYTES_OF_MEMORY + MEMORY_PER_BYTE * megabytes) },
     stderr: true, // jsfive's remarks

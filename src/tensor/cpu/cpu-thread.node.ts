@@ -1,8 +1,8 @@
 /** The CPU device in Node, with worker threads; this file is also their program. */
 import { availableParallelism } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
-import { isMainThread, Worker, workerData } from 'node:worker_threads';
-import { builtWorker } from '../../worker-thread.node.js';
+import { isMainThread, workerData } from 'node:worker_threads';
+import { startWorker } from '../../worker-thread.node.js';
 import { CpuDevice, MOST_THREADS } from './cpu-device.js';
 import { serve, type StartThread, type ThreadData } from './cpu-threads.js';
 import type { OpenDeviceOptions } from '../open-device.js';
@@ -10,7 +10,7 @@ import type { OpenDeviceOptions } from '../open-device.js';
 const MARK = 'beltnet cpu thread';
 
 const startThread: StartThread = (data) => {
-  const worker = new Worker(builtWorker('tensor/cpu/cpu-thread.node'), { workerData: { ...data, mark: MARK } });
+  const worker = startWorker('tensor/cpu/cpu-thread.node', { workerData: { ...data, mark: MARK } });
   worker.unref();
   // A helper that cannot run is no loss: the parts of every step are done by those that can.
   worker.on('error', () => undefined);
