@@ -5,8 +5,7 @@
 import { readFileSync } from 'node:fs';
 import jpegJs from 'jpeg-js';
 import { PNG } from 'pngjs';
-import { decode } from '../dist/src/data/pictures/decode.node.js';
-import { decode as decodeAnywhere } from '../dist/src/data/pictures/decode.js';
+import { decode } from '../dist/src/data/pictures/decode.js';
 import { encodeJpeg } from '../dist/src/data/pictures/jpeg/encode-jpeg.js';
 import { beltPicture } from '../dist/src/data/belt/synthetic.js';
 import { median } from './statistics.mjs';
@@ -31,9 +30,7 @@ function beltFiles() {
 
 function candidates(bytes, name) {
   const ours = { beltnet: () => decode(bytes, name) };
-  if (isPng(bytes)) {
-    return { ...ours, 'beltnet in browsers': () => decodeAnywhere(bytes, name), pngjs: () => PNG.sync.read(bytes) };
-  }
+  if (isPng(bytes)) return { ...ours, pngjs: () => PNG.sync.read(bytes) };
   const options = { useTArray: true, formatAsRGBA: false, maxMemoryUsageInMB: 4096, maxResolutionInMP: 1000 };
   return { ...ours, 'jpeg-js': () => jpegJs.decode(bytes, options) };
 }

@@ -39,6 +39,11 @@ const products = [
     generated: join(root, 'src/data/pictures/jpeg/wasm.generated.ts'),
     builds: { simd: [...unshared, '--enable', 'simd'] },
   },
+  {
+    entry: 'wasm/inflate.ts',
+    generated: join(root, 'src/data/inflate/wasm.generated.ts'),
+    builds: { simd: [...unshared, '--enable', 'simd'] },
+  },
 ];
 
 /** Names the sources, the flags and the compiler; an equal stamp means that there is nothing to do. */

@@ -14,7 +14,7 @@ const allowed = {
   'src/optim': ['src/kernels', 'src/tensor'],
   'src/distributed': ['koffi'],
   'src/nn': ['src/optim', 'src/kernels', 'src/tensor', 'src/distributed/group'],
-  'src/data': ['src/tensor/random', 'src/tensor/exact-math', 'pako', 'fflate', 'papaparse', 're2js', '@noble/hashes'],
+  'src/data': ['src/tensor/random', 'src/tensor/exact-math', 'fflate', 'papaparse', 're2js', '@noble/hashes'],
   'src/checks': ['src/nn', 'src/optim', 'src/kernels', 'src/tensor'],
   'src/formats': [
     ...['src/nn', 'src/optim', 'src/kernels/shared/window', 'src/tensor/shape', 'src/data/sources/zip'],

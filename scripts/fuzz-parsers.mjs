@@ -4,7 +4,7 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32, deflateSync, gzipSync, inflateSync } from 'node:zlib';
+import { crc32, deflateRawSync, deflateSync, gzipSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { root } from './steps.mjs';
 
 const built = (path) => import(new URL(`../dist/${path}.js`, import.meta.url).href);
@@ -146,8 +146,9 @@ const lines = Array.from(
  * @returns by name: sound inputs, how they are spoiled, and what reads them
  */
 export async function parsers(scratch) {
-  const { decode: decodeInNode } = await built('src/data/pictures/decode.node');
-  const { decode: decodeAnywhere } = await built('src/data/pictures/decode');
+  const { decode } = await built('src/data/pictures/decode');
+  const { inflate } = await built('src/data/inflate/inflate');
+  const { DataError } = await built('src/errors');
   const { openArraySet, listArraySet } = await built('src/data/sources/array-files.node');
   const { readManifest, listManifest } = await built('src/data/sources/manifest.node');
   const { zip } = await built('src/data/sources/zip');
@@ -167,19 +168,7 @@ export async function parsers(scratch) {
     inputs: [...filesIn('test/data/pictures', pattern), ...filesIn('test/golden/images', pattern)],
     spoil,
     read(bytes, name) {
-      const limits = { maximumPixels: 1_000_000, exif: true };
-      const outcome = (decode) => {
-        try {
-          return Buffer.from(decode(bytes, name, limits).data);
-        } catch (error) {
-          if (error.constructor.name !== 'DataError' && error.exitCode !== 3) throw error;
-          return error;
-        }
-      };
-      const [one, other] = [outcome(decodeInNode), outcome(decodeAnywhere)];
-      const same = Buffer.isBuffer(one) ? Buffer.isBuffer(other) && one.equals(other) : !Buffer.isBuffer(other);
-      if (!same) throw new Error('Node and the browser decode it differently');
-      if (!Buffer.isBuffer(one)) throw one;
+      decode(bytes, name, { maximumPixels: 1_000_000, exif: true });
     },
   });
   const arrays = (inputs) => ({
@@ -282,6 +271,26 @@ export async function parsers(scratch) {
       ],
       spoil: spoilText,
       read: (bytes, name) => readKernelChoices(write(name, bytes)),
+    },
+    deflate: {
+      inputs: [0, 1, 9].map((level) => ({
+        name: `level ${level}`,
+        bytes: deflateRawSync(read('package-lock.json').subarray(0, 9000), { level }),
+      })),
+      spoil: spoilBytes,
+      read(bytes, name) {
+        const outcome = (pieces) => {
+          try {
+            return Buffer.concat(Array.from(pieces(), (piece) => Buffer.from(piece)));
+          } catch {
+            return null;
+          }
+        };
+        const ours = outcome(() => inflate([bytes], 'raw'));
+        const theirs = outcome(() => [inflateRawSync(bytes)]);
+        if (ours === null ? theirs !== null : !theirs?.equals(ours)) throw new Error('zlib reads it differently');
+        if (ours === null) throw new DataError(`${name}: cannot be read`);
+      },
     },
   };
 }

@@ -15,7 +15,7 @@ export {
   type NodeImageDataGenerator,
 } from './data/image-data-generator.node.js';
 
-export { decode } from './data/pictures/decode.node.js';
+export { decode } from './data/pictures/decode.js';
 export { readPictureBytes } from './data/pictures/read-picture.node.js';
 export { listClassFolders } from './data/sources/folder.node.js';
 export {

@@ -1,7 +1,7 @@
 /** Classifiers in Node: from model files, of picture files. */
 import { expectObject, expectPath } from '../expect.js';
 import { BeltnetError, DataError, UsageError } from '../errors.js';
-import { decode } from '../data/pictures/decode.node.js';
+import { decode } from '../data/pictures/decode.js';
 import { readPictureBytes } from '../data/pictures/read-picture.node.js';
 import type { PictureStore } from '../data/store/picture-store.js';
 import { expectItems, listPictures, type PictureItem } from '../data/store/picture-items.node.js';

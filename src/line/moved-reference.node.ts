@@ -1,6 +1,6 @@
 /** How a camera should look: a picture file, or a folder of some. */
 import { statSync } from 'node:fs';
-import { decode } from '../data/pictures/decode.node.js';
+import { decode } from '../data/pictures/decode.js';
 import { readPictureBytes } from '../data/pictures/read-picture.node.js';
 import { findPictures } from '../data/sources/folder.node.js';
 import { DataError } from '../errors.js';

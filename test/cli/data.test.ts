@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { decode } from '../../src/data/pictures/decode.node.js';
+import { decode } from '../../src/data/pictures/decode.js';
 import { noteDevice } from '../support/devices.js';
 import { beltnet, beltnetWorks, noisyPng, writeClasses, writeFiles } from './run-beltnet.js';
 

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright';
 import { readRecord, reportOf } from 'beltnet';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decode } from '../../src/data/pictures/decode.node.js';
+import { decode } from '../../src/data/pictures/decode.js';
 import { findChromium } from '../../scripts/machine.mjs';
 import { noteDevice } from '../support/devices.js';
 import { beltnet, beltnetWorks, noisyPng, startBeltnet, writeFiles } from './run-beltnet.js';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, symlinkSync, unlinkSync } from 'no
 import { pathToFileURL } from 'node:url';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../src/data/pictures/decode.node.js';
+import { decode } from '../../src/data/pictures/decode.js';
 import { decodeFiles } from '../../src/data/store/decode-pool.node.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import type { DecodeResult } from '../../src/data/store/decode-worker.node.js';
@@ -285,10 +285,10 @@ describe('flowFromDirectory', () => {
 test('threads that are ended while they inflate do not take the process with them', () => {
   const endless = `
     import { parentPort, workerData } from 'node:worker_threads';
-    const { inflateNatively } = await import(workerData.inflate);
+    const { inflate } = await import(workerData.inflate);
     parentPort.postMessage('ready');
-    for (;;) inflateNatively([workerData.compressed], { length: 200, spareMemory: 1e6, take() {} });`;
-  const inflate = new URL('../../dist/src/data/pictures/inflate.node.js', import.meta.url).href;
+    for (;;) for (const piece of inflate([workerData.compressed], 'zlib')) if (piece.length !== 200) throw new Error();`;
+  const inflate = new URL('../../dist/src/data/inflate/inflate.js', import.meta.url).href;
   const workerData = { inflate, compressed: deflateSync(new Uint8Array(200)).toJSON().data };
   const ended = `
     import { once } from 'node:events';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decode } from '../../src/data/pictures/decode.node.js';
+import { decode } from '../../src/data/pictures/decode.js';
 import type { Picture } from '../../src/data/pictures/picture.js';
 import { crop, type Interpolation, prepare, resize } from '../../src/data/pictures/resize.js';
 import { UsageError } from '../../src/errors.js';

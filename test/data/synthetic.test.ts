@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { LONGEST_OK_STRETCH, planBelt, SHORTEST_GAP_STRETCH } from '../../src/data/belt/belt-plan.js';
 import type { BeltLabel, BeltScene } from '../../src/data/belt/belt-scene.js';
-import { decode } from '../../src/data/pictures/decode.node.js';
+import { decode } from '../../src/data/pictures/decode.js';
 import type { Picture } from '../../src/data/pictures/picture.js';
 import { synthesize } from '../../src/data/belt/synthetic.node.js';
 import { beltPicture } from '../../src/data/belt/synthetic.js';

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const types: Record<string, string> = { '.js': 'text/javascript', '.mjs': 'text/javascript' };
 
 const page = `<!doctype html><meta charset="utf-8"><title>same bits</title>
-<script type="importmap">{ "imports": { "beltnet": "/dist/src/index.js", "pako": "/node_modules/pako/dist/pako.mjs",
+<script type="importmap">{ "imports": { "beltnet": "/dist/src/index.js",
   "valibot": "/node_modules/valibot/dist/index.mjs", "@noble/hashes/": "/node_modules/@noble/hashes/" } }</script>
 <script type="module">
   import { richTraining, trainOnFiles } from '/test/proof/same-bits.js';

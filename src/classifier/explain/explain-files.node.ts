@@ -2,7 +2,7 @@
 import { expectFunction, expectWhole, objectWith } from '../../expect.js';
 import { DataError } from '../../errors.js';
 import { crop } from '../../data/pictures/resize.js';
-import { decode } from '../../data/pictures/decode.node.js';
+import { decode } from '../../data/pictures/decode.js';
 import type { Picture } from '../../data/pictures/picture.js';
 import { readPictureBytes } from '../../data/pictures/read-picture.node.js';
 import { loadPictures, type LoadedPicture } from '../../data/store/stream-pictures.node.js';

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
-import { decode } from '../../data/pictures/decode.node.js';
+import { decode } from '../../data/pictures/decode.js';
 import { readPictureBytes } from '../../data/pictures/read-picture.node.js';
 import type { Size } from '../../data/pictures/resize.js';
 import { withSlashes } from '../../data/sources/folder.node.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expectArray, expectObject, expectPath, expectText, objectWith } from '../../expect.js';
-import { decode } from '../../data/pictures/decode.node.js';
+import { decode } from '../../data/pictures/decode.js';
 import { readPictureBytes } from '../../data/pictures/read-picture.node.js';
 import { loadClassifier, NodeClassifier } from '../classifier.node.js';
 import type { OpenClassifierOptions } from '../classifier.js';

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { Finding } from './report.js';
 import { expectLists, type AuditedList } from './audit-folders.node.js';
 import { contactSheet, type SheetCell, type SheetGroup } from './contact-sheet.js';
-import { decode } from '../pictures/decode.node.js';
+import { decode } from '../pictures/decode.js';
 import { encodePng } from '../pictures/encode-png.node.js';
 import { readPictureBytes } from '../pictures/read-picture.node.js';
 

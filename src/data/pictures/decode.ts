@@ -7,7 +7,6 @@ import { expectBytes, expectObject, expectText } from '../../expect.js';
 import { decodeBmp } from './bmp.js';
 import { DamagedPicture } from './damaged-picture.js';
 import { HOW_TO_CONVERT, type KnownFormat, pictureFormat } from './format.js';
-import { type Inflate, inflateAnywhere } from './inflate.js';
 import { decodeJpeg } from './jpeg/decode-jpeg.js';
 import { type Limits, limitCheck } from './limits.js';
 import { type Orientation, turnUpright } from './orientation.js';
@@ -22,8 +21,6 @@ export interface DecodeOptions extends Limits {
   readonly background?: readonly [red: number, green: number, blue: number];
   /** How 16 bits of a PNG become 8. Default: `high-byte`, as in Keras. */
   readonly sixteenBit?: SixteenBit;
-  /** What decompresses PNG. Default: a library that runs everywhere; in Node its own zlib. */
-  readonly inflate?: Inflate;
 }
 
 /**
@@ -71,8 +68,8 @@ function decodeFormat(bytes: Uint8Array, format: 'JPEG' | 'PNG' | 'BMP', options
   const checkLimits = limitCheck(options);
   if (format === 'JPEG') return decodeJpeg(bytes, checkLimits);
   if (format === 'BMP') return { picture: decodeBmp(bytes, checkLimits), orientation: 1 };
-  const { sixteenBit = 'high-byte', background = null, inflate = inflateAnywhere } = options;
-  return decodePng(bytes, checkLimits, { sixteenBit, background, inflate });
+  const { sixteenBit = 'high-byte', background = null } = options;
+  return decodePng(bytes, checkLimits, { sixteenBit, background });
 }
 
 function describeOther(format: KnownFormat | null, bytes: Uint8Array): string {

@@ -1,7 +1,7 @@
 /** A thread that decodes, cuts, resizes and encodes one picture after the other. */
 import { parentPort } from 'node:worker_threads';
 import { DataError } from '../../errors.js';
-import { decode } from './decode.node.js';
+import { decode } from './decode.js';
 import { encodeJpeg } from './jpeg/encode-jpeg.js';
 import type { Limits } from './limits.js';
 import type { Picture } from './picture.js';

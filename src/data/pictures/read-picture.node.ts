@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { DataError } from '../../errors.js';
 import { type FileKind, readWholeFileSync } from '../../files.node.js';
-import { decodeOriented } from './decode.node.js';
+import { decodeOriented } from './decode.js';
 import { pictureFormat } from './format.js';
 import type { Limits } from './limits.js';
 import { DIGEST_LENGTH, writeFacts } from '../audit/picture-facts.js';

@@ -1,7 +1,8 @@
 /**
- * ZIP archives, as Keras 3 (.keras) and NumPy (.npz) write them; entries are unpacked by pako, archives written by fflate.
+ * ZIP archives, as Keras 3 (.keras) and NumPy (.npz) write them; archives are written by fflate.
  * Source: PKWARE, APPNOTE.TXT 6.3.10.
  */
+import { inflate, InflateError } from '../inflate/inflate.js';
 import { crc32 } from '../pictures/crc32.js';
 import { DataError } from '../../errors.js';
 import { expectBytes, expectText } from '../../expect.js';
@@ -30,8 +31,6 @@ const LOCAL_HEADER_LENGTH = 30;
 const TOO_LARGE = 0xffffffff;
 const STORED = 0;
 const DEFLATED = 8;
-/** Packed bytes that are unpacked at once: they become 8 MiB at most. */
-const PIECE = 2 ** 13;
 
 /** What the directory says of an entry. */
 interface Entry {
@@ -116,21 +115,19 @@ async function unpack(bytes: Uint8Array, entry: Entry, reserve: (bytes: number) 
   if (method !== DEFLATED)
     throw new ZipError(`one that is packed in a way that is not supported (${method}): '${name}'`);
   reserve(length);
-  const { Inflate } = await import('pako');
   const data = new Uint8Array(length);
   let done = 0;
-  const stream = new Inflate({ raw: true });
-  stream.onData = (piece) => {
-    if (done + piece.length > length) wrong('more');
-    data.set(piece, done);
-    done += piece.length;
-  };
-  stream.onEnd = () => {};
   const turn = turns();
-  for (let at = 0; at < packedLength; at += PIECE) {
-    await turn();
-    stream.push(packed.subarray(at, at + PIECE), at + PIECE >= packedLength);
-    if (stream.err !== 0) throw new ZipError(`one that cannot be unpacked (${stream.msg})`);
+  try {
+    for (const piece of inflate([packed], 'raw')) {
+      if (done + piece.length > length) wrong('more');
+      data.set(piece, done);
+      done += piece.length;
+      await turn();
+    }
+  } catch (error) {
+    if (error instanceof InflateError) throw new ZipError(`one that cannot be unpacked (${error.message})`);
+    throw error;
   }
   return done === length ? data : wrong(String(done));
 }

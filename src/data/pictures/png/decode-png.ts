@@ -1,6 +1,6 @@
 /** PNG: all colour types, depths and interlacing. Source: Portable Network Graphics (PNG) Specification, W3C. */
+import { inflate, InflateError } from '../../inflate/inflate.js';
 import { DamagedPicture } from '../damaged-picture.js';
-import type { Inflate } from '../inflate.js';
 import type { CheckLimits } from '../limits.js';
 import type { Orientation } from '../orientation.js';
 import type { Picture } from '../picture.js';
@@ -9,7 +9,6 @@ import { ColorType, type Header, readStructure } from './structure.js';
 import { unfilter } from './unfilter.js';
 
 export interface PngOptions {
-  readonly inflate: Inflate;
   readonly sixteenBit: SixteenBit;
   /** What shows through transparent pixels; null where alpha is dropped. */
   readonly background: readonly [number, number, number] | null;
@@ -17,8 +16,6 @@ export interface PngOptions {
 
 /** A code of 2 bits can stand for 258 bytes, so that a few bytes of a file could ask for much memory. */
 const MOST_EXPANSION = 1032;
-/** Bytes that decompressing may take besides the picture, to its own: three times the picture's size is the most in all. */
-const SPARE_MEMORY = 2;
 
 /** A picture of every so many pixels of the whole one; interlaced files store seven of them. */
 interface Pass {
@@ -40,10 +37,10 @@ interface Pass {
 export function decodePng(
   bytes: Uint8Array,
   checkLimits: CheckLimits,
-  { inflate, sixteenBit, background }: PngOptions,
+  { sixteenBit, background }: PngOptions,
 ): { readonly picture: Picture; readonly orientation: Orientation } {
   const structure = readStructure(bytes, ({ width, height }) => {
-    checkLimits(width, height, width * height * 3 * (1 + SPARE_MEMORY));
+    checkLimits(width, height, width * height * 3); // what else it takes, two rows and the inflater's memory, is small
   });
   const { header, compressed, orientation } = structure;
   const { width, height } = header;
@@ -70,8 +67,29 @@ export function decodePng(
       blend(rgba, pass.columns, background, data, to, step);
     }
   });
-  inflate(compressed, { length, spareMemory: data.length * SPARE_MEMORY, take });
+  for (const piece of inflateTo(length, compressed)) take(piece);
   return { picture: { width, height, data }, orientation };
+}
+
+/**
+ * What the pixel data becomes, in pieces, and no more than it must.
+ *
+ * @throws DamagedPicture when it is damaged, or becomes shorter or longer than `length`
+ */
+function* inflateTo(length: number, compressed: readonly Uint8Array[]): Generator<Uint8Array, void> {
+  let received = 0;
+  try {
+    for (const piece of inflate(compressed, 'zlib')) {
+      received += piece.length;
+      if (received > length) {
+        throw new DamagedPicture(`it holds more pixel data than the ${length} bytes that its header asks for`);
+      }
+      yield piece;
+    }
+  } catch (error) {
+    throw error instanceof InflateError ? new DamagedPicture(`its pixel data is damaged (${error.message})`) : error;
+  }
+  if (received !== length) throw new DamagedPicture(`expects ${length} bytes of pixel data, got ${received}`);
 }
 
 /**
@@ -83,37 +101,31 @@ function takeRows(
   header: Header,
   onRow: (filter: number, samples: Uint8Array, above: Uint8Array, row: number, pass: Pass) => void,
 ): (piece: Uint8Array) => void {
-  const all = passes(header);
-  let [pass] = all;
-  let row = 0;
-  let above: Uint8Array = new Uint8Array(pass.rowBytes);
-  /** What earlier pieces held of the next row and its filter. */
-  let begun = new Uint8Array(0);
+  const left = passes(header);
+  let pass: Pass;
+  let row: number;
+  /** A row with its filter before it, as far as it is there. */
+  let current: Uint8Array;
   let had = 0;
-  const finish = (filtered: Uint8Array): void => {
-    const samples = filtered.subarray(1);
-    onRow(filtered[0], samples, above, row++, pass);
-    above = samples;
-    if (row < pass.rows || all.at(-1) === pass) return;
-    pass = all[all.indexOf(pass) + 1];
+  let above: Uint8Array;
+  const beginPass = (next: Pass): void => {
+    pass = next;
     row = 0;
-    above = new Uint8Array(pass.rowBytes);
+    current = new Uint8Array(1 + pass.rowBytes);
+    above = new Uint8Array(1 + pass.rowBytes);
   };
+  beginPass(left.shift() as Pass);
   return (piece) => {
     for (let at = 0; at < piece.length;) {
-      const needed = 1 + pass.rowBytes - had;
-      const part = piece.subarray(at, at + needed);
+      const part = piece.subarray(at, at + current.length - had);
+      current.set(part, had);
       at += part.length;
-      if (had === 0 && part.length === needed) {
-        finish(part);
-        continue;
-      }
-      if (had === 0) begun = new Uint8Array(needed);
-      begun.set(part, had);
       had += part.length;
-      if (part.length < needed) continue;
+      if (had < current.length) return;
       had = 0;
-      finish(begun);
+      onRow(current[0], current.subarray(1), above.subarray(1), row++, pass);
+      [above, current] = [current, above];
+      if (row === pass.rows && left.length > 0) beginPass(left.shift() as Pass);
     }
   };
 }
