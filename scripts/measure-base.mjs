@@ -8,6 +8,7 @@
 import { computeFeatures } from '../dist/src/classifier/base/extract.js';
 import { split } from '../dist/src/data/dataset.js';
 import { fitHead, scoresOf } from '../dist/src/classifier/base/head.js';
+import { strangers } from '../dist/src/classifier/base/strangers.js';
 import { fitUnlike, unlikeness } from '../dist/src/classifier/base/unlike.js';
 import {
   basePreparation,
@@ -90,6 +91,14 @@ const divided = (rows, fraction, seed) => {
   return [choose(rows, training), choose(rows, validation)];
 };
 
+const DRAWS = 10;
+/** What `each` gives of every draw of so many pictures: [those drawn, the others]. */
+async function draws(rows, fraction, count, each) {
+  const values = [];
+  for (let seed = 0; seed < count; seed++) values.push(await each(...divided(rows, fraction, seed), seed));
+  return values;
+}
+
 const sets = [];
 for (const argument of process.argv.slice(2)) {
   const [name, folder] = argument.split('=');
@@ -99,28 +108,32 @@ for (const argument of process.argv.slice(2)) {
   const test = judging && (await load(judging));
   sets.push({ name, training, test, all: test ? join(training, test) : training });
 }
-for (const { name, training, test, all } of sets) {
+const made = strangers(preparation.picture);
+const madeFeatures = rowsOf(
+  await computeFeatures(base, made, preparation, device),
+  [...made.labels],
+  made.classNames.length,
+);
+for (const [kind, name] of made.classNames.entries()) {
+  const own = [...made.labels.keys()].filter((index) => made.labels[index] === kind);
+  sets.push({ name, isMade: true, all: choose(madeFeatures, own) });
+}
+for (const { name, training, test, all } of sets.filter(({ isMade }) => !isMade)) {
   console.log(`\n${name}: ${training.labels.length} pictures for training, ${test?.labels.length ?? 0} for a test`);
-  if (all.labels.length < 100) continue;
   if (test) console.log(`  own test: ${(await accuracy(training, test)).toFixed(2)} %`);
-  const draws = [];
-  for (let seed = 0; seed < 3; seed++) draws.push(await accuracy(...divided(all, HELD_BACK, seed)));
-  console.log(`  3 draws of ${HELD_BACK} held back: ${inWords(draws)}`);
-  const few = [];
-  for (let seed = 0; seed < 10; seed++) {
-    const [others, some] = divided(all, (FEW * all.classes) / all.labels.length, seed);
-    few.push(await accuracy(some, others));
+  const held = await draws(all, HELD_BACK, 3, accuracy);
+  console.log(`  3 draws of ${HELD_BACK} held back: ${inWords(held)}`);
+  const share = (FEW * all.classes) / all.labels.length;
+  if (share < 0.5) {
+    const few = await draws(all, share, DRAWS, (others, some) => accuracy(some, others));
+    console.log(`  ${DRAWS} draws of about ${FEW} pictures a class, judged on the others: ${inWords(few)}`);
   }
-  console.log(`  10 draws of about ${FEW} pictures a class, judged on the others: ${inWords(few)}`);
-  const falseUnknown = [];
-  const strangers = new Map(sets.filter((one) => one.name !== name).map((one) => [one.name, []]));
-  for (let seed = 0; seed < 10; seed++) {
-    const [own, held] = divided(all, HELD_BACK, seed);
+  const others = sets.filter((one) => one.name !== name);
+  const shares = await draws(all, HELD_BACK, DRAWS, async (own, rest, seed) => {
     const unlike = await unlikeOf(own, seed);
-    falseUnknown.push(told(unlike, held));
-    for (const [other, values] of strangers) values.push(told(unlike, sets.find((one) => one.name === other).all));
-  }
-  console.log(`  own pictures called unknown, 10 draws: ${inWords(falseUnknown)}`);
-  for (const [other, values] of strangers) console.log(`  told of ${other}: ${inWords(values)}`);
+    return [rest, ...others.map((one) => one.all)].map((rows) => told(unlike, rows));
+  });
+  for (const [n, what] of ['own pictures called unknown', ...others.map((one) => `told of ${one.name}`)].entries())
+    console.log(`  ${what}, ${DRAWS} draws: ${inWords(shares.map((each) => each[n]))}`);
 }
 device.destroy();

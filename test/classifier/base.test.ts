@@ -19,6 +19,7 @@ import {
 } from 'beltnet';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { computeFeatures, computeVersions } from '../../src/classifier/base/extract.js';
+import { fitHead, moments, scoresOf, standardised } from '../../src/classifier/base/head.js';
 import { fitLogisticRegression } from '../../src/classifier/base/logistic-regression.js';
 import { fitUnlike, unlikeness } from '../../src/classifier/base/unlike.js';
 import { toFloat16, toFloat32 } from '../../src/formats/safetensors.js';
@@ -52,6 +53,58 @@ describe("logistic regression is scikit-learn's", () => {
   test('a class without samples is named', async () => {
     await expect(fitLogisticRegression(Float64Array.of(1, 2), [0, 0], 2)).rejects.toThrow(/none of class 1/);
   });
+});
+
+test('what is added to given scores makes each class as probable as it is frequent', async () => {
+  const labels = Array.from({ length: 60 }, (_, n) => (n % 7 === 0 ? 2 : n % 2));
+  const random = new Random(7, RandomStream.synthetic);
+  const offsets = Float64Array.from({ length: 180 }, () => random.uniform(-4, 4));
+  const { weights, intercepts } = await fitLogisticRegression(new Float64Array(0), labels, 3, { offsets });
+  expect(weights).toHaveLength(0);
+  const sums = [0, 0, 0];
+  for (let n = 0; n < 60; n++) {
+    const powers = intercepts.map((shift, k) => Math.exp(offsets[n * 3 + k] + shift));
+    for (let k = 0; k < 3; k++) sums[k] += powers[k] / powers.reduce((a, b) => a + b);
+  }
+  for (const [k, sum] of sums.entries()) expect(sum).toBeCloseTo(labels.filter((label) => label === k).length, 4);
+});
+
+test('with tens of pictures a class the head is less wrong than the regression alone, for a class that varies more', async () => {
+  const width = 200;
+  const sample = (seed: number, count: number) => {
+    const random = new Random(seed, RandomStream.synthetic);
+    const labels = Array.from({ length: count }, (_, n) => n % 2);
+    const features = Float32Array.from({ length: count * width }, (_, at) => {
+      const isSecond = labels[Math.floor(at / width)] === 1;
+      return (isSecond ? 2 : 0.5) * random.uniform(-1, 1) + (isSecond && at % width < 30 ? 0.8 : 0);
+    });
+    return { features, labels };
+  };
+  const fresh = sample(1, 600);
+  const wrong = (scores: ArrayLike<number>): number =>
+    fresh.labels.filter((label, n) => label !== Number(scores[n] >= 0.5)).length;
+  const sums = { head: 0, ofCopies: 0, alone: 0 };
+  for (let seed = 2; seed < 4; seed++) {
+    const { features, labels } = sample(seed, 40);
+    const head = await fitHead(features, labels, 2);
+    sums.head += wrong(scoresOf(fresh.features, head));
+    const twice = Float32Array.from([...features, ...features]);
+    const ofCopies = await fitHead(twice, [...labels, ...labels], 2, { C: 0.05, copies: 2 });
+    sums.ofCopies += wrong(scoresOf(fresh.features, ofCopies));
+    const scale = moments(features, 40);
+    const { weights, intercepts } = await fitLogisticRegression(standardised(features, scale), labels, 2);
+    const x = standardised(fresh.features, scale);
+    sums.alone += wrong(
+      fresh.labels.map((_, n) =>
+        Number(
+          x.subarray(n * width, (n + 1) * width).reduce((sum, value, j) => sum + value * weights[j], intercepts[0]) >=
+            0,
+        ),
+      ),
+    );
+  }
+  expect(sums.head).toBeLessThan(0.7 * sums.alone);
+  expect(sums.ofCopies).toBe(sums.head); // copies say nothing new: twice the loss at half of C
 });
 
 test("distances are those of scikit-learn's Ledoit-Wolf covariance; scale and order of the samples change nothing", async () => {

@@ -22,6 +22,8 @@ export interface LogisticRegression {
 export interface LogisticRegressionOptions {
   /** Inverse strength of the penalty. Default 0.1. */
   readonly C?: number;
+  /** What the scores begin with, [samples, columns]: only what is to be added to them is learned. Default 0. */
+  readonly offsets?: Float64Array;
   /** Largest component of the gradient at the end, as a share of C. Default 1e-7. */
   readonly tolerance?: number;
   /** Called now and then in long solutions, for a turn of the event loop. */
@@ -37,7 +39,7 @@ const DECREASE = 1e-4;
 const ROUNDING = 2 ** -46;
 
 /**
- * @param features [samples, width], row-major
+ * @param features [samples, width], row-major; with a width of 0 there are intercepts alone
  * @param labels class indices [samples]
  * @throws UsageError when a class has no sample, or a feature is not finite
  */
@@ -45,7 +47,7 @@ export async function fitLogisticRegression(
   features: Float64Array,
   labels: ArrayLike<number>,
   classes: number,
-  { C = 0.1, tolerance = 1e-7, pause }: LogisticRegressionOptions = {},
+  { C = 0.1, offsets, tolerance = 1e-7, pause }: LogisticRegressionOptions = {},
 ): Promise<LogisticRegression> {
   const samples = labels.length;
   const width = features.length / samples;
@@ -72,7 +74,10 @@ export async function fitLogisticRegression(
     let loss = 0;
     for (let i = 0; i < samples; i++) {
       const x = i * width;
-      for (let k = 0; k < columns; k++) scores[k] = at[intercepts + k] + dotAt(features, x, at, k * width, width);
+      for (let k = 0; k < columns; k++) {
+        scores[k] = at[intercepts + k] + dotAt(features, x, at, k * width, width);
+        if (offsets) scores[k] += offsets[i * columns + k];
+      }
       loss += columns === 1 ? logisticLoss(scores, labels[i]) : softmaxLoss(scores, labels[i]); // scores: now the loss' gradient
       for (let k = 0; k < columns; k++) {
         const slope = C * scores[k];

@@ -113,7 +113,7 @@ export async function solveHead(
   const { C, pause, versions = 0 } = options;
   expectWhole(versions, 'solveHead: versions', 0, 1000);
   const features = await computeFeatures(base, training, preparation, device, options);
-  const regression = { ...(C !== undefined && { C }), ...(pause && { pause }) };
+  const regression = { copies: 1 + versions, ...(C !== undefined && { C }), ...(pause && { pause }) };
   const copies = { count: versions, augmentation: recipe.augmentation, seed };
   const added = await computeVersions(base, training, preparation, device, copies, options);
   const learned = added.length === 0 ? features : joined(features, added);

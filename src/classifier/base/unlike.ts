@@ -3,8 +3,8 @@
  * for all classes (Lee et al., arXiv:1807.03888), shrunk as Ledoit and Wolf do ("A well-conditioned estimator for large-dimensional
  * covariance matrices", 2004), as a multiple of a threshold. Beyond 1 a picture is unknown: the model was not trained on such.
  */
-import { Random, RandomStream } from '../../tensor/random.js';
 import { square } from '../../tensor/exact-math.js';
+import { divide, FOLDS } from './folds.js';
 import { moments, standardised } from './head.js';
 
 export interface Unlike {
@@ -29,7 +29,6 @@ export interface UnlikeOptions {
   readonly pause?: () => Promise<void>;
 }
 
-const FOLDS = 5;
 /** Where pictures are all alike. */
 const SMALLEST_VARIANCE = 1e-9;
 
@@ -74,17 +73,6 @@ export async function fitUnlike(
 /** 1: at the threshold; more: unlike what the model was trained on. @param features [width] */
 export const unlikeness = (unlike: Unlike, features: Float32Array): number =>
   distanceTo(unlike, features) / unlike.threshold;
-
-/** The fold of each sample: every class is divided evenly, in an order drawn from the seed. */
-function divide(labels: ArrayLike<number>, classes: number, seed: number): number[] {
-  const folds = Array.from({ length: labels.length }, () => 0);
-  for (let label = 0; label < classes; label++) {
-    const members = Array.from(labels).flatMap((each, index) => (each === label ? [index] : []));
-    const order = new Random(seed, RandomStream.split, label).permutation(members.length);
-    order.forEach((place, rank) => (folds[members[place]] = rank % FOLDS));
-  }
-  return folds;
-}
 
 function quantile(values: Float64Array, share: number): number {
   const sorted = values.toSorted();
