@@ -30,7 +30,7 @@ const percent = (share) => (100 * share).toFixed(1).padStart(6);
 
 const parts = Object.values(await openSplits(folder)).filter((part) => part?.files);
 const files = parts.flatMap((part) => part.files.map(({ path, label }) => [path, part.classNames[label]]));
-const classNames = [...new Set(files.map(([, name]) => name))].toSorted();
+const [{ classNames }] = parts;
 const labels = files.map(([, name]) => classNames.indexOf(name));
 console.log('draw  best epoch  held back: began, best  test: frozen, fine-tuned  seconds');
 try {
