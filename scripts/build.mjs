@@ -1,12 +1,13 @@
 /**
- * Builds dist/: what is WebAssembly (wasm/*.ts, AssemblyScript) into wasm.generated.ts beside its users, then everything with
- * TypeScript, then the pages of the report and of the wall screen, and the page. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
+ * Builds dist/, unless nothing has changed since the last time: what is WebAssembly (wasm/*.ts, AssemblyScript) into
+ * wasm.generated.ts beside its users, then everything with TypeScript, then the pages of the report, of a search and of the wall
+ * screen, and the page. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
-import { build } from 'vite';
+import { Build, isBuilt, writeWhole } from './build-output.mjs';
 import { root, runNode, tool } from './steps.mjs';
 import { inexactInstructions } from './wasm-instructions.mjs';
 
@@ -111,39 +112,35 @@ async function buildWasm({ entry, generated, builds, apart = false }) {
   const files = [generated, ...(apart ? Object.keys(builds).map(partOf) : [])];
   if (files.every((file) => existsSync(file) && readFileSync(file, 'utf8').startsWith(stampLine))) return;
   const lines = [];
-  mkdirSync(dirname(generated), { recursive: true });
   for (const [name, options] of Object.entries(builds)) {
     const text = Buffer.from(await compileWasm(entry, name, options)).toString('base64');
-    if (apart) writeFileSync(partOf(name), `${stampLine}export default '${text}';\n`);
+    if (apart) writeWhole(partOf(name), `${stampLine}export default '${text}';\n`);
     const value = apart ? `async () => (await import('./wasm.${name}.generated.js')).default` : `'${text}'`;
     lines.push(`  ${name}: ${value},\n`);
   }
   const names = Object.keys(builds).map((name) => `'${name}'`);
   const type = `Readonly<Record<${names.join(' | ')}, ${apart ? '() => Promise<string>' : 'string'}>>`;
-  writeFileSync(generated, `${stampLine}export const wasmBinaries: ${type} = {\n${lines.join('')}};\n`);
+  writeWhole(generated, `${stampLine}export const wasmBinaries: ${type} = {\n${lines.join('')}};\n`);
 }
-
-for (const product of products) await buildWasm(product);
-rmSync(join(root, 'dist'), { recursive: true, force: true });
-runNode(tool('typescript/bin/tsc'), ['-p', 'tsconfig.json']);
-chmodSync(join(root, 'dist/cli/main.js'), 0o755);
 
 /**
  * A page in one file: web/NAME/NAME.html with its styles and its scripts in it. Only these scripts may run.
+ * @param output takes it
  * @param styles in the order in which they count
  */
-async function buildInOneFile(name, styles) {
+async function buildInOneFile(output, name, styles) {
+  const { build } = await import('vite');
   const read = (path) => readFileSync(path, 'utf8');
   const folder = join(root, 'web', name);
   const lib = { entry: join(folder, 'main.js'), formats: ['iife'], name };
-  const [{ output }] = await build({
+  const [bundle] = await build({
     root,
     configFile: false,
     logLevel: 'error',
     publicDir: false,
     build: { write: false, lib },
   });
-  const script = output[0].code;
+  const script = bundle.output[0].code;
   const hash = createHash('sha256').update(script).digest('base64');
   // 'self' lets a page that is served ask its own server; from a file nothing is its own.
   const policy =
@@ -155,20 +152,35 @@ async function buildInOneFile(name, styles) {
     .replace(`<script src="${name}.js"></script>`, () => `<script>${script}</script>`);
   if (page.includes(`${name}.css`) || page.includes(`src="${name}.js"`))
     throw new Error(`web/${name}/${name}.html: a place was not found`);
-  mkdirSync(join(root, 'dist', name), { recursive: true });
-  writeFileSync(join(root, 'dist', name, `${name}.html`), page);
+  writeWhole(join(output, name, `${name}.html`), page);
 }
 
-/** The report and a search's page have a place for their data, too. */
-await buildInOneFile('report', [
-  tool('uplot/dist/uPlot.min.css'),
-  ...['shared/tokens.css', 'report/report.css', 'shared/parts.css'].map((name) => join(root, 'web', name)),
-]);
-await buildInOneFile(
-  'search',
-  ['shared/tokens.css', 'report/report.css', 'search/search.css'].map((name) => join(root, 'web', name)),
-);
-await buildInOneFile('wall', [join(root, 'web/wall/wall.css')]);
+async function buildAll() {
+  const made = new Build(root);
+  for (const product of products) await buildWasm(product);
+  runNode(tool('typescript/bin/tsc'), ['-p', 'tsconfig.json', '--outDir', made.next]);
+  chmodSync(join(made.next, 'cli/main.js'), 0o755);
+  made.publish();
 
-/** The page: files for any static host, and for `beltnet ui`. */
-await build({ configFile: join(root, 'web/page/vite.config.js') });
+  // The report and a search's page have a place for their data, too.
+  await buildInOneFile(made.next, 'report', [
+    tool('uplot/dist/uPlot.min.css'),
+    ...['shared/tokens.css', 'report/report.css', 'shared/parts.css'].map((name) => join(root, 'web', name)),
+  ]);
+  await buildInOneFile(
+    made.next,
+    'search',
+    ['shared/tokens.css', 'report/report.css', 'search/search.css'].map((name) => join(root, 'web', name)),
+  );
+  await buildInOneFile(made.next, 'wall', [join(root, 'web/wall/wall.css')]);
+  made.publish();
+
+  // The page, of what was built before: files for any static host, and for `beltnet ui`.
+  const { build } = await import('vite');
+  const outDir = join(made.next, 'page');
+  await build({ configFile: join(root, 'web/page/vite.config.js'), build: { outDir } });
+  made.publish();
+  made.end();
+}
+
+if (!isBuilt(root)) await buildAll();
