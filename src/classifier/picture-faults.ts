@@ -69,23 +69,32 @@ export function pictureFigures(data: Uint8Array, width: number, height: number):
       `pictureFigures: expects ${width * height * 3} bytes for ${width}x${height} RGB, got ${data.length}`,
     );
   const y = new Float32Array(width * height);
-  for (let at = 0; at < y.length; at++)
-    y[at] = 0.299 * data[3 * at] + 0.587 * data[3 * at + 1] + 0.114 * data[3 * at + 2];
+  for (let at = 0, from = 0; at < y.length; at++, from += 3)
+    y[at] = 0.299 * data[from] + 0.587 * data[from + 1] + 0.114 * data[from + 2];
   const sums = new Float64Array(CELLS * CELLS);
   const squares = new Float64Array(CELLS * CELLS);
   const counts = new Float64Array(CELLS * CELLS);
   let saturated = 0;
-  let laplacian = 0;
   for (let row = 0; row < height; row++) {
     const rowOfCells = Math.floor((row * CELLS) / height) * CELLS;
-    for (let column = 0; column < width; column++) {
-      const at = row * width + column;
-      const cell = rowOfCells + Math.floor((column * CELLS) / width);
-      sums[cell] += y[at];
-      squares[cell] += y[at] * y[at];
-      counts[cell]++;
-      if (y[at] >= SATURATED) saturated++;
-      if (row === 0 || column === 0 || row === height - 1 || column === width - 1) continue;
+    for (let column = 0; column < CELLS; column++) {
+      const from = row * width + Math.ceil((column * width) / CELLS);
+      const to = row * width + Math.ceil(((column + 1) * width) / CELLS);
+      let [sum, square] = [0, 0];
+      for (let at = from; at < to; at++) {
+        const value = y[at];
+        sum += value;
+        square += value * value;
+        if (value >= SATURATED) saturated++;
+      }
+      sums[rowOfCells + column] += sum;
+      squares[rowOfCells + column] += square;
+      counts[rowOfCells + column] += to - from;
+    }
+  }
+  let laplacian = 0;
+  for (let row = 1; row < height - 1; row++) {
+    for (let at = row * width + 1; at < (row + 1) * width - 1; at++) {
       const bend = 4 * y[at] - y[at - 1] - y[at + 1] - y[at - width] - y[at + width];
       laplacian += bend * bend;
     }
@@ -178,13 +187,18 @@ export function faultsOf(figures: PictureFigures, limits: FaultLimits): readonly
 
 export const FAULTS_SECTION = 'faults';
 
+/** Of each picture of a set. */
+export async function figuresOfSet(dataset: Dataset): Promise<PictureFigures[]> {
+  const [height, width] = dataset.pictureShape;
+  const figures: PictureFigures[] = [];
+  for await (const picture of eachPicture(dataset)) figures.push(pictureFigures(picture, width, height));
+  return figures;
+}
+
 /** The section of a model file with the limits of its training's pictures. */
 export async function learnFaults(training: Dataset): Promise<Section> {
   expectDataset(training, 'learnFaults: training');
-  const [height, width] = training.pictureShape;
-  const figures: PictureFigures[] = [];
-  for await (const picture of eachPicture(training)) figures.push(pictureFigures(picture, width, height));
-  return { value: learnFaultLimits(figures) };
+  return { value: learnFaultLimits(await figuresOfSet(training)) };
 }
 
 const names = ['darkest', 'brightest', 'saturated', 'sharpness', 'flatCell', 'flat'] as const;

@@ -205,7 +205,12 @@ function checkEntry(
 /** A tensor's values as float32: exact for F32, F16 and BF16, rounded for F64 and large integers. */
 export function toFloat32({ dtype, data }: SafeTensor): Float32Array {
   if (data instanceof Float32Array) return data;
-  if (dtype === 'F16') return Float32Array.from(data as Uint16Array, halfToNumber);
+  if (dtype === 'F16') {
+    numbersOfHalves ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => halfToNumber(bits));
+    const numbers = new Float32Array(data.length);
+    for (let at = 0; at < numbers.length; at++) numbers[at] = numbersOfHalves[(data as Uint16Array)[at]];
+    return numbers;
+  }
   if (dtype === 'BF16') return new Float32Array(Uint32Array.from(data as Uint16Array, (bits) => bits << 16).buffer);
   return Float32Array.from(data as ArrayLike<number | bigint>, Number);
 }
@@ -230,6 +235,9 @@ export const toFloat16 = (data: Float32Array): Uint16Array =>
   });
 
 /** IEEE 754 half precision: sign, 5 bits of exponent, 10 of fraction. */
+/** All numbers of half precision by their bits: looked up quicker than computed. */
+let numbersOfHalves: Float32Array | null = null;
+
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;

@@ -21,8 +21,8 @@ type Pixel = (x: number, y: number) => readonly number[];
 const painted = (pixel: Pixel): Picture => {
   const { width, height } = CAMERA;
   const data = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) data.set(pixel(x / width, y / height), (y * width + x) * 3);
+  for (let y = 0, at = 0; y < height; y++)
+    for (let x = 0; x < width; x++) for (const value of pixel(x / width, y / height)) data[at++] = value;
   return { width, height, data };
 };
 

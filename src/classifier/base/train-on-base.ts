@@ -3,19 +3,12 @@
  * a hundred pictures are enough where the classes differ in what pictures in general differ in. docs/base.md has the figures.
  */
 import { expectArray, expectObject, expectWhole, objectWith } from '../../expect.js';
-import { eachPicture, expectDataset, type Dataset } from '../../data/dataset.js';
+import { expectDataset, type Dataset } from '../../data/dataset.js';
 import type { Size } from '../../data/pictures/resize.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import type { Model } from '../../nn/model.js';
 import { expectDevice, type Device } from '../../tensor/device.js';
-import {
-  faultLimitsOf,
-  faultsOf,
-  FAULTS_SECTION,
-  learnFaults,
-  pictureFigures,
-  type FaultLimits,
-} from '../picture-faults.js';
+import { FAULTS_SECTION, faultsOf, figuresOfSet, learnFaultLimits } from '../picture-faults.js';
 import { preparationOf, preprocessingOf, type PreprocessingOptions } from '../preparation.js';
 import { recipeOf, type RecipeOptions } from '../recipe.js';
 import { DEFAULT_THRESHOLD, type TrainingPlan } from '../training.js';
@@ -171,36 +164,28 @@ export async function trainOnBase(
     ...(coverage !== undefined && { coverage }),
     ...(pause && { pause }),
   });
-  const faults = await learnFaults(training);
-  const sections = { ...plan.info.sections, [FAULTS_SECTION]: faults, unlike: unlikeSection(unlike, layer) };
-  const limits = faultLimitsOf({ sections }, base.name);
-  const predict = async (dataset: Dataset): Promise<Prediction[]> => {
-    const isTraining = dataset === training;
-    const theirs = isTraining ? features : await computeFeatures(base, dataset, plan.preparation, device, options);
+  const figures = await figuresOfSet(training);
+  const limits = learnFaultLimits(figures);
+  const sections = { ...plan.info.sections, [FAULTS_SECTION]: { value: limits }, unlike: unlikeSection(unlike, layer) };
+  const judge = async (dataset: Dataset): Promise<Prediction[]> => {
+    const theirs =
+      dataset === training ? features : await computeFeatures(base, dataset, plan.preparation, device, options);
     const probabilities = classProbabilities(scoresOf(theirs, head), head.columns);
     const own = telling(theirs);
     const size = own.length / probabilities.length;
-    const predictions = probabilities.map((each, n) => ({
+    return probabilities.map((each, n) => ({
       probabilities: each,
       unlike: unlikeness(unlike, own.subarray(n * size, (n + 1) * size)),
     }));
-    return limits ? withFaults(predictions, dataset, limits) : predictions;
+  };
+  const predict = async (dataset: Dataset): Promise<Prediction[]> => {
+    const predictions = await judge(dataset);
+    const theirs = dataset === training ? figures : await figuresOfSet(dataset);
+    return predictions.map((prediction, n) => ({ ...prediction, faults: faultsOf(theirs[n], limits) }));
   };
   const kinds = strangers(plan.preparation.picture);
-  const told = toldStrangers(kinds, await predict(kinds));
+  const told = toldStrangers(kinds, await judge(kinds));
   return { model: plan.model, info: infoWithTold({ ...plan.info, sections }, told), predict, told };
-}
-
-async function withFaults(
-  predictions: readonly Prediction[],
-  dataset: Dataset,
-  limits: FaultLimits,
-): Promise<Prediction[]> {
-  const [height, width] = dataset.pictureShape;
-  const all: Prediction[] = [];
-  for await (const picture of eachPicture(dataset))
-    all.push({ ...predictions[all.length], faults: faultsOf(pictureFigures(picture, width, height), limits) });
-  return all;
 }
 
 const widthOf = (model: Model, layer: string): number =>

@@ -256,7 +256,10 @@ const centresOf = new WeakMap<Unlike, Float64Array[]>();
 function underFactor({ factor }: Unlike, x: Float32Array): Float64Array {
   const width = x.length;
   const y = new Float64Array(width);
-  for (let row = 0; row < width; row++)
-    for (let column = 0, at = row * width; column <= row; column++) y[row] += factor[at + column] * x[column];
+  for (let row = 0; row < width; row++) {
+    let sum = 0;
+    for (let column = 0, at = row * width; column <= row; column++) sum += factor[at + column] * x[column];
+    y[row] = sum;
+  }
   return y;
 }
