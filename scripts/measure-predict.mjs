@@ -1,6 +1,6 @@
 /**
  * What `predict` costs beside decoding alone and inference alone, on JPEGs of 640×480, in turns; and whether its memory stays flat.
- * `npm run build`, then `node scripts/measure-predict.mjs MODEL [--files 400] [--rounds 5]`. Wall and processor time, of all threads.
+ * `npm run build`, then `node scripts/measure-predict.mjs MODEL [--files 400] [--rounds 5]` (20,000 files take 2 GB of disk). Wall and processor time, of all threads.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +30,8 @@ const { size } = classifier.preparation.picture;
 const length = size.width * size.height * 3;
 const prepared = new Uint8Array(count * length);
 
+/** MB, ten times in each predict. */
+const within = [];
 const tasks = {
   decode: async () => {
     const stream = await streamPictures([join(folder, 'many')], classifier.preparation.picture);
@@ -41,7 +43,13 @@ const tasks = {
     await stream.close();
   },
   infer: () => classifier.predict(prepared),
-  predict: () => classifier.classifyPaths([join(folder, 'many')], { onResult: () => {} }),
+  predict: () => {
+    let judged = 0;
+    const onResult = () => {
+      if (++judged % Math.ceil(count / 10) === 0) within.push(Math.round(process.memoryUsage().rss / 2 ** 20));
+    };
+    return classifier.classifyPaths([join(folder, 'many')], { onResult });
+  },
 };
 
 async function measured(task) {
@@ -69,6 +77,7 @@ for (const kind of ['wall', 'cpu']) {
   const inWords = Object.entries(each).map(([name, ms]) => `${name} ${(ms / count).toFixed(2)} ms`);
   console.log(`${kind}: ${inWords.join(', ')} a picture; predict / (decode + infer) ${median(ratios).toFixed(3)}`);
 }
+console.log(`memory within the last predict, MB: ${within.slice(-10).join(' ')}`);
 console.log(`memory after each round of ${3 * count} pictures, MB: ${memory.join(' ')}`);
 await classifier.destroy();
 device.destroy();

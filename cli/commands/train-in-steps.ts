@@ -127,12 +127,9 @@ export async function trainInSteps(
     checkMemory(model, device.memoryBudget);
     if (resumed) checkDevice(resumed, facts);
     if (options.dryRun) {
-      sayPlan({
-        output,
-        splits,
-        plan,
-        stepsPerEpoch,
-        epochs,
+      await sayPlan({
+        ...{ output, splits, plan, stepsPerEpoch, epochs, batchSize, device },
+        ...{ validationSteps: options.validationSteps, onBad: options.onBad, workers: options.workers },
         run: options.name ?? resumed?.run ?? null,
         out: options.out,
         facts,

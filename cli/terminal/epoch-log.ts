@@ -45,7 +45,7 @@ function bar(fraction: number, length: number): string {
 }
 
 /** A duration as people say it: 45s, 3m 20s, 2h 05m. */
-function duration(seconds: number): string {
+export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const two = (value: number): string => String(value).padStart(2, '0');
   if (whole < 60) return `${whole}s`;

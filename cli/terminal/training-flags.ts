@@ -187,7 +187,9 @@ export const trainingFlags = {
     anyText,
   ),
   tensorboard: toggle("write an event file of TensorBoard's into the run: tensorboard --logdir runs"),
-  dryRun: toggle('say what would be trained on what, and which files would be written; nothing is'),
+  dryRun: toggle(
+    'say what would be trained on what, how long and with how much memory, and which files would be written; nothing is',
+  ),
   quiet: toggle('no words but warnings and errors'),
   json: toggle('one JSON object a line on stdout: start, each epoch, profile, end (docs/training.md)'),
   distributed: toggle(

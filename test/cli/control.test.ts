@@ -23,12 +23,19 @@ afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 test('--dry-run says what would be done, and writes nothing', async () => {
   const before = readdirSync(cwd).toSorted();
   const stdout = await beltnetWorks(['train', 'belt', ...small, '--dry-run', '--out', 'elsewhere', '--json'], { cwd });
-  expect(JSON.parse(stdout)).toMatchObject({
+  const plan = JSON.parse(stdout);
+  expect(plan).toMatchObject({
     ...{ event: 'plan', epochs: 25, stepsPerEpoch: 3, validationFrom: 'held back', out: 'elsewhere', test: null },
     training: { pictures: 18, classes: { bright: 9, dark: 9 } },
     validation: { pictures: 6 },
     memory: { pictures: 24 * 16 * 16 * 3 },
   });
+  // Time adds up, and a device that has trained has held weights, gradients, moments and a batch's layers.
+  const { seconds, memory } = plan;
+  for (const figure of Object.values(seconds)) expect(figure).toBeGreaterThan(0);
+  expect(seconds.epoch).toBeGreaterThan(3 * seconds.step); // and validation
+  expect(seconds.training).toBeCloseTo(25 * seconds.epoch);
+  expect(memory.device).toBeGreaterThan(memory.network);
   expect(readdirSync(cwd).toSorted()).toEqual(before);
 });
 
