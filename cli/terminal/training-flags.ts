@@ -159,7 +159,7 @@ export const trainingFlags = {
   resumeOrStart: toggle('resume the run of --name where there is one, else start it: for supervisors'),
   checkpointSeconds: flag(
     '<s>',
-    'how often it is kept where the training stands (default: after each epoch and every 10 s, but at most 2% of the time)',
+    'how often it is kept where the training stands, but for at most 2% of the time (default: after each epoch and every 10 s; 0: after every step)',
     (name) => numberWhere(name, 'a number from 0', (given) => given >= 0),
   ),
   ...cacheFlags,

@@ -7,6 +7,7 @@ import type { Progress, TrainingCallback } from '../nn/training/events.js';
 import type { Model } from '../nn/model.js';
 import { whereItBroke, type BrokenLayer } from '../nn/where-it-broke.js';
 import type { Device } from '../tensor/device.js';
+import { CheckpointSpacing } from './checkpoint-spacing.js';
 import { bestEpoch, type EpochRecord } from './epoch-record.js';
 import type { Checkpoint, Run } from './run.js';
 import type { TrainingFlows } from './training.js';
@@ -21,7 +22,10 @@ export interface RunTrainingOptions {
   readonly startsTrained?: boolean;
   /** Epochs without a better one after which the training ends. Default: it does not. */
   readonly earlyStopping?: number | undefined;
-  /** Seconds between checkpoints. Default: so many that they take at most 2 % of the time, and at least 10 within an epoch. */
+  /**
+   * Seconds between checkpoints, or as many as have them take 2 % of the time, where that is more; 0: after every step, whatever it
+   * takes. Default: after every epoch and every 10 seconds within one.
+   */
   readonly checkpointSeconds?: number | undefined;
   /** Whether the run has a file for TensorBoard, too. Default false. */
   readonly tensorboard?: boolean;
@@ -53,9 +57,6 @@ const expectTraining = objectWith({
   flows: objectWith({ training: expectObject, info: expectObject }),
 });
 
-/** Part of the time that checkpoints may take. */
-const MOST_TIME = 0.02;
-
 /**
  * Trains to the last epoch, until no epoch is better any more, or until the signal.
  * @returns the epochs so far, those of earlier processes included
@@ -78,8 +79,8 @@ export async function trainRun(
   const onScores = judged && ((indices: Uint32Array, scores: Float32Array) => judged.add(indices, scores));
   let kernelChoices = 0;
   let isSaved = true;
-  let savedAt = performance.now();
-  let mostSeldom = 0; // ms between checkpoints at which they take MOST_TIME
+  const asked = options.checkpointSeconds;
+  const spacing = new CheckpointSpacing(asked === undefined ? undefined : asked * 1000, performance.now());
   const save = async (): Promise<void> => {
     const start = performance.now();
     if (device.kernelChoices.size !== kernelChoices) await run.writeKernels(device.kernelChoices);
@@ -87,18 +88,15 @@ export async function trainRun(
     sound = await model.trainingState();
     await run.writeCheckpoint({ state: sound, ...progress });
     isSaved = true;
-    savedAt = performance.now();
-    mostSeldom = (savedAt - start) * (1 / MOST_TIME - 1);
+    spacing.saved(start, performance.now());
   };
   let sound = resumed?.state ?? (await model.trainingState());
-  const asked = options.checkpointSeconds === undefined ? undefined : options.checkpointSeconds * 1000;
-  const isDue = (atLeast: number): boolean => performance.now() - savedAt >= (asked ?? Math.max(mostSeldom, atLeast));
 
   const keep: TrainingCallback = async (event) => {
     if (event.type === 'step') {
       isSaved = false;
       options.onProgress?.(event);
-      if (event.step < event.steps && isDue(10_000) && model.isWhole) await save();
+      if (event.step < event.steps && spacing.isDue('step', performance.now()) && model.isWhole) await save();
     }
     if (event.type !== 'epoch') return undefined;
     const { type: _, model: __, ...log } = event;
@@ -116,7 +114,7 @@ export async function trainRun(
     options.onModel?.(record.epoch);
     await run.addEpoch(record);
     if (options.tensorboard) await run.addToTensorboard(record);
-    if (isDue(0)) await save();
+    if (spacing.isDue('epoch', performance.now())) await save();
     await options.onEpoch?.(record, progress.stoppedEarly || record.epoch === options.epochs);
   };
 
