@@ -3,7 +3,7 @@
 // Each function does one part of the work (see range.ts); a "line" is one row of output pixels, counted over the whole batch.
 //
 // A window has `depth` = kernelHeight · kernelWidth · C values; `offsets` says how many bytes each lies behind the first.
-import { storeLanes } from './epilogue';
+import { activate, storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
 import { packPanel } from './tile';
 
@@ -58,7 +58,7 @@ export function packWeights(part: i32, packed: usize, weights: usize, R: i32, K:
 }
 
 /**
- * y[lines, PW, K] = relu?(max over 2×2 of windows · w + bias) and places, 2p + q of the maximum or 4 where relu cuts it, for lines
+ * y[lines, PW, K] = relu?(max over 2×2 of windows · w + bias) and places (0: none), 2p + q of the maximum or 4 where relu cuts it, for lines
  * [part · chunk, …): the four windows of a tile are the four pixels of a pooling window.
  */
 export function convolveAndPool(
@@ -78,7 +78,8 @@ export function convolveAndPool(
       const columns = min(CHANNELS, outputChannels - k);
       const channelBytes = <usize>k << 2;
       const to = target + channelBytes;
-      multiplyAndPool(depth, start, right, down, pooledWidth, offsets, panel, bias ? bias + channelBytes : 0, relu, y + to, places + to, pixelBytes, columns);
+      const panelBias = bias ? bias + channelBytes : 0, placesTo = places ? places + to : 0;
+      multiplyAndPool(depth, start, right, down, pooledWidth, offsets, panel, panelBias, relu, y + to, placesTo, pixelBytes, columns);
     }
   }
 }
@@ -115,17 +116,31 @@ function multiplyAndPool(
       values += 32;
     }
     poolFour(c00, c10, c20, c30, relu, y, places, columns);
-    if (columns > 4) poolFour(c01, c11, c21, c31, relu, y + 16, places + 16, columns - 4);
+    if (columns > 4) poolFour(c01, c11, c21, c31, relu, y + 16, places ? places + 16 : 0, columns - 4);
     start += 2 * right;
     y += pixelBytes;
-    places += pixelBytes;
+    if (places) places += pixelBytes;
   }
 }
 
-/** The first maximum of four values and its place, 0 … 3, or 4 where relu cuts it, of `count` channels; NaN counts as the maximum. */
+/** NaN where one is NaN. */
+// @ts-ignore: decorator
+@inline
+export function maximumOf(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
+  return f32x4.max(f32x4.max(v0, v1), f32x4.max(v2, v3));
+}
+
+/**
+ * The first maximum of four values and, if there is where to, its place, 0 … 3, or 4 where relu cuts it, of `count` channels; NaN counts as
+ * the maximum.
+ */
 // @ts-ignore: decorator
 @inline
 export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: usize, places: usize, count: i32): void {
+  if (!places) {
+    storeLanes(y, activate(maximumOf(v0, v1, v2, v3), relu), count);
+    return;
+  }
   let better = v128.or(f32x4.gt(v1, v0), f32x4.ne(v1, v1));
   let best = v128.bitselect(v1, v0, better);
   let place = v128.and(better, i32x4.splat(1));

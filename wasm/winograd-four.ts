@@ -9,6 +9,7 @@
 // times those of plain sums. Rows of ±p share their even and odd parts.
 // AssemblyScript. Pictures are NHWC, addresses and strides bytes.
 import { activate, storeLanes } from './epilogue';
+import { maximumOf } from './pooled-convolution';
 import { multiplyAdd, partEnd } from './range';
 import { evenOffsets, multiplyTile } from './tile';
 
@@ -115,6 +116,30 @@ function combinePatch(
   }
 }
 
+/** The same with 2×2 max pooling: `rows` × `columns` maxima of its pixels lie in the pooled picture. The bias may follow the maximum: rounding is monotonic. */
+function combineAndPoolPatch(
+  m: usize, stride: usize, y: usize, lineBytes: usize, channels: i32, rows: i32, columns: i32, bias: usize, relu: bool, between: usize, constants: usize,
+): void {
+  const pixelBytes = <usize>channels << 2;
+  for (let k = 0; k < channels; k += 4) {
+    for (let column: usize = 0; column < 6; column++) combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
+    const first = bias ? v128.load(bias + (<usize>k << 2)) : f32x4.splat(0);
+    for (let row = 0; row < rows; row++) {
+      let upper = between + <usize>row * 192;
+      combineSix(upper, 16, upper, 16, constants);
+      combineSix(upper + 96, 16, upper + 96, 16, constants);
+      let to = y + <usize>row * lineBytes + (<usize>k << 2);
+      for (let column = 0; column < columns; column++) {
+        const best = maximumOf(v128.load(upper), v128.load(upper, 16), v128.load(upper, 96), v128.load(upper, 112));
+        storeLanes(to, activate(f32x4.add(best, first), relu), channels - k);
+        to += pixelBytes;
+        upper += 32;
+      }
+    }
+    m += 16;
+  }
+}
+
 /**
  * transformed[36, ceil(K / 8), C, 8] = G g Gᵀ for the kernels g that lie at weights + tap · tapStride + input · inputStride + output ·
  * outputStride (floats); part: some input channels, which for one panel of outputs fill whole lines of the cache. Positions lie `stride`
@@ -176,11 +201,11 @@ function kernelSix(g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void
  * Patches [part · chunk, …) of y[N, OH, OW, K] = activate(3×3 windows of x[N, H, W, C] · w + bias), the first window `top` rows and `left` columns outside
  * of the picture. `patchesOfBlock` at a time (a multiple of 4), so that their transforms stay in a second-level cache. Scratch memory a part: CONSTANT_BYTES, 36
  * vectors, C floats, a patch of 36 · C floats, then 36 · (patchesOfBlock · C4 + 16) and 36 · (patchesOfBlock · K8 + 16) floats, C4 and K8 being whole fours and
- * eights.
+ * eights. With `pooled`, y[N, OH / 2, OW / 2, K] are the maxima of 2×2 of those outputs; OH and OW are even then.
  */
 export function winogradFour(
   part: i32, x: usize, transformed: usize, bias: usize, y: usize, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
-  top: i32, left: i32, patches: i32, relu: bool, chunk: i32, patchesOfBlock: i32, scratch: usize, scratchBytes: usize,
+  top: i32, left: i32, patches: i32, relu: bool, pooled: bool, chunk: i32, patchesOfBlock: i32, scratch: usize, scratchBytes: usize,
 ): void {
   const pixelBytes = <usize>channels << 2, rowBytes = <usize>width * pixelBytes, targetBytes = <usize>outputChannels << 2;
   const valueBytes = <usize>((channels + 3) & -4) << 2, sumBytes = <usize>((outputChannels + 7) & -8) << 2;
@@ -219,12 +244,16 @@ export function winogradFour(
     }
     for (let patch = 0; patch < count; patch++) {
       const line = (first + patch) / across, j = (first + patch) % across;
-      const i = 4 * (line % down);
-      const to = y + <usize>((line / down * outputHeight + i) * outputWidth + 4 * j) * targetBytes;
-      combinePatch(
-        sums + <usize>patch * sumBytes, sumStride, to, <usize>outputWidth * targetBytes, outputChannels, min(4, outputHeight - i), min(4, outputWidth - 4 * j),
-        bias, relu, between, constants,
-      );
+      const n = line / down, i = 4 * (line % down);
+      const m = sums + <usize>patch * sumBytes;
+      const rows = min(4, outputHeight - i), columns = min(4, outputWidth - 4 * j);
+      if (pooled) {
+        const to = y + <usize>((n * outputHeight + i) / 2 * (outputWidth / 2) + 2 * j) * targetBytes;
+        combineAndPoolPatch(m, sumStride, to, <usize>(outputWidth / 2) * targetBytes, outputChannels, rows / 2, columns / 2, bias, relu, between, constants);
+      } else {
+        const to = y + <usize>((n * outputHeight + i) * outputWidth + 4 * j) * targetBytes;
+        combinePatch(m, sumStride, to, <usize>outputWidth * targetBytes, outputChannels, rows, columns, bias, relu, between, constants);
+      }
     }
   }
 }

@@ -20,7 +20,7 @@ afterAll(() => {
 
 type Options = NonNullable<Parameters<typeof conv2dMaxPool2d>[2]>;
 
-/** Output and gradients of x, weight and bias, for a random upstream gradient. */
+/** Output where gradients are wanted and where not, and gradients of x, weight and bias, for a random upstream gradient. */
 async function outcome(
   device: Device,
   compute: (x: Tensor, weight: Tensor, bias: Tensor) => Tensor,
@@ -40,13 +40,14 @@ async function outcome(
   ];
   const { result, tape } = record(() => compute(...inputs));
   const gradients = backward(tape, result, draw(result.shape));
-  return Promise.all([result, ...inputs.map((input) => gradients.get(input)!)].map((item) => item.read()));
+  return Promise.all([result, compute(...inputs), ...inputs.map((input) => gradients.get(input)!)].map((item) => item.read()));
 }
 
 describe('conv2dMaxPool2d', () => {
   test.each<[string, Shape[], Options]>([
     ['the mission', [[3, 21, 18, 3], [3, 3, 3, 32], [32]], { activation: 'relu' }],
     ['many channels', [[2, 13, 16, 32], [3, 3, 32, 32], [32]], { activation: 'relu' }],
+    ['many odd channels', [[2, 11, 7, 13], [3, 3, 13, 18], [18]], { activation: 'relu', padding: 'same' }],
     ['odd channels, same padding', [[2, 9, 12, 5], [3, 2, 5, 7], [7]], { activation: 'relu', padding: 'same' }],
     ['strides and dilation', [[1, 19, 23, 2], [2, 3, 2, 9], [9]], { strides: [2, 1], dilation: [1, 3] }],
     ['one pixel left', [[1, 4, 5, 1], [3, 3, 1, 1], [1]], {}],
@@ -70,6 +71,7 @@ describe('conv2dMaxPool2d', () => {
       x.requiresGradient = true;
       const { result, tape } = record(() => conv2dMaxPool2d(x, weight, { activation: 'relu' }));
       expect([...(await result.read())]).toEqual([1, NaN]);
+      expect([...(await conv2dMaxPool2d(x, weight, { activation: 'relu' }).read())]).toEqual([1, NaN]);
       const gradient = await backward(tape, result, tensor(device, [5, 7], [1, 1, 2, 1]))
         .get(x)!
         .read();

@@ -13,8 +13,8 @@
  * An odd last row or column of z is never pooled, hence never computed. Layouts: x [N,H,W,C], w [KH,KW,C,K], b [K],
  * y and places [N,PH,PW,K].
  */
-import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, type OperandShapes } from '../../tensor/kernel.js';
+import { defineOp, isRecording } from '../../tensor/autograd.js';
+import { defineKernel, type Kernel, type OperandShapes } from '../../tensor/kernel.js';
 import { type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
@@ -58,50 +58,59 @@ function expand(dy: ArrayLike<number>, places: ArrayLike<number>, pooled: Shape,
   return dz;
 }
 
-/** x, w, optional b → y, places (uint32) */
-export const conv2dMaxPool2dForward = defineKernel<Conv2dAttributes>({
-  name: 'conv2dMaxPool2d',
-  outputs(inputs, attributes) {
-    const [{ shape: z }] = conv2dForward.outputs(inputs, attributes);
-    const { outputHeight, outputWidth } = windowGeometry('maxPool2d', z, POOL);
-    const shape = [z[0], outputHeight, outputWidth, z[3]];
-    return [
-      { shape, dtype: 'float32' },
-      { shape, dtype: 'uint32' },
-    ];
-  },
-  twin({ inputs, outputs: [y, places] }, { inputs: shapes, outputs: [pooled] }, { window, activation }) {
-    const shape = convolvedShape(convolutionShape(shapes[0], shapes[1], window));
-    const z = new Float64Array(shape.reduce((size, length) => size * length, 1));
-    conv2dForward.twin(
-      { inputs, outputs: [z] },
-      { inputs: shapes, outputs: [shape] },
-      { window, activation: 'linear' },
-    );
-    for (let at = 0; at < y.length; at++) {
-      const start = windowStart(at, pooled, shape);
-      let best = z[start];
-      let place = 0;
-      for (let other = 1; other < 4; other++) {
-        const value = z[start + ((other >> 1) * shape[2] + (other & 1)) * shape[3]];
-        if (value > best || Number.isNaN(value)) {
-          best = value;
-          place = other;
+/** @param withPlaces whether the places of the maxima are an output, too: gradients need them */
+const pooledForward = (name: string, withPlaces: boolean): Kernel<Conv2dAttributes> =>
+  defineKernel({
+    name,
+    outputs(inputs, attributes) {
+      const [{ shape: z }] = conv2dForward.outputs(inputs, attributes);
+      const { outputHeight, outputWidth } = windowGeometry('maxPool2d', z, POOL);
+      const shape = [z[0], outputHeight, outputWidth, z[3]];
+      return [{ shape, dtype: 'float32' }, ...(withPlaces ? [{ shape, dtype: 'uint32' } as const] : [])];
+    },
+    twin({ inputs, outputs: [y, places] }, { inputs: shapes, outputs: [pooled] }, { window, activation }) {
+      const shape = convolvedShape(convolutionShape(shapes[0], shapes[1], window));
+      const z = new Float64Array(shape.reduce((size, length) => size * length, 1));
+      conv2dForward.twin(
+        { inputs, outputs: [z] },
+        { inputs: shapes, outputs: [shape] },
+        { window, activation: 'linear' },
+      );
+      for (let at = 0; at < y.length; at++) {
+        const start = windowStart(at, pooled, shape);
+        let best = z[start];
+        let place = 0;
+        for (let other = 1; other < 4; other++) {
+          const value = z[start + ((other >> 1) * shape[2] + (other & 1)) * shape[3]];
+          if (value > best || Number.isNaN(value)) {
+            best = value;
+            place = other;
+          }
         }
+        const cut = activation === 'relu' && best <= 0;
+        y[at] = cut ? 0 : best;
+        if (withPlaces) places[at] = cut ? NO_PLACE : place;
       }
-      const cut = activation === 'relu' && best <= 0;
-      y[at] = cut ? 0 : best;
-      places[at] = cut ? NO_PLACE : place;
-    }
-  },
-  wgsl: ({ inputs: [x, weight, bias] }, { window, activation }, { variant }) =>
-    pooledForwardDispatches(convolutionShape(x, weight, window), activation, bias !== undefined, variant),
-  variants: ({ inputs: [x, weight] }, { window }) =>
-    forwardVariants(convolutionShape(x, weight, window), { toPooled: true }),
-  operations: ({ inputs: [x, weight] }, { window }) => pooledOperations(convolutionShape(x, weight, window)),
-  wasm: ({ inputs: [x, weight] }, { window, activation }) =>
-    pooledForwardCalls(convolutionShape(x, weight, window), activation),
-});
+    },
+    wgsl({ inputs: [x, weight, bias] }, { window, activation }, { variant }) {
+      const shape = convolutionShape(x, weight, window);
+      return pooledForwardDispatches(shape, { activation, bias: bias !== undefined, withPlaces, variant });
+    },
+    variants: ({ inputs: [x, weight] }, { window }) =>
+      forwardVariants(convolutionShape(x, weight, window), { toPooled: true }),
+    operations: ({ inputs: [x, weight] }, { window }) => pooledOperations(convolutionShape(x, weight, window)),
+    wasm: ({ inputs: [x, weight] }, { window, activation }) =>
+      pooledForwardCalls(convolutionShape(x, weight, window), { activation, withPlaces }),
+  });
+
+/** x, w, optional b → y, places (uint32) */
+export const conv2dMaxPool2dForward = pooledForward('conv2dMaxPool2d', true);
+
+/**
+ * x, w, optional b → y: in predictions. Where no places are wanted, ties need not be found, and coarser arithmetic than theirs will do
+ * (F(4×4) instead of F(2×2) on the CPU device).
+ */
+export const conv2dMaxPool2dValues = pooledForward('conv2dMaxPool2dValues', false);
 
 export interface PooledInputGradientAttributes {
   readonly window: WindowAttributes;
@@ -161,7 +170,8 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
 
 export const conv2dMaxPool2dOp = defineOp<Conv2dAttributes>({
   name: 'conv2dMaxPool2d',
-  forward: (inputs, attributes) => launch(conv2dMaxPool2dForward, inputs, attributes),
+  forward: (inputs, attributes) =>
+    launch(isRecording() ? conv2dMaxPool2dForward : conv2dMaxPool2dValues, inputs, attributes),
   backward({ dy, inputs: [x, weight], outputs: [, places], attributes: { window }, needs, into }) {
     const [dw, db] =
       needs[1] || needs[2]

@@ -4,7 +4,9 @@ import type { FusedActivation } from '../shared/fused-activation.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, floats } from '../shared/wasm-parts.js';
 import type { WindowAttributes } from '../shared/window.js';
-import type { ConvolutionShape } from './convolution-shape.js';
+import { ungrouped, type ConvolutionShape } from './convolution-shape.js';
+import { forwardSum } from './conv2d.wasm.js';
+import { takesWinograd, winogradCalls } from './winograd.wasm.js';
 
 /** A picture with a border (and gaps between its pixels), in which every window lies inside. */
 interface PaddedPicture {
@@ -77,7 +79,7 @@ const PATCHES = 8;
 /** Below so many input channels Winograd's transforms cost more than they save. */
 const WINOGRAD_CHANNELS = 16;
 
-function takesWinograd({
+function takesPlacedWinograd({
   window: { size, strides, dilation },
   inputChannels,
   outputChannels,
@@ -89,7 +91,7 @@ function takesWinograd({
 }
 
 /** x, w, b? → y, places, by `wasm/winograd.ts` */
-function winogradCalls(shape: ConvolutionShape, activation: FusedActivation): Plan<number, WasmCall> {
+function placedWinogradCalls(shape: ConvolutionShape, activation: FusedActivation): Plan<number, WasmCall> {
   const { batch, inputChannels, outputChannels } = shape;
   const padded = paddedPicture(shape);
   const [pooledHeight, pooledWidth] = pooledSize(shape);
@@ -135,9 +137,14 @@ function winogradCalls(shape: ConvolutionShape, activation: FusedActivation): Pl
   };
 }
 
-/** x, w, b? → y, places */
-export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedActivation): Plan<number, WasmCall> {
-  if (takesWinograd(shape)) return winogradCalls(shape, activation);
+/** x, w, b? → y, places? With places, equal values must come out equal, as they do of F(2×2). */
+export function pooledForwardCalls(
+  shape: ConvolutionShape,
+  { activation, withPlaces }: { readonly activation: FusedActivation; readonly withPlaces: boolean },
+): Plan<number, WasmCall> {
+  if (withPlaces && takesPlacedWinograd(shape)) return placedWinogradCalls(shape, activation);
+  const sum = forwardSum(ungrouped(shape), activation);
+  if (!withPlaces && takesWinograd(sum)) return winogradCalls(sum, { pooled: true });
   const { batch, inputChannels, outputChannels, window } = shape;
   const depth = windowDepth(shape);
   const padded = paddedPicture(shape);
@@ -146,7 +153,7 @@ export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedAct
   const { parts, chunk } = split(lines);
   return {
     scratch: [floats(depth * ceil8(outputChannels)), floats(depth), padded.bytes],
-    steps: ({ inputs: [x, weight, bias = 0], outputs }, [packedWeight, offsets, paddedX]) => [
+    steps: ({ inputs: [x, weight, bias = 0], outputs: [y, places = 0] }, [packedWeight, offsets, paddedX]) => [
       windowOffsetsCall(offsets, padded.width, inputChannels, window),
       packWeightsCall(packedWeight, weight, depth, outputChannels),
       ...padCalls(shape, padded, x, paddedX),
@@ -159,7 +166,8 @@ export function pooledForwardCalls(shape: ConvolutionShape, activation: FusedAct
           padded.width,
           inputChannels,
           packedWeight,
-          ...outputs,
+          y,
+          places,
           lines,
           pooledHeight,
           pooledWidth,

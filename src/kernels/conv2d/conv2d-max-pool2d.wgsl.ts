@@ -75,12 +75,35 @@ ${ENTRY}
 const convolved = ({ batch, outputHeight, outputWidth, outputChannels }: ConvolutionShape): number =>
   batch * outputHeight * outputWidth * outputChannels;
 
-/** x, w, b? → y, places */
+interface PooledForwardOptions {
+  readonly activation: FusedActivation;
+  readonly bias: boolean;
+  /** False: places go to scratch memory. */
+  readonly withPlaces: boolean;
+  readonly variant?: string | undefined;
+}
+
+/** x, w, b? → y, places? */
 export function pooledForwardDispatches(
   shape: ConvolutionShape,
-  activation: FusedActivation,
-  bias: boolean,
-  variant?: string,
+  { withPlaces, ...options }: PooledForwardOptions,
+): Plan<BufferView, Dispatch> {
+  const { scratch = [], steps } = placedForwardDispatches(shape, options);
+  if (withPlaces) return { scratch, steps };
+  return {
+    scratch: [pooledSize(shape) * 4, ...scratch],
+    steps: ({ inputs, outputs }, [places, ...others]) => steps({ inputs, outputs: [...outputs, places] }, others),
+  };
+}
+
+const pooledSize = (shape: ConvolutionShape): number => {
+  const { POOLED_HEIGHT, POOLED_WIDTH, CHANNELS } = sizes(shape);
+  return shape.batch * POOLED_HEIGHT * POOLED_WIDTH * CHANNELS;
+};
+
+function placedForwardDispatches(
+  shape: ConvolutionShape,
+  { activation, bias, variant }: Omit<PooledForwardOptions, 'withPlaces'>,
 ): Plan<BufferView, Dispatch> {
   if (fitsTile(shape)) {
     const tile = tileNamed(tilesFor(shape, { toPooled: true }), variant);
@@ -88,13 +111,11 @@ export function pooledForwardDispatches(
     return { steps: ({ inputs, outputs }) => [convolutionTiles(shape, [...inputs, ...outputs], options)] };
   }
   const convolution = forwardDispatches(shape, 'linear', bias);
-  const { POOLED_HEIGHT, POOLED_WIDTH } = sizes(shape);
-  const pooled = shape.batch * POOLED_HEIGHT * POOLED_WIDTH * shape.outputChannels;
   return {
     scratch: [convolved(shape) * 4],
     steps: ({ inputs, outputs }, [z]) => [
       ...convolution.steps({ inputs, outputs: [z] }, []),
-      dispatchThreads(poolShader(activation), pooled, [z, ...outputs], sizes(shape)),
+      dispatchThreads(poolShader(activation), pooledSize(shape), [z, ...outputs], sizes(shape)),
     ],
   };
 }

@@ -83,13 +83,15 @@ function sumCalls(sum: WindowSum): Plan<number, WasmCall> {
   };
 }
 
-/** x, w, b? → y */
-export function forwardCalls(given: GroupedShape, activation: FusedActivation): Plan<number, WasmCall> {
-  const shape = flat(given);
+export function forwardSum(shape: GroupedShape, activation: FusedActivation): WindowSum {
   const { batch, groups, inputs, outputs } = shape;
   const weightStrides = [groups * outputs, 1, outputs] as const;
-  return sumCalls({ batch, axes: forwardAxes(shape), groups, inputs, outputs, weightStrides, activation });
+  return { batch, axes: forwardAxes(shape), groups, inputs, outputs, weightStrides, activation };
 }
+
+/** x, w, b? → y */
+export const forwardCalls = (shape: GroupedShape, activation: FusedActivation): Plan<number, WasmCall> =>
+  sumCalls(forwardSum(flat(shape), activation));
 
 /** dz, w → dx: a sum over windows of dz with the weights' channels exchanged. */
 export function inputGradientCalls(given: GroupedShape): Plan<number, WasmCall> {

@@ -15,6 +15,7 @@ import {
   conv2dMaxPool2dForward,
   conv2dMaxPool2dInputGradient,
   conv2dMaxPool2dOp,
+  conv2dMaxPool2dValues,
   conv2dMaxPool2dWeightGradient,
   NO_PLACE,
 } from './conv2d-max-pool2d.js';
@@ -124,6 +125,22 @@ export const conv2dMaxPool2dEntry: RegistryEntry = {
         const bias = random.integer(2) ? [wholeNumbers(random, [weight[3]])] : [];
         return {
           inputs: [wholeNumbers(random, x), wholeNumbers(random, weight), ...bias],
+          attributes: { window, activation: random.integer(2) ? 'relu' : 'linear' },
+        };
+      },
+    },
+    {
+      kernel: conv2dMaxPool2dValues,
+      roundings: 64,
+      because: products,
+      sample(random) {
+        const isPlain = random.integer(3) === 0;
+        const { window, x, weight } = isPlain
+          ? plainConvolutionSample(random, [between(random, 12, 21), between(random, 12, 21)])
+          : pooledConvolutionSample(random);
+        const bias = random.integer(2) ? [floats(random, [weight[3]])] : [];
+        return {
+          inputs: [floats(random, x), floats(random, weight), ...bias],
           attributes: { window, activation: random.integer(2) ? 'relu' : 'linear' },
         };
       },

@@ -48,19 +48,17 @@ export const takesWinograd = ({
       taps === 3 && stride === 1 && divisor === 1 && Math.abs(dilation) === 1 && length >= 3,
   );
 
-export function winogradCalls({
-  batch,
-  axes,
-  inputs,
-  outputs,
-  weightStrides,
-  activation,
-}: WindowSum): Plan<number, WasmCall> {
+/** @param options.pooled takes the maxima of 2×2 outputs; what an odd last row or column would give is left out */
+export function winogradCalls(
+  { batch, axes, inputs, outputs, weightStrides, activation }: WindowSum,
+  { pooled = false }: { readonly pooled?: boolean } = {},
+): Plan<number, WasmCall> {
   const [rows, columns] = axes;
+  const [height, width] = axes.map(({ outputs: length }) => length - (pooled ? length % 2 : 0));
   const turned = rows.dilation < 0; // an input gradient's taps run backwards: the same windows, the kernel turned by 180°
   const reach = turned ? 2 : 0;
   const [values, sums] = [ceil4(inputs), ceil8(outputs)];
-  const patches = patchesOf(batch, rows.outputs, columns.outputs);
+  const patches = patchesOf(batch, height, width);
   const { parts, chunk } = split(patches, ceil4(patches / MOST_PARTS), 4);
   const block = blockOf(values + sums, chunk);
   const blockFloats = POSITIONS * (block * (values + sums) + 32);
@@ -99,13 +97,14 @@ export function winogradCalls({
           rows.inputs,
           columns.inputs,
           inputs,
-          rows.outputs,
-          columns.outputs,
+          height,
+          width,
           outputs,
           reach - rows.shift,
           reach - columns.shift,
           patches,
           Number(activation === 'relu'),
+          Number(pooled),
           chunk,
           block,
           scratch,
