@@ -86,45 +86,45 @@ function addScaled(target: usize, source: usize, factor: f32, count: i32): void 
   for (; i < bytes; i += 4) store<f32>(target + i, load<f32>(target + i) + load<f32>(source + i) * factor);
 }
 
-/** Lines [part · chunk, …) of y: the average of what of each window lies inside the picture. */
+/** to[bytes] = the sum of `count` rows that lie `step` bytes apart, times `factor`. */
+// @ts-ignore: decorator
+@inline
+function sumOfRows(to: usize, from: usize, step: usize, count: i32, bytes: usize, factor: f32): void {
+  const scale = f32x4.splat(factor);
+  let i: usize = 0;
+  for (; i + 16 <= bytes; i += 16) {
+    let sum = v128.load(from + i);
+    for (let row = 1, at = from + i + step; row < count; row++, at += step) sum = f32x4.add(sum, v128.load(at));
+    v128.store(to + i, f32x4.mul(sum, scale));
+  }
+  for (; i < bytes; i += 4) {
+    let sum = load<f32>(from + i);
+    for (let row = 1, at = from + i + step; row < count; row++, at += step) sum += load<f32>(at);
+    store<f32>(to + i, sum * factor);
+  }
+}
+
+/**
+ * Lines [part · chunk, …) of y: the average of what of each window lies inside the picture, by sums down the columns, which neighbouring
+ * windows share. Scratch memory a part: a line of x.
+ */
 export function averagePool(
   part: i32, x: usize, y: usize, lines: i32, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32,
-  windowHeight: i32, windowWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, chunk: i32,
+  windowHeight: i32, windowWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, chunk: i32, scratch: usize,
 ): void {
-  const pixelBytes = <usize>channels << 2;
+  const pixelBytes = <usize>channels << 2, lineBytes = <usize>width * pixelBytes;
+  const sums = scratch + <usize>part * lineBytes;
   const end = partEnd(part, chunk, lines);
   y += <usize>(part * chunk * outputWidth) * pixelBytes;
   for (let line = part * chunk; line < end; line++) {
     const i = line % outputHeight;
-    const picture = x + <usize>(line / outputHeight * height * width) * pixelBytes;
+    const picture = x + <usize>(line / outputHeight * height) * lineBytes;
     const firstRow = max(0, i * strideHeight - top), endRow = min(height, i * strideHeight - top + windowHeight);
+    sumOfRows(sums, picture + <usize>firstRow * lineBytes, lineBytes, endRow - firstRow, lineBytes, 1);
     for (let j = 0; j < outputWidth; j++) {
       const firstColumn = max(0, j * strideWidth - left), endColumn = min(width, j * strideWidth - left + windowWidth);
-      const count = <f32>((endRow - firstRow) * (endColumn - firstColumn));
-      const factor = f32x4.splat(1 / count);
-      let c: usize = 0;
-      for (; c + 16 <= pixelBytes; c += 16) {
-        let sum = f32x4.splat(0);
-        for (let row = firstRow; row < endRow; row++) {
-          let from = picture + <usize>(row * width + firstColumn) * pixelBytes + c;
-          for (let column = firstColumn; column < endColumn; column++) {
-            sum = f32x4.add(sum, v128.load(from));
-            from += pixelBytes;
-          }
-        }
-        v128.store(y + c, f32x4.mul(sum, factor));
-      }
-      for (; c < pixelBytes; c += 4) {
-        let sum: f32 = 0;
-        for (let row = firstRow; row < endRow; row++) {
-          let from = picture + <usize>(row * width + firstColumn) * pixelBytes + c;
-          for (let column = firstColumn; column < endColumn; column++) {
-            sum += load<f32>(from);
-            from += pixelBytes;
-          }
-        }
-        store<f32>(y + c, sum * (1 / count));
-      }
+      const factor = <f32>1 / <f32>((endRow - firstRow) * (endColumn - firstColumn));
+      sumOfRows(y, sums + <usize>firstColumn * pixelBytes, pixelBytes, endColumn - firstColumn, pixelBytes, factor);
       y += pixelBytes;
     }
   }

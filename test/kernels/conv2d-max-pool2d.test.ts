@@ -40,7 +40,9 @@ async function outcome(
   ];
   const { result, tape } = record(() => compute(...inputs));
   const gradients = backward(tape, result, draw(result.shape));
-  return Promise.all([result, compute(...inputs), ...inputs.map((input) => gradients.get(input)!)].map((item) => item.read()));
+  return Promise.all(
+    [result, compute(...inputs), ...inputs.map((input) => gradients.get(input)!)].map((item) => item.read()),
+  );
 }
 
 describe('conv2dMaxPool2d', () => {

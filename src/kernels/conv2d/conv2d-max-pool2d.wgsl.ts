@@ -88,11 +88,12 @@ export function pooledForwardDispatches(
   shape: ConvolutionShape,
   { withPlaces, ...options }: PooledForwardOptions,
 ): Plan<BufferView, Dispatch> {
-  const { scratch = [], steps } = placedForwardDispatches(shape, options);
-  if (withPlaces) return { scratch, steps };
+  const plan = placedForwardDispatches(shape, options);
+  if (withPlaces) return plan;
   return {
-    scratch: [pooledSize(shape) * 4, ...scratch],
-    steps: ({ inputs, outputs }, [places, ...others]) => steps({ inputs, outputs: [...outputs, places] }, others),
+    scratch: [pooledSize(shape) * 4, ...(plan.scratch ?? [])],
+    steps: ({ inputs, outputs }, [places, ...scratch]) =>
+      plan.steps({ inputs, outputs: [...outputs, places] }, scratch),
   };
 }
 

@@ -103,13 +103,14 @@ function forEachPixel(
   }
 }
 
-/** Lines of y or dx, a part some of them; arguments in the order of the shader's constants. */
+/** Lines of y or dx, a part some of them; arguments in the order of the shader's constants. Forward, a part has scratch memory for a line of x. */
 function windowCalls(name: string, x: Shape, window: WindowAttributes, lines: number): Plan<number, WasmCall> {
   const { parts, chunk } = split(lines);
   const sizes = Object.values(constants(x, window));
   return {
-    steps: ({ inputs, outputs }) => [
-      { function: name, parts, arguments: [...inputs, ...outputs, lines, ...sizes, chunk] },
+    scratch: name === 'averagePool' ? [4 * parts * x[2] * x[3]] : [],
+    steps: ({ inputs, outputs }, scratch) => [
+      { function: name, parts, arguments: [...inputs, ...outputs, lines, ...sizes, chunk, ...scratch] },
     ],
   };
 }
