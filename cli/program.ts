@@ -88,6 +88,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Check the record of a line: its chain of hashes across the days, and its pictures.',
     () => import('./commands/verify-record.js'),
   ],
+  'compare-log': [
+    'Compare the record of a line, in shadow mode say, with what its operators wrote down.',
+    () => import('./commands/compare-log.js'),
+  ],
   keygen: ['Make a pair of keys: one signs the record of runs, one checks it.', () => import('./commands/keygen.js')],
   devices: ['List what there is to compute on, and what --device auto takes.', () => import('./commands/devices.js')],
   gradcheck: [

@@ -37,7 +37,7 @@ const allowed = {
   ],
   'src/serve': ['src/classifier', 'src/formats/beltnet', 'src/data/pictures'],
   'src/line': [
-    ...['src/classifier', 'src/data', 'src/formats/json', 'src/formats/beltnet', 'src/serve', 'valibot'],
+    ...['src/classifier', 'src/data', 'src/formats/json', 'src/formats/beltnet', 'src/serve', 'valibot', 'papaparse'],
     ...['mqtt', 'jsmodbus', 'prom-client'],
     ...['src/tensor/device', 'src/tensor/open-device', 'src/tensor/open-device.node'],
     ...['src/tensor/exact-math', 'src/tensor/random'],

@@ -176,8 +176,15 @@ export {
 export { liveReportOf, reportHtml, reportOf, searchHtml, type ReportOptions } from './classifier/report/report.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
+export {
+  compareWithLog,
+  type Disagreements,
+  type LogEntry,
+  type RecordedAlarm,
+} from './line/disagreements.node.js';
 export { verifyLineRecord, type VerifiedRecord } from './line/verify-record.node.js';
-export { readLineConfig, startLine } from './line/line.node.js';
+export { startLine } from './line/line.node.js';
+export { readLineConfig } from './line/read-config.node.js';
 export { checkLineConfig } from './line/config.js';
 export { openOutputs } from './line/outputs/open-outputs.node.js';
 export type { OutputHealth, WatchedOutput } from './line/outputs/watched-output.js';

@@ -49,7 +49,14 @@ export interface FaultLimits {
   readonly flatCell: number;
   /** … and so large a part of the cells may. */
   readonly flat: number;
+  /** What is usual in the training's pictures; older files do not know it. */
+  readonly usual?: UsualFigures;
 }
+
+/** Of the training's pictures: what a tenth of them lies below, the middle, what a tenth lies above. */
+export type UsualFigures = Readonly<
+  Record<'brightness' | 'contrast' | 'sharpness', readonly [low: number, middle: number, high: number]>
+>;
 
 /** Cells along each side. */
 const CELLS = 8;
@@ -145,7 +152,11 @@ export function learnFaultLimits(figures: readonly PictureFigures[]): FaultLimit
   const cells = Float64Array.from(figures.flatMap((one) => [...one.cells])).toSorted();
   const flatCell = Math.max(1, quantile(cells, 0.05) / 2);
   const flat = figures.map((one) => flatPart(one, flatCell));
-  const of = (name: 'brightness' | 'saturated' | 'sharpness'): number[] => figures.map((one) => one[name]);
+  const of = (name: 'brightness' | 'contrast' | 'saturated' | 'sharpness'): number[] => figures.map((one) => one[name]);
+  const usual = (name: keyof UsualFigures): [number, number, number] => {
+    const sorted = Float64Array.from(of(name)).toSorted();
+    return [quantile(sorted, 0.1), quantile(sorted, 0.5), quantile(sorted, 0.9)];
+  };
   // Light falls by factors: towards the dark it is measured in doublings.
   const doublings = of('brightness').map((brightness) => log(1 + brightness) / Math.LN2);
   return {
@@ -155,6 +166,7 @@ export function learnFaultLimits(figures: readonly PictureFigures[]): FaultLimit
     sharpness: limit(of('sharpness'), -1, 0.5),
     flatCell,
     flat: limit(flat, 1, 0.1),
+    usual: { brightness: usual('brightness'), contrast: usual('contrast'), sharpness: usual('sharpness') },
   };
 }
 
@@ -216,7 +228,11 @@ export function faultLimitsOf(info: Pick<ModelInfo, 'sections'>, name: string): 
   if (section === undefined) return null;
   expectObject(section, `${name}: section '${FAULTS_SECTION}'`);
   const limits = Object(section.value) as Record<string, unknown>;
-  if (names.every((each) => Number.isFinite(limits[each]))) return limits as unknown as FaultLimits;
+  const usual = limits['usual'] === undefined ? null : (Object(limits['usual']) as Record<string, unknown>);
+  const isTriple = (value: unknown): boolean =>
+    Array.isArray(value) && value.length === 3 && value.every((each) => Number.isFinite(each));
+  const isUsual = usual === null || ['brightness', 'contrast', 'sharpness'].every((each) => isTriple(usual[each]));
+  if (isUsual && names.every((each) => Number.isFinite(limits[each]))) return limits as unknown as FaultLimits;
   throw new ModelFileError(
     `${name}: expects in its section '${FAULTS_SECTION}' numbers for ${names.join(', ')}, got others`,
   );

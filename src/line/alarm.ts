@@ -50,6 +50,14 @@ export class RegionAlarm {
     return this.tick(now);
   }
 
+  /** Raised whatever the last frames were. */
+  raise(reason: string, now: number): AlarmChange | null {
+    if (this.#state === 'alarm') return null;
+    if (this.#state === 'clear') this.#alarmId = this.#newId();
+    this.#raisedAt = now;
+    return this.#become('alarm', false, reason);
+  }
+
   /** An alarm that stood when the line ended, and stands on. */
   restore(alarmId: string, isAcknowledged: boolean, now: number): AlarmChange {
     this.#alarmId = alarmId;

@@ -3,17 +3,18 @@
  * what follows as events. Nothing that happens here touches another camera.
  */
 import { settled, type Classifier } from '../classifier/classifier.js';
-import type { PictureFault } from '../classifier/picture-faults.js';
-import type { Classification } from '../classifier/verdict.js';
+import { faultLimitsOf, type PictureFault } from '../classifier/picture-faults.js';
+import type { Classification, Verdict } from '../classifier/verdict.js';
 import { partOf, prepareNamed } from '../data/pictures/resize.js';
 import type { Picture } from '../data/pictures/picture.js';
 import { DataError, NotANumberError, UsageError } from '../errors.js';
 import { RegionAlarm, type AlarmChange } from './alarm.js';
 import type { CameraConfig, RegionConfig } from './config.js';
 import type { AlarmEvent, FaultName, LineEvent, NewEvent, VerdictEvent } from './events.js';
+import { ShiftWatch, type EndedShift } from './drift.js';
 import { FaultBoard } from './fault-board.js';
 import type { Submitted } from './output.js';
-import type { Frame, Source } from './source.js';
+import type { Frame, Seen, Source } from './source.js';
 import { FrozenWatch, type MovedWatch } from './suspects.js';
 
 export interface CameraContext {
@@ -24,6 +25,8 @@ export interface CameraContext {
   tell(this: void, event: NewEvent, frame?: Frame): LineEvent;
   /** The frame with the bytes of a picture file, where one must be kept of it. */
   withFile(this: void, frame: Frame, isAlert: boolean): Promise<Frame>;
+  /** A frame of which the model is not sure, or that is unlike its training. */
+  setAside(this: void, frame: Frame, region: RegionConfig, verdict: Verdict): void;
   now(this: void): number;
   newId(this: void): string;
   /** Null without a reference. */
@@ -39,6 +42,10 @@ interface Region {
   readonly alarm: RegionAlarm;
   /** By the clock that nobody sets: when the last frame was that has a verdict and was not late. */
   freshAt: number;
+  readonly shift: ShiftWatch;
+  /** Of this shift. */
+  verdicts: number;
+  alerts: number;
 }
 
 /** What the models call a fault, and the line. */
@@ -80,6 +87,9 @@ export class Camera {
       config: region,
       alarm: new RegionAlarm(region.alarm, newId),
       freshAt: now(),
+      shift: new ShiftWatch(),
+      verdicts: 0,
+      alerts: 0,
     }));
     this.#faults = new FaultBoard((region, fault, active, detail) =>
       context.tell({
@@ -166,9 +176,12 @@ export class Camera {
       for (const [fault, detail] of wrong) faults.push({ region: region.config.name, fault, detail });
       this.#faults.see(region.config.name, wrong);
       const own = given[n];
+      if (!('error' in result)) this.#notice(region, n, frame, result, [...wrong.keys()]);
       if (wrong.size > 0 || own === null) continue;
       const verdict = this.#context.tell(own, kept) as VerdictEvent;
       verdicts.push(verdict);
+      region.verdicts++;
+      region.alerts += Number(verdict.alert);
       // A late verdict is a record; that all is well now it does not say.
       const isFresh = !isLate;
       if (isFresh) {
@@ -259,6 +272,52 @@ export class Camera {
       ...(unlike !== undefined && { unlike }),
       model,
     };
+  }
+
+  /** For the shift's figures, and to be labelled. */
+  #notice({ config, shift }: Region, index: number, frame: Frame, verdict: Verdict, wrong: readonly FaultName[]): void {
+    const { data, preparation } = frame.cuts[index];
+    const { width, height } = preparation.size;
+    if (data instanceof Uint8Array) shift.look(data, width, height, this.#context.now());
+    // Of a camera that is dark there is nothing to be learned.
+    if (wrong.every((fault) => fault === 'unlike')) this.#context.setAside(frame, config, verdict);
+  }
+
+  /** The shift ends: what each region showed. */
+  endShift(): EndedShift[] {
+    return this.#regions.map((region) => {
+      const { config, shift, verdicts, alerts } = region;
+      [region.verdicts, region.alerts] = [0, 0];
+      const { info, name } = this.#context.classifierOf(config.model);
+      const usual = faultLimitsOf(info, name)?.usual ?? null;
+      return { camera: this.config.name, region: config.name, verdicts, alerts, figures: shift.take(), usual };
+    });
+  }
+
+  /** Shows the models a picture that must raise the alert. It is no frame: nothing but the models has to do with it. */
+  async challenge(seen: Seen, name: string): Promise<void> {
+    const { region: wanted, alarm: raisesAlarm = false } = this.config.challenge ?? {};
+    const now = this.#context.now();
+    const frame = { name, ...seen, bytes: null, takenAt: '', arrivedAt: now, lateMilliseconds: 0 };
+    const results = await Promise.all(
+      this.#regions.map(async (region, n) => {
+        const result = await this.#classify(region, n, frame);
+        const wrong = [...this.#faultsOf(result).keys()];
+        const verdict = this.#verdictOf(region.config, result, frame, 0);
+        const said = wrong.length > 0 || !verdict ? wrong.join(', ') : `${verdict.class} ${verdict.probability.toFixed(3)}`;
+        const isCaught = wrong.length === 0 && verdict?.alert === true;
+        return { region, said, isCaught: isCaught && (wanted ?? region.config.name) === region.config.name };
+      }),
+    );
+    const caught = results.filter(({ isCaught }) => isCaught);
+    const isCaught = caught.length > 0;
+    const detail = results.map(({ region, said }) => `${region.config.name}: ${said}`).join('; ');
+    this.#context.tell({ kind: 'challenge', camera: this.config.name, picture: name, isCaught, detail });
+    const missed = `${name} must raise the alert, and does not (${detail}): believe no "ok" since the last challenge that was noticed`;
+    this.#faults.set(undefined, 'challenge', isCaught ? null : missed, `${name} was noticed`);
+    if (!raisesAlarm) return;
+    for (const { region } of caught)
+      this.#change(region.config.name, region.alarm.raise(`challenge: ${name}`, this.#context.now()));
   }
 
   /** What time alone brings: no verdict for too long, an alarm that stood for its time. */

@@ -99,6 +99,17 @@ const suspects = v.strictObject({
   movedPart: v.optional(number(0.005, 0.5), 0.05),
 });
 
+/** Known bad pictures, shown to the camera's models on a schedule. */
+const challenge = v.strictObject({
+  /** A folder of pictures of this camera, each of which must raise the alert … */
+  pictures: text,
+  everySeconds: v.optional(seconds, 3600),
+  /** … of this region; left out: of one of them. */
+  region: v.optional(name),
+  /** Whether one that is noticed raises the region's alarm, so that all behind it is tried, too. */
+  alarm: v.optional(flag, false),
+});
+
 const part = number(0, 1);
 const region = v.strictObject({
   name,
@@ -120,6 +131,7 @@ const camera = v.strictObject({
   ),
   alarm: v.optional(alarm, {}),
   suspects: v.optional(suspects, {}),
+  challenge: v.optional(challenge),
   /** No verdict for so long is an alarm of its own. */
   noVerdictSeconds: v.optional(seconds, 10),
 });
@@ -138,8 +150,22 @@ const lineSchema = v.strictObject({
       pictureMegabytes: v.optional(number(0, 1e7), 1000),
       /** Of these verdicts pictures are kept. */
       pictures: v.optional(v.picklist(['alerts', 'all', 'none'], "'alerts', 'all' or 'none'"), 'alerts'),
+      /** Frames that are set aside to be labelled. */
+      queue: v.optional(
+        v.strictObject({
+          /** 0: none is. */
+          megabytes: v.optional(number(0, 1e7), 200),
+          /** Those whose probability of the alert's class is nearer than this to the threshold; and all that are unlike the training. */
+          uncertain: v.optional(number(0, 1), 0.15),
+          /** Of each region one in so long. */
+          everySeconds: v.optional(seconds, 10),
+        }),
+        {},
+      ),
     }),
   ),
+  /** At the end of each what was seen is compared with the training. `begin` is the hour of the day at which one begins. */
+  shifts: v.optional(v.strictObject({ hours: v.optional(number(0.001, 24), 8), begin: v.optional(number(0, 24), 6) }), {}),
   heartbeatSeconds: v.optional(seconds, 10),
   /** Everything is done and recorded, and no output is told. */
   shadow: v.optional(flag, false),
@@ -155,6 +181,7 @@ export type SourceConfig = Parsed['cameras'][number]['source'];
 export type SourceOf<Kind extends SourceConfig['kind']> = Extract<SourceConfig, { kind: Kind }>;
 export type AlarmConfig = v.InferOutput<typeof alarm>;
 export type SuspectsConfig = v.InferOutput<typeof suspects>;
+export type ChallengeConfig = v.InferOutput<typeof challenge>;
 
 export interface RegionConfig {
   readonly name: string;
@@ -169,6 +196,7 @@ export interface CameraConfig {
   readonly source: SourceConfig;
   readonly regions: readonly RegionConfig[];
   readonly suspects: SuspectsConfig;
+  readonly challenge?: ChallengeConfig | undefined;
   readonly noVerdictSeconds: number;
 }
 
@@ -221,6 +249,9 @@ export function checkLineConfig(given: unknown, file: string, environment: Envir
   const cameras = output.cameras.map(({ regions, alarm: alarmOfAll, model, ...one }): CameraConfig => {
     const where = `camera ${one.name}`;
     refuseTwice(regions ?? [], (twice) => fail(`${where}: expects every region's name once, got ${twice} twice`));
+    const challenged = one.challenge?.region;
+    if (challenged !== undefined && !(regions ?? [{ name: 'all' }]).some((region) => region.name === challenged))
+      fail(`${where}: challenge.region expects one of its regions, got ${challenged}`);
     return {
       ...one,
       regions: (regions ?? [{ name: 'all' }]).map(({ name: regionName, box = null, model: own, alarm: ownAlarm }) => {

@@ -3,6 +3,8 @@
  * Times of day (`at`, `takenAt`) are for people; whatever is decided by time is decided by a clock that nobody can set.
  */
 
+import type { Drift, DriftFigure } from './drift.js';
+
 /** What is wrong with a region, a camera, or (model, record, output) with the line: each of its own, and none is a verdict. */
 export const faultNames = [
   'camera-lost',
@@ -18,6 +20,7 @@ export const faultNames = [
   'not-a-number',
   'model',
   'no-verdict',
+  'challenge',
   'record',
   'output',
 ] as const;
@@ -104,15 +107,52 @@ export interface HeartbeatEvent extends Happened {
   readonly uptimeSeconds: number;
 }
 
+/** Models were shown a picture that must raise the alert: no frame of the line, and (unless that is asked for) no alarm. */
+export interface ChallengeEvent extends Happened {
+  readonly kind: 'challenge';
+  readonly camera: string;
+  /** The picture file's name. */
+  readonly picture: string;
+  /** Whether it raised the alert; one that does not is a fault. */
+  readonly isCaught: boolean;
+  /** For people: what each region's model said. */
+  readonly detail: string;
+}
+
+/** What a region showed in a shift. */
+export interface ShiftEvent extends Happened {
+  readonly kind: 'shift';
+  readonly camera: string;
+  readonly region: string;
+  readonly from: string;
+  readonly to: string;
+  readonly verdicts: number;
+  readonly alerts: number;
+  /** How far the shift lies from the training, 1 at the limit; null where that is not known, or little was seen. */
+  readonly drift: Drift | null;
+  /** The middle of the shift, and how it changes in a day, seen over the last shifts; null while these are few. */
+  readonly figures: Readonly<
+    Record<DriftFigure, { readonly median: number; readonly perDay: number | null }>
+  > | null;
+}
+
 /** Something that people must be able to read in the record later. */
 export interface NoteEvent extends Happened {
   readonly kind: 'note';
-  readonly about: 'line' | 'configuration' | 'model' | 'record' | 'clock' | 'output' | 'camera';
+  readonly about: 'line' | 'configuration' | 'model' | 'record' | 'clock' | 'output' | 'camera' | 'drift';
   readonly level: 'info' | 'warning';
   readonly detail: string;
 }
 
-export type LineEvent = VerdictEvent | FaultEvent | AlarmEvent | DroppedEvent | HeartbeatEvent | NoteEvent;
+export type LineEvent =
+  | VerdictEvent
+  | FaultEvent
+  | AlarmEvent
+  | DroppedEvent
+  | HeartbeatEvent
+  | NoteEvent
+  | ChallengeEvent
+  | ShiftEvent;
 
 /** An event before it has an id and a time. */
 export type NewEvent = LineEvent extends infer Event

@@ -1,32 +1,30 @@
 /** A line at work: cameras, models, alarms, record and outputs, put together from its configuration. */
 import { randomBytes } from 'node:crypto';
-import { dirname, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Verdict } from '../classifier/verdict.js';
-import { pictureFormat } from '../data/pictures/format.js';
+import { endingOf } from '../data/pictures/format.js';
 import { PictureThreads } from '../data/pictures/picture-threads.node.js';
 import type { Picture } from '../data/pictures/picture.js';
 import { BeltnetError, UsageError } from '../errors.js';
 import { expectBytes, expectFunction, expectObject, expectText } from '../expect.js';
-import { readWholeFile } from '../files.node.js';
 import type { Device } from '../tensor/device.js';
 import { openDevice } from '../tensor/open-device.node.js';
 import { Camera } from './camera.js';
-import { checkLineConfig, parseLineConfig, withoutSecrets, type CameraConfig, type LineConfig } from './config.js';
+import { Challenge } from './challenge.node.js';
+import { checkLineConfig, withoutSecrets, type CameraConfig, type LineConfig } from './config.js';
 import { Dispatcher } from './dispatcher.js';
 import type { AlarmEvent, LineEvent, NewEvent } from './events.js';
+import { LabelQueue } from './label-queue.node.js';
 import { Models } from './models.node.js';
 import { movedWatch } from './moved-reference.node.js';
 import { openSource } from './open-source.node.js';
 import type { Line, LineOptions, LiveModel, Submitted } from './output.js';
+import { readLineConfig } from './read-config.node.js';
 import { frameKey, LineRecord } from './record.node.js';
+import { Shifts } from './shifts.node.js';
 import type { Frame, Seen } from './source.js';
 import { initialState, nextState, type LineState } from './state.js';
 
-const CONFIG_FILE = {
-  what: 'the configuration of a line',
-  mostBytes: 2 ** 24,
-  refuse: (message: string): Error => new UsageError(message),
-};
 const MILLISECONDS_BETWEEN_TICKS = 100;
 /** The clock of the day and the one that nobody sets may drift apart by so much between two looks. */
 const CLOCK_JUMP_MILLISECONDS = 1000;
@@ -61,45 +59,6 @@ export async function startLine(given: string | object, options: LineOptions = {
   return line;
 }
 
-/** @throws UsageError for a file that is no configuration */
-export async function readLineConfig(path: string): Promise<LineConfig> {
-  expectText(path, 'readLineConfig: path');
-  const text = Buffer.from(await readWholeFile(path, CONFIG_FILE)).toString('utf8');
-  return withPaths(parseLineConfig(text, path, process.env), dirname(path));
-}
-
-/** Paths are relative to the file that they stand in. */
-function withPaths(config: LineConfig, folder: string): LineConfig {
-  const at = (path: string): string => resolve(folder, path);
-  const cameras = config.cameras.map((camera): CameraConfig => {
-    const { source, suspects } = camera;
-    return {
-      ...camera,
-      suspects: { ...suspects, ...(suspects.reference !== undefined && { reference: at(suspects.reference) }) },
-      source:
-        source.kind === 'folder'
-          ? { ...source, path: at(source.path), ...(source.moveTo !== undefined && { moveTo: at(source.moveTo) }) }
-          : source,
-    };
-  });
-  const inSettings = <Settings extends object>(settings: Settings, names: readonly string[]): Settings => {
-    const paths = Object.entries(settings).filter(([name, value]) => names.includes(name) && typeof value === 'string');
-    return { ...settings, ...Object.fromEntries(paths.map(([name, value]) => [name, at(value as string)])) };
-  };
-  return {
-    ...config,
-    cameras,
-    ...(config.serve && {
-      serve: inSettings(config.serve, ['tokenFile', 'readTokenFile', 'tlsCertificate', 'tlsKey']),
-    }),
-    outputs: Object.fromEntries(
-      Object.entries(config.outputs).map(([name, one]) => [name, inSettings(one, ['queue', 'certificate'])]),
-    ),
-    models: Object.fromEntries(Object.entries(config.models).map(([name, path]) => [name, at(path)])),
-    ...(config.record && { record: { ...config.record, folder: at(config.record.folder) } }),
-  };
-}
-
 class WatchedLine implements Line {
   #config: LineConfig;
   readonly #options: LineOptions;
@@ -120,6 +79,9 @@ class WatchedLine implements Line {
   readonly #threads = new Map<string, PictureThreads>();
   #record: LineRecord | null = null;
   #dispatcher: Dispatcher | null = null;
+  #queue: LabelQueue | null = null;
+  #shifts: Shifts | null = null;
+  readonly #challenges = new Map<string, Challenge>();
   readonly #cameras = new Map<string, Camera>();
   readonly #standing: Record<string, AlarmEvent> = {};
   #keeping: Promise<void> = Promise.resolve();
@@ -149,7 +111,11 @@ class WatchedLine implements Line {
     try {
       this.#device = await openDevice(device);
       this.#models = await Models.load(models, this.#device);
-      if (record) this.#openRecord(record.folder, record.pictureMegabytes);
+      if (record) this.#openRecord(record);
+      const warn = (detail: string): void => this.#note('record', 'warning', detail);
+      this.#shifts = new Shifts(this.#config.shifts, record ? record.folder : null, this.#today(), warn);
+      if (record && record.queue.megabytes > 0)
+        this.#queue = new LabelQueue(join(record.folder, 'queue'), record.queue, warn);
       this.#dispatcher = new Dispatcher(shadow ? [] : (this.#options.outputs ?? []), (output, isFailing, detail) =>
         this.#tell({ kind: 'fault', fault: 'output', active: isFailing, detail: `${output}: ${detail}` }),
       );
@@ -169,7 +135,7 @@ class WatchedLine implements Line {
     void Promise.all([...this.#cameras.values()].map((camera) => camera.ended)).then(this.#end);
   }
 
-  #openRecord(folder: string, pictureMegabytes: number): void {
+  #openRecord({ folder, pictureMegabytes }: NonNullable<LineConfig['record']>): void {
     this.#record = LineRecord.open({
       folder,
       pictureMegabytes,
@@ -190,6 +156,12 @@ class WatchedLine implements Line {
         frame.bytes === null && this.#isKept(isAlert)
           ? { ...frame, bytes: await threads.encode(frame.picture, frame.name, JPEG_QUALITY) }
           : frame,
+      setAside: (frame, region, verdict) =>
+        this.#queue?.offer(
+          { camera: name, frame, region, verdict, now: this.#now() },
+          this.#loaded().classifier(region.model).info.alert,
+          (picture) => threads.encode(picture, frame.name, JPEG_QUALITY),
+        ),
       classifierOf: (model) => this.#loaded().classifier(model),
       tell: (event, frame) => this.#tell(event, frame),
       now: this.#now,
@@ -200,9 +172,10 @@ class WatchedLine implements Line {
       },
     });
     const record = this.#record;
+    const look = (given: Uint8Array | Picture, file: string): Promise<Seen> => this.#look(given, file, config, threads);
     const source = await openSource(config.source, {
       name,
-      look: (given, file) => this.#look(given, file, config, threads),
+      look,
       now: this.#now,
       fault: (fault, active, detail) => camera.fault(fault, active, this.#clean(detail)),
       dropped: (count) => camera.dropped(count),
@@ -211,9 +184,11 @@ class WatchedLine implements Line {
       lastTaken: record?.lastTaken.get(name) ?? null,
     });
     this.#cameras.set(name, camera);
+    const challenge = config.challenge && new Challenge(config.challenge, camera, this.#now(), look);
     const ofCamera = Object.values(this.#standing).filter((event) => event.camera === name);
     camera.restore(Object.fromEntries(ofCamera.map((event) => [event.region, event])));
     camera.start(source);
+    if (challenge) this.#challenges.set(name, challenge);
   }
 
   async #look(
@@ -263,7 +238,7 @@ class WatchedLine implements Line {
   }
 
   #note(
-    about: 'line' | 'configuration' | 'model' | 'record' | 'clock' | 'output' | 'camera',
+    about: 'line' | 'configuration' | 'model' | 'record' | 'clock' | 'output' | 'camera' | 'drift',
     level: 'info' | 'warning',
     detail: string,
   ): void {
@@ -296,6 +271,7 @@ class WatchedLine implements Line {
 
   #tick(): void {
     for (const camera of this.#cameras.values()) camera.tick();
+    for (const challenge of this.#challenges.values()) challenge.tick(this.#now());
     const difference = this.#today().getTime() - this.#now();
     const jump = difference - this.#clockDifference;
     this.#clockDifference = difference;
@@ -308,6 +284,10 @@ class WatchedLine implements Line {
   }
 
   #beat(): void {
+    for (const [shift, drifts] of this.#shifts?.tick(this.#today(), this.#cameras.values()) ?? []) {
+      this.#tell(shift);
+      if (drifts !== null) this.#note('drift', 'warning', drifts);
+    }
     const uptimeSeconds = Math.round((this.#now() - this.#startedAt) / 1000);
     this.#tell({ kind: 'heartbeat', head: this.#record?.head ?? null, uptimeSeconds });
   }
@@ -423,6 +403,7 @@ class WatchedLine implements Line {
   }
 
   async #closeCamera(name: string, camera: Camera): Promise<void> {
+    this.#challenges.delete(name);
     await bounded(camera.close(), CLOSE_MILLISECONDS);
     await this.#threads.get(name)?.close();
     this.#threads.delete(name);
@@ -439,6 +420,7 @@ class WatchedLine implements Line {
     this.#note('line', 'info', 'stopped');
     await this.#dispatcher?.close(CLOSE_MILLISECONDS);
     await bounded(this.#keeping, CLOSE_MILLISECONDS);
+    await this.#queue?.close();
     await this.#record?.close();
     await this.#pictures.close();
     await this.#models?.close();
@@ -446,13 +428,9 @@ class WatchedLine implements Line {
   }
 }
 
-/** How the name of a picture file ends, by its content. */
-const endingOf = (bytes: Uint8Array): string =>
-  (pictureFormat(bytes) ?? 'picture').toLowerCase().replace('jpeg', 'jpg');
-
 /** What only a new start can change. */
 function refuseChanges(before: LineConfig, after: LineConfig): void {
-  for (const setting of ['record', 'device', 'shadow', 'heartbeatSeconds', 'outputs', 'serve'] as const) {
+  for (const setting of ['record', 'device', 'shadow', 'heartbeatSeconds', 'shifts', 'outputs', 'serve'] as const) {
     if (JSON.stringify(before[setting]) !== JSON.stringify(after[setting]))
       throw new UsageError(
         `${setting}: expects what it was at the start, got another; stop the line and start it again`,

@@ -3,12 +3,20 @@ import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeFolders, writeFileAtomically } from '../files.node.js';
 
+export interface RingOptions {
+  /** By their names; default: all that are not hidden. */
+  readonly isPicture?: (name: string) => boolean;
+  /** Asked when room is needed: which pictures must not go. Default: none. */
+  readonly isKept?: () => (name: string) => boolean;
+}
+
 /** So many wait for the disk; more are not kept. */
 const MOST_WAITING = 64;
 
 export class PictureRing {
   readonly #folder: string;
   readonly #quota: number;
+  readonly #isKept: () => (name: string) => boolean;
   /** The oldest first. */
   readonly #kept: { readonly name: string; readonly size: number }[];
   #total: number;
@@ -17,13 +25,22 @@ export class PictureRing {
   #queue: Promise<unknown> = Promise.resolve();
 
   /** @param quota in bytes */
-  constructor(folder: string, quota: number) {
+  constructor(folder: string, quota: number, { isPicture = () => true, isKept = () => () => false }: RingOptions = {}) {
     this.#folder = folder;
     this.#quota = quota;
+    this.#isKept = isKept;
     makeFolders(folder);
-    const names = readdirSync(folder).filter((name) => !name.startsWith('.'));
+    const names = readdirSync(folder).filter((name) => !name.startsWith('.') && isPicture(name));
     this.#kept = names.toSorted().map((name) => ({ name, size: statSync(join(folder, name)).size }));
     this.#total = this.#kept.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  get count(): number {
+    return this.#kept.length;
+  }
+
+  has(name: string): boolean {
+    return this.#kept.some((one) => one.name === name);
   }
 
   /** @returns what people must be told, if anything */
@@ -40,7 +57,10 @@ export class PictureRing {
   }
 
   async #add(name: string, bytes: Uint8Array): Promise<string | null> {
-    while (this.#total + bytes.length > this.#quota && this.#kept.length > 0) this.#remove();
+    const excess = this.#total + bytes.length - this.#quota;
+    if (excess > 0) this.removeOldest(excess);
+    if (this.#total + bytes.length > this.#quota)
+      return `the picture ${name} is not kept: those that are there fill their quota, and must stay`;
     for (let freed = 0; ;) {
       try {
         await writeFileAtomically(join(this.#folder, name), bytes);
@@ -61,16 +81,21 @@ export class PictureRing {
    * @returns how many went: 0 when there are none
    */
   removeOldest(bytes: number): number {
+    const mustStay = this.#isKept();
     let [freed, count] = [0, 0];
-    for (; freed < bytes && this.#kept.length > 0; count++) freed += this.#remove();
+    for (let at = 0; freed < bytes && at < this.#kept.length;) {
+      const { name, size } = this.#kept[at];
+      if (mustStay(name)) {
+        at++;
+        continue;
+      }
+      rmSync(join(this.#folder, name), { force: true });
+      this.#kept.splice(at, 1);
+      this.#total -= size;
+      freed += size;
+      count++;
+    }
     return count;
-  }
-
-  #remove(): number {
-    const { name, size } = this.#kept.shift() as { name: string; size: number };
-    rmSync(join(this.#folder, name), { force: true });
-    this.#total -= size;
-    return size;
   }
 
   async close(): Promise<void> {

@@ -24,3 +24,7 @@ export function pictureFormat(bytes: Uint8Array): KnownFormat | null {
   if (startsWith('BM') && bytes.length >= 26) return 'BMP';
   return null;
 }
+
+/** How the name of a picture file ends, by its content: jpg, png, bmp. */
+export const endingOf = (bytes: Uint8Array): string =>
+  (pictureFormat(bytes) ?? 'picture').toLowerCase().replace('jpeg', 'jpg');

@@ -9,7 +9,7 @@ import type { WatchedOutput } from './watched-output.js';
 /** Seconds from the frame to its verdict. */
 const BUCKETS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2, 5, 10];
 
-type Labels = 'camera' | 'region' | 'class' | 'fault' | 'state' | 'output' | 'lamp' | 'model' | 'digest';
+type Labels = 'camera' | 'region' | 'class' | 'fault' | 'state' | 'output' | 'lamp' | 'model' | 'digest' | 'caught';
 
 export class LineMetrics {
   readonly #line: Line;
@@ -23,6 +23,8 @@ export class LineMetrics {
   readonly #dropped: Counter<Labels>;
   readonly #seconds: Histogram<Labels>;
   readonly #lamp: Gauge<Labels>;
+  readonly #challenges: Counter<Labels>;
+  readonly #drift: Gauge<Labels>;
   readonly #now: Readonly<
     Record<
       'age' | 'ready' | 'uptime' | 'heartbeat' | 'there' | 'waiting' | 'lost' | 'failures' | 'model' | 'entries',
@@ -63,6 +65,11 @@ export class LineMetrics {
       registers,
     });
     this.#lamp = gauge('lamp', '1 for the lamp that is lit.', [...place, 'lamp']);
+    this.#challenges = counter('challenges_total', 'Pictures that must raise the alert, and whether they did.', [
+      'camera',
+      'caught',
+    ]);
+    this.#drift = gauge('drift', 'How far the last shift lies from the training, 1 at the limit.', place);
     this.#now = {
       age: gauge('last_verdict_age_seconds', 'Since the last verdict.', place),
       ready: gauge('ready', '1 when every region has a verdict that is not too old.'),
@@ -89,6 +96,9 @@ export class LineMetrics {
     if (event.kind === 'dropped') this.#dropped.inc({ camera: event.camera }, event.count);
     if (event.kind === 'fault' && event.active) this.#faults.inc({ camera: event.camera ?? '', fault: event.fault });
     if (event.kind === 'alarm') this.#alarms.inc({ camera: event.camera, region: event.region, state: event.state });
+    if (event.kind === 'challenge') this.#challenges.inc({ camera: event.camera, caught: String(event.isCaught) });
+    if (event.kind === 'shift' && event.drift)
+      this.#drift.set({ camera: event.camera, region: event.region }, event.drift.value);
     if (event.kind !== 'verdict') return;
     const { camera, region, class: name, alert, ageMilliseconds } = event;
     this.#verdicts.inc({ camera, region, class: name });

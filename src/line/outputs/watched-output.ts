@@ -21,7 +21,7 @@ export interface WatchedOutput extends Output {
 }
 
 /** Kinds of events that may be sent on; heartbeats are sent by themselves, and never queued: an old one says nothing. */
-export const sentKinds = ['alarm', 'fault', 'note', 'dropped', 'verdict'] as const;
+export const sentKinds = ['alarm', 'fault', 'note', 'dropped', 'verdict', 'challenge', 'shift'] as const;
 export type SentKind = (typeof sentKinds)[number];
 
 export const isSent = (event: LineEvent, kinds: readonly SentKind[]): boolean =>
