@@ -163,7 +163,8 @@ export { alone, Meantime, share, together, type Group, type Purpose, type Summan
 export { launchedPlace, type LaunchedPlace } from './distributed/launcher.js';
 export { openMpiGroup, type MpiGroup, type MpiOptions } from './distributed/mpi.node.js';
 export { serveModel, type ServedClassifier, type ServeModelOptions } from './serve/serve-model.node.js';
-export type { RefusedModel, ServedModel, ServedModelFacts, ServedModelOptions } from './serve/served-model.node.js';
+export type { RefusedFile } from './classifier/model-history.js';
+export type { ServedModel, ServedModelFacts, ServedModelOptions } from './serve/served-model.node.js';
 export { readTlsFiles, readTokenFile } from './serve/secret-files.node.js';
 export { BusyError, type PictureThreadsOptions } from './data/pictures/picture-threads.node.js';
 export { serve, type Access, type Asked, type Route, type Served, type ServeOptions } from './serve/server.node.js';
@@ -176,12 +177,7 @@ export {
 export { liveReportOf, reportHtml, reportOf, searchHtml, type ReportOptions } from './classifier/report/report.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
-export {
-  compareWithLog,
-  type Disagreements,
-  type LogEntry,
-  type RecordedAlarm,
-} from './line/disagreements.node.js';
+export { compareWithLog, type Disagreements, type LogEntry, type RecordedAlarm } from './line/disagreements.node.js';
 export { verifyLineRecord, type VerifiedRecord } from './line/verify-record.node.js';
 export { startLine } from './line/line.node.js';
 export { readLineConfig } from './line/read-config.node.js';

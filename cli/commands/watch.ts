@@ -164,7 +164,7 @@ function inWords(event: LineEvent, verdicts: boolean): string | null {
         ? `${time}  ${event.class} ${event.probability.toFixed(4)}${event.alert ? ' ALERT' : ''}  ${of}: ${event.source}, ${event.ageMilliseconds} ms`
         : null;
     case 'challenge':
-      return `${time}  ${event.isCaught ? 'challenge noticed' : 'CHALLENGE MISSED'}  ${of}: ${event.picture} (${event.detail})`;
+      return `${time}  ${event.isCaught ? 'challenge noticed' : 'CHALLENGE MISSED'}  ${of}: ${event.piece} (${event.detail})`;
     case 'shift': {
       const { drift, verdicts: seen, alerts } = event;
       return `${time}  shift  ${of}: ${seen} verdicts, ${alerts} alerts${drift ? `, drift ${drift.value.toFixed(2)} (${drift.of})` : ''}`;

@@ -106,10 +106,21 @@ export async function reproduceVerdicts(classifier: Classifier): Promise<Reprodu
 }
 
 /**
- * What a model must do before it takes the place of another: give its stored verdicts again.
- * @throws ModelFileError when it does not, or has none
+ * What a model must be to take the place of another: of the same classes, or who asks would misread its verdicts; and it must give its stored
+ * verdicts again.
+ * @throws ModelFileError when it is not, does not, or has none
  */
-export async function expectVerdicts(classifier: Classifier): Promise<Reproduced> {
+export async function expectSuccessor(
+  classifier: Classifier,
+  before: Pick<ModelInfo, 'classNames' | 'alert'>,
+): Promise<Reproduced> {
+  expectClassifier(classifier, 'expectSuccessor: classifier');
+  const { classNames, alert } = classifier.info;
+  if (classNames.join() !== before.classNames.join() || alert.className !== before.alert.className)
+    throw new ModelFileError(
+      `${classifier.name}: expects the classes ${before.classNames.join(', ')} and the alert class ${before.alert.className}, ` +
+        `got ${classNames.join(', ')} and ${alert.className}; for another task start anew`,
+    );
   const reproduced = await reproduceVerdicts(classifier);
   if (reproduced) return reproduced;
   throw new ModelFileError(

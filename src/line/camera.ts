@@ -304,7 +304,8 @@ export class Camera {
         const result = await this.#classify(region, n, frame);
         const wrong = [...this.#faultsOf(result).keys()];
         const verdict = this.#verdictOf(region.config, result, frame, 0);
-        const said = wrong.length > 0 || !verdict ? wrong.join(', ') : `${verdict.class} ${verdict.probability.toFixed(3)}`;
+        const said =
+          wrong.length > 0 || !verdict ? wrong.join(', ') : `${verdict.class} ${verdict.probability.toFixed(3)}`;
         const isCaught = wrong.length === 0 && verdict?.alert === true;
         return { region, said, isCaught: isCaught && (wanted ?? region.config.name) === region.config.name };
       }),
@@ -312,7 +313,7 @@ export class Camera {
     const caught = results.filter(({ isCaught }) => isCaught);
     const isCaught = caught.length > 0;
     const detail = results.map(({ region, said }) => `${region.config.name}: ${said}`).join('; ');
-    this.#context.tell({ kind: 'challenge', camera: this.config.name, picture: name, isCaught, detail });
+    this.#context.tell({ kind: 'challenge', camera: this.config.name, piece: name, isCaught, detail });
     const missed = `${name} must raise the alert, and does not (${detail}): believe no "ok" since the last challenge that was noticed`;
     this.#faults.set(undefined, 'challenge', isCaught ? null : missed, `${name} was noticed`);
     if (!raisesAlarm) return;

@@ -165,7 +165,10 @@ const lineSchema = v.strictObject({
     }),
   ),
   /** At the end of each what was seen is compared with the training. `begin` is the hour of the day at which one begins. */
-  shifts: v.optional(v.strictObject({ hours: v.optional(number(0.001, 24), 8), begin: v.optional(number(0, 24), 6) }), {}),
+  shifts: v.optional(
+    v.strictObject({ hours: v.optional(number(0.001, 24), 8), begin: v.optional(number(0, 24), 6) }),
+    {},
+  ),
   heartbeatSeconds: v.optional(seconds, 10),
   /** Everything is done and recorded, and no output is told. */
   shadow: v.optional(flag, false),
@@ -250,7 +253,7 @@ export function checkLineConfig(given: unknown, file: string, environment: Envir
     const where = `camera ${one.name}`;
     refuseTwice(regions ?? [], (twice) => fail(`${where}: expects every region's name once, got ${twice} twice`));
     const challenged = one.challenge?.region;
-    if (challenged !== undefined && !(regions ?? [{ name: 'all' }]).some((region) => region.name === challenged))
+    if (challenged !== undefined && !(regions ?? [{ name: 'all' }]).some((given) => given.name === challenged))
       fail(`${where}: challenge.region expects one of its regions, got ${challenged}`);
     return {
       ...one,

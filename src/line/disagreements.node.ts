@@ -108,7 +108,8 @@ async function alarmsOf(folder: string): Promise<{ alarms: RecordedAlarm[]; from
       if (!entry) continue; // verify-record says so
       from ??= entry.at;
       to = entry.at;
-      if (entry.kind === 'verdict' && entry.picture) pictures.set(`${entry.camera}/${entry.region}`, entry.picture.file);
+      if (entry.kind === 'verdict' && entry.picture)
+        pictures.set(`${entry.camera}/${entry.region}`, entry.picture.file);
       if (entry.kind !== 'alarm' || entry.state !== 'alarm' || known.has(entry.alarmId)) continue;
       known.add(entry.alarmId);
       const { at: time, camera, region, reason, alarmId } = entry;

@@ -112,7 +112,7 @@ export interface ChallengeEvent extends Happened {
   readonly kind: 'challenge';
   readonly camera: string;
   /** The picture file's name. */
-  readonly picture: string;
+  readonly piece: string;
   /** Whether it raised the alert; one that does not is a fault. */
   readonly isCaught: boolean;
   /** For people: what each region's model said. */
@@ -131,9 +131,7 @@ export interface ShiftEvent extends Happened {
   /** How far the shift lies from the training, 1 at the limit; null where that is not known, or little was seen. */
   readonly drift: Drift | null;
   /** The middle of the shift, and how it changes in a day, seen over the last shifts; null while these are few. */
-  readonly figures: Readonly<
-    Record<DriftFigure, { readonly median: number; readonly perDay: number | null }>
-  > | null;
+  readonly figures: Readonly<Record<DriftFigure, { readonly median: number; readonly perDay: number | null }>> | null;
 }
 
 /** Something that people must be able to read in the record later. */

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { ModelHistory, type HistoricModel, type RefusedFile } from '../classifier/model-history.js';
 import { fileHash } from '../classifier/proof/record.node.js';
 import { modelFileOf } from '../classifier/run.node.js';
 import { UsageError } from '../errors.js';
@@ -11,30 +12,16 @@ import { makeFolders, readWholeFile, writeFileAtomically } from '../files.node.j
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
 import type { Line, LiveModel } from './output.js';
 
-export interface KeptModel {
-  readonly model: string;
-  readonly digest: string;
+export interface KeptModel extends HistoricModel {
   readonly path: string;
 }
-
-/** Why a file did not go live. */
-export interface RefusedFile {
-  readonly model: string;
-  readonly path: string;
-  readonly at: string;
-  readonly reason: string;
-}
-
-/** Of each model. */
-const MOST_KEPT = 5;
 
 export class KeptModels {
   readonly #line: Line;
   readonly #folder: string | null;
   /** Where the configuration has them. */
   readonly #paths: ReadonlyMap<string, string>;
-  readonly #kept: KeptModel[] = [];
-  #refused: RefusedFile | null = null;
+  readonly #history = new ModelHistory<KeptModel>();
 
   private constructor(line: Line, folder: string | null) {
     this.#line = line;
@@ -55,11 +42,11 @@ export class KeptModels {
 
   /** The newest last; those that judge are among them. */
   get kept(): readonly KeptModel[] {
-    return this.#kept;
+    return this.#history.kept;
   }
 
   get refused(): RefusedFile | null {
-    return this.#refused;
+    return this.#history.refused;
   }
 
   /** @throws UsageError for a name that is none; ModelFileError for a file that must not go live: the old one goes on */
@@ -72,25 +59,15 @@ export class KeptModels {
 
   /** @throws UsageError for what is not kept */
   async rollBack(name: string, digest: string): Promise<LiveModel> {
-    const fits = (one: KeptModel): boolean => one.model === name && digest.length >= 8 && one.digest.startsWith(digest);
-    const found = this.#kept.find(fits);
-    if (!found)
-      throw new UsageError(
-        `models: expects the digest of one that is kept (${this.#kept.map((one) => `${one.model} ${one.digest.slice(0, 12)}`).join(', ') || 'none is'}), got '${digest}'`,
-      );
-    return this.#replace(name, found.path);
+    return this.#replace(name, this.#history.find(name, digest).path);
   }
 
-  async #replace(name: string, path: string): Promise<LiveModel> {
-    try {
+  #replace(name: string, path: string): Promise<LiveModel> {
+    return this.#history.attempt(name, path, async () => {
       const live = await this.#line.replaceModel(name, path);
-      this.#refused = null;
       await this.#keep(live);
       return live;
-    } catch (error) {
-      this.#refused = { model: name, path, at: new Date().toISOString(), reason: (error as Error).message };
-      throw error;
-    }
+    });
   }
 
   async #keep({ name, path, digest }: LiveModel): Promise<void> {
@@ -102,10 +79,6 @@ export class KeptModels {
       makeFolders(this.#folder);
       await writeFileAtomically(copy, await readWholeFile(file, MODEL_FILE));
     }
-    const at = this.#kept.findIndex((one) => one.model === name && one.digest === digest);
-    if (at >= 0) this.#kept.splice(at, 1);
-    this.#kept.push({ model: name, digest, path: copy });
-    const own = this.#kept.filter((one) => one.model === name);
-    if (own.length > MOST_KEPT) this.#kept.splice(this.#kept.indexOf(own[0]), 1); // its file stays: nothing of the user's is deleted
+    this.#history.keep({ model: name, digest, path: copy }); // files of those that are forgotten stay
   }
 }

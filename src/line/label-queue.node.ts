@@ -96,9 +96,20 @@ export class LabelQueue {
     const { name: source, takenAt: time, picture, bytes } = frame;
     const id = `${time.replaceAll(':', '')}-${camera}-${region.name}`;
     const reason = unknown ? 'unknown' : 'uncertain';
-    const facts = { id, camera, source, region: region.name, time, class: given, probability, unknown, reason } as const;
+    const facts = {
+      id,
+      camera,
+      source,
+      region: region.name,
+      time,
+      class: given,
+      probability,
+      unknown,
+      reason,
+    } as const;
     const add = async (): Promise<void> => {
-      const file = region.box === null && bytes ? bytes : await encode(region.box ? partOf(picture, region.box) : picture);
+      const file =
+        region.box === null && bytes ? bytes : await encode(region.box ? partOf(picture, region.box) : picture);
       await this.#add({ ...facts, file: `${id}.${endingOf(file)}` }, file);
     };
     add().catch((error: Error) => this.#onWarning(`queue: ${error.message}`));

@@ -2,7 +2,7 @@
 import { loadClassifier } from '../classifier/classifier.node.js';
 import type { Classifier } from '../classifier/classifier.js';
 import { fileHash } from '../classifier/proof/record.node.js';
-import { expectVerdicts, reproduceVerdicts } from '../classifier/stored-verdicts.js';
+import { expectSuccessor, reproduceVerdicts } from '../classifier/stored-verdicts.js';
 import { modelFileOf } from '../classifier/run.node.js';
 import { ModelFileError, UsageError } from '../errors.js';
 import type { Device } from '../tensor/device.js';
@@ -59,12 +59,7 @@ export class Models {
     const next = await this.#load(name, path);
     const before = this.#live.get(name);
     try {
-      const alertClass = before?.classifier.info.alert.className;
-      if (alertClass !== undefined && next.classifier.info.alert.className !== alertClass)
-        throw new ModelFileError(
-          `${path}: expects a model whose alert is '${alertClass}', as that of the one before, got '${next.classifier.info.alert.className}'`,
-        );
-      if (before) await expectVerdicts(next.classifier);
+      if (before) await expectSuccessor(next.classifier, before.classifier.info);
     } catch (error) {
       await this.#free(next);
       throw error;

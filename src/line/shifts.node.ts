@@ -81,7 +81,10 @@ export class Shifts {
       perDay: trendPerDay(past.map((shift) => [Date.parse(shift.to), shift[name]])),
     });
     return {
-      ...{ kind: 'shift', ...counts, from: from.toISOString(), to: to.toISOString() },
+      kind: 'shift',
+      ...counts,
+      from: from.toISOString(),
+      to: to.toISOString(),
       drift: figures && usual && driftOf(figures, usual),
       figures: figures && {
         brightness: of('brightness', figures),
@@ -110,4 +113,3 @@ function driftInWords({ camera, region, drift, figures }: ShiftTold, usual: Usua
     `training's (${low.toFixed(2)} to ${high.toFixed(2)}): drift ${drift.value.toFixed(2)}, the limit is 1; look after light and lens, or train with pictures of now`
   );
 }
-

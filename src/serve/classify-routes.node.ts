@@ -131,7 +131,7 @@ export function classifyRoutes(served: ServedModel): readonly DescribedRoute[] {
         schema: object({
           live: FACTS,
           kept: { type: 'array', items: FACTS },
-          refused: { oneOf: [object({ file: text, at: text, reason: text }), { type: 'null' }] },
+          refused: { oneOf: [object({ model: text, path: text, at: text, reason: text }), { type: 'null' }] },
         }),
       },
     },

@@ -5,11 +5,12 @@
 import { createHash } from 'node:crypto';
 import { openClassifier, type NodeClassifier } from '../classifier/classifier.node.js';
 import type { OpenClassifierOptions } from '../classifier/classifier.js';
+import { ModelHistory, type HistoricModel, type RefusedFile } from '../classifier/model-history.js';
 import { modelFileOf } from '../classifier/run.node.js';
-import { expectVerdicts, reproduceVerdicts, type Reproduced } from '../classifier/stored-verdicts.js';
+import { expectSuccessor, reproduceVerdicts, type Reproduced } from '../classifier/stored-verdicts.js';
 import type { Verdict } from '../classifier/verdict.js';
 import { PictureThreads, type PictureThreadsOptions } from '../data/pictures/picture-threads.node.js';
-import { DataError, ModelFileError, NotANumberError, UsageError } from '../errors.js';
+import { DataError, NotANumberError } from '../errors.js';
 import { expectPath } from '../expect.js';
 import { readWholeFile } from '../files.node.js';
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
@@ -28,20 +29,19 @@ export interface ServedModelFacts {
   readonly since: string;
 }
 
-/** What is wrong with the last file that should have gone live. */
-export interface RefusedModel {
-  readonly file: string;
-  readonly at: string;
-  readonly reason: string;
+/** The history's bytes, not what a device holds of them. */
+interface KeptBytes extends HistoricModel {
+  readonly bytes: Uint8Array;
+  readonly facts: ServedModelFacts;
 }
+
+/** A server has one. */
+const MODEL = 'model';
 
 interface Live {
   readonly facts: ServedModelFacts;
   readonly classifier: NodeClassifier;
 }
-
-/** How many are kept to be taken back: their bytes, not what a device holds of them. */
-const KEPT = 4;
 
 export interface ServedModelOptions extends Omit<OpenClassifierOptions, 'name'> {
   readonly pictures?: PictureThreadsOptions;
@@ -51,12 +51,10 @@ export class ServedModel {
   readonly #path: string;
   readonly #options: Omit<OpenClassifierOptions, 'name'>;
   readonly #pictures: PictureThreads;
-  /** The newest last. */
-  readonly #kept: { readonly bytes: Uint8Array; readonly facts: ServedModelFacts }[] = [];
+  readonly #history = new ModelHistory<KeptBytes>();
   /** Replacements, one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   #live: Live;
-  #refused: RefusedModel | null = null;
   #failure: string | null = null;
 
   private constructor(path: string, options: ServedModelOptions, live: Live, bytes: Uint8Array) {
@@ -86,12 +84,12 @@ export class ServedModel {
 
   /** Those that can be taken back, the newest last; the live one is among them. */
   get kept(): readonly ServedModelFacts[] {
-    return this.#kept.map(({ facts }) => facts);
+    return this.#history.kept.map(({ facts }) => facts);
   }
 
   /** Why the last file that should have gone live did not; null when it did. */
-  get refused(): RefusedModel | null {
-    return this.#refused;
+  get refused(): RefusedFile | null {
+    return this.#history.refused;
   }
 
   /** What kept the last picture from a verdict, through no fault of its own: a lost device, say. Null when nothing does. */
@@ -126,43 +124,28 @@ export class ServedModel {
 
   /** Takes back one that was live. The file stays what it is. @throws UsageError for a name that is none of theirs */
   async rollBack(name: string): Promise<ServedModelFacts> {
-    const kept = this.#kept.find(({ facts }) => facts.name === name);
-    if (!kept)
-      throw new UsageError(
-        `rollback: expects one of ${this.kept.map((each) => each.name).join(', ')}, got ${JSON.stringify(name)}`,
-      );
-    return this.#replace(kept.facts.file, () => Promise.resolve(kept.bytes));
+    const { facts, bytes } = this.#history.find(MODEL, name);
+    return this.#replace(facts.file, () => Promise.resolve(bytes));
   }
 
   #replace(file: string, read: () => Promise<Uint8Array>): Promise<ServedModelFacts> {
-    const turn = this.#turn.then(async () => {
+    const replace = async (): Promise<ServedModelFacts> => {
       const before = this.#live;
-      try {
-        const bytes = await read();
-        if (digestOf(bytes) === before.facts.sha256) {
-          this.#refused = null;
-          return before.facts; // it is what is live already
-        }
-        const next = await openChecked(bytes, file, this.#options, before.facts);
-        this.#live = next;
-        this.#refused = null;
-        this.#keep(next.facts, bytes);
-        void this.#leave(before.classifier);
-        return next.facts;
-      } catch (error) {
-        this.#refused = { file, at: new Date().toISOString(), reason: (error as Error).message };
-        throw error;
-      }
-    });
+      const bytes = await read();
+      if (digestOf(bytes) === before.facts.sha256) return before.facts; // it is what is live already
+      const next = await openChecked(bytes, file, this.#options, before.facts);
+      this.#live = next;
+      this.#keep(next.facts, bytes);
+      void this.#leave(before.classifier);
+      return next.facts;
+    };
+    const turn = this.#turn.then(() => this.#history.attempt(MODEL, file, replace));
     this.#turn = turn.catch(() => {});
     return turn;
   }
 
   #keep(facts: ServedModelFacts, bytes: Uint8Array): void {
-    const at = this.#kept.findIndex(({ facts: { sha256 } }) => sha256 === facts.sha256);
-    if (at >= 0) this.#kept.splice(at, 1);
-    this.#kept.push({ bytes, facts });
-    if (this.#kept.length > KEPT) this.#kept.shift();
+    this.#history.keep({ model: MODEL, digest: facts.sha256, bytes, facts });
   }
 
   // --- a classifier is freed when nobody waits for it any more
@@ -196,7 +179,7 @@ export class ServedModel {
 const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /**
- * @param before the model in whose place it goes: it must have the same classes, or those who ask would misread its verdicts, and stored verdicts
+ * @param before the model in whose place it goes
  * @throws ModelFileError
  */
 async function openChecked(
@@ -208,12 +191,7 @@ async function openChecked(
   const classifier = await openClassifier(bytes, { ...options, name: file });
   try {
     const { classNames, alert } = classifier.info;
-    if (before && (classNames.join() !== before.classNames.join() || alert.className !== before.alert.className))
-      throw new ModelFileError(
-        `${file}: expects the classes ${before.classNames.join(', ')} and the alert class ${before.alert.className}, ` +
-          `got ${classNames.join(', ')} and ${alert.className}; start the server anew for another task`,
-      );
-    const reproduced = before ? await expectVerdicts(classifier) : await reproduceVerdicts(classifier);
+    const reproduced = before ? await expectSuccessor(classifier, before) : await reproduceVerdicts(classifier);
     const sha256 = digestOf(bytes);
     const facts = {
       name: sha256.slice(0, 12),

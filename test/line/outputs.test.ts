@@ -1,18 +1,17 @@
 /** Outputs against peers of other makers: a Modbus server (modbus-serial), a broker (aedes), a webhook; away for a while, and back. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server as HttpServer } from 'node:http';
-import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer, type IncomingMessage } from 'node:http';
+import { createServer as createTcpServer, type Socket } from 'node:net';
 import { createHmac } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Aedes } from 'aedes';
-import { ServerTCP } from 'modbus-serial';
 import { afterEach, describe, expect, test } from 'vitest';
 import { UsageError } from 'beltnet';
 import type { LineConfig } from '../../src/line/config.js';
 import { Dispatcher } from '../../src/line/dispatcher.js';
 import { openOutputs } from '../../src/line/outputs/open-outputs.node.js';
 import type { WatchedOutput } from '../../src/line/outputs/watched-output.js';
+import { freePort, listen, Plc, startBroker, type Broker, type Got } from './peers.js';
 import { PlayedLine, until } from './states.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'beltnet-outputs-'));
@@ -41,45 +40,7 @@ async function open(
   return output;
 }
 
-/** Listens on the port that it had before, so that a peer comes back where it was. */
-function listen(server: Server | HttpServer, port = 0): Promise<number> {
-  return new Promise((resolve) =>
-    server.listen(port, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
-  );
-}
-
 describe('a PLC', () => {
-  /** All writes in the order in which they came. */
-  class Plc {
-    readonly coils = new Map<number, boolean>();
-    readonly registers = new Map<number, number>();
-    readonly writes: [address: number, value: boolean][] = [];
-    server: ServerTCP | null = null;
-
-    async start(port: number): Promise<void> {
-      const vector = {
-        setCoil: (address: number, value: boolean) => {
-          this.coils.set(address, value);
-          this.writes.push([address, value]);
-        },
-        setRegister: (address: number, value: number) => void this.registers.set(address, value),
-      };
-      this.server = new ServerTCP(vector, { host: '127.0.0.1', port, unitID: 1 });
-      await new Promise<void>((resolve) => this.server?.once('initialized', () => resolve()));
-    }
-
-    stop(): Promise<void> {
-      return new Promise((resolve) => (this.server ? this.server.close(() => resolve()) : resolve()));
-    }
-  }
-
-  async function freePort(): Promise<number> {
-    const server = createTcpServer();
-    const port = await listen(server);
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-
   const settings = (port: number): Record<string, unknown> => ({
     ...{ host: '127.0.0.1', port, everySeconds: 0.05, timeoutSeconds: 0.5, graceSeconds: 0.2 },
     coils: [
@@ -200,34 +161,10 @@ describe('a PLC', () => {
 });
 
 describe('a broker', () => {
-  interface Got {
-    readonly topic: string;
-    readonly payload: string;
-    readonly retain: boolean;
-  }
-
-  async function broker(port = 0): Promise<{ port: number; got: Got[]; stop: () => Promise<void>; aedes: Aedes }> {
-    const aedes = await Aedes.createBroker();
-    const got: Got[] = [];
-    aedes.on('publish', ({ topic, payload, retain }) => {
-      if (!topic.startsWith('$')) got.push({ topic, payload: String(payload), retain });
-    });
-    const sockets = new Set<Socket>();
-    const server = createTcpServer((socket) => {
-      sockets.add(socket.once('close', () => sockets.delete(socket)).on('error', () => {}));
-      aedes.handle(socket);
-    });
-    const actual = await listen(server, port);
-    let isStopped = false;
-    const stop = async (): Promise<void> => {
-      if (isStopped) return;
-      isStopped = true;
-      for (const socket of sockets) socket.destroy();
-      await new Promise<void>((resolve) => void server.close(() => resolve()));
-      await new Promise<void>((resolve) => aedes.close(resolve));
-    };
-    ends.push(stop);
-    return { port: actual, got, stop, aedes };
+  async function broker(port = 0): Promise<Broker> {
+    const made = await startBroker(port);
+    ends.push(made.stop);
+    return made;
   }
 
   const last = (got: readonly Got[], topic: string): string | undefined =>

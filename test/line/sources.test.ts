@@ -113,6 +113,29 @@ describe('a camera that answers requests', () => {
   });
 });
 
+test('a camera that wants digest authentication is told of with the way out', async () => {
+  const model = await modelIn(temporaryFolder());
+  const url = await serverOf((_, response) => {
+    response.setHeader('www-authenticate', 'Digest realm="camera", nonce="1", qop="auth"');
+    response.statusCode = 401;
+    response.end();
+  });
+  const { of, until: holds } = await watch(lineOf(model, { kind: 'snapshot', url, everySeconds: 0.05 }));
+  await holds(() => of('fault').length === 1);
+  expect(of('fault')[0].detail).toMatch(/wants digest authentication.*with the kind stream/);
+});
+
+test.each([
+  ['/dev/video-none', /^\/dev\/video-none: there is no such device; is the camera plugged in/],
+  ['/dev/null', /^\/dev\/null: .*v4l2: .*Inappropriate ioctl for device/], // what ffmpeg says of it
+])('%s as a camera is one that is lost, in words', async (url, reason) => {
+  const model = await modelIn(temporaryFolder());
+  const { of, until: holds } = await watch(lineOf(model, { kind: 'stream', url }));
+  await holds(() => of('fault').length === 1);
+  expect(of('fault')[0]).toMatchObject({ fault: 'camera-lost', detail: expect.stringMatching(reason) });
+  expect(of('fault')[0].detail).not.toContain('0x');
+});
+
 describe('ffmpeg', () => {
   const child = (): number | null => {
     const own = readdirSync('/proc').filter((name) => /^\d+$/.test(name));

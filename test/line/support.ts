@@ -73,8 +73,8 @@ export async function watch(config: object | string, options: LineOptions = {}):
 }
 
 /** @param seen what to say when it never holds */
-export async function until(holds: () => boolean, seen: () => string = () => ''): Promise<void> {
-  const end = performance.now() + 60_000;
+export async function until(holds: () => boolean, seen: () => string = () => '', seconds = 60): Promise<void> {
+  const end = performance.now() + 1000 * seconds;
   while (!holds()) {
     if (performance.now() > end) throw new Error(`it does not come to hold: ${seen()}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -55,7 +55,13 @@ export class SnapshotSource implements Source {
     const answer = await fetch(this.#url, { headers: this.#headers, signal });
     if (!answer.ok || !answer.body) {
       await answer.body?.cancel();
-      throw new Error(`it answered ${answer.status}`);
+      const wants = answer.headers.get('www-authenticate') ?? '';
+      const isDigest = answer.status === 401 && /^digest/i.test(wants);
+      throw new Error(
+        isDigest
+          ? 'it wants digest authentication, which snapshots cannot give; take its RTSP or MJPEG address with the kind stream, or let it take basic authentication'
+          : `it answered ${answer.status}`,
+      );
     }
     const parts: Uint8Array[] = [];
     let length = 0;

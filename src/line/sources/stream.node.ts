@@ -29,6 +29,8 @@ interface Kind {
   readonly options: readonly string[];
   /** Whether its end is the end, and no failure. */
   readonly ends: boolean;
+  /** What must be there before ffmpeg is asked, in words; null for what is elsewhere. */
+  readonly needs: string | null;
 }
 
 function kindOf(url: string): Kind {
@@ -39,13 +41,24 @@ function kindOf(url: string): Kind {
       protocols: 'rtsp,rtsps,rtp,srtp,udp,tcp,tls,crypto',
       options: ['-rtsp_transport', 'tcp', ...low],
       ends: false,
+      needs: null,
     };
   if (scheme === 'http' || scheme === 'https')
-    return { protocols: 'http,https,httpproxy,tcp,tls,crypto', options: low, ends: false };
-  if (scheme !== undefined) return { protocols: `${scheme},tcp,udp,tls`, options: low, ends: false };
-  if (url.startsWith('/dev/')) return { protocols: 'file', options: ['-f', 'v4l2'], ends: false };
-  return { protocols: 'file', options: ['-re'], ends: true };
+    return { protocols: 'http,https,httpproxy,tcp,tls,crypto', options: low, ends: false, needs: null };
+  if (scheme !== undefined) return { protocols: `${scheme},tcp,udp,tls`, options: low, ends: false, needs: null };
+  if (url.startsWith('/dev/')) {
+    const needs = 'there is no such device; is the camera plugged in, and may this user see it?';
+    return { protocols: 'file', options: ['-f', 'v4l2'], ends: false, needs };
+  }
+  return { protocols: 'file', options: ['-re'], ends: true, needs: 'there is no such file or folder' };
 }
+
+/** What ffmpeg prints, without the places in its memory of which it speaks. */
+const inWords = (errors: string): string =>
+  errors
+    .trim()
+    .replaceAll(/\[([^\]\n]*?) @ 0x[0-9a-f]+\]/g, '$1:')
+    .replaceAll('\n', '; ');
 
 export class StreamSource implements Source {
   readonly #config: SourceOf<'stream'>;
@@ -85,8 +98,8 @@ export class StreamSource implements Source {
 
   #start(): void {
     const { url, listen, framesPerSecond, width, height, ffmpeg, hungSeconds } = this.#config;
-    if (this.#kind.ends && !existsSync(url)) {
-      this.#again('there is no such file or folder');
+    if (this.#kind.needs !== null && !existsSync(url)) {
+      this.#again(this.#kind.needs);
       return;
     }
     const scale = width !== undefined || height !== undefined ? [`scale=${width ?? -2}:${height ?? -2}`] : [];
@@ -135,7 +148,7 @@ export class StreamSource implements Source {
     child.on('error', (error) => end(`${ffmpeg} cannot be started: ${error.message}; install ffmpeg`));
     child.on('close', (code, signal) => {
       if (this.#kind.ends && code === 0 && hung === '') this.#endOfFile();
-      else end(hung || errors.trim().replaceAll('\n', '; ') || `ffmpeg ended (${signal ?? code})`);
+      else end(hung || inWords(errors) || `ffmpeg ended (${signal ?? code})`);
     });
     watch(listen ? CALLED_SECONDS : hungSeconds * FIRST_FRAME_FACTOR);
   }
