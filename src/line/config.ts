@@ -253,7 +253,7 @@ export function checkLineConfig(given: unknown, file: string, environment: Envir
     const where = `camera ${one.name}`;
     refuseTwice(regions ?? [], (twice) => fail(`${where}: expects every region's name once, got ${twice} twice`));
     const challenged = one.challenge?.region;
-    if (challenged !== undefined && !(regions ?? [{ name: 'all' }]).some((given) => given.name === challenged))
+    if (challenged !== undefined && !(regions ?? [{ name: 'all' }]).some((own) => own.name === challenged))
       fail(`${where}: challenge.region expects one of its regions, got ${challenged}`);
     return {
       ...one,
