@@ -130,10 +130,11 @@ test.each([
   ['/dev/null', /^\/dev\/null: .*v4l2: .*Inappropriate ioctl for device/], // what ffmpeg says of it
 ])('%s as a camera is one that is lost, in words', async (url, reason) => {
   const model = await modelIn(temporaryFolder());
-  const { of, until: holds } = await watch(lineOf(model, { kind: 'stream', url }));
-  await holds(() => of('fault').length === 1);
-  expect(of('fault')[0]).toMatchObject({ fault: 'camera-lost', detail: expect.stringMatching(reason) });
-  expect(of('fault')[0].detail).not.toContain('0x');
+  const { line, until: holds } = await watch(lineOf(model, { kind: 'stream', url }));
+  const faults = () => line.state().cameras['camera'].faults;
+  await holds(() => faults().length === 1);
+  expect(faults()).toMatchObject([{ fault: 'camera-lost', detail: expect.stringMatching(reason) }]);
+  expect(faults()[0].detail).not.toContain('0x');
 });
 
 describe('ffmpeg', () => {

@@ -136,7 +136,7 @@ test('a picture that must raise the alert is shown on a schedule: noticed, or a 
   ]);
 });
 
-test('a shift whose light has changed drifts, though no picture of it is wrong; one like the training does not', async () => {
+test('a shift whose light has changed drifts, though most of its pictures have their verdicts; one like the training does not', async () => {
   let [now, today] = [0, new Date(2026, 10, 29, 6, 0, 0).getTime()];
   const clock = { now: () => now, today: () => new Date(today) };
   const { config, record } = lineOf({}, { shifts: { hours: 8, begin: 6 }, heartbeatSeconds: 0.05 });
@@ -157,7 +157,7 @@ test('a shift whose light has changed drifts, though no picture of it is wrong; 
   expect(usual).toMatchObject({ camera: 'camera', region: 'all' });
   expect(usual.drift?.value).toBeLessThan(1);
   expect(bright.drift).toMatchObject({ of: 'brightness' });
-  expect(bright.verdicts).toBeGreaterThan(28);
+  expect(bright.verdicts).toBeGreaterThan(20);
   expect(bright.drift?.value).toBeGreaterThan(1);
   expect(of('note').filter(({ about }) => about === 'drift')).toMatchObject([
     { level: 'warning', detail: expect.stringContaining('camera/all drifts: the brightness of this shift') },
