@@ -51,7 +51,9 @@ export class ModelHistory<Kept extends HistoricModel> {
     const found = own.find(({ digest }) => given.length >= LEAST_DIGITS && digest.startsWith(given));
     if (found) return found;
     const known = own.map(({ digest }) => digest.slice(0, 12)).join(', ');
-    throw new UsageError(`rollback: expects the beginning of a digest that is kept (${known || 'none is'}), got '${given}'`);
+    throw new UsageError(
+      `rollback: expects the beginning of a digest that is kept (${known || 'none is'}), got '${given}'`,
+    );
   }
 
   /** Puts a file in a model's place, and remembers why it could not be. @throws what `replace` throws */
