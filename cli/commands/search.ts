@@ -131,10 +131,13 @@ export const command = defineCommand({
     const bytes = await readWholeFile(options.space, { what: 'a space to search', mostBytes: 2 ** 20, refuse });
     const space = parseSpace(Buffer.from(bytes).toString('utf8'), options.space);
     for (const { name } of space)
-      if (!Object.hasOwn(ofTrials, name) || FIXED.has(name))
+      if (!mayDiffer(name)) {
+        const here = name.replace(/^--/, '').replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
         throw new UsageError(
-          `${options.space}: expects options of the training that may differ, such as lr, batch, optimizer, zoom, got '${name}'`,
+          `${options.space}: expects options of the training that may differ, such as lr, batch, optimizer, zoom, got '${name}'` +
+            (mayDiffer(here) ? `, which is called '${here}' here` : ''),
         );
+      }
     const { trials, method, seed, epochs, halving } = options;
     const search: Search = {
       ...{ directory: given, space, trials, method, seed, epochs, halving },
@@ -159,6 +162,8 @@ export const command = defineCommand({
 });
 
 type SearchOptions = Options<typeof flags>;
+
+const mayDiffer = (name: string): boolean => Object.hasOwn(ofTrials, name) && !FIXED.has(name);
 
 /** Options that decide what the trials come to. */
 function decisive(options: SearchOptions): Record<string, unknown> {
@@ -234,12 +239,13 @@ class Searcher {
   async run(pictures: string, output: Output): Promise<number> {
     for (const [place, rung] of this.rungs.entries()) {
       const trials = await trialsOfRung(this.#directory, this.#search, place);
-      if (trials.every(({ epochs }) => epochs === null))
-        throw new DataError(
-          `${this.#directory}: expects trials whose numbers stay finite, got none; try smaller rates`,
-        );
       const code = await this.#finish(place, rung, trials, pictures, output);
       if (code !== 0) return code;
+      const reached = await Promise.all(trials.map(({ index }) => readTrial(this.#directory, index)));
+      if (reached.every(({ epochs }) => epochs === null))
+        throw new NotANumberError(
+          `${this.#directory}: expects trials whose numbers stay finite, got none; try smaller rates`,
+        );
       output.emit({ event: 'rung', epochs: rung.epochs, trials: trials.map(({ index }) => index) });
       output.say(
         `Rung ${place + 1} of ${this.rungs.length}: ${count(trials.length, 'trial')} with ${count(rung.epochs, 'epoch')}`,

@@ -13,14 +13,14 @@ export function sayResult({ search, trials, winner, optimism }: SearchResult, ou
   const names = search.space.map(({ name }) => name);
   const row = (trial: SearchedTrial): string[] => [
     trialName(trial.index),
-    ...names.map((name) => String(trial.values[name])),
     trial.failed ? 'NaN' : String(trial.epochs),
     figure(trial.best?.balancedAccuracy),
     figure(trial.best?.valLoss),
     figure(trial.test?.balancedAccuracy),
+    ...names.map((name) => String(trial.values[name])),
   ];
   output.say();
-  const header = ['trial', ...names, 'epochs', 'validation', 'its loss', 'test'];
+  const header = ['trial', 'epochs', 'validation', 'its loss', 'test', ...names];
   for (const line of table([header, ...trials.slice(0, MOST_ROWS).map(row)], 1)) output.say(line);
   if (trials.length > MOST_ROWS) output.say(`… and ${trials.length - MOST_ROWS} more in result.json`);
   output.say('(balanced accuracy; validation chose, test did not)');

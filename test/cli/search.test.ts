@@ -121,6 +121,14 @@ test('a process that is killed leaves what another goes on with, and finds its p
   expect(readdirSync(join(folder, 'killed', 's')).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 });
 
+test('trials that all overflow are an error', async () => {
+  writeFileSync(join(folder, 'large.json'), '{"lr": [1e37, 1e38]}');
+  const all = ['search', 'belt', '--space', 'large.json', '--trials', '2', '--epochs', '1', '--size', '16x16'];
+  const { code, stderr } = await beltnet([...all, '--threads', '1', '--workers', '0', '--out', 'large'], on);
+  expect(stderr).toContain('expects trials whose numbers stay finite, got none; try smaller rates');
+  expect(code).toBe(7);
+});
+
 test('what cannot be meant is told before a trial is begun', async () => {
   const other = await beltnet(search('one', '--seed', '1'), on);
   expect(other).toMatchObject({
@@ -130,6 +138,7 @@ test('what cannot be meant is told before a trial is begun', async () => {
   for (const [space, message] of [
     ['{"lr": [-1]}', 'trial-000 ({"lr":-1}): --lr: expects a number above 0'],
     ['{"seed": [1, 2]}', 'expects options of the training that may differ'],
+    ['{"horizontal-flip": [true, false]}', "got 'horizontal-flip', which is called 'horizontalFlip' here"],
     ['{"base": ["darknet-tiny"]}', 'expects --fine-tune beside it'],
   ]) {
     writeFileSync(join(folder, 'wrong.json'), space);

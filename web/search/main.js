@@ -170,12 +170,15 @@ function showTable() {
   const table = tableOf(
     [
       ['trial', null, ({ index }) => trialName(index)],
-      ...search.space.map(({ name: title, values }) => [title, !values, ({ values: own }) => String(own[title])]),
       ['epochs', true, ({ epochs, failed }) => (failed ? 'NaN' : String(epochs))],
       ['validation', true, ({ best: found }) => figure(found?.balancedAccuracy)],
       ['its loss', true, ({ best: found }) => figure(found?.valLoss)],
       ['test', true, ({ test }) => figure(test?.balancedAccuracy)],
       ['missed', true, ({ test }) => (test ? `${test.missedAlerts} of ${test.alertPictures}` : '–')],
+      ...search.space.map(({ name: title, values }) => {
+        const isNumber = !values || values.every((value) => typeof value === 'number');
+        return [title, isNumber || null, ({ values: own }) => String(own[title])];
+      }),
     ],
     trials,
     ({ index }) => (index === winner ? 'winner' : ''),
