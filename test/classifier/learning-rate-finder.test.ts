@@ -1,21 +1,16 @@
 /** Rates that rise until the loss does; the network is as it was. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DataFlow } from '../../src/data/batches.js';
 import {
   adam,
   binaryCrossentropy,
-  Conv2D,
-  Dense,
   findLearningRate,
-  Flatten,
-  Sequential,
   sgd,
   type Device,
   type LearningRateTrial,
   type Schedule,
 } from '../../src/index.js';
 import { changedBatches } from '../../src/nn/training/batches.js';
-import { halves, SIZE } from '../support/halves.js';
+import { halvesFlow, smallNetwork } from '../support/halves.js';
 import { openTestDevice } from '../support/open-devices.js';
 
 let device: Device;
@@ -24,27 +19,21 @@ beforeAll(async () => {
 });
 afterAll(() => device.destroy());
 
-const network = (): Sequential =>
-  new Sequential([
-    new Conv2D(2, 3, { inputShape: [SIZE, SIZE, 3], activation: 'relu' }),
-    new Flatten(),
-    new Dense(1, { activation: 'sigmoid' }),
-  ]);
-const trial = (model = network()): LearningRateTrial => ({
+const trial = (model = smallNetwork()): LearningRateTrial => ({
   ...{ model, device, loss: binaryCrossentropy() },
-  batches: new DataFlow(halves(24), { batchSize: 8, rescale: 1 / 255 }),
+  batches: halvesFlow(),
   optimizer: (learningRate) => sgd({ learningRate }),
 });
 
 test('losses are those of steps with these rates, and the weights are as before', async () => {
-  const model = network();
+  const model = smallNetwork();
   const before = await model.getWeights();
   const { tried } = await findLearningRate(trial(model), { from: 1e-3, to: 10, steps: 20 });
   expect(await model.getWeights()).toEqual(before);
 
   // The same by hand: one compile and one step for each rate.
   const { batches, loss } = trial();
-  const byHand = network();
+  const byHand = smallNetwork();
   for (const [step, { learningRate, loss: seen }] of tried.slice(0, 5).entries()) {
     expect(learningRate).toBeCloseTo(1e-3 * 10 ** ((4 * step) / 19), 12);
     byHand.compile({ device, loss, optimizer: sgd({ learningRate }) });

@@ -8,7 +8,6 @@ import { NotANumberError, UsageError } from '../../src/errors.js';
 import {
   adam,
   BatchNormalization,
-  Conv2D,
   Dense,
   earlyStopping,
   exponentialDecay,
@@ -24,16 +23,8 @@ import {
 import { csvLog } from '../../src/nn/training/callbacks.node.js';
 import { ReferenceDevice } from '../../src/tensor/reference/reference-device.js';
 import type { Device } from '../../src/tensor/device.js';
-import { halves, SIZE } from '../support/halves.js';
+import { halves, halvesFlow, SIZE, smallNetwork } from '../support/halves.js';
 import { openTestDevice } from '../support/open-devices.js';
-
-const network = (): Sequential =>
-  new Sequential([
-    new Conv2D(2, 3, { inputShape: [SIZE, SIZE, 3], activation: 'relu' }),
-    new Flatten(),
-    new Dense(1, { activation: 'sigmoid' }),
-  ]);
-const flow = (count = 24, batchSize = 8): DataFlow => new DataFlow(halves(count), { batchSize, rescale: 1 / 255 });
 
 let device: Device;
 let folder: string;
@@ -51,9 +42,9 @@ describe('events', () => {
     const seen: string[] = [];
     const rates: number[] = [];
     const learningRate = exponentialDecay({ initialLearningRate: 0.1, decaySteps: 1, decayRate: 0.5 });
-    const model = network().compile({ device, optimizer: sgd({ learningRate }) });
+    const model = smallNetwork().compile({ device, optimizer: sgd({ learningRate }) });
     let running = 0;
-    const history = await model.fit(flow(), {
+    const history = await model.fit(halvesFlow(), {
       epochs: 2,
       callbacks: [
         async (event) => {
@@ -73,23 +64,23 @@ describe('events', () => {
   });
 
   test('one return value stops, and the epoch that was told is kept', async () => {
-    const model = network().compile({ device });
+    const model = smallNetwork().compile({ device });
     const stop: TrainingCallback = ({ type }) => (type === 'epoch' ? 'stop' : undefined);
-    const history = await model.fit(flow(), { epochs: 5, callbacks: [stop] });
+    const history = await model.fit(halvesFlow(), { epochs: 5, callbacks: [stop] });
     expect(history).toMatchObject({ interrupted: false, stopped: true });
     expect(history.epochs).toHaveLength(1);
     model.destroy();
   });
 
   test('an error of a callback ends the training with it', async () => {
-    const model = network().compile({ device });
+    const model = smallNetwork().compile({ device });
     const callbacks = [
       () => {
         throw new Error('the disk is gone');
       },
     ];
-    await expect(model.fit(flow(), { callbacks })).rejects.toThrow('the disk is gone');
-    await model.fit(flow()); // and the model is free again
+    await expect(model.fit(halvesFlow(), { callbacks })).rejects.toThrow('the disk is gone');
+    await model.fit(halvesFlow()); // and the model is free again
     model.destroy();
   });
 });
@@ -146,9 +137,9 @@ describe('earlyStopping and keepBest', () => {
   });
 
   test('in a training: the model is that of the best epoch', async () => {
-    const model = network().compile({ device, optimizer: adam({ learningRate: 0.05 }) });
+    const model = smallNetwork().compile({ device, optimizer: adam({ learningRate: 0.05 }) });
     const validationData = new DataFlow(halves(20, 5), { batchSize: 8, rescale: 1 / 255 });
-    const { epochs } = await model.fit(flow(), { epochs: 6, validationData, callbacks: [keepBest()] });
+    const { epochs } = await model.fit(halvesFlow(), { epochs: 6, validationData, callbacks: [keepBest()] });
     const best = Math.min(...epochs.map(({ valLoss }) => valLoss ?? Infinity));
     expect((await model.evaluate(validationData)).loss).toBeCloseTo(best, 6);
     model.destroy();
@@ -159,8 +150,8 @@ describe('earlyStopping and keepBest', () => {
       "earlyStopping: monitor expects one of loss, accuracy, valLoss, valAccuracy, got 'auc'",
     );
     expect(() => earlyStopping({ patience: -1 })).toThrow('patience expects a number of at least 0, got -1');
-    const model = network().compile({ device });
-    await expect(model.fit(flow(), { callbacks: [keepBest()] })).rejects.toThrow(
+    const model = smallNetwork().compile({ device });
+    await expect(model.fit(halvesFlow(), { callbacks: [keepBest()] })).rejects.toThrow(
       'keepBest: watches valLoss, which needs validationData in fit(); got none',
     );
     model.destroy();
@@ -169,13 +160,15 @@ describe('earlyStopping and keepBest', () => {
 
 test('csvLog writes a line for each epoch, and over nothing', async () => {
   const path = join(folder, 'log.csv');
-  const model = network().compile({ device });
-  const { epochs } = await model.fit(flow(), { epochs: 2, callbacks: [csvLog(path)] });
+  const model = smallNetwork().compile({ device });
+  const { epochs } = await model.fit(halvesFlow(), { epochs: 2, callbacks: [csvLog(path)] });
   const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
   expect(lines[0]).toBe('epoch,seconds,learningRate,loss,accuracy,valLoss,valAccuracy');
   expect(lines[2]).toBe(`2,${epochs[1].seconds},0.001,${epochs[1].loss},${epochs[1].accuracy},,`);
-  await expect(model.fit(flow(), { callbacks: [csvLog(path)] })).rejects.toThrow('is there already; give another name');
-  await model.fit(flow(), { callbacks: [csvLog(path, { append: true })] });
+  await expect(model.fit(halvesFlow(), { callbacks: [csvLog(path)] })).rejects.toThrow(
+    'is there already; give another name',
+  );
+  await model.fit(halvesFlow(), { callbacks: [csvLog(path, { append: true })] });
   expect((await readFile(path, 'utf8')).trimEnd().split('\n')).toHaveLength(4);
   model.destroy();
 });
@@ -188,9 +181,9 @@ describe.each(['cpu', 'webgpu'] as const)('a broken training on %s', (kind) => {
   afterAll(() => own.destroy());
 
   test('is told before its epoch is called good', async () => {
-    const model = network().compile({ device: own, optimizer: adam({ learningRate: 1e308 }) });
+    const model = smallNetwork().compile({ device: own, optimizer: adam({ learningRate: 1e308 }) });
     const epochs: EpochLog[] = [];
-    const training = model.fit(flow(), { stepsPerEpoch: 1, onEpoch: (log) => void epochs.push(log) });
+    const training = model.fit(halvesFlow(), { stepsPerEpoch: 1, onEpoch: (log) => void epochs.push(log) });
     await expect(training).rejects.toThrow(/parameters became NaN or infinite in epoch 1, step 1; try a smaller/);
     expect(epochs).toEqual([]);
     model.destroy();
@@ -211,10 +204,12 @@ describe.each(['cpu', 'webgpu'] as const)('a broken training on %s', (kind) => {
   });
 
   test('shows in the validation, and in single batches', async () => {
-    const model = network().compile({ device: own });
+    const model = smallNetwork().compile({ device: own });
     const validationData = new DataFlow(halves(8), { batchSize: 8, rescale: 1e38 });
     await expect(model.evaluate(validationData)).rejects.toThrow(NotANumberError);
-    await expect(model.fit(flow(), { validationData })).rejects.toThrow(/the validation loss became .* in epoch 1/);
+    await expect(model.fit(halvesFlow(), { validationData })).rejects.toThrow(
+      /the validation loss became .* in epoch 1/,
+    );
     // Batches and weights must be finite; what becomes of these is not.
     const weights = Object.entries(await model.getWeights());
     model.setWeights(
@@ -228,8 +223,8 @@ describe.each(['cpu', 'webgpu'] as const)('a broken training on %s', (kind) => {
 
   test('several batches for one update: the gradient of all as one', async () => {
     const gradients = async (batchSize: number, accumulate: number, count = 24) => {
-      const model = network().compile({ device: own });
-      const { epochs } = await model.fit(flow(count, batchSize), { accumulate });
+      const model = smallNetwork().compile({ device: own });
+      const { epochs } = await model.fit(halvesFlow(count, batchSize), { accumulate });
       const state = await model.trainingState();
       const result = { gradients: await model.getGradients(), updates: state.position.updates, loss: epochs[0].loss };
       model.destroy();
@@ -260,12 +255,12 @@ describe.each(['cpu', 'webgpu'] as const)('a broken training on %s', (kind) => {
 
 describe('one model, several callers', () => {
   test('trainings and evaluations at once are refused, predictions are right', async () => {
-    const model = network().compile({ device });
-    const data = flow();
+    const model = smallNetwork().compile({ device });
+    const data = halvesFlow();
     const inputs = halves(8, 9);
     const x = Float32Array.from(inputs.pictures as Uint8Array, (value) => value / 255);
     const alone = await model.predictOnBatch(x);
-    const sets = [flow(10, 4), flow(24, 8), flow(9, 2)];
+    const sets = [halvesFlow(10, 4), halvesFlow(24, 8), halvesFlow(9, 2)];
     const expected = [];
     for (const set of sets) expected.push(await model.predict(set));
     // Of one size and of several, in one go.
@@ -293,7 +288,7 @@ describe('one model, several callers', () => {
         (error: unknown) => void inside.push(error instanceof UsageError ? 'refused' : String(error)),
       );
     let late: Promise<unknown> | undefined;
-    const alike = network().compile({ device });
+    const alike = smallNetwork().compile({ device });
     const { epochs } = await alike.fit(data, { epochs: 2 });
     const together = await model.fit(data, {
       epochs: 2,
@@ -326,7 +321,7 @@ describe('one model, several callers', () => {
   test('single batches that are not waited for keep their own figures', async () => {
     const reference = new ReferenceDevice();
     for (const each of [device, reference]) {
-      const model = network().compile({ device: each });
+      const model = smallNetwork().compile({ device: each });
       const { pictures, labels } = halves(4, 2);
       const x = Float32Array.from(pictures as Uint8Array, (value) => value / 255);
       const alone = [await model.testOnBatch(x, labels), await model.testOnBatch(x, [...labels].toReversed())];

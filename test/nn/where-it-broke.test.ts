@@ -1,10 +1,9 @@
 /** The layer in which NaN or infinity began is found by going through the training again. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { DataFlow } from '../../src/data/batches.js';
 import { NotANumberError } from '../../src/errors.js';
 import { BatchNormalization, Conv2D, Dense, Dropout, Flatten, Sequential, sgd, type Device } from '../../src/index.js';
 import { whereItBroke } from '../../src/nn/where-it-broke.js';
-import { halves, SIZE } from '../support/halves.js';
+import { halvesFlow, SIZE } from '../support/halves.js';
 import { openTestDevice } from '../support/open-devices.js';
 
 let device: Device;
@@ -34,7 +33,7 @@ async function poison(layer: string, size: number) {
 }
 
 test.each(['wide', 'verdict'])('values of layer %s', async (layer) => {
-  const batches = new DataFlow(halves(24), { batchSize: 8, rescale: 1 / 255 });
+  const batches = halvesFlow();
   const { model, before } = await poison(layer, 3e38);
   model.restoreTrainingState(before);
   const error = await model.fit(batches, { epochs: 2 }).catch((thrown: unknown) => thrown);
@@ -46,7 +45,7 @@ test.each(['wide', 'verdict'])('values of layer %s', async (layer) => {
 });
 
 test('weights that a step made so, later in the training, and the same from a state in its midst', async () => {
-  const batches = new DataFlow(halves(24), { batchSize: 8, rescale: 1 / 255 });
+  const batches = halvesFlow();
   // A rate that is harmless for four steps and then is not.
   const rates = {
     name: 'cliff',

@@ -1,5 +1,7 @@
-/** A set to train on: easy, but not for a network that does not learn. */
+/** A set to train on: easy, but not for a network that does not learn; its batches, and the smallest network for it. */
+import { DataFlow } from '../../src/data/batches.js';
 import type { Dataset } from '../../src/data/dataset.js';
+import { Conv2D, Dense, Flatten, Sequential } from '../../src/index.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 
 /** Height and width of its pictures. */
@@ -25,3 +27,13 @@ export function halves(count: number, seed = 0): Dataset {
     skipped: [],
   };
 }
+
+export const halvesFlow = (count = 24, batchSize = 8): DataFlow =>
+  new DataFlow(halves(count), { batchSize, rescale: 1 / 255 });
+
+export const smallNetwork = (): Sequential =>
+  new Sequential([
+    new Conv2D(2, 3, { inputShape: [SIZE, SIZE, 3], activation: 'relu' }),
+    new Flatten(),
+    new Dense(1, { activation: 'sigmoid' }),
+  ]);
