@@ -50,16 +50,22 @@ for (const one of [0.1, 0.005])
     row([`${one * 1000} ms`, name, ...cells.map(figure)]);
   }
 
-/** Least squares of (predicted / measured − 1) over latency and 1 / bandwidth: small sums weigh as much as large ones. */
+/** From `from` to `to`, evenly by their logarithms. */
+const range = (from, to, count) => Array.from({ length: count }, (_, n) => from * (to / from) ** (n / (count - 1)));
+
+/** Least squares of log(predicted / measured): small sums weigh as much as large ones. */
 function fitted(measured) {
-  let [aa, ab, bb, a1, b1] = [0, 0, 0, 0, 0];
-  for (const { ranks, size, seconds } of measured) {
-    const a = (2 * (ranks - 1)) / seconds;
-    const b = ((2 * (ranks - 1)) / ranks) * (size / seconds);
-    [aa, ab, bb, a1, b1] = [aa + a * a, ab + a * b, bb + b * b, a1 + a, b1 + b];
-  }
-  const determinant = aa * bb - ab * ab;
-  return { latency: (a1 * bb - b1 * ab) / determinant, bandwidth: determinant / (b1 * aa - a1 * ab) };
+  let best = { error: Infinity };
+  for (const latency of range(1e-6, 1, 300))
+    for (const bandwidth of range(1e5, 1e11, 300)) {
+      const error = measured.reduce(
+        (sum, { ranks, size, seconds }) =>
+          sum + Math.log(sumSeconds(ranks, size, { latency, bandwidth }) / seconds) ** 2,
+        0,
+      );
+      if (error < best.error) best = { error, latency, bandwidth };
+    }
+  return { ...best, factor: Math.exp(Math.sqrt(best.error / measured.length)) };
 }
 
 if (values.fit !== undefined) {
@@ -74,13 +80,14 @@ if (values.fit !== undefined) {
     measured.set(current.network, [...points, { ranks: current.ranks, size, seconds: microseconds / 1e6 }]);
   }
   console.log('\nFitted');
-  row(['network', 'latency, µs', 'Mbit/s', 'ranks, bytes: measured, by the fit (ms)']);
+  row(['network', 'latency, µs', 'Mbit/s', 'typical factor', 'ranks, bytes: measured, by the fit (ms)']);
   for (const [name, points] of measured) {
     const fit = fitted(points);
     const compared = points.map(
       ({ ranks, size, seconds }) =>
         `${ranks}, ${size}: ${(seconds * 1000).toPrecision(3)}, ${(sumSeconds(ranks, size, fit) * 1000).toPrecision(3)}`,
     );
-    row([name, (fit.latency * 1e6).toFixed(0), ((fit.bandwidth * 8) / 1e6).toFixed(0), compared.join('; ')]);
+    const [latency, bandwidth] = [(fit.latency * 1e6).toFixed(0), ((fit.bandwidth * 8) / 1e6).toFixed(0)];
+    row([name, latency, bandwidth, fit.factor.toFixed(1), compared.join('; ')]);
   }
 }
