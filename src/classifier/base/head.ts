@@ -22,7 +22,10 @@ export function standardised(
   { mean, deviation }: { mean: Float64Array; deviation: Float64Array },
 ): Float64Array {
   const width = mean.length;
-  return Float64Array.from(features, (value, at) => (value - mean[at % width]) / deviation[at % width]);
+  const x = new Float64Array(features.length);
+  for (let row = 0; row < x.length; row += width)
+    for (let j = 0; j < width; j++) x[row + j] = (features[row + j] - mean[j]) / deviation[j];
+  return x;
 }
 
 /** Weights of a dense layer [width, columns] and [columns]. */
