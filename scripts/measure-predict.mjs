@@ -1,6 +1,7 @@
 /**
  * What `predict` costs beside decoding alone and inference alone, on JPEGs of 640×480, in turns; and whether its memory stays flat.
- * `npm run build`, then `node scripts/measure-predict.mjs MODEL [--files 400] [--rounds 5]` (20,000 files take 2 GB of disk). Wall and processor time, of all threads.
+ * `npm run build`, then `node scripts/measure-predict.mjs MODEL [--files 400] [--rounds 5] [--cold]` (no round to warm up; 20,000
+ * files take 1 GB of disk). Wall and processor time, of all threads.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,11 @@ import { loadClassifier, openDevice, streamPictures, synthesize } from '../dist/
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { files: { type: 'string', default: '400' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    files: { type: 'string', default: '400' },
+    rounds: { type: 'string', default: '5' },
+    cold: { type: 'boolean' },
+  },
 });
 const [count, rounds] = [Number(values.files), Number(values.rounds)];
 
@@ -62,7 +67,7 @@ async function measured(task) {
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const times = { decode: [], infer: [], predict: [] };
 const memory = [];
-for (let round = -1; round < rounds; round++) {
+for (let round = values.cold ? 0 : -1; round < rounds; round++) {
   for (const [name, task] of Object.entries(tasks)) {
     const time = await measured(task);
     if (round >= 0) times[name].push(time); // the first round warms
