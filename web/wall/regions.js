@@ -7,6 +7,8 @@ const cards = new Map();
 /** A picture is asked for so often at most, ms; and is shown as old after so long. */
 const PICTURE_PERIOD = 1000;
 const OLD = 5000;
+/** While something is wrong it is asked for so often, ms. */
+const FAULT_PERIOD = 5000;
 
 /**
  * @param {HTMLElement} place
@@ -42,7 +44,10 @@ export function drawRegions(place, regions, view, toldAt, { token, onAcknowledge
     card.classList.toggle('is-old', milliseconds === null || milliseconds > OLD);
     button.hidden = alarm.state !== 'alarm' && alarm.state !== 'held';
     age.hidden = !button.hidden;
-    if (lastVerdict) void showPicture(parts, one.camera, one.name, lastVerdict.id, token());
+    // Frames with a fault have no verdict by which a new picture is known, and people want to see what is wrong.
+    const look = faults.length > 0 ? Math.floor(performance.now() / FAULT_PERIOD) : '';
+    if (lastVerdict || faults.length > 0)
+      void showPicture(parts, one.camera, one.name, `${lastVerdict?.id} ${look}`, token());
   }
 }
 
@@ -95,8 +100,8 @@ function inWords(milliseconds) {
 }
 
 /** By fetch, which can say the token; the picture before stays until the new one is there. */
-async function showPicture(parts, camera, region, verdict, token) {
-  if (parts.isAsking || parts.shown === verdict || performance.now() - parts.askedAt < PICTURE_PERIOD) return;
+async function showPicture(parts, camera, region, of, token) {
+  if (parts.isAsking || parts.shown === of || performance.now() - parts.askedAt < PICTURE_PERIOD) return;
   parts.isAsking = true;
   parts.askedAt = performance.now();
   try {
@@ -107,7 +112,7 @@ async function showPicture(parts, camera, region, verdict, token) {
     parts.image.src = url;
     parts.image.hidden = false;
     parts.empty.hidden = true;
-    parts.shown = verdict;
+    parts.shown = of;
     if (before) URL.revokeObjectURL(before);
   } catch {
     // The screen says by itself when nothing comes any more.
