@@ -43,6 +43,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     'Open the page on this machine: collect pictures, train, try and prove in the browser.',
     () => import('./commands/ui.js'),
   ],
+  label: [
+    'Say what the pictures are that a line has set aside: a page, one picture after the other.',
+    () => import('./commands/label.js'),
+  ],
   relabel: [
     "Apply a report's list of new labels to a copy of a manifest or of class folders.",
     () => import('./commands/relabel.js'),

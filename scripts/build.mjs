@@ -1,6 +1,6 @@
 /**
  * Builds dist/, unless nothing has changed since the last time: what is WebAssembly (wasm/*.ts, AssemblyScript) into
- * wasm.generated.ts beside its users, then everything with TypeScript, then the pages of the report, of a search and of the wall
+ * wasm.generated.ts beside its users, then everything with TypeScript, then the pages of the report, of a search, of labels and of the wall
  * screen, and the page. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
  */
 import { createHash } from 'node:crypto';
@@ -171,6 +171,11 @@ async function buildAll() {
     made.next,
     'search',
     ['shared/tokens.css', 'report/report.css', 'search/search.css'].map((name) => join(root, 'web', name)),
+  );
+  await buildInOneFile(
+    made.next,
+    'label',
+    ['shared/tokens.css', 'label/label.css'].map((name) => join(root, 'web', name)),
   );
   await buildInOneFile(made.next, 'wall', [join(root, 'web/wall/wall.css')]);
   made.publish();

@@ -35,7 +35,7 @@ const allowed = {
       'papaparse',
     ],
   ],
-  'src/serve': ['src/classifier', 'src/formats/beltnet', 'src/data/pictures'],
+  'src/serve': ['src/classifier', 'src/formats/beltnet', 'src/data/pictures', 'src/data/sources/relabel.node'],
   'src/line': [
     ...['src/classifier', 'src/data', 'src/formats/json', 'src/formats/beltnet', 'src/serve', 'valibot', 'papaparse'],
     ...['mqtt', 'jsmodbus', 'prom-client'],

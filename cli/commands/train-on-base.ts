@@ -115,11 +115,12 @@ export async function trainOnBaseCommand(
       preprocessing: { ...info.preprocessing, size: picture.size },
       architecture: model.config(),
     });
-    await run.writePictures(await pictureManifest(sets));
+    const manifest = await pictureManifest(sets);
+    await run.writePictures(manifest);
     await run.writeAudit(audit);
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true });
     const { judged: _, ...figures } = evaluation;
-    await run.writePredictions(predictionsTable(judgedSets, info));
+    await run.writePredictions(predictionsTable(judgedSets, info, manifest));
     await proveTraining({
       ...{ ...author, run: run.directory, sets, judged: judgedSets },
       ...{ command: commandLine(), epochs: null, bestEpoch: null, choices: [] },

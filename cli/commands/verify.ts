@@ -180,7 +180,8 @@ async function computeAgain(
   await withDevice({ device, threads: options.threads, reproducible }, async (opened) => {
     const judged = await judgeSets({ name, model, info: asTrained }, opened, sets);
     const predictions = readFileSync(join(run, 'predictions.csv'), 'utf8');
-    const again = predictionsTable(judged, asTrained);
+    const hasPixels = /^[^\n]*,pixels,/.test(predictions); // those of older versions have not
+    const again = predictionsTable(judged, asTrained, hasPixels ? text : null);
     add(verifyPredictions({ text: predictions, root: own }, { text: again, root: directory }, exact));
     const { set } = card.figures;
     const [ofSet, dataset] = [judged[set], sets[set]];

@@ -22,6 +22,8 @@ export interface PredictionRow {
   /** How unlike the training's, and whether beyond the limit: of models that can tell. */
   readonly unlike?: number;
   readonly unknown?: boolean;
+  /** Hash of what the model saw of it, as in pictures.jsonl; not in older tables. */
+  readonly pixels?: number;
 }
 
 /** Names that a spreadsheet would take for formulas have an apostrophe before them; see csv.ts. */
@@ -66,6 +68,7 @@ export async function parsePredictions(
     alert: row['alert'] === 'true',
     ...(row['probability'] && { probability: Number(row['probability']) }),
     ...(row['unlike'] && { unlike: Number(row['unlike']), unknown: row['unknown'] === 'true' }),
+    ...(row['pixels'] && { pixels: Number(row['pixels']) }),
     probabilities: Object.fromEntries(classNames.map((name) => [name, Number(row[`p(${name})`] || Number.NaN)])),
   }));
 }

@@ -1,5 +1,5 @@
 /** What a run's best model says of the run's own pictures, picture by picture: a table that stays with the run. */
-import { expectArray, expectFunction, expectText, expectObject, listOf, objectWith } from '../expect.js';
+import { expectArray, expectFunction, expectText, expectObject, listOf, objectWith, orNull } from '../expect.js';
 import type { Dataset } from '../data/dataset.js';
 import { expectDevice, type Device } from '../tensor/device.js';
 import { expectInfo, type ModelInfo } from '../formats/beltnet/info.js';
@@ -9,7 +9,7 @@ import { ModelFileError } from '../errors.js';
 import { decodeModel } from '../formats/beltnet/model.js';
 import { csvLine } from './csv.js';
 import { judgeSet, type JudgedSet } from './evaluation.js';
-import type { PictureUse } from './picture-manifest.js';
+import { manifestLines, type PictureUse } from './picture-manifest.js';
 import type { Run } from './run.js';
 import { KNOWN_SECTIONS } from './tuning.js';
 
@@ -38,7 +38,8 @@ export async function judgeRun(
   const { calibration: _, ...sections } = tuned.sections ?? {};
   const info = { ...tuned, sections };
   const judged = await judgeSets({ ...named, info }, device, sets, options);
-  await run.writePredictions(predictionsTable(judged, info));
+  const manifest = await run.read('pictures');
+  await run.writePredictions(predictionsTable(judged, info, manifest ? new TextDecoder().decode(manifest) : null));
   return judged;
 }
 
@@ -86,24 +87,43 @@ const expectJudgedSet = objectWith({
   unjudged: listOf(objectWith({ file: expectText })),
 });
 
-/** `file,label,split,class,alert,unlike,unknown`, and the probability of each class; of a picture without a verdict the first three. */
+/**
+ * `file,label,split,class,alert,unlike,unknown,pixels`, and the probability of each class; of a picture without a verdict the first three
+ * and its pixels.
+ *
+ * @param manifest the run's pictures.jsonl, which has hashes of the pixels; without, there is no column for them
+ */
 export function predictionsTable(
   sets: Readonly<Partial<Record<PictureUse, JudgedSet>>>,
   info: Pick<ModelInfo, 'classNames'>,
+  manifest: string | null = null,
 ): string {
   expectObject(sets, 'predictionsTable: sets');
   for (const set of Object.values(sets)) expectJudgedSet(set, 'predictionsTable: a set');
   objectWith({ classNames: expectArray })(info, 'predictionsTable: info');
   const { classNames } = info;
-  const columns = ['file', 'label', 'split', 'class', 'alert', 'unlike', 'unknown'];
+  orNull(expectText)(manifest, 'predictionsTable: manifest');
+  const pixels = manifest === null ? null : pixelsByFile(manifest);
+  const columns = ['file', 'label', 'split', 'class', 'alert', 'unlike', 'unknown', ...(pixels ? ['pixels'] : [])];
   let table = csvLine([...columns, ...classNames.map((name) => `p(${name})`)]);
   for (const [use, { judged, unjudged }] of Object.entries(sets)) {
+    const hash = (file: string): (string | number)[] => (pixels ? [pixels.get(`${use} ${file}`) ?? ''] : []);
     for (const [n, { class: taken, alert, unlike = '', unknown = '', probabilities }] of judged.verdicts.entries()) {
       const values = classNames.map((name) => probabilities[name]);
-      table += csvLine([judged.files[n], classNames[judged.labels[n]], use, taken, alert, unlike, unknown, ...values]);
+      const file = judged.files[n];
+      const row = [file, classNames[judged.labels[n]], use, taken, alert, unlike, unknown, ...hash(file)];
+      table += csvLine([...row, ...values]);
     }
     for (const { file, label } of unjudged)
-      table += csvLine([file, label, use, '', '', '', '', ...classNames.map(() => '')]);
+      table += csvLine([file, label, use, '', '', '', '', ...hash(file), ...classNames.map(() => '')]);
   }
   return table;
 }
+
+/** By set and file; a file may stand in two sets. */
+const pixelsByFile = (manifest: string): ReadonlyMap<string, number> =>
+  new Map(
+    manifestLines(manifest).flatMap(({ set, file, pixels }) =>
+      pixels === undefined ? [] : [[`${set} ${file}`, pixels] as const],
+    ),
+  );

@@ -1,4 +1,4 @@
-/** The page on this machine: `beltnet ui`. Its files, and a run for it to open. */
+/** The page on this machine: `beltnet ui`. Its files, and a run with its pictures for it to open. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { UsageError } from '../errors.js';
 import { expectText, objectWith, perhaps } from '../expect.js';
 import { zipRun } from '../classifier/run-archive.node.js';
+import { pictureRoutes } from './run-pictures.node.js';
 import { serve, type Served } from './server.node.js';
 
 export interface ServePageOptions {
@@ -49,7 +50,8 @@ export async function servePage(options: ServePageOptions = {}): Promise<Served>
   return serve({
     port,
     roots: { '/': folder },
-    mostTime: 60_000, // a run may be large
+    mostTime: 60_000, // a run may be large, …
+    mostRequests: 10_000, // … and have thousands of pictures
     routes: [
       { method: 'GET', path: '/', answer: async () => ({ type: 'text/html; charset=utf-8', body: await index() }) },
       ...(run === undefined
@@ -60,6 +62,7 @@ export async function servePage(options: ServePageOptions = {}): Promise<Served>
               path: '/run.zip',
               answer: async () => ({ type: 'application/zip', body: await zipRun(run) }),
             },
+            ...pictureRoutes(run),
           ]),
     ],
   }).catch((error: unknown) => {

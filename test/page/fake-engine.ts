@@ -364,7 +364,9 @@ export function openEngine(): Promise<Engine> {
           unjudged: [],
         });
       },
-      setThreshold: (threshold: number) => {
+      chooseThreshold: () => later({ threshold: 0.12 }),
+      decide: () => engine.trial.setThreshold(0.12),
+      setThreshold: (threshold: number): Promise<unknown> => {
         model.alert = { ...model.alert, threshold };
         return later({ ...model });
       },

@@ -2,9 +2,10 @@
  * The page as its users go through it, with its real engine: collect by a camera, choose a folder, train, try, take the model out, and the
  * command line says the same of the same pictures. No error, no foreign request, no freeze; a reload finds everything.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { unzipSync } from 'fflate';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { beltPicture } from 'beltnet';
@@ -49,6 +50,14 @@ async function saved(page: Page, button: string, name: string): Promise<void> {
   await download.saveAs(join(cwd, name));
 }
 
+async function chosen(page: Page, button: string, path: string): Promise<void> {
+  const [chooser] = await Promise.all([
+    page.waitForEvent('filechooser'),
+    page.getByRole('button', { name: button, exact: true }).click(),
+  ]);
+  await chooser.setFiles(path);
+}
+
 test('camera, folder, training, verdict, export, command line', async () => {
   const { page, wrong } = await watchedPage(await browser.newContext({ permissions: ['camera'] }), served.url);
   page.setDefaultTimeout(60_000);
@@ -65,25 +74,24 @@ test('camera, folder, training, verdict, export, command line', async () => {
   await page.getByRole('button', { name: 'Close' }).click();
 
   await page.getByRole('button', { name: 'Add pictures' }).click();
-  const [folder] = await Promise.all([
-    page.waitForEvent('filechooser'),
-    page.getByRole('button', { name: 'Folder', exact: true }).click(),
-  ]);
-  await folder.setFiles(join(cwd, 'belt'));
+  await chosen(page, 'Folder', join(cwd, 'belt'));
   await page.getByText('48 pictures added.').waitFor();
 
   await page.getByRole('button', { name: 'Train with these' }).click();
   await page.getByText('From scratch').click();
   await page.getByText('32', { exact: true }).click();
   await page.getByRole('spinbutton', { name: 'Epochs', exact: true }).fill('3');
+  await page.getByText('More settings').click();
+  await page.getByText('The same bits on every computer').click();
   await page.getByRole('button', { name: 'Start training' }).click();
+  // Paused, left, found again and gone on with
+  await page.getByRole('button', { name: 'Pause', exact: true }).click();
+  await page.getByText('Paused: nothing is lost').waitFor();
+  await page.reload();
+  await page.getByRole('button', { name: 'Go on', exact: true }).click();
   await page.getByRole('button', { name: 'Try the model' }).click();
   await page.locator('.matrix .cell').first().waitFor();
-  const [picture] = await Promise.all([
-    page.waitForEvent('filechooser'),
-    page.getByRole('button', { name: 'Choose a picture' }).click(),
-  ]);
-  await picture.setFiles(join(cwd, 'belt/gap/0.jpg'));
+  await chosen(page, 'Choose a picture', join(cwd, 'belt/gap/0.jpg'));
   await page.getByText(/judged in/).waitFor();
   const bars = await page.locator('.verdict .bars .number').allTextContents();
 
@@ -95,9 +103,97 @@ test('camera, folder, training, verdict, export, command line', async () => {
   const { probabilities } = JSON.parse(stdout) as { probabilities: Record<string, number> };
   expect(bars).toEqual(labels.map((label) => `${(100 * probabilities[label]).toFixed(1)} %`));
 
+  await page.getByRole('link', { name: 'Prove' }).click();
+  await page.getByRole('button', { name: 'Train again' }).click();
+  await page.getByText('The same bits.').waitFor();
+
   await page.reload();
   await page.getByRole('link', { name: /^Try/ }).click();
   await page.locator('.matrix .cell').first().waitFor();
   expect(await longestTask(page)).toBeLessThan(500);
   expect(wrong).toEqual([]);
 });
+
+test('a run of the command line with its pictures: tried, compared, taken out and in again', async () => {
+  // Three classes, as few pictures as hold some back
+  for (const label of ['gap', 'ok', 'stain'])
+    for (let n = 0; n < 20; n++) {
+      mkdirSync(join(cwd, 'three', label), { recursive: true });
+      writeFileSync(join(cwd, 'three', label, `${n}.jpg`), stained(label, n));
+    }
+  const pictures = join(cwd, 'three');
+  await beltnetWorks(
+    ['train', pictures, '--size', '32x32', '--epochs', '2', '--name', 'there', '--device', 'cpu', '--no-cache'],
+    { cwd },
+  );
+  const run = join(cwd, 'runs/there');
+  const table = join(run, 'predictions.csv');
+  const ui = await servePage({ port: 0, run });
+  try {
+    const { page, wrong } = await watchedPage(await browser.newContext(), ui.url);
+    page.setDefaultTimeout(60_000);
+    await page.goto(ui.url);
+    await page.getByText('60 pictures added.').waitFor();
+    await page.locator('.matrix .cell').first().waitFor();
+    expect(await page.locator('.matrix .cell').count()).toBe(9);
+    await page.locator('.matrix .cell').first().click();
+
+    // What a miss costs chooses a threshold, which the model takes with its reason.
+    await page.getByRole('slider', { name: /A missed gap costs/ }).press('ArrowRight');
+    await page.getByRole('button', { name: 'Use this threshold' }).click();
+    await page.getByText('This is the threshold of the model.').waitFor();
+
+    const compare = async (path: string, said: string): Promise<void> => {
+      await page.getByRole('link', { name: 'Prove' }).click();
+      await chosen(page, 'Choose predictions.csv', path);
+      await page.getByText(said).waitFor();
+    };
+    await compare(table, 'The same: on 60 pictures');
+    await page
+      .getByRole('region', { name: /Differences/ })
+      .getByText('equal')
+      .nth(59)
+      .waitFor();
+    const spoiled = join(cwd, 'spoiled.csv');
+    writeFileSync(spoiled, readFileSync(table, 'utf8').replace(/,(\d{10,}),0\./, ',1,0.'));
+    await compare(spoiled, 'Not the same');
+
+    // Out by the screens, in again by them, and each says what the command line said
+    for (const [format, name] of [
+      ['beltnet', 'out.safetensors'],
+      ['Keras', 'out.keras'],
+      ['ONNX', 'out.onnx'],
+      ['Run folder', 'out.zip'],
+    ]) {
+      await page.getByRole('link', { name: 'In and out' }).click();
+      const button = name === 'out.zip' ? 'Download: Run folder' : `Download: Model: ${format}`;
+      await page.getByLabel('Training', { exact: true }).selectOption('there');
+      await saved(page, button, name);
+      await chosen(page, 'Choose a file', join(cwd, name));
+      await page.getByText('“out” is open.').last().waitFor();
+      await compare(table, 'The same: on 60 pictures');
+    }
+    mkdirSync(join(cwd, 'runs/back'));
+    for (const [name, bytes] of Object.entries(unzipSync(readFileSync(join(cwd, 'out.zip')))))
+      writeFileSync(join(cwd, 'runs/back', basename(name)), bytes);
+    const verified = await beltnetWorks(['verify', 'runs/back', '--no-cache'], { cwd });
+    expect(verified).toMatch(/2\. threshold at/);
+    expect(wrong).toEqual([]);
+  } finally {
+    await ui.close();
+  }
+});
+
+/** Another class than the belt's own has a bluish patch. */
+function stained(label: string, index: number): Uint8Array {
+  const picture = beltPicture({
+    label: label === 'gap' ? 'gap' : 'ok',
+    seed: 2,
+    index: index + label.length * 100,
+    width: 64,
+    height: 48,
+  });
+  if (label === 'stain')
+    for (let n = 10 * 64 + 20; n < 30 * 64; n++) if (n % 64 > 20 && n % 64 < 36) picture.data[3 * n + 2] = 250;
+  return encodeJpeg(picture, 90);
+}

@@ -1,9 +1,10 @@
 /** `beltnet ui` as its users start it: what it serves, that a taken port is refused, and how much a first load takes. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { unzip } from '../../src/data/sources/zip.js';
@@ -21,6 +22,18 @@ beforeAll(async () => {
   writeFileSync(join(cwd, 'a "run"', 'last.state.safetensors'), 'large');
   writeFileSync(join(cwd, 'a "run"', '.lock'), 'locked');
   cpSync(join(cwd, 'a "run"', 'config.json'), join(cwd, 'a "run"', 'card.json'));
+  // A picture as it was, one that was changed, one that is gone, and one that is none of the run's.
+  writeFileSync(join(cwd, '1.jpg'), 'first');
+  writeFileSync(join(cwd, '2.jpg'), 'changed');
+  const sha256 = (content: string): string => createHash('sha256').update(content).digest('hex').slice(0, 32);
+  const lines = [
+    { set: 'training', file: join(cwd, '1.jpg'), label: 'gap', sha256: sha256('first') },
+    { set: 'validation', file: join(cwd, '2.jpg'), label: 'ok', sha256: sha256('second') },
+    { set: 'test', file: join(cwd, 'gone/1.jpg'), label: 'gap', sha256: sha256('third') },
+    { set: 'training', file: process.execPath, label: 'gap', sha256: sha256('fourth') },
+    { set: 'training', file: join(cwd, 'other/1.jpg'), label: 'gap', sha256: sha256('first') },
+  ];
+  writeFileSync(join(cwd, 'a "run"', 'pictures.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   served = await servePage({ run: join(cwd, 'a "run"'), port: 0 });
 });
 afterAll(async () => {
@@ -58,7 +71,31 @@ test('the page is marked, isolated and asks for no manifest; a run comes as a zi
     () => true,
     () => {},
   );
-  expect([...files.keys()].toSorted()).toEqual(['a "run"/card.json', 'a "run"/config.json']);
+  expect([...files.keys()].toSorted()).toEqual(
+    ['card.json', 'config.json', 'pictures.jsonl'].map((name) => `a "run"/${name}`),
+  );
+});
+
+test('the pictures of a run are given as long as they are what they were, and nothing else is', async () => {
+  const listed = (await (await fetch(`${served.url}/pictures.json`)).json()) as string[];
+  const program = basename(process.execPath);
+  expect(listed).toEqual([
+    'train/gap/1.jpg',
+    'val/ok/2.jpg',
+    'test/gap/1.jpg',
+    `train/gap/${program}`,
+    'train/gap/1-2.jpg',
+  ]);
+  const answers = await Promise.all(
+    [0, 1, 2, 3, 5, -1, 'x'].map(async (n) => {
+      const answer = await fetch(`${served.url}/picture?n=${n}`);
+      return [answer.status, await answer.text()] as const;
+    }),
+  );
+  expect(answers.map(([status]) => status)).toEqual([200, 409, 404, 409, 404, 404, 404]);
+  expect(answers[0][1]).toBe('first');
+  expect(answers[1][1]).toMatch(/2\.jpg: was changed since the run was trained/);
+  expect(answers[2][1]).toMatch(/is not where it was/);
 });
 
 test('a first load is under 300 KB compressed, and asks nobody else', async () => {

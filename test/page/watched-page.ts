@@ -16,8 +16,8 @@ export const openBrowser = (video?: string): Promise<Browser> =>
   });
 
 export const views = {
-  light: { viewport: { width: 1366, height: 768 }, colorScheme: 'light' },
-  dark: { viewport: { width: 1366, height: 768 }, colorScheme: 'dark' },
+  light: { viewport: { width: 1280, height: 800 }, colorScheme: 'light' },
+  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
   phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
 } as const;
 export type View = keyof typeof views;

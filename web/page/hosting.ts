@@ -2,6 +2,8 @@
  * Where the page comes from. Static hosting keeps it for when there is no network; `beltnet ui` marks it, is there whenever it is wanted,
  * and may bring a run.
  */
+import type { PictureUse } from '../../src/index.js';
+import { tellAdded } from './screens/pictures.js';
 import type { Store } from './screens/state.js';
 import { words } from './strings.js';
 
@@ -31,8 +33,25 @@ export async function openServedRun(store: Store): Promise<void> {
       return store.engine.files.importRun(archive, run);
     });
     store.go('try');
+    await addServedPictures(store);
   });
 }
+
+/** The pictures of the served run that the project has not got yet; what cannot be had is named. */
+async function addServedPictures(store: Store): Promise<void> {
+  const places = (await (await fetch('./pictures.json')).json()) as string[];
+  if (places.length === 0) store.notify({ tone: 'warning', title: words.served.none, text: '' });
+  const known = new Set(store.state.pictures.map(({ file, part }) => `${folderOf[part]}/${file}`));
+  const wanted = places.flatMap((path, n) =>
+    known.has(path) ? [] : [{ path, url: new URL(`./picture?n=${n}`, location.href).href }],
+  );
+  if (wanted.length === 0) return;
+  const { ids, refused } = await store.engine.pictures.addFrom(wanted);
+  tellAdded(store, { ids, refused });
+  await store.loadPictures();
+}
+
+const folderOf: Readonly<Record<PictureUse, string>> = { training: 'train', validation: 'val', test: 'test' };
 
 export function keepOffline(store: Store): void {
   if (isServed || !('serviceWorker' in navigator) || !import.meta.env.PROD) return;

@@ -131,6 +131,10 @@ export const words = {
     openFile: 'Open a project file',
   },
 
+  served: {
+    none: 'The run does not say which pictures it was trained on: add them, and it judges them.',
+  },
+
   pictures: {
     title: 'Pictures',
     emptyTitle: 'Show it what is right and what is wrong',
@@ -142,7 +146,7 @@ export const words = {
     camera: 'Use the camera',
     cameraWords: 'Hold a button while the belt runs: the pictures go to that class.',
     example: 'Try the example',
-    exampleWords: 'Makes 400 pictures of a belt, with and without gaps, in this page.',
+    exampleWords: 'Makes 200 pictures of a belt, with and without gaps, in this page.',
     dropHere: 'Drop pictures or folders',
     dropInto: (name: string): string => `Drop to add to “${name}”`,
     add: 'Add pictures',
@@ -352,8 +356,8 @@ export const words = {
     outcome: (missed: number, alerts: number, stops: number, others: number): string =>
       `misses ${count(missed)} of ${count(alerts)}, stops ${count(stops)} of ${count(others)} times for nothing`,
     useThreshold: 'Use this threshold',
-    thresholdReason: (cost: number, share: number): string =>
-      `a miss costs ${words.try.costValue(cost)}, ${percent(share, 2)} of pictures are alarms; chosen in the page`,
+    byHand: 'set by hand in the page',
+    noChoice: (reason: string): string => `The cost cannot choose here: ${reason}. The last slider sets it by hand.`,
     isUsed: 'This is the threshold of the model.',
     matrix: 'What was taken for what',
     matrixHelp: 'Rows are what a picture is, columns what it was taken for. Each number opens its pictures.',

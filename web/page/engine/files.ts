@@ -28,7 +28,7 @@ import {
 import { RUN_PROOF } from '../../../src/classifier/proof/record.js';
 import { unpackArchive, writeArchive } from './archive.js';
 import type { ProjectRoom } from './projects.js';
-import type { Files, ModelFormat, NamedBlob, ProjectState } from './protocol.js';
+import type { Files, ModelFormat, NamedBlob, ProjectSettings, ProjectState } from './protocol.js';
 import {
   configOf,
   currentRun,
@@ -41,7 +41,7 @@ import {
   writeNote,
   type RunNote,
 } from './runs.js';
-import { bytesOf, finderOf, listsOf } from './pictures.js';
+import { bytesOf, finderFor } from './pictures.js';
 import { divided, loadSets } from './sets.js';
 import type { TrialRoom } from './trial.js';
 import type { Session } from './session.js';
@@ -82,8 +82,8 @@ export class FileRoom implements Files {
     const session = this.#session;
     const run = currentRun(session);
     const classifier = await this.#trial.classifier();
-    const find = finderOf(listsOf(session.project).ids);
     const files = filesOf(session, run);
+    const find = await finderFor(session, files);
     const text = async (file: string): Promise<string | null> => {
       const bytes = await files.read(file);
       return bytes && new TextDecoder().decode(bytes);
@@ -147,6 +147,8 @@ export class FileRoom implements Files {
     const name = await this.#freeName(wanted ?? folder.split('/').at(-2) ?? 'imported');
     const { project } = this.#session;
     await this.#session.write(files.map(([file, value]) => ({ shelf: 'runs', key: [project.id, name, file], value })));
+    if (project.pictures.size === 0)
+      await this.#projects.configure(settingsOf(await configOf(filesOf(this.#session, name))));
     return this.#looked(name, 'a run from a file');
   }
 
@@ -227,6 +229,18 @@ const blobOf = (name: string, bytes: Uint8Array): NamedBlob => ({
   name,
   blob: new Blob([bytes as Uint8Array<ArrayBuffer>], { type: 'application/octet-stream' }),
 });
+
+/** What a run's config.json says of how pictures are prepared. */
+function settingsOf(config: Readonly<Record<string, unknown>>): ProjectSettings {
+  const { roi, exif } = Object(config['options']) as { roi?: ProjectSettings['region']; exif?: unknown };
+  const { className } = Object(config['alert']) as { className?: unknown };
+  const sides = [roi?.x, roi?.y, roi?.width, roi?.height];
+  return {
+    region: sides.every((side) => Number.isSafeInteger(side)) ? (roi as ProjectSettings['region']) : null,
+    exif: exif === true,
+    alertClass: typeof className === 'string' ? className : null,
+  };
+}
 
 interface Foreign {
   readonly model: Model;

@@ -7,12 +7,15 @@ import {
   encodeJpeg,
   placesOf,
   readFacts,
+  runFiles,
   UsageError,
   type Dataset,
   type FileList,
   type GivenParts,
   type PictureUse,
+  type RunFiles,
 } from '../../../src/index.js';
+import { manifestLines } from '../../../src/classifier/picture-manifest.js';
 import type { Added, Audited, Badge, GivenFile, NamedBlob, PictureEntry, PictureId, Pictures } from './protocol.js';
 import { decoders, inOrder } from './decoders.js';
 import { pixelsOf } from './frames.js';
@@ -66,6 +69,15 @@ interface Removed {
   readonly thumbnail: Uint8Array;
 }
 
+/** @throws DataError with what the server says */
+async function fetched(url: string, path: string): Promise<ArrayBuffer> {
+  const response = await fetch(url).catch((error: unknown) => error as Error);
+  if (response instanceof Error)
+    throw new DataError(`${path}: expects an answer of the server, got ${response.message}`);
+  if (!response.ok) throw new DataError((await response.text()).trim());
+  return response.arrayBuffer();
+}
+
 export class PictureRoom implements Omit<Pictures, 'preview'> {
   readonly #session: Session;
   #removed: Removed[] = [];
@@ -86,6 +98,11 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
       read: () => file.arrayBuffer(),
     }));
     return this.#keep(jobs);
+  }
+
+  async addFrom(files: readonly { readonly url: string; readonly path: string }[]): Promise<Added> {
+    const places = placesOf(files.map(({ path }) => path));
+    return this.#keep(files.map(({ url, path }, n) => ({ path, ...places[n], read: () => fetched(url, path) })));
   }
 
   async addFrame(frame: ImageData | ImageBitmap | VideoFrame, className: string): Promise<Added> {
@@ -316,11 +333,39 @@ export class PictureRoom implements Omit<Pictures, 'preview'> {
   }
 }
 
+/** Finds the pictures of a run of the project: by what is in their files where the run knows that, else by their paths. */
+export async function finderFor({ project }: Session, run: RunFiles): Promise<(file: string) => PictureId | null> {
+  const text = new TextDecoder().decode((await run.read(runFiles.pictures)) ?? undefined);
+  return finderBy(project, text);
+}
+
+/** @param manifest a pictures.jsonl; perhaps empty */
+export function finderBy(project: OpenProject, manifest: string): (file: string) => PictureId | null {
+  const byPath = finderOf(listsOf(project).ids);
+  const digests = new Map(manifestLines(manifest).map(({ file, sha256 }) => [file, sha256]));
+  if (digests.size === 0) return byPath;
+  const length = [...digests.values()][0].length;
+  const byDigest = new Map<string, PictureId[]>();
+  for (const [id, { digest }] of project.pictures) {
+    const key = hexOf(digest).slice(0, length);
+    byDigest.set(key, [...(byDigest.get(key) ?? []), id]);
+  }
+  return (file) => {
+    const digest = digests.get(file);
+    const same = digest === undefined ? undefined : byDigest.get(digest);
+    const named = byPath(file);
+    // Of copies of one picture, that of the path.
+    return same === undefined || (named !== null && same.includes(named)) ? named : same[0];
+  };
+}
+
+const hexOf = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+
 /**
  * Finds pictures by the paths that a run elsewhere has for them: of the same name, and where several have it, in folders of the same
  * names.
  */
-export function finderOf(ids: ReadonlyMap<string, PictureId>): (file: string) => PictureId | null {
+function finderOf(ids: ReadonlyMap<string, PictureId>): (file: string) => PictureId | null {
   const end = (path: string, parts: number): string => path.replaceAll('\\', '/').split('/').slice(-parts).join('/');
   const byEnd = [3, 2, 1].map((parts) => {
     const found = new Map<string, PictureId | null>();

@@ -18,8 +18,9 @@ import {
   type Picture,
   type PredictionRow,
 } from '../../../src/index.js';
+import { manifestLines } from '../../../src/classifier/picture-manifest.js';
 import { commandLine, isOnBase, type FullOptions } from './options.js';
-import { bytesOf, finderOf, isDivided, listsOf, recordOf } from './pictures.js';
+import { bytesOf, finderBy, isDivided, listsOf, recordOf } from './pictures.js';
 import type { CheckedOperation, Compared, ComparedPicture, PictureId, Proof, TrainedAgain } from './protocol.js';
 import { currentRun, filesInMemory, filesOf, readNote } from './runs.js';
 import type { Session } from './session.js';
@@ -67,9 +68,12 @@ export class ProofRoom implements Proof {
       throw new UsageError(
         `predictions.csv: expects probabilities of ${classNames.join(', ')}, got others, or rows without; it is of another model`,
       );
-    const pixels = pictures ? pixelsOf(await pictures.text()) : new Map<string, string>();
+    const manifest = pictures
+      ? await pictures.text()
+      : new TextDecoder().decode((await filesOf(session, currentRun(session)).read(runFiles.pictures)) ?? undefined);
+    const pixels = pictures ? pixelsOf(manifest) : new Map<string, string>();
     const { ids } = listsOf(session.project);
-    const find = finderOf(ids);
+    const find = finderBy(session.project, manifest);
     const paths = new Map([...ids].map(([path, id]) => [id, path]));
     const found = rows.flatMap(({ file }, row) => {
       const id = find(file);
@@ -93,7 +97,7 @@ export class ProofRoom implements Proof {
           ...{ id, file: path, here, there },
           difference: differences.some(Number.isNaN) ? 1 : Math.max(...differences),
           pixelsHere: String(hashes[n]),
-          pixelsThere: pixels.get(rows[row].file) ?? null,
+          pixelsThere: rows[row].pixels?.toString() ?? pixels.get(rows[row].file) ?? null,
         });
       }
       tell(first + some.length);
@@ -202,12 +206,7 @@ async function hashesOf(pictures: readonly Picture[]): Promise<number[]> {
 }
 
 /** By file the hashes of pixels in a run's pictures.jsonl. */
-function pixelsOf(text: string): Map<string, string> {
-  const lines = text.split('\n').filter((line) => line !== '');
-  return new Map(
-    lines.flatMap((line) => {
-      const { file, pixels } = JSON.parse(line) as { file: string; pixels?: number };
-      return pixels === undefined ? [] : [[file, String(pixels)] as const];
-    }),
+const pixelsOf = (text: string): Map<string, string> =>
+  new Map(
+    manifestLines(text).flatMap(({ file, pixels }) => (pixels === undefined ? [] : [[file, String(pixels)] as const])),
   );
-}

@@ -211,6 +211,8 @@ export interface Pictures {
    * Each file that is kept is on the disk when this resolves; where the room ends, the rest is refused by name.
    */
   add(files: readonly GivenFile[], className?: string): Promise<Added>;
+  /** As `add`, of files that a server has: each is fetched when it is its turn. */
+  addFrom(files: readonly { readonly url: string; readonly path: string }[]): Promise<Added>;
   /** Keeps a frame of the camera as a JPEG (quality 92). The frame is closed. */
   addFrame(frame: ImageData | ImageBitmap | VideoFrame, className: string): Promise<Added>;
   list(): Promise<PictureEntry[]>;
@@ -432,7 +434,7 @@ export interface Proof {
   }>;
   /**
    * Compares with the predictions.csv of the command line (of `train`, or of `predict --csv`), picture by picture.
-   * @param pictures the run's pictures.jsonl, which has hashes of the pixels
+   * @param pictures the pictures.jsonl of that run: for tables of older versions, which have no hashes of the pixels
    */
   compare(table: Blob, pictures?: Blob): Promise<Compared>;
   /** Of the model of the run. */
@@ -469,7 +471,7 @@ export interface ComparedPicture {
   readonly here: readonly number[];
   readonly there: readonly number[];
   readonly difference: number;
-  /** Hash of the pixels as the model sees them, as in a run's pictures.jsonl; `there` is null without that file. */
+  /** Hash of the pixels as the model sees them, as in a run's pictures.jsonl; `there` is null where the table has none. */
   readonly pixelsHere: string;
   readonly pixelsThere: string | null;
 }

@@ -308,10 +308,11 @@ async function trainHead(
       preprocessing: { ...info.preprocessing, size: picture.size },
       architecture: model.config(),
     });
-    await run.writePictures(await pictureManifest(ofRun));
+    const manifest = await pictureManifest(ofRun);
+    await run.writePictures(manifest);
     await run.writeAudit(audit);
     await run.writeEpochs([]);
-    await run.writePredictions(predictionsTable(judged, info));
+    await run.writePredictions(predictionsTable(judged, info, manifest));
     await run.writeModel(await encodeModel(model, info, { name: run.path('best') }), { isBest: true }); // what makes a run whole
     await recordEnd(run, { sets: ofRun, judged, command: lineOf(session, options), epochs: null, bestEpoch: null });
     return true;

@@ -39,7 +39,7 @@ import {
   type Verdict,
 } from '../../../src/index.js';
 import { bitmapOf, pixelsOf } from './frames.js';
-import { bytesOf, finderOf, listsOf, recordOf } from './pictures.js';
+import { bytesOf, finderFor, recordOf } from './pictures.js';
 import type { Evaluated, Explained, Judged, ModelState, PictureId, Trial, TriedPicture } from './protocol.js';
 import { recorded } from './run-record.js';
 import { currentRun, filesOf, runOf } from './runs.js';
@@ -136,7 +136,7 @@ export class TrialRoom implements Trial {
     use: PictureUse;
     rows: readonly PredictionRow[];
     info: ModelInfo;
-    ids: ReadonlyMap<string, PictureId>;
+    find: (file: string) => PictureId | null;
   }> {
     const run = currentRun(this.#session);
     const files = filesOf(this.#session, run);
@@ -150,13 +150,13 @@ export class TrialRoom implements Trial {
     const use =
       (['test', 'validation', 'training'] as const).find((part) => all.some(({ split }) => split === part)) ??
       'training';
-    return { use, rows: all.filter(({ split }) => split === use), info, ids: listsOf(this.#session.project).ids };
+    const find = await finderFor(this.#session, files);
+    return { use, rows: all.filter(({ split }) => split === use), info, find };
   }
 
   async evaluation(): Promise<Evaluated> {
-    const { use, rows, info, ids } = await this.#judged();
+    const { use, rows, info, find } = await this.#judged();
     const { classNames } = info;
-    const find = finderOf(ids);
     const judged = rowsAsNow(rows, info)
       .filter((row) => row.class !== '')
       .map((row) => ({ row, verdict: { ...row, probability: row.probabilities[row.class] } satisfies Verdict }));

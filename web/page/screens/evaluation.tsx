@@ -2,12 +2,12 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { confusionTable } from '../../shared/confusion.js';
-import { cheapest, outcomeAt, thresholds } from '../../shared/costs.js';
-import type { Interval } from '../../../src/index.js';
+import { outcomeAt, thresholds } from '../../shared/costs.js';
+import type { Interval, ThresholdCriterion } from '../../../src/index.js';
 import type { Evaluated, EvaluatedPicture, ModelState, PictureId } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
 import { Button, Empty, Slider } from './parts.js';
-import { useStore, useView } from './state.js';
+import { errorOf, useStore, useView } from './state.js';
 import { Thumbnail } from './thumbnails.js';
 
 /** Pictures of a cell that are shown at first, and more with each click. */
@@ -16,6 +16,7 @@ const AT_ONCE = 24;
 export function Evaluation({ model, onOpen }: { model: ModelState; onOpen: (id: PictureId) => void }): JSX.Element {
   const store = useStore();
   const pictures = useView((state) => state.pictures.length);
+  const isAdding = useView((state) => state.work?.work === 'adding');
   const [evaluated, setEvaluated] = useState<Evaluated | null>(null);
   const [busy, setBusy] = useState(false);
   const [cell, setCell] = useState<readonly [number, number] | null>(null);
@@ -26,9 +27,9 @@ export function Evaluation({ model, onOpen }: { model: ModelState; onOpen: (id: 
   };
   useEffect(() => {
     setCell(null);
-    if (pictures > 0) void judge();
-    else setEvaluated(null);
-  }, [model.weightsHash, model.alert.threshold, model.calibrated]);
+    if (pictures === 0) setEvaluated(null);
+    else if (!isAdding) void judge(); // while more come, each would be judged again with every few
+  }, [model.run, model.weightsHash, model.alert.threshold, model.calibrated, pictures > 0, isAdding]);
   if (evaluated === null)
     return (
       <section class="card fill" aria-label={words.try.evaluation}>
@@ -101,7 +102,10 @@ function Figures({ evaluated, alert }: { evaluated: Evaluated; alert: string }):
   );
 }
 
-/** A cost slider chooses the cheapest threshold; the model takes it when the user says so. */
+/**
+ * What a miss costs chooses the threshold, as `beltnet threshold` does: on held-back pictures, never on those of a test. The model takes it
+ * when the user says so.
+ */
 function Costs({ evaluated, model }: { evaluated: Evaluated; model: ModelState }): JSX.Element | null {
   const store = useStore();
   const { className, threshold: own } = model.alert;
@@ -115,6 +119,11 @@ function Costs({ evaluated, model }: { evaluated: Evaluated; model: ModelState }
   const [cost, setCost] = useState(170);
   const [rarity, setRarity] = useState(-200);
   const [threshold, setThreshold] = useState<number | null>(null);
+  /** What the threshold was chosen by; null where it was by hand. */
+  const [criterion, setCriterion] = useState<ThresholdCriterion | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const wanted = useRef<ThresholdCriterion | null>(null);
+  const isAsking = useRef(false);
   if (scores.alerts.length === 0 || scores.others.length === 0) return null;
   const ratio = Math.round(10 ** (cost / 100));
   const share = 10 ** (rarity / 100);
@@ -123,7 +132,33 @@ function Costs({ evaluated, model }: { evaluated: Evaluated; model: ModelState }
   const choose = (nextCost: number, nextRarity: number): void => {
     setCost(nextCost);
     setRarity(nextRarity);
-    setThreshold(thresholds[cheapest(scores, Math.round(10 ** (nextCost / 100)), 10 ** (nextRarity / 100))]);
+    wanted.current = {
+      ...{ costMiss: Math.round(10 ** (nextCost / 100)), costFalse: 1, prevalence: 10 ** (nextRarity / 100) },
+    };
+    if (!isAsking.current) void ask();
+  };
+  /** Whoever moves a slider asks for many: the last one is answered. */
+  const ask = async (): Promise<void> => {
+    isAsking.current = true;
+    while (wanted.current) {
+      const asked = wanted.current;
+      wanted.current = null;
+      try {
+        setThreshold((await store.engine.trial.chooseThreshold(asked)).threshold);
+        setCriterion(asked);
+        setProblem(null);
+      } catch (error) {
+        setProblem(errorOf(error).message);
+      }
+    }
+    isAsking.current = false;
+  };
+  const take = async (chosen: number): Promise<void> => {
+    const { trial } = store.engine;
+    store.set({
+      model: await (criterion ? trial.decide(criterion) : trial.setThreshold(chosen, words.try.byHand)),
+    });
+    setThreshold(null);
   };
   const place = Math.round(20 * Math.log(shown / (1 - shown)) + 200);
   return (
@@ -151,25 +186,19 @@ function Costs({ evaluated, model }: { evaluated: Evaluated; model: ModelState }
         min={0}
         max={400}
         shown={format.percent(shown, 2)}
-        onInput={(next) => setThreshold(thresholds[next])}
+        onInput={(next) => {
+          setThreshold(thresholds[next]);
+          setCriterion(null);
+        }}
       />
+      {problem && <p class="remark">{words.try.noChoice(problem)}</p>}
       <div class="row wrap">
         <strong class="outcome">{words.try.outcome(missed, scores.alerts.length, stops, scores.others.length)}</strong>
         <span class="spacer" />
         {threshold === null || threshold === own ? (
           <span class="quiet">{words.try.isUsed}</span>
         ) : (
-          <Button
-            kind="primary"
-            onClick={() =>
-              void store.attempt(async () => {
-                store.set({
-                  model: await store.engine.trial.setThreshold(threshold, words.try.thresholdReason(ratio, share)),
-                });
-                setThreshold(null);
-              })
-            }
-          >
+          <Button kind="primary" onClick={() => void store.attempt(() => take(threshold))}>
             {words.try.useThreshold}
           </Button>
         )}

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useCallback, useMemo, useState } from 'preact/hooks';
 import type { PictureUse } from '../../../src/index.js';
-import type { Audited, GivenFile, PictureEntry, PictureId } from '../engine/protocol.js';
+import type { Added, Audited, GivenFile, PictureEntry, PictureId } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
 import { Camera } from './camera.js';
 import { chooseFiles, Button, Dialog, DropZone, Icon, Menu, NameForm } from './parts.js';
@@ -20,17 +20,20 @@ export async function addGiven(store: Store, files: readonly GivenFile[], classN
   if (files.length === 0) return;
   await store.attempt(async () => {
     await store.needProject();
-    const { ids, refused } = await store.engine.pictures.add(files, className);
-    if (ids.length > 0) store.notify({ tone: 'info', title: words.pictures.added(ids.length), text: '' });
-    if (refused.length > 0)
-      store.notify({
-        tone: 'warning',
-        title: words.pictures.refused(refused.length),
-        text: refused.length > NAMED ? words.pictures.refusedMore(refused.length - NAMED) : '',
-        lines: refused.slice(0, NAMED).map(({ path, reason }) => `${path}: ${reason}`),
-      });
+    tellAdded(store, await store.engine.pictures.add(files, className));
   });
   await store.loadPictures();
+}
+
+export function tellAdded(store: Store, { ids, refused }: Added): void {
+  if (ids.length > 0) store.notify({ tone: 'info', title: words.pictures.added(ids.length), text: '' });
+  if (refused.length > 0)
+    store.notify({
+      tone: 'warning',
+      title: words.pictures.refused(refused.length),
+      text: refused.length > NAMED ? words.pictures.refusedMore(refused.length - NAMED) : '',
+      lines: refused.slice(0, NAMED).map(({ path, reason }) => (reason.includes(path) ? reason : `${path}: ${reason}`)),
+    });
 }
 
 export function PicturesScreen(): JSX.Element {

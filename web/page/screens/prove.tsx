@@ -1,7 +1,7 @@
 /** Prove: this device against exact arithmetic, this page against the command line, this training against itself. */
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import type { CheckedOperation, Compared, Proof, TrainedAgain } from '../engine/protocol.js';
+import type { CheckedOperation, Compared, GivenFile, Proof, TrainedAgain } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
 import { Button, chooseFiles, CopyButton, DropZone, Icon, type IconName } from './parts.js';
 import { isBusy, useStore, useView } from './state.js';
@@ -139,10 +139,13 @@ function Comparison({
   const store = useStore();
   const model = useView((state) => state.model);
   const [busy, setBusy] = useState(false);
-  const compare = async (table: Blob | undefined): Promise<void> => {
+  /** The table alone, or a run's folder, in which it is. */
+  const compare = async (given: readonly GivenFile[]): Promise<void> => {
+    const named = (ending: string): Blob | undefined => given.find(({ path }) => path.endsWith(ending))?.file;
+    const table = named('predictions.csv') ?? named('.csv');
     if (!table) return;
     setBusy(true);
-    onCompared(await store.attempt(() => store.engine.proof.compare(table)));
+    onCompared(await store.attempt(() => store.engine.proof.compare(table, named('pictures.jsonl'))));
     setBusy(false);
   };
   return (
@@ -150,13 +153,9 @@ function Comparison({
       {model === null ? (
         <p class="remark">{words.prove.needModel}</p>
       ) : (
-        <DropZone class="small" onFiles={([given]) => void compare(given?.file)}>
+        <DropZone class="small" onFiles={(given) => void compare(given)}>
           <strong>{words.prove.compareDrop}</strong>
-          <Button
-            icon="file"
-            disabled={busy}
-            onClick={() => void chooseFiles({ accept: '.csv' }).then(([given]) => compare(given?.file))}
-          >
+          <Button icon="file" disabled={busy} onClick={() => void chooseFiles({ accept: '.csv' }).then(compare)}>
             {busy ? words.work.judging : words.prove.compareChoose}
           </Button>
         </DropZone>
