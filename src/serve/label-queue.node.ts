@@ -89,7 +89,7 @@ export class LabelQueue {
 
   /** @throws UsageError for a name that no queue has, DataError for a file that cannot be read */
   bytesOf(file: string): Uint8Array {
-    if (!isPlainName(file)) throw new UsageError(`expects the name of a picture in the queue, got '${file}'`);
+    if (!isPlainName(file)) throw new UsageError(`expects the name of a picture in the queue, got '${String(file)}'`);
     return readPictureBytes(join(this.folder, file));
   }
 

@@ -55,8 +55,10 @@ export async function serveLabels(given: string, options: ServeLabelsOptions = {
         path: '/queue.json',
         async answer() {
           const [pictures, labels] = [await queue.pictures(), await queue.labels()];
-          const own = [...pictures.map((picture) => picture.class), ...labels.values()];
-          const classNames = options.classNames ?? own.filter((name) => name !== undefined && name !== '').toSorted();
+          const own = pictures.flatMap(({ class: taken }) =>
+            typeof taken === 'string' && taken !== '' ? [taken] : [],
+          );
+          const classNames = options.classNames ?? own.toSorted((a, b) => (a < b ? -1 : 1));
           return inJson({
             folder: queue.folder,
             table: queue.table,

@@ -86,7 +86,7 @@ test('camera, folder, training, verdict, export, command line', async () => {
   await page.getByRole('button', { name: 'Start training' }).click();
   // Paused, left, found again and gone on with
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
-  await page.getByText('Paused: nothing is lost').waitFor();
+  await page.getByText('Paused: nothing is lost').first().waitFor();
   await page.reload();
   await page.getByRole('button', { name: 'Go on', exact: true }).click();
   await page.getByRole('button', { name: 'Try the model' }).click();
@@ -123,7 +123,21 @@ test('a run of the command line with its pictures: tried, compared, taken out an
     }
   const pictures = join(cwd, 'three');
   await beltnetWorks(
-    ['train', pictures, '--size', '32x32', '--epochs', '2', '--name', 'there', '--device', 'cpu', '--no-cache'],
+    [
+      'train',
+      pictures,
+      '--size',
+      '32x32',
+      '--epochs',
+      '2',
+      '--name',
+      'there',
+      '--alert-class',
+      'gap',
+      '--device',
+      'cpu',
+      '--no-cache',
+    ],
     { cwd },
   );
   const run = join(cwd, 'runs/there');

@@ -145,6 +145,8 @@ test('on the page: keys, undo, another class, skipped ones, a server that is gon
       await page.getByAltText('Picture 3.jpg').waitFor();
       await page.getByText('unlike the training').waitFor();
       await page.keyboard.press('2');
+      await page.getByAltText('Picture 1.jpg').waitFor(); // what was skipped comes back
+      await page.keyboard.press('ArrowRight');
       await page.getByText('1 without a label').waitFor();
       await page.keyboard.press('Enter');
       await page.getByAltText('Picture 1.jpg').waitFor();

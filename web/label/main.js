@@ -35,7 +35,7 @@ async function look() {
     if (shown === undefined) at = firstOpen(0);
     else if (place >= 0) at = place;
     else at = firstOpen(Math.min(at, queue.pictures.length - 1));
-    if (current()?.file !== shown || shown === undefined) show();
+    if (current()?.file !== shown || shown === undefined) void show();
     else showProgress();
     tell('');
   } catch (error) {
@@ -66,7 +66,7 @@ function pictureUrl({ file }) {
     if (urls.size > 12) {
       const [[old, made]] = urls;
       urls.delete(old);
-      made.then(URL.revokeObjectURL, () => {});
+      made.then((url) => URL.revokeObjectURL(url)).catch(() => {});
     }
   }
   return urls.get(file);
@@ -150,7 +150,7 @@ function showEnd() {
   const isEmpty = queue.pictures.length === 0;
   const open = queue.pictures.filter(({ label }) => label === null).length;
   if (open > 0) {
-    const again = make('button', { type: 'button', onclick: () => ((at = firstOpen(0)), show()) }, 'Look at them');
+    const again = make('button', { type: 'button', onclick: () => ((at = firstOpen(0)), void show()) }, 'Look at them');
     byId('message').replaceChildren(make('h2', {}, `${count(open)} without a label`), again);
     again.focus();
     return;
@@ -196,7 +196,7 @@ async function alone(work) {
   } finally {
     isBusy = false;
   }
-  show();
+  void show();
 }
 
 function give(label) {
@@ -221,14 +221,14 @@ function undo() {
 
 function back() {
   at = Math.max(0, at - 1);
-  show();
+  void show();
 }
 
 /** To the next one without a label, and to the end behind the last. */
 function skip() {
   const next = queue.pictures.findIndex(({ label }, place) => place > at && label === null);
   at = next < 0 ? queue.pictures.length : next;
-  show();
+  void show();
 }
 
 byId('back').addEventListener('click', back);
@@ -255,4 +255,4 @@ addEventListener('keydown', (event) => {
 });
 
 void look();
-setInterval(look, BETWEEN_LOOKS);
+setInterval(() => void look(), BETWEEN_LOOKS);

@@ -3,7 +3,7 @@
  * and may bring a run.
  */
 import type { PictureUse } from '../../src/index.js';
-import { tellAdded } from './screens/pictures.js';
+import { tellAdded } from './screens/adding.js';
 import type { Store } from './screens/state.js';
 import { words } from './strings.js';
 

@@ -236,7 +236,7 @@ export const words = {
     base: 'On the trained base',
     baseWords: 'Seconds. Best up to some thousand pictures; tells pictures that are unlike all it has seen.',
     scratch: 'From scratch',
-    scratchWords: "Minutes. The mission's network, for many pictures; augmentation makes more of them.",
+    scratchWords: 'Minutes. A network that learns from these pictures alone; augmentation makes more of them.',
     epochs: 'Epochs',
     size: 'Pixels a side',
     batch: 'Batch',
@@ -354,7 +354,7 @@ export const words = {
     rarity: (name: string): string => `Pictures on the belt that show ${name}`,
     from: 'Alarm from this probability on',
     outcome: (missed: number, alerts: number, stops: number, others: number): string =>
-      `misses ${count(missed)} of ${count(alerts)}, stops ${count(stops)} of ${count(others)} times for nothing`,
+      `Misses ${count(missed)} of ${count(alerts)}, stops ${count(stops)} of ${count(others)} times for nothing`,
     useThreshold: 'Use this threshold',
     byHand: 'set by hand in the page',
     noChoice: (reason: string): string => `The cost cannot choose here: ${reason}. The last slider sets it by hand.`,
@@ -386,12 +386,12 @@ export const words = {
     gpuWorst: (name: string, part: number): string =>
       `Closest to its limit: ${name}, at ${percent(part, 0)} of the tolerance.`,
     operation: 'Operation',
-    error: 'Error, part of tolerance',
+    error: 'Of its tolerance',
     passed: 'passed',
     failed: 'failed',
     compare: 'Compare with the command line',
     compareWords:
-      'Export the model, run “beltnet predict MODEL PICTURES --csv” with it on the same pictures, and drop the table here.',
+      'Drop the predictions.csv of a run of the command line on the same pictures, or that run’s folder. A table of “beltnet predict” will do, too.',
     compareDrop: 'Drop predictions.csv',
     compareChoose: 'Choose predictions.csv',
     comparePassed: (amount: number, tolerance: number): string =>

@@ -17,8 +17,10 @@ export function plotInto(holder, options) {
   widths.observe(holder);
   return {
     update: (next) => {
+      const isSame = one.plot !== null && frameOf(next) === frameOf(one.options);
       one.options = next;
-      draw(one);
+      if (isSame) one.plot.setData(dataOf(next));
+      else draw(one);
     },
     destroy: () => {
       widths.unobserve(holder);
@@ -40,6 +42,12 @@ export function chart(parent, options) {
 
 const widthOf = (holder) => Math.max(220, holder.clientWidth || 480);
 
+const dataOf = ({ x, series }) => [x, ...series.map(({ values }) => values)];
+
+/** All of a chart but its numbers and marks: as long as that is the same, new numbers go into the chart that is there. */
+const frameOf = (options) =>
+  JSON.stringify(options, (name, value) => (['x', 'marks', 'values'].includes(name) ? undefined : value));
+
 function draw(one) {
   const { holder, options } = one;
   one.plot?.destroy();
@@ -51,7 +59,6 @@ function draw(one) {
     ticks: { stroke: colour('line') },
     font: '12px system-ui',
   };
-  const marks = options.marks ?? [];
   const height = options.square ? Math.min(width, 300) : (options.height ?? 240);
   one.plot = new uPlot(
     {
@@ -81,8 +88,8 @@ function draw(one) {
           width: 2,
           spanGaps: true,
           ...(dash && { dash }),
-          points: { show: points ?? options.x.length < 3 },
-          value: (_, value) => (value === null || value === undefined ? '–' : value.toPrecision(4)),
+          points: { show: points ?? (() => one.options.x.length < 3) },
+          value: (_, value, at) => figureOf(value ?? lastOf(one.options, at)),
         })),
       ],
       hooks: {
@@ -90,11 +97,12 @@ function draw(one) {
           (plot) => {
             const { ctx: context, bbox } = plot;
             context.save();
-            for (const { at, text, colour: name = 'ink' } of marks) {
+            for (const { at, text, colour: name = 'ink' } of one.options.marks ?? []) {
               const x = plot.valToPos(at, 'x', true);
               context.strokeStyle = colour(name);
               context.fillStyle = colour(name);
               context.setLineDash([4, 4]);
+              context.lineWidth = devicePixelRatio;
               context.beginPath();
               context.moveTo(x, bbox.top);
               context.lineTo(x, bbox.top + bbox.height);
@@ -102,17 +110,28 @@ function draw(one) {
               context.font = `${12 * devicePixelRatio}px system-ui`;
               const isRight = x > bbox.left + bbox.width * 0.7;
               context.textAlign = isRight ? 'right' : 'left';
-              context.fillText(text, x + (isRight ? -6 : 6), bbox.top + 14 * devicePixelRatio);
+              const place = [text, x + (isRight ? -6 : 6), bbox.top + 14 * devicePixelRatio];
+              // A rim in the colour of the ground: curves may run behind the words.
+              context.strokeStyle = colour('panel');
+              context.lineWidth = 4 * devicePixelRatio;
+              context.setLineDash([]);
+              context.strokeText(...place);
+              context.fillText(...place);
             }
             context.restore();
           },
         ],
       },
     },
-    [options.x, ...options.series.map(({ values }) => values)],
+    dataOf(options),
     holder,
   );
 }
+
+const figureOf = (value) => (value === null || value === undefined ? '–' : value.toPrecision(4));
+
+/** Beside a curve over time stands its last value while the cursor is elsewhere. @param at place of the series, x being the first */
+const lastOf = ({ whole, series }, at) => (whole ? series[at - 1].values.findLast((value) => value !== null) : null);
 
 const drawAll = () => charts.forEach(draw);
 /** Also when others come beside it: a chart that is drawn first has the whole line for itself. */

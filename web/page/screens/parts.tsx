@@ -1,5 +1,5 @@
 /** Small parts that all screens are made of. */
-import type { ComponentChildren, JSX } from 'preact';
+import { Fragment, type ComponentChildren, type JSX } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { GivenFile, NamedBlob } from '../engine/protocol.js';
 import { words } from '../strings.js';
@@ -217,6 +217,22 @@ export function Bitmap({ bitmap, label }: { bitmap: ImageBitmap | null; label: s
   }, [bitmap]);
   return <canvas ref={canvas} role="img" aria-label={label} class={bitmap && bitmap.width < 200 ? 'coarse' : ''} />;
 }
+
+/** A line for the command line, which breaks between its options alone. */
+export const CommandLine = ({ line, title }: { line: string; title?: string }): JSX.Element => (
+  <div class="command">
+    {title !== undefined && <span class="quiet">{title}</span>}
+    <code>
+      {line.split(/ (?=--)/).map((part, at) => (
+        <Fragment key={at}>
+          {at > 0 && ' '}
+          <span class="together">{part}</span>
+        </Fragment>
+      ))}
+    </code>
+    <CopyButton text={line} />
+  </div>
+);
 
 /** Words in the middle, where there is nothing yet. */
 export const Empty = ({

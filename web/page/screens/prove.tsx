@@ -3,7 +3,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { CheckedOperation, Compared, GivenFile, Proof, TrainedAgain } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
-import { Button, chooseFiles, CopyButton, DropZone, Icon, type IconName } from './parts.js';
+import { Button, chooseFiles, CommandLine, DropZone, Icon, type IconName } from './parts.js';
 import { isBusy, useStore, useView } from './state.js';
 import { RunChooser } from './train.js';
 
@@ -285,10 +285,7 @@ function Again(): JSX.Element {
           ) : (
             <Result passed={again.equal}>{again.equal ? words.prove.equal : words.prove.unequal}</Result>
           )}
-          <div class="command">
-            <code>{again.command}</code>
-            <CopyButton text={again.command} />
-          </div>
+          <CommandLine line={again.command} />
         </>
       )}
     </Card>

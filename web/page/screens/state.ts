@@ -48,6 +48,9 @@ export interface State {
   readonly notices: readonly Notice[];
 }
 
+/** While pictures are added, ms: each listing draws all that is seen. */
+const BETWEEN_LISTINGS = 250;
+
 const untrained: TrainingStatus = { phase: 'none', run: null, epoch: 0, epochs: 0, message: null, command: null };
 
 const screenOf = (hash: string): Screen => screens.find((name) => hash === `#${name}`) ?? 'pictures';
@@ -209,6 +212,7 @@ export class Store {
         const [pictures, project] = await Promise.all([this.engine.pictures.list(), this.engine.projects.current()]);
         this.set({ pictures, project });
       });
+      if (this.#stale) await new Promise((resolve) => setTimeout(resolve, BETWEEN_LISTINGS));
     }
     this.#loading = false;
   }

@@ -10,6 +10,8 @@ const WIDTH = 96;
 const GAP = 8;
 /** Thumbnails that are kept, the least recently shown go first: 2,000 of 96×96 are some 70 MB. */
 const KEPT = 2000;
+/** Drawn in one go: few enough that the page answers between them. */
+const TOGETHER = 16;
 
 /** One cache for the page; questions of one frame go to the engine together. */
 class ThumbnailCache {
@@ -48,7 +50,7 @@ class ThumbnailCache {
   /** Those that were asked last are on the screen: they come first, and few at a time. */
   async #fetch(): Promise<void> {
     while (this.#wanted.size > 0) {
-      const ids = [...this.#wanted.keys()].slice(-48);
+      const ids = [...this.#wanted.keys()].slice(-TOGETHER);
       const asked = ids.map((id) => [id, this.#wanted.get(id) ?? []] as const);
       for (const id of ids) this.#wanted.delete(id);
       const bitmaps = await this.#store.attempt(() => this.#store.engine.pictures.thumbnails(ids));

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Augmentation, TrainingOptions } from '../engine/protocol.js';
 import { words } from '../strings.js';
 import { Ask } from './app.js';
-import { Bitmap, Button, Chart, Choice, CopyButton, Empty, Icon, NumberField, Slider, Toggle } from './parts.js';
+import { Bitmap, Button, Chart, Choice, CommandLine, Empty, Icon, NumberField, Slider, Toggle } from './parts.js';
 import { isBusy, useStore, useView } from './state.js';
 
 type Options = Required<TrainingOptions>;
@@ -387,13 +387,7 @@ function Log(): JSX.Element {
               .map(({ record, line }) => `${words.train.epochLine(record.epoch, training.epochs)}${line}`)
               .join('\n')}
       </pre>
-      {training.command && (
-        <div class="command">
-          <span class="quiet">{words.train.command}</span>
-          <code>{training.command}</code>
-          <CopyButton text={training.command} />
-        </div>
-      )}
+      {training.command && <CommandLine line={training.command} title={words.train.command} />}
     </section>
   );
 }
