@@ -146,11 +146,17 @@ async function buildInOneFile(output, name, styles) {
   const policy =
     `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; img-src data: blob:; connect-src 'self'; ` +
     "base-uri 'none'; form-action 'none'";
+  const head = [
+    '<meta charset="utf-8" />',
+    `<meta http-equiv="Content-Security-Policy" content="${policy}" />`,
+    '<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover" />',
+    '<meta name="color-scheme" content="light dark" />',
+  ];
   const page = read(join(folder, `${name}.html`))
-    .replace('POLICY', () => policy)
+    .replace('<!-- HEAD -->', () => head.join('\n    '))
     .replace(`<link rel="stylesheet" href="${name}.css" />`, () => `<style>${styles.map(read).join('\n')}</style>`)
     .replace(`<script src="${name}.js"></script>`, () => `<script>${script}</script>`);
-  if (page.includes(`${name}.css`) || page.includes(`src="${name}.js"`))
+  if (!page.includes(policy) || page.includes(`${name}.css`) || page.includes(`src="${name}.js"`))
     throw new Error(`web/${name}/${name}.html: a place was not found`);
   writeWhole(join(output, name, `${name}.html`), page);
 }

@@ -244,7 +244,7 @@ function Notices(): JSX.Element {
       {notices.map(({ id, tone, title, text, lines = [], act }) => (
         <div key={id} class={`notice ${tone}`} role={tone === 'error' ? 'alert' : 'status'}>
           <p>
-            <strong>{title}</strong>
+            <strong>{text !== '' && !/[.!?]$/.test(title) ? `${title}.` : title}</strong>
             {text && <> {text}</>}
           </p>
           {lines.length > 0 && (
