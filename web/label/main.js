@@ -58,11 +58,11 @@ const urls = new Map();
 /** Pictures as the page's own content: its policy loads no others. */
 function pictureUrl({ file }) {
   if (!urls.has(file)) {
-    const url = ask(`picture?file=${encodeURIComponent(file)}`).then(async (answer) =>
+    const asked = ask(`picture?file=${encodeURIComponent(file)}`).then(async (answer) =>
       URL.createObjectURL(await answer.blob()),
     );
-    url.catch(() => urls.delete(file));
-    urls.set(file, url);
+    asked.catch(() => urls.delete(file));
+    urls.set(file, asked);
     if (urls.size > 12) {
       const [[old, made]] = urls;
       urls.delete(old);
