@@ -45,7 +45,7 @@ export function Evaluation({ model, onOpen }: { model: ModelState; onOpen: (id: 
       <h2 id="evaluation-title">{words.try.evaluation}</h2>
       <p class="quiet">
         {words.try.on(evaluated.pictures.length, evaluated.use)}
-        {evaluated.isNoEvidence && ` ${words.try.noEvidence}`}
+        {evaluated.isNoEvidence && `. ${words.try.noEvidence}`}
       </p>
       <Figures evaluated={evaluated} alert={model.alert.className} />
       <Costs evaluated={evaluated} model={model} />

@@ -75,10 +75,11 @@ function In(): JSX.Element {
   const open = async (file: File | Blob | undefined, path = ''): Promise<void> => {
     if (!file) return;
     const { engine } = store;
-    const name = (path.split('/').at(-1) ?? '').replace(/\.[^.]+$/, '');
+    const fileName = path.split('/').at(-1) ?? '';
+    const name = fileName.replace(/\.[^.]+$/, '');
     const taken = await store.switchTo(async () => {
       await store.needProject();
-      return /\.zip$/i.test(path) ? engine.files.importRun(file, name) : engine.files.importModel(file, name);
+      return /\.zip$/i.test(path) ? engine.files.importRun(file, name) : engine.files.importModel(file, fileName);
     });
     if (taken) {
       store.notify({ tone: 'info', title: words.files.opened(name), text: '' });

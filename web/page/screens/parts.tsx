@@ -177,6 +177,7 @@ export const Slider = (props: {
       step={props.step ?? 1}
       value={props.value}
       disabled={props.disabled}
+      aria-label={props.label /* an output can be labelled, too, and stands first in the label */}
       aria-valuetext={props.shown}
       onInput={(event) => props.onInput(event.currentTarget.valueAsNumber)}
     />

@@ -467,8 +467,8 @@ export function RunChooser(): JSX.Element | null {
   return (
     <label class="inline">
       <Icon name="train" />
-      <span class="hidden">{words.train.run}</span>
       <select
+        aria-label={words.train.run}
         value={project.run ?? ''}
         disabled={isBusy(training)}
         onChange={(event) => void store.switchTo(() => store.engine.projects.selectRun(event.currentTarget.value))}
