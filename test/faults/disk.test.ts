@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -73,6 +74,24 @@ describe('a full disk', () => {
     expect(stderr).toContain('is the model after epoch 1');
     expect(readdirSync(join(kept, 'run')).toSorted()).toEqual(run);
     expect((await loadModel(join(kept, 'run/best.safetensors'))).info.classNames).toEqual(['bright', 'dark']);
+  });
+
+  test('after a checkpoint: code 8, and the training goes on elsewhere to the bits of one that was never stopped', async () => {
+    const args = ['train', 'belt', ...small, '--epochs', '6', '--checkpoint-seconds', '0'];
+    await beltnetWorks([...args, '--name', 'whole'], { cwd });
+    const stateBytes = readFileSync(join(cwd, 'runs/whole/last.state.safetensors')).length;
+    const { code, stderr, kept } = onDisk(2 * modelBytes + 2.5 * stateBytes, [
+      ...args,
+      '--out',
+      'disk',
+      '--name',
+      'full',
+    ]);
+    expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringContaining('the disk is full') });
+    cpSync(join(kept, 'full'), join(cwd, 'runs/full'), { recursive: true });
+    expect(await beltnetWorks(['train', '--resume', 'runs/full'], { cwd })).toMatch(/Resumed: after \d+ epochs? and/);
+    const last = (name: string): Buffer => readFileSync(join(cwd, 'runs', name, 'last.safetensors'));
+    expect(last('full').equals(last('whole'))).toBe(true);
   });
 
   test('that holds no model: code 8, no half of one', () => {
