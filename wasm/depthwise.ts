@@ -13,13 +13,28 @@ const ENTRY_BYTES: usize = 8;
  * be inlined: see tile.ts.
  */
 function eightChannels(
-  entries: usize, end: usize, a: usize, step: usize, weights: usize, bias: usize, relu: bool, c: usize, targetStep: usize,
+  entries: usize,
+  end: usize,
+  a: usize,
+  step: usize,
+  weights: usize,
+  bias: usize,
+  relu: bool,
+  c: usize,
+  targetStep: usize,
 ): void {
-  let s00 = bias ? v128.load(bias) : f32x4.splat(0), s01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
-  let s10 = s00, s11 = s01, s20 = s00, s21 = s01, s30 = s00, s31 = s01;
+  let s00 = bias ? v128.load(bias) : f32x4.splat(0),
+    s01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+  let s10 = s00,
+    s11 = s01,
+    s20 = s00,
+    s21 = s01,
+    s30 = s00,
+    s31 = s01;
   for (; entries < end; entries += ENTRY_BYTES) {
     const weight = weights + <usize>load<u32>(entries, 4);
-    const w0 = v128.load(weight), w1 = v128.load(weight, 16);
+    const w0 = v128.load(weight),
+      w1 = v128.load(weight, 16);
     let input = a + <usize>load<u32>(entries);
     s00 = multiplyAdd(s00, v128.load(input), w0);
     s01 = multiplyAdd(s01, v128.load(input, 16), w1);
@@ -48,9 +63,21 @@ function eightChannels(
 
 /** The same for up to 4 channels. */
 function fourChannels(
-  entries: usize, end: usize, a: usize, step: usize, weights: usize, bias: usize, relu: bool, c: usize, targetStep: usize, channels: i32,
+  entries: usize,
+  end: usize,
+  a: usize,
+  step: usize,
+  weights: usize,
+  bias: usize,
+  relu: bool,
+  c: usize,
+  targetStep: usize,
+  channels: i32,
 ): void {
-  let s0 = bias ? v128.load(bias) : f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
+  let s0 = bias ? v128.load(bias) : f32x4.splat(0),
+    s1 = s0,
+    s2 = s0,
+    s3 = s0;
   for (; entries < end; entries += ENTRY_BYTES) {
     const weight = v128.load(weights + <usize>load<u32>(entries, 4));
     let input = a + <usize>load<u32>(entries);
@@ -73,30 +100,61 @@ function fourChannels(
  * w[taps, K]; `sumOf` neighbouring channels are summed. Scratch memory a part: 8 bytes a tap, `bandLines` lines' band, a line of K channels.
  */
 export function depthwise(
-  part: i32, x: usize, weights: usize, bias: usize, y: usize, rowAxis: usize, columnAxis: usize, lines: i32, channels: i32, repeat: i32, sumOf: i32,
-  relu: bool, chunk: i32, bandLines: i32, scratch: usize, scratchBytes: usize,
+  part: i32,
+  x: usize,
+  weights: usize,
+  bias: usize,
+  y: usize,
+  rowAxis: usize,
+  columnAxis: usize,
+  lines: i32,
+  channels: i32,
+  repeat: i32,
+  sumOf: i32,
+  relu: bool,
+  chunk: i32,
+  bandLines: i32,
+  scratch: usize,
+  scratchBytes: usize,
 ): void {
-  const rows = changetype<Axis>(rowAxis), columns = changetype<Axis>(columnAxis);
-  const height = rows.inputs, width = columns.inputs, outputHeight = rows.outputs, outputWidth = columns.outputs;
-  const pixelBytes = <usize>channels << 2;
+  const rows = changetype<Axis>(rowAxis),
+    columns = changetype<Axis>(columnAxis);
+  const height = rows.inputs,
+    width = columns.inputs,
+    outputHeight = rows.outputs,
+    outputWidth = columns.outputs;
+  const pixelBytes = (<usize>channels) << 2;
   const sourceChannels = channels / repeat;
-  const pictureBytes = <usize>(height * width * sourceChannels) << 2;
+  const pictureBytes = (<usize>(height * width * sourceChannels)) << 2;
   const targetChannels = channels / sumOf;
-  const targetLineBytes = <usize>(outputWidth * targetChannels) << 2;
+  const targetLineBytes = (<usize>(outputWidth * targetChannels)) << 2;
   const copied = columns.before > 0 || columns.after > 0 || repeat > 1;
   const rowBytes = <usize>(columns.before + width + columns.after) * pixelBytes;
   const entries = scratch + <usize>part * scratchBytes;
   const longLine = entries + <usize>(rows.taps * columns.taps) * ENTRY_BYTES;
   const band = longLine + (sumOf > 1 ? <usize>outputWidth * pixelBytes + 32 : 0);
   const end = partEnd(part, chunk, lines);
-  for (let first = part * chunk; first < end; ) {
-    const n = first / outputHeight, top = first % outputHeight;
+  for (let first = part * chunk; first < end;) {
+    const n = first / outputHeight,
+      top = first % outputHeight;
     const count = min(min(bandLines, end - first), outputHeight - top);
     const picture = x + <usize>n * pictureBytes;
     let origin = picture; // where row 0 of the picture would lie, column 0 of the border
     if (copied) {
-      const lowest = max(0, lowestInput(rows, top)), highest = min(height - 1, highestInput(rows, top + count - 1));
-      copyBand(band, picture, height, width, sourceChannels, lowest, highest + 1 - lowest, columns.before, columns.after, repeat);
+      const lowest = max(0, lowestInput(rows, top)),
+        highest = min(height - 1, highestInput(rows, top + count - 1));
+      copyBand(
+        band,
+        picture,
+        height,
+        width,
+        sourceChannels,
+        lowest,
+        highest + 1 - lowest,
+        columns.before,
+        columns.after,
+        repeat,
+      );
       origin = band - <usize>lowest * rowBytes;
     }
     for (let i = top; i < top + count; i++) {
@@ -105,8 +163,19 @@ export function depthwise(
       for (let phase = 0; phase < min(columns.divisor, outputWidth); phase++) {
         const listEnd = listTaps(entries, rows, columns, i, phase, rowBytes, pixelBytes);
         const start = origin + <usize>(firstInput(columns, phase) + columns.before) * pixelBytes;
-        depthwiseLine(entries, listEnd, start, <usize>columns.stride * pixelBytes, weights, bias, relu, line + <usize>phase * pixelBytes,
-          <usize>columns.divisor * pixelBytes, (outputWidth - phase - 1) / columns.divisor + 1, channels);
+        depthwiseLine(
+          entries,
+          listEnd,
+          start,
+          <usize>columns.stride * pixelBytes,
+          weights,
+          bias,
+          relu,
+          line + <usize>phase * pixelBytes,
+          <usize>columns.divisor * pixelBytes,
+          (outputWidth - phase - 1) / columns.divisor + 1,
+          channels,
+        );
       }
       if (sumOf > 1) sumNeighbours(target, longLine, outputWidth * targetChannels, sumOf);
     }
@@ -115,9 +184,18 @@ export function depthwise(
 }
 
 /** The taps that output line i sees in a phase of its columns: offsets from the first column's place in row 0. Returns the list's end. */
-function listTaps(entries: usize, rows: Axis, columns: Axis, i: i32, phase: i32, rowBytes: usize, pixelBytes: usize): usize {
-  const columnStep = tapStep(columns), firstColumn = firstTap(columns, phase);
-  const columnOffset = <usize>(columnStep * columns.dilation / columns.divisor) * pixelBytes;
+function listTaps(
+  entries: usize,
+  rows: Axis,
+  columns: Axis,
+  i: i32,
+  phase: i32,
+  rowBytes: usize,
+  pixelBytes: usize,
+): usize {
+  const columnStep = tapStep(columns),
+    firstColumn = firstTap(columns, phase);
+  const columnOffset = <usize>((columnStep * columns.dilation) / columns.divisor) * pixelBytes;
   for (let p = 0; p < rows.taps; p++) {
     const place = i * rows.stride + p * rows.dilation + rows.shift;
     if (place % rows.divisor != 0 || place < 0 || place >= rows.inputs * rows.divisor) continue;
@@ -134,31 +212,84 @@ function listTaps(entries: usize, rows: Axis, columns: Axis, i: i32, phase: i32,
 
 /** `count` outputs, `targetStep` bytes apart. */
 function depthwiseLine(
-  entries: usize, end: usize, start: usize, step: usize, weights: usize, bias: usize, relu: bool, target: usize, targetStep: usize, count: i32, channels: i32,
+  entries: usize,
+  end: usize,
+  start: usize,
+  step: usize,
+  weights: usize,
+  bias: usize,
+  relu: bool,
+  target: usize,
+  targetStep: usize,
+  count: i32,
+  channels: i32,
 ): void {
-  if (count < 4) { // one by one, each of them four times
+  if (count < 4) {
+    // one by one, each of them four times
     for (let j = 0; j < count; j++) {
-      depthwiseFour(entries, end, start + <usize>j * step, 0, weights, bias, relu, target + <usize>j * targetStep, 0, channels);
+      depthwiseFour(
+        entries,
+        end,
+        start + <usize>j * step,
+        0,
+        weights,
+        bias,
+        relu,
+        target + <usize>j * targetStep,
+        0,
+        channels,
+      );
     }
     return;
   }
   for (let j = 0; j < count; j += 4) {
     const first = <usize>min(j, count - 4); // the last four may overlap those before
-    depthwiseFour(entries, end, start + first * step, step, weights, bias, relu, target + first * targetStep, targetStep, channels);
+    depthwiseFour(
+      entries,
+      end,
+      start + first * step,
+      step,
+      weights,
+      bias,
+      relu,
+      target + first * targetStep,
+      targetStep,
+      channels,
+    );
   }
 }
 
 function depthwiseFour(
-  entries: usize, end: usize, start: usize, step: usize, weights: usize, bias: usize, relu: bool, target: usize, targetStep: usize, channels: i32,
+  entries: usize,
+  end: usize,
+  start: usize,
+  step: usize,
+  weights: usize,
+  bias: usize,
+  relu: bool,
+  target: usize,
+  targetStep: usize,
+  channels: i32,
 ): void {
   let c: i32 = 0;
   for (; c + 8 <= channels; c += 8) {
-    const at = <usize>c << 2;
+    const at = (<usize>c) << 2;
     eightChannels(entries, end, start + at, step, weights + at, bias ? bias + at : 0, relu, target + at, targetStep);
   }
   for (; c < channels; c += 4) {
-    const at = <usize>c << 2;
-    fourChannels(entries, end, start + at, step, weights + at, bias ? bias + at : 0, relu, target + at, targetStep, channels - c);
+    const at = (<usize>c) << 2;
+    fourChannels(
+      entries,
+      end,
+      start + at,
+      step,
+      weights + at,
+      bias ? bias + at : 0,
+      relu,
+      target + at,
+      targetStep,
+      channels - c,
+    );
   }
 }
 
@@ -166,9 +297,9 @@ function depthwiseFour(
 function sumNeighbours(to: usize, values: usize, count: i32, size: i32): void {
   for (let i = 0; i < count; i++) {
     let sum = load<f32>(values);
-    for (let r = 1; r < size; r++) sum += load<f32>(values + (<usize>r << 2));
+    for (let r = 1; r < size; r++) sum += load<f32>(values + ((<usize>r) << 2));
     store<f32>(to, sum);
-    values += <usize>size << 2;
+    values += (<usize>size) << 2;
     to += 4;
   }
 }
@@ -178,14 +309,34 @@ function sumNeighbours(to: usize, values: usize, count: i32, size: i32): void {
  * s1 and s2) away from the first, columns `column1` and `column2`; a tap that the window lacks repeats another, whose sum it then is.
  */
 function addNineTaps(
-  x: usize, row1: usize, row2: usize, column1: usize, column2: usize, step: usize, dz: usize, dzStep: usize, count: i32,
-  s0: usize, s1: usize, s2: usize, sum1: usize, sum2: usize,
+  x: usize,
+  row1: usize,
+  row2: usize,
+  column1: usize,
+  column2: usize,
+  step: usize,
+  dz: usize,
+  dzStep: usize,
+  count: i32,
+  s0: usize,
+  s1: usize,
+  s2: usize,
+  sum1: usize,
+  sum2: usize,
 ): void {
-  let t00 = v128.load(s0), t01 = v128.load(s0 + sum1), t02 = v128.load(s0 + sum2);
-  let t10 = v128.load(s1), t11 = v128.load(s1 + sum1), t12 = v128.load(s1 + sum2);
-  let t20 = v128.load(s2), t21 = v128.load(s2 + sum1), t22 = v128.load(s2 + sum2);
+  let t00 = v128.load(s0),
+    t01 = v128.load(s0 + sum1),
+    t02 = v128.load(s0 + sum2);
+  let t10 = v128.load(s1),
+    t11 = v128.load(s1 + sum1),
+    t12 = v128.load(s1 + sum2);
+  let t20 = v128.load(s2),
+    t21 = v128.load(s2 + sum1),
+    t22 = v128.load(s2 + sum2);
   for (; count > 0; count--) {
-    const gradient = v128.load(dz), x1 = x + row1, x2 = x + row2;
+    const gradient = v128.load(dz),
+      x1 = x + row1,
+      x2 = x + row2;
     t00 = multiplyAdd(t00, v128.load(x), gradient);
     t01 = multiplyAdd(t01, v128.load(x + column1), gradient);
     t02 = multiplyAdd(t02, v128.load(x + column2), gradient);
@@ -211,43 +362,89 @@ function addNineTaps(
 
 /** slices[part, taps, ceil4(K)] = the weight gradient of lines [part · chunk, …), for x and dz as in `depthwise`; then `finishDepthwiseWeightGradient`. */
 export function depthwiseWeightGradient(
-  part: i32, x: usize, dz: usize, slices: usize, rowAxis: usize, columnAxis: usize, lines: i32, channels: i32, repeat: i32,
-  chunk: i32, bandLines: i32, scratch: usize, scratchBytes: usize,
+  part: i32,
+  x: usize,
+  dz: usize,
+  slices: usize,
+  rowAxis: usize,
+  columnAxis: usize,
+  lines: i32,
+  channels: i32,
+  repeat: i32,
+  chunk: i32,
+  bandLines: i32,
+  scratch: usize,
+  scratchBytes: usize,
 ): void {
-  const rows = changetype<Axis>(rowAxis), columns = changetype<Axis>(columnAxis);
-  const height = rows.inputs, width = columns.inputs, outputHeight = rows.outputs, outputWidth = columns.outputs;
-  const pixelBytes = <usize>channels << 2, lineBytes = <usize>outputWidth * pixelBytes;
-  const pictureBytes = <usize>(height * width * (channels / repeat)) << 2;
+  const rows = changetype<Axis>(rowAxis),
+    columns = changetype<Axis>(columnAxis);
+  const height = rows.inputs,
+    width = columns.inputs,
+    outputHeight = rows.outputs,
+    outputWidth = columns.outputs;
+  const pixelBytes = (<usize>channels) << 2,
+    lineBytes = <usize>outputWidth * pixelBytes;
+  const pictureBytes = (<usize>(height * width * (channels / repeat))) << 2;
   const rowBytes = <usize>(columns.before + width + columns.after) * pixelBytes;
-  const rowStep = <usize>rows.dilation * rowBytes, columnStep = <usize>columns.dilation * pixelBytes, step = <usize>columns.stride * pixelBytes;
-  const tapBytes = <usize>((channels + 3) & -4) << 2;
+  const rowStep = <usize>rows.dilation * rowBytes,
+    columnStep = <usize>columns.dilation * pixelBytes,
+    step = <usize>columns.stride * pixelBytes;
+  const tapBytes = (<usize>((channels + 3) & -4)) << 2;
   const sums = slices + <usize>(part * rows.taps * columns.taps) * tapBytes;
   const band = scratch + <usize>part * scratchBytes;
   memory.fill(sums, 0, <usize>(rows.taps * columns.taps) * tapBytes);
   const end = partEnd(part, chunk, lines);
-  for (let first = part * chunk; first < end; ) {
-    const n = first / outputHeight, top = first % outputHeight;
+  for (let first = part * chunk; first < end;) {
+    const n = first / outputHeight,
+      top = first % outputHeight;
     const count = min(min(bandLines, end - first), outputHeight - top);
     const picture = x + <usize>n * pictureBytes;
-    const lowest = lowestInput(rows, top), highest = highestInput(rows, top + count - 1);
+    const lowest = lowestInput(rows, top),
+      highest = highestInput(rows, top + count - 1);
     let start = picture + <usize>lowest * rowBytes;
     if (columns.before > 0 || columns.after > 0 || repeat > 1 || lowest < 0 || highest >= height) {
-      copyBand(band, picture, height, width, channels / repeat, lowest, highest + 1 - lowest, columns.before, columns.after, repeat);
+      copyBand(
+        band,
+        picture,
+        height,
+        width,
+        channels / repeat,
+        lowest,
+        highest + 1 - lowest,
+        columns.before,
+        columns.after,
+        repeat,
+      );
       start = band;
     }
     start += <usize>(columns.shift + columns.before) * pixelBytes;
     for (let i = 0; i < count; i++) {
       const gradients = dz + <usize>(first + i) * lineBytes;
       for (let p = 0; p < rows.taps; p += 3) {
-        const p1 = <usize>(min(p + 1, rows.taps - 1) - p), p2 = <usize>(min(p + 2, rows.taps - 1) - p);
+        const p1 = <usize>(min(p + 1, rows.taps - 1) - p),
+          p2 = <usize>(min(p + 2, rows.taps - 1) - p);
         for (let q = 0; q < columns.taps; q += 3) {
-          const q1 = <usize>(min(q + 1, columns.taps - 1) - q), q2 = <usize>(min(q + 2, columns.taps - 1) - q);
+          const q1 = <usize>(min(q + 1, columns.taps - 1) - q),
+            q2 = <usize>(min(q + 2, columns.taps - 1) - q);
           const source = start + <usize>(i * rows.stride) * rowBytes + <usize>p * rowStep + <usize>q * columnStep;
-          const sum = sums + <usize>(p * columns.taps + q) * tapBytes, sumRow = <usize>columns.taps * tapBytes;
+          const sum = sums + <usize>(p * columns.taps + q) * tapBytes,
+            sumRow = <usize>columns.taps * tapBytes;
           for (let at: usize = 0; at < pixelBytes; at += 16) {
             addNineTaps(
-              source + at, p1 * rowStep, p2 * rowStep, q1 * columnStep, q2 * columnStep, step, gradients + at, pixelBytes, outputWidth,
-              sum + at, sum + at + p1 * sumRow, sum + at + p2 * sumRow, q1 * tapBytes, q2 * tapBytes,
+              source + at,
+              p1 * rowStep,
+              p2 * rowStep,
+              q1 * columnStep,
+              q2 * columnStep,
+              step,
+              gradients + at,
+              pixelBytes,
+              outputWidth,
+              sum + at,
+              sum + at + p1 * sumRow,
+              sum + at + p2 * sumRow,
+              q1 * tapBytes,
+              q2 * tapBytes,
             );
           }
         }
@@ -258,14 +455,23 @@ export function depthwiseWeightGradient(
 }
 
 /** dw[taps, K] = Σ over slices[count, taps, ceil4(K)], in their order; part: a tap. */
-export function finishDepthwiseWeightGradient(part: i32, slices: usize, dw: usize, count: i32, taps: i32, channels: i32): void {
-  const tapBytes = <usize>((channels + 3) & -4) << 2, sliceBytes = <usize>taps * tapBytes;
+export function finishDepthwiseWeightGradient(
+  part: i32,
+  slices: usize,
+  dw: usize,
+  count: i32,
+  taps: i32,
+  channels: i32,
+): void {
+  const tapBytes = (<usize>((channels + 3) & -4)) << 2,
+    sliceBytes = <usize>taps * tapBytes;
   slices += <usize>part * tapBytes;
-  dw += <usize>(part * channels) << 2;
+  dw += (<usize>(part * channels)) << 2;
   for (let c = 0; c < channels; c += 4) {
-    const at = <usize>c << 2;
+    const at = (<usize>c) << 2;
     let sum = v128.load(slices + at);
-    for (let slice = 1; slice < count; slice++) sum = f32x4.add(sum, v128.load(slices + at + <usize>slice * sliceBytes));
+    for (let slice = 1; slice < count; slice++)
+      sum = f32x4.add(sum, v128.load(slices + at + <usize>slice * sliceBytes));
     storeLanes(dw + at, sum, channels - c);
   }
 }

@@ -2,7 +2,13 @@
 export { productOfTiles, productOfSlice, productOfDots } from './matrix';
 export { windowOffsets, packWindows, convolve, convolutionWeightGradient } from './convolution';
 export { pad, pooledOffsets, packWeights, convolveAndPool } from './pooled-convolution';
-export { pooledWeightGradient, finishPooledWeightGradient, exchangeWeights, pooledInputGradient, crop } from './pooled-gradient';
+export {
+  pooledWeightGradient,
+  finishPooledWeightGradient,
+  exchangeWeights,
+  pooledInputGradient,
+  crop,
+} from './pooled-gradient';
 export { windowAxis } from './window';
 export { depthwise, depthwiseWeightGradient, finishDepthwiseWeightGradient } from './depthwise';
 export { warp } from './augment';

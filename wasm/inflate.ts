@@ -3,27 +3,48 @@
 // input may be read, and the output written, for the twin's SLACK; below 16 kB lie the tables.
 // Source: RFC 1951. The layout of the tables' entries is much as in Eric Biggers' libdeflate.
 
-const WANTS_INPUT: i32 = 0, WANTS_ROOM: i32 = 1, DONE: i32 = 2;
-const ENDS_TOO_EARLY: i32 = 3, BAD_BLOCK: i32 = 4, BAD_STORED: i32 = 5, BAD_CODE_LENGTHS: i32 = 6, BAD_CODE: i32 = 7, TOO_FAR_BACK: i32 = 8;
+const WANTS_INPUT: i32 = 0,
+  WANTS_ROOM: i32 = 1,
+  DONE: i32 = 2;
+const ENDS_TOO_EARLY: i32 = 3,
+  BAD_BLOCK: i32 = 4,
+  BAD_STORED: i32 = 5,
+  BAD_CODE_LENGTHS: i32 = 6,
+  BAD_CODE: i32 = 7,
+  TOO_FAR_BACK: i32 = 8;
 /** Between two parts of a block. */
 const GO_ON: i32 = -1;
 
-const NO_BLOCK: i32 = -1, STORED: i32 = 0, FIXED: i32 = 1, DYNAMIC: i32 = 2;
+const NO_BLOCK: i32 = -1,
+  STORED: i32 = 0,
+  FIXED: i32 = 1,
+  DYNAMIC: i32 = 2;
 /** Bytes that hold any block's header: 14 bits, 19 lengths of 3 bits, 316 lengths of at most 14 bits. */
 const LONGEST_HEADER: usize = 600;
 
 /** Bits that are looked up at once; longer codes have a second table. */
-const LITERAL_BITS: i32 = 11, DISTANCE_BITS: i32 = 8, LENGTH_BITS: i32 = 7;
+const LITERAL_BITS: i32 = 11,
+  DISTANCE_BITS: i32 = 8,
+  LENGTH_BITS: i32 = 7;
 /** Tables of u32, as large as 286 (30, 19) codes can make them (zlib's examples/enough.c). */
-const LITERALS: usize = 0, DISTANCES: usize = 2342 * 4, CODE_LENGTHS: usize = DISTANCES + 402 * 4;
+const LITERALS: usize = 0,
+  DISTANCES: usize = 2342 * 4,
+  CODE_LENGTHS: usize = DISTANCES + 402 * 4;
 /** Lengths of codes by symbol (u8); how many have each length, where those begin (u16 [16] each), symbols by length (u16). */
-const LENGTHS: usize = CODE_LENGTHS + 128 * 4, COUNTS: usize = LENGTHS + 320, OFFSETS: usize = COUNTS + 32, SORTED: usize = OFFSETS + 32;
+const LENGTHS: usize = CODE_LENGTHS + 128 * 4,
+  COUNTS: usize = LENGTHS + 320,
+  OFFSETS: usize = COUNTS + 32,
+  SORTED: usize = OFFSETS + 32;
 /** For distances below 16: which bytes repeat the last ones (u8 [16, 16]), and how many of 16 are whole repetitions (u8 [16]). */
-const PATTERNS: usize = SORTED + 288 * 2, STRIDES: usize = PATTERNS + 256;
+const PATTERNS: usize = SORTED + 288 * 2,
+  STRIDES: usize = PATTERNS + 256;
 
 // An entry: in bits 0…5 the bits to drop, extra ones included; in 8…11 those of the code alone; from 16 on the literal, the smallest
 // length or distance, or the place of a second table, with its index bits in 8…11.
-const LITERAL: u32 = 1 << 31, NO_LENGTH: u32 = 1 << 15, SECOND_TABLE: u32 = 1 << 14, END_OF_BLOCK: u32 = 1 << 13;
+const LITERAL: u32 = 1 << 31,
+  NO_LENGTH: u32 = 1 << 15,
+  SECOND_TABLE: u32 = 1 << 14,
+  END_OF_BLOCK: u32 = 1 << 13;
 
 // Where a stream stands, also between two calls. Of the input at most 7 bits are kept then.
 let bits: u64, count: u64, from: usize, to: usize;
@@ -36,7 +57,7 @@ export function begin(): void {
   isFinal = false;
   for (let distance: usize = 1; distance < 16; distance++) {
     for (let at: usize = 0; at < 16; at++) store<u8>(PATTERNS + distance * 16 + at, at % distance);
-    store<u8>(STRIDES + distance, 16 - 16 % distance);
+    store<u8>(STRIDES + distance, 16 - (16 % distance));
   }
 }
 
@@ -49,7 +70,14 @@ export function outputPosition(): usize {
 }
 
 /** @param window where the oldest byte lies that a distance may reach */
-export function inflate(input: usize, inputEnd: usize, isLast: bool, window: usize, output: usize, outputEnd: usize): i32 {
+export function inflate(
+  input: usize,
+  inputEnd: usize,
+  isLast: bool,
+  window: usize,
+  output: usize,
+  outputEnd: usize,
+): i32 {
   from = input;
   to = output;
   let status = GO_ON;
@@ -130,7 +158,9 @@ function fixCodes(): i32 {
 }
 
 function readCodes(): i32 {
-  const literals = take(5) + 257, distances = take(5) + 1, lengths = take(4) + 4;
+  const literals = take(5) + 257,
+    distances = take(5) + 1,
+    lengths = take(4) + 4;
   if (literals > 286 || distances > 30) return BAD_CODE_LENGTHS;
   memory.fill(LENGTHS, 0, 19);
   for (let index: u32 = 0; index < lengths; index++) store<u8>(LENGTHS + symbolOfLength(index), take(3));
@@ -176,7 +206,8 @@ function build(lengths: usize, symbols: usize, table: usize, tableBits: u32): bo
     const at = COUNTS + 2 * load<u8>(lengths + symbol);
     store<u16>(at, load<u16>(at) + 1);
   }
-  let left: i32 = 1, longest: u32 = 0;
+  let left: i32 = 1,
+    longest: u32 = 0;
   store<u16>(OFFSETS, 0);
   for (let length: u32 = 1, offset: u32 = 0; length < 16; length++) {
     const codes = <i32>load<u16>(COUNTS + 2 * length);
@@ -190,12 +221,15 @@ function build(lengths: usize, symbols: usize, table: usize, tableBits: u32): bo
   for (let symbol: usize = 0; symbol < symbols; symbol++) {
     const length = load<u8>(lengths + symbol);
     if (length === 0) continue;
-    const at = OFFSETS + 2 * length, place = load<u16>(at);
+    const at = OFFSETS + 2 * length,
+      place = load<u16>(at);
     store<u16>(SORTED + 2 * place, <u16>symbol);
     store<u16>(at, place + 1);
   }
   // A table of more bits is the one of fewer bits twice, with what has just so many bits put in.
-  let code: u32 = 0, sorted = SORTED, size: u32 = 1;
+  let code: u32 = 0,
+    sorted = SORTED,
+    size: u32 = 1;
   store<u32>(table, NO_LENGTH);
   for (let length: u32 = 1; length <= tableBits; length++, size *= 2) {
     memory.copy(table + 4 * size, table, 4 * size);
@@ -205,7 +239,9 @@ function build(lengths: usize, symbols: usize, table: usize, tableBits: u32): bo
     }
   }
   // What has more is in a table of its own for each beginning.
-  let second: u32 = 0, secondBits: u32 = 0, beginning: u32 = 0;
+  let second: u32 = 0,
+    secondBits: u32 = 0,
+    beginning: u32 = 0;
   for (let length = tableBits + 1; length <= longest; length++) {
     for (let codes = load<u16>(COUNTS + 2 * length); codes > 0; codes--, sorted += 2) {
       if (second === 0 || (code & (size - 1)) !== beginning) {
@@ -219,7 +255,7 @@ function build(lengths: usize, symbols: usize, table: usize, tableBits: u32): bo
         store<u32>(table + 4 * beginning, (second << 16) | NO_LENGTH | SECOND_TABLE | (secondBits << 8));
       }
       const entry = entryOf(table, load<u16>(sorted), length);
-      for (let index = code >> tableBits; index < <u32>1 << secondBits; index += 1 << (length - tableBits)) {
+      for (let index = code >> tableBits; index < (<u32>1) << secondBits; index += 1 << (length - tableBits)) {
         store<u32>(table + 4 * (second + index), entry);
       }
       code = following(code, length);
@@ -279,7 +315,11 @@ function valueOf(entry: u32, input: u64): u32 {
 /** A compressed block, as far as the input (which is looked at from 8 bytes before) and the room reach. */
 function decode(inputLimit: usize, window: usize, outputEnd: usize): i32 {
   // As locals, which stay in registers.
-  let input = bits, have = count, at = from, end = to, status = GO_ON;
+  let input = bits,
+    have = count,
+    at = from,
+    end = to,
+    status = GO_ON;
   while (true) {
     if (end >= outputEnd) {
       status = WANTS_ROOM;
@@ -368,17 +408,26 @@ function repeat(to: usize, distance: usize, end: usize): void {
 
 /** Adler-32 (RFC 1950) of what came before, with the bytes from `at` to `end`. */
 export function adler32(sum: u32, at: usize, end: usize): u32 {
-  let a = sum & 0xffff, b = sum >> 16;
+  let a = sum & 0xffff,
+    b = sum >> 16;
   while (at < end) {
     const stop = end - at > 5552 ? at + 5552 : end; // as many as 32 bits can hold the sums of
-    let sums = i32x4.splat(0), earlier = i32x4.splat(0), weighted = i32x4.splat(0);
+    let sums = i32x4.splat(0),
+      earlier = i32x4.splat(0),
+      weighted = i32x4.splat(0);
     const start = at;
     for (; at + 16 <= stop; at += 16) {
       const bytes = v128.load(at);
       earlier = i32x4.add(earlier, sums);
       sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_u(i16x8.extadd_pairwise_i8x16_u(bytes)));
-      weighted = i32x4.add(weighted, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(bytes), i16x8(16, 15, 14, 13, 12, 11, 10, 9)));
-      weighted = i32x4.add(weighted, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(bytes), i16x8(8, 7, 6, 5, 4, 3, 2, 1)));
+      weighted = i32x4.add(
+        weighted,
+        i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(bytes), i16x8(16, 15, 14, 13, 12, 11, 10, 9)),
+      );
+      weighted = i32x4.add(
+        weighted,
+        i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(bytes), i16x8(8, 7, 6, 5, 4, 3, 2, 1)),
+      );
     }
     b += a * <u32>(at - start) + 16 * total(earlier) + total(weighted);
     a += total(sums);
@@ -395,5 +444,10 @@ export function adler32(sum: u32, at: usize, end: usize): u32 {
 // @ts-ignore: decorator
 @inline
 function total(lanes: v128): u32 {
-  return i32x4.extract_lane(lanes, 0) + i32x4.extract_lane(lanes, 1) + i32x4.extract_lane(lanes, 2) + i32x4.extract_lane(lanes, 3);
+  return (
+    i32x4.extract_lane(lanes, 0) +
+    i32x4.extract_lane(lanes, 1) +
+    i32x4.extract_lane(lanes, 2) +
+    i32x4.extract_lane(lanes, 3)
+  );
 }

@@ -7,13 +7,22 @@ const COLUMN_BITS: i32 = 2;
 const SCALE_BITS: i32 = 3;
 
 /** A row of blocks: coefficients [blocks, 64], factors [64] and workspace [64] of i16; samples [8, blocks · 8] of u8. */
-export function inverseDct(coefficients: usize, factors: usize, workspace: usize, blocks: i32, samples: usize, stride: i32): void {
+export function inverseDct(
+  coefficients: usize,
+  factors: usize,
+  workspace: usize,
+  blocks: i32,
+  samples: usize,
+  stride: i32,
+): void {
   for (let block = 0; block < blocks; block++) {
     const first = i16x8.mul(v128.load(coefficients), v128.load(factors));
     if (!hasOtherRows(coefficients)) {
       const columns = i16x8.shl(first, COLUMN_BITS);
       if (!v128.any_true(i16x8.replace_lane(first, 0, 0))) {
-        const level = bytesOf(i16x8.splat(<i16>((<i32>i16x8.extract_lane_s(columns, 0) + 16) >> (COLUMN_BITS + SCALE_BITS))));
+        const level = bytesOf(
+          i16x8.splat(<i16>((<i32>i16x8.extract_lane_s(columns, 0) + 16) >> (COLUMN_BITS + SCALE_BITS))),
+        );
         for (let row = 0, to = samples; row < 8; row++, to += stride) v128.store64_lane(to, level, 0);
         coefficients += 128;
         samples += 8;
@@ -69,41 +78,85 @@ function bytesOf(samples: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function transform(block: usize, shift: i32): void {
-  const x0 = v128.load(block), x1 = v128.load(block, 16), x2 = v128.load(block, 32), x3 = v128.load(block, 48);
-  const x4 = v128.load(block, 64), x5 = v128.load(block, 80), x6 = v128.load(block, 96), x7 = v128.load(block, 112);
+  const x0 = v128.load(block),
+    x1 = v128.load(block, 16),
+    x2 = v128.load(block, 32),
+    x3 = v128.load(block, 48);
+  const x4 = v128.load(block, 64),
+    x5 = v128.load(block, 80),
+    x6 = v128.load(block, 96),
+    x7 = v128.load(block, 112);
   const half = i32x4.splat(1 << (shift - 1));
-  const sum = i16x8.add(x0, x4), difference = i16x8.sub(x0, x4);
-  const z3 = i16x8.add(x7, x3), z4 = i16x8.add(x5, x1);
+  const sum = i16x8.add(x0, x4),
+    difference = i16x8.sub(x0, x4);
+  const z3 = i16x8.add(x7, x3),
+    z4 = i16x8.add(x5, x1);
 
   // lower four columns, then upper four: pairs of columns side by side, multiplied and added at once
-  const x26 = low(x2, x6), z34 = low(z3, z4), x71 = low(x7, x1), x53 = low(x5, x3);
-  const even2 = dot(x26, 10703, 4433), even6 = dot(x26, 4433, -10704);
+  const x26 = low(x2, x6),
+    z34 = low(z3, z4),
+    x71 = low(x7, x1),
+    x53 = low(x5, x3);
+  const even2 = dot(x26, 10703, 4433),
+    even6 = dot(x26, 4433, -10704);
   const s = i32x4.add(i32x4.shl(i32x4.extend_low_i16x8_s(sum), FACTOR_BITS), half);
   const d = i32x4.add(i32x4.shl(i32x4.extend_low_i16x8_s(difference), FACTOR_BITS), half);
-  const e0 = i32x4.add(s, even2), e3 = i32x4.sub(s, even2), e1 = i32x4.add(d, even6), e2 = i32x4.sub(d, even6);
-  const y3 = dot(z34, -6436, 9633), y4 = dot(z34, 9633, 6437);
-  const o3 = i32x4.add(dot(x71, -4927, -7373), y3), o0 = i32x4.add(dot(x71, -7373, 4926), y4);
-  const o2 = i32x4.add(dot(x53, -4176, -20995), y4), o1 = i32x4.add(dot(x53, -20995, 4177), y3);
+  const e0 = i32x4.add(s, even2),
+    e3 = i32x4.sub(s, even2),
+    e1 = i32x4.add(d, even6),
+    e2 = i32x4.sub(d, even6);
+  const y3 = dot(z34, -6436, 9633),
+    y4 = dot(z34, 9633, 6437);
+  const o3 = i32x4.add(dot(x71, -4927, -7373), y3),
+    o0 = i32x4.add(dot(x71, -7373, 4926), y4);
+  const o2 = i32x4.add(dot(x53, -4176, -20995), y4),
+    o1 = i32x4.add(dot(x53, -20995, 4177), y3);
 
-  const X26 = high(x2, x6), Z34 = high(z3, z4), X71 = high(x7, x1), X53 = high(x5, x3);
-  const EVEN2 = dot(X26, 10703, 4433), EVEN6 = dot(X26, 4433, -10704);
+  const X26 = high(x2, x6),
+    Z34 = high(z3, z4),
+    X71 = high(x7, x1),
+    X53 = high(x5, x3);
+  const EVEN2 = dot(X26, 10703, 4433),
+    EVEN6 = dot(X26, 4433, -10704);
   const S = i32x4.add(i32x4.shl(i32x4.extend_high_i16x8_s(sum), FACTOR_BITS), half);
   const D = i32x4.add(i32x4.shl(i32x4.extend_high_i16x8_s(difference), FACTOR_BITS), half);
-  const E0 = i32x4.add(S, EVEN2), E3 = i32x4.sub(S, EVEN2), E1 = i32x4.add(D, EVEN6), E2 = i32x4.sub(D, EVEN6);
-  const Y3 = dot(Z34, -6436, 9633), Y4 = dot(Z34, 9633, 6437);
-  const O3 = i32x4.add(dot(X71, -4927, -7373), Y3), O0 = i32x4.add(dot(X71, -7373, 4926), Y4);
-  const O2 = i32x4.add(dot(X53, -4176, -20995), Y4), O1 = i32x4.add(dot(X53, -20995, 4177), Y3);
+  const E0 = i32x4.add(S, EVEN2),
+    E3 = i32x4.sub(S, EVEN2),
+    E1 = i32x4.add(D, EVEN6),
+    E2 = i32x4.sub(D, EVEN6);
+  const Y3 = dot(Z34, -6436, 9633),
+    Y4 = dot(Z34, 9633, 6437);
+  const O3 = i32x4.add(dot(X71, -4927, -7373), Y3),
+    O0 = i32x4.add(dot(X71, -7373, 4926), Y4);
+  const O2 = i32x4.add(dot(X53, -4176, -20995), Y4),
+    O1 = i32x4.add(dot(X53, -20995, 4177), Y3);
 
-  const r0 = narrow(i32x4.add(e0, o0), i32x4.add(E0, O0), shift), r7 = narrow(i32x4.sub(e0, o0), i32x4.sub(E0, O0), shift);
-  const r1 = narrow(i32x4.add(e1, o1), i32x4.add(E1, O1), shift), r6 = narrow(i32x4.sub(e1, o1), i32x4.sub(E1, O1), shift);
-  const r2 = narrow(i32x4.add(e2, o2), i32x4.add(E2, O2), shift), r5 = narrow(i32x4.sub(e2, o2), i32x4.sub(E2, O2), shift);
-  const r3 = narrow(i32x4.add(e3, o3), i32x4.add(E3, O3), shift), r4 = narrow(i32x4.sub(e3, o3), i32x4.sub(E3, O3), shift);
+  const r0 = narrow(i32x4.add(e0, o0), i32x4.add(E0, O0), shift),
+    r7 = narrow(i32x4.sub(e0, o0), i32x4.sub(E0, O0), shift);
+  const r1 = narrow(i32x4.add(e1, o1), i32x4.add(E1, O1), shift),
+    r6 = narrow(i32x4.sub(e1, o1), i32x4.sub(E1, O1), shift);
+  const r2 = narrow(i32x4.add(e2, o2), i32x4.add(E2, O2), shift),
+    r5 = narrow(i32x4.sub(e2, o2), i32x4.sub(E2, O2), shift);
+  const r3 = narrow(i32x4.add(e3, o3), i32x4.add(E3, O3), shift),
+    r4 = narrow(i32x4.sub(e3, o3), i32x4.sub(E3, O3), shift);
 
   // rows become columns
-  const a0 = low(r0, r4), a1 = high(r0, r4), a2 = low(r1, r5), a3 = high(r1, r5);
-  const a4 = low(r2, r6), a5 = high(r2, r6), a6 = low(r3, r7), a7 = high(r3, r7);
-  const b0 = low(a0, a4), b1 = high(a0, a4), b2 = low(a1, a5), b3 = high(a1, a5);
-  const b4 = low(a2, a6), b5 = high(a2, a6), b6 = low(a3, a7), b7 = high(a3, a7);
+  const a0 = low(r0, r4),
+    a1 = high(r0, r4),
+    a2 = low(r1, r5),
+    a3 = high(r1, r5);
+  const a4 = low(r2, r6),
+    a5 = high(r2, r6),
+    a6 = low(r3, r7),
+    a7 = high(r3, r7);
+  const b0 = low(a0, a4),
+    b1 = high(a0, a4),
+    b2 = low(a1, a5),
+    b3 = high(a1, a5);
+  const b4 = low(a2, a6),
+    b5 = high(a2, a6),
+    b6 = low(a3, a7),
+    b7 = high(a3, a7);
   v128.store(block, low(b0, b4));
   v128.store(block, high(b0, b4), 16);
   v128.store(block, low(b1, b5), 32);
@@ -132,7 +185,7 @@ function high(a: v128, b: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function dot(pairs: v128, p: i16, q: i16): v128 {
-  return i32x4.dot_i16x8_s(pairs, i32x4.splat((<i32>q << 16) | (<i32>p & 0xffff)));
+  return i32x4.dot_i16x8_s(pairs, i32x4.splat(((<i32>q) << 16) | (<i32>p & 0xffff)));
 }
 
 // @ts-ignore: decorator
@@ -187,8 +240,12 @@ function storeInTurns(to: usize, even: v128, odd: v128): void {
 export function rgbFromYcc(y: usize, cb: usize, cr: usize, width: i32, to: usize): void {
   const centre = i16x8.splat(128);
   for (const end = y + width; y < end; y += 16, cb += 16, cr += 16, to += 48) {
-    const y0 = v128.load8x8_u(y), b0 = i16x8.sub(v128.load8x8_u(cb), centre), r0 = i16x8.sub(v128.load8x8_u(cr), centre);
-    const y1 = v128.load8x8_u(y + 8), b1 = i16x8.sub(v128.load8x8_u(cb + 8), centre), r1 = i16x8.sub(v128.load8x8_u(cr + 8), centre);
+    const y0 = v128.load8x8_u(y),
+      b0 = i16x8.sub(v128.load8x8_u(cb), centre),
+      r0 = i16x8.sub(v128.load8x8_u(cr), centre);
+    const y1 = v128.load8x8_u(y + 8),
+      b1 = i16x8.sub(v128.load8x8_u(cb + 8), centre),
+      r1 = i16x8.sub(v128.load8x8_u(cr + 8), centre);
     storeRgb(
       to,
       i8x16.narrow_i16x8_u(red(y0, r0), red(y1, r1)),

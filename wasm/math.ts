@@ -43,7 +43,9 @@ export function log1(x: f32): f32 {
   const bits = reinterpret<i32>(x);
   const k = (bits - 0x3f3504f3) >> 23; // 0x3f3504f3 is √½
   const m = reinterpret<f32>(bits - (k << 23));
-  const s = (m - 1) / (m + 1), q = s * s, n = <f32>k;
+  const s = (m - 1) / (m + 1),
+    q = s * s,
+    n = <f32>k;
   const p = ((<f32>0.111111111 * q + <f32>0.142857143) * q + <f32>0.2) * q + <f32>0.333333333;
   return n * <f32>0.693145752 + (n * <f32>1.42860677e-6 + 2 * (p * q * s + s));
 }

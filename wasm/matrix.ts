@@ -13,13 +13,26 @@ const SCRATCH_BYTES: usize = TILE_BYTES + OFFSETS_BYTES + ((BLOCK_DEPTH * TILE_C
 
 /** C[rows, columns] = A[rows, K] · B[K, columns] for K from `first` to `end`; c points at its first element, a at its first row, b at row 0. */
 function multiplyBlock(
-  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, bColumnBytes: usize, c: usize, stride: usize, rows: i32, columns: i32, first: i32, end: i32, scratch: usize,
+  a: usize,
+  rowBytes: usize,
+  columnBytes: usize,
+  b: usize,
+  bRowBytes: usize,
+  bColumnBytes: usize,
+  c: usize,
+  stride: usize,
+  rows: i32,
+  columns: i32,
+  first: i32,
+  end: i32,
+  scratch: usize,
 ): void {
   if (rows < TILE_ROWS && bColumnBytes == 4 && end - first <= BLOCK_DEPTH) {
     multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, stride, rows, columns, first, end, scratch);
     return;
   }
-  const offsets = scratch + TILE_BYTES, panel = offsets + OFFSETS_BYTES;
+  const offsets = scratch + TILE_BYTES,
+    panel = offsets + OFFSETS_BYTES;
   evenOffsets(offsets, BLOCK_DEPTH, columnBytes);
   for (let k = first; k < end; k += BLOCK_DEPTH) {
     const depth = min(BLOCK_DEPTH, end - k);
@@ -33,8 +46,22 @@ function multiplyBlock(
         const a1 = block + <usize>min(row + 1, last) * rowBytes;
         const a2 = block + <usize>min(row + 2, last) * rowBytes;
         const a3 = block + <usize>min(row + 3, last) * rowBytes;
-        const target = c + <usize>row * stride + (<usize>column << 2);
-        multiplyInto(target, stride, min(TILE_ROWS, rows - row), width, depth, a0, a1, a2, a3, offsets, panel, k > first, scratch);
+        const target = c + <usize>row * stride + ((<usize>column) << 2);
+        multiplyInto(
+          target,
+          stride,
+          min(TILE_ROWS, rows - row),
+          width,
+          depth,
+          a0,
+          a1,
+          a2,
+          a3,
+          offsets,
+          panel,
+          k > first,
+          scratch,
+        );
       }
     }
   }
@@ -42,10 +69,21 @@ function multiplyBlock(
 
 /** The same for one block and less than a tile of rows, where packing B would cost as much as the product: rows of B, scaled and added. */
 function multiplyFewRows(
-  a: usize, rowBytes: usize, columnBytes: usize, b: usize, bRowBytes: usize, c: usize, stride: usize, rows: i32, columns: i32, first: i32, end: i32, scratch: usize,
+  a: usize,
+  rowBytes: usize,
+  columnBytes: usize,
+  b: usize,
+  bRowBytes: usize,
+  c: usize,
+  stride: usize,
+  rows: i32,
+  columns: i32,
+  first: i32,
+  end: i32,
+  scratch: usize,
 ): void {
   for (let row = 0; row < rows; row++) {
-    memory.fill(c, 0, <usize>columns << 2);
+    memory.fill(c, 0, (<usize>columns) << 2);
     let entry = scratch;
     for (let k = first; k < end; k++) {
       store<f32>(entry, load<f32>(a + <usize>k * columnBytes));
@@ -60,34 +98,100 @@ function multiplyFewRows(
 
 /** Rows [r · chunk, …) and columns [q · columnChunk, …) of C = A · B; parts count r first. `scratch` takes SCRATCH_BYTES a part. */
 export function productOfTiles(
-  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, c: usize, M: i32, N: i32, K: i32, chunk: i32, columnChunk: i32, scratch: usize,
+  part: i32,
+  a: usize,
+  aRow: i32,
+  aColumn: i32,
+  b: usize,
+  bRow: i32,
+  bColumn: i32,
+  c: usize,
+  M: i32,
+  N: i32,
+  K: i32,
+  chunk: i32,
+  columnChunk: i32,
+  scratch: usize,
 ): void {
   const rowParts = (M + chunk - 1) / chunk;
-  const r = part % rowParts, q = part / rowParts;
-  const row = r * chunk, column = q * columnChunk;
+  const r = part % rowParts,
+    q = part / rowParts;
+  const row = r * chunk,
+    column = q * columnChunk;
   multiplyBlock(
-    a + ((<usize>row * aRow) << 2), aRow << 2, aColumn << 2, b + ((<usize>column * bColumn) << 2), bRow << 2, bColumn << 2,
-    c + ((<usize>row * N + column) << 2), <usize>N << 2, partEnd(r, chunk, M) - row, partEnd(q, columnChunk, N) - column, 0, K, scratch + <usize>part * SCRATCH_BYTES,
+    a + ((<usize>row * aRow) << 2),
+    aRow << 2,
+    aColumn << 2,
+    b + ((<usize>column * bColumn) << 2),
+    bRow << 2,
+    bColumn << 2,
+    c + ((<usize>row * N + column) << 2),
+    (<usize>N) << 2,
+    partEnd(r, chunk, M) - row,
+    partEnd(q, columnChunk, N) - column,
+    0,
+    K,
+    scratch + <usize>part * SCRATCH_BYTES,
   );
 }
 
 /** slices[part, M, N] = A[M, block] · B[block, N] for blocks of BLOCK_DEPTH: for products of few elements and great depth. Then `sumSlices`. */
 export function productOfSlice(
-  part: i32, a: usize, aRow: i32, aColumn: i32, b: usize, bRow: i32, bColumn: i32, slices: usize, M: i32, N: i32, K: i32, scratch: usize,
+  part: i32,
+  a: usize,
+  aRow: i32,
+  aColumn: i32,
+  b: usize,
+  bRow: i32,
+  bColumn: i32,
+  slices: usize,
+  M: i32,
+  N: i32,
+  K: i32,
+  scratch: usize,
 ): void {
   multiplyBlock(
-    a, aRow << 2, aColumn << 2, b, bRow << 2, bColumn << 2, slices + ((<usize>part * M * N) << 2), <usize>N << 2,
-    M, N, part * BLOCK_DEPTH, partEnd(part, BLOCK_DEPTH, K), scratch + <usize>part * SCRATCH_BYTES,
+    a,
+    aRow << 2,
+    aColumn << 2,
+    b,
+    bRow << 2,
+    bColumn << 2,
+    slices + ((<usize>part * M * N) << 2),
+    (<usize>N) << 2,
+    M,
+    N,
+    part * BLOCK_DEPTH,
+    partEnd(part, BLOCK_DEPTH, K),
+    scratch + <usize>part * SCRATCH_BYTES,
   );
 }
 
 /** c[2,4] of C = A · Bᵀ: both are read along their rows, and the lanes of each sum are added at the end. */
-function multiplyDots(depth: i32, a0: usize, a1: usize, b0: usize, b1: usize, b2: usize, b3: usize, c0: usize, c1: usize): void {
-  let c00 = f32x4.splat(0), c01 = c00, c02 = c00, c03 = c00, c10 = c00, c11 = c00, c12 = c00, c13 = c00;
+function multiplyDots(
+  depth: i32,
+  a0: usize,
+  a1: usize,
+  b0: usize,
+  b1: usize,
+  b2: usize,
+  b3: usize,
+  c0: usize,
+  c1: usize,
+): void {
+  let c00 = f32x4.splat(0),
+    c01 = c00,
+    c02 = c00,
+    c03 = c00,
+    c10 = c00,
+    c11 = c00,
+    c12 = c00,
+    c13 = c00;
   let offset: usize = 0;
-  const whole = <usize>(depth & -4) << 2;
+  const whole = (<usize>(depth & -4)) << 2;
   for (; offset < whole; offset += 16) {
-    const x0 = v128.load(a0 + offset), x1 = v128.load(a1 + offset);
+    const x0 = v128.load(a0 + offset),
+      x1 = v128.load(a1 + offset);
     let value = v128.load(b0 + offset);
     c00 = multiplyAdd(c00, x0, value);
     c10 = multiplyAdd(c10, x1, value);
@@ -101,8 +205,9 @@ function multiplyDots(depth: i32, a0: usize, a1: usize, b0: usize, b1: usize, b2
     c03 = multiplyAdd(c03, x0, value);
     c13 = multiplyAdd(c13, x1, value);
   }
-  let row0 = sumLanes(c00, c01, c02, c03), row1 = sumLanes(c10, c11, c12, c13);
-  for (; offset < <usize>depth << 2; offset += 4) {
+  let row0 = sumLanes(c00, c01, c02, c03),
+    row1 = sumLanes(c10, c11, c12, c13);
+  for (; offset < (<usize>depth) << 2; offset += 4) {
     let column = f32x4.splat(load<f32>(b0 + offset));
     column = f32x4.replace_lane(column, 1, load<f32>(b1 + offset));
     column = f32x4.replace_lane(column, 2, load<f32>(b2 + offset));
@@ -124,8 +229,19 @@ function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /** Columns [part · chunk, …) of C = A[M,K] · B[N,K]ᵀ. `scratch` takes SCRATCH_BYTES a part. */
-export function productOfDots(part: i32, a: usize, b: usize, c: usize, M: i32, N: i32, K: i32, chunk: i32, scratch: usize): void {
-  const rowBytes = <usize>K << 2, stride = <usize>N << 2;
+export function productOfDots(
+  part: i32,
+  a: usize,
+  b: usize,
+  c: usize,
+  M: i32,
+  N: i32,
+  K: i32,
+  chunk: i32,
+  scratch: usize,
+): void {
+  const rowBytes = (<usize>K) << 2,
+    stride = (<usize>N) << 2;
   const end = partEnd(part, chunk, N);
   const edge = scratch + <usize>part * SCRATCH_BYTES;
   for (let column = part * chunk; column < end; column += 4) {
@@ -136,7 +252,7 @@ export function productOfDots(part: i32, a: usize, b: usize, c: usize, M: i32, N
     const b3 = b + <usize>min(column + 3, end - 1) * rowBytes;
     for (let row = 0; row < M; row += 2) {
       const a0 = a + <usize>row * rowBytes;
-      const target = c + <usize>row * stride + (<usize>column << 2);
+      const target = c + <usize>row * stride + ((<usize>column) << 2);
       if (columns == 4 && row + 2 <= M) {
         multiplyDots(K, a0, a0 + rowBytes, b0, b1, b2, b3, target, target + stride);
       } else {

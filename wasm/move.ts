@@ -4,23 +4,37 @@ import { partEnd } from './range';
 /** to[count] = value */
 export function fillValues(part: i32, to: usize, count: i32, chunk: i32, value: f32): void {
   const all = f32x4.splat(value);
-  const end = to + (<usize>partEnd(part, chunk, count) << 2);
-  to += <usize>(part * chunk) << 2;
+  const end = to + ((<usize>partEnd(part, chunk, count)) << 2);
+  to += (<usize>(part * chunk)) << 2;
   for (; to + 16 <= end; to += 16) v128.store(to, all);
   for (; to < end; to += 4) store<f32>(to, value);
 }
 
 /** Runs [part · chunk, …) of those at every (i, j, k) of a box [·, second, third]: `length` values each. */
 export function copyRuns(
-  part: i32, from: usize, to: usize, runs: i32, chunk: i32, second: i32, third: i32, length: i32,
-  read0: i32, read1: i32, read2: i32, write0: i32, write1: i32, write2: i32,
+  part: i32,
+  from: usize,
+  to: usize,
+  runs: i32,
+  chunk: i32,
+  second: i32,
+  third: i32,
+  length: i32,
+  read0: i32,
+  read1: i32,
+  read2: i32,
+  write0: i32,
+  write1: i32,
+  write2: i32,
 ): void {
-  const bytes = <usize>length << 2;
+  const bytes = (<usize>length) << 2;
   const end = partEnd(part, chunk, runs);
   for (let run = part * chunk; run < end; run++) {
-    const k = run % third, j = run / third % second, i = run / third / second;
-    const source = from + (<usize>(i * read0 + j * read1 + k * read2) << 2);
-    const target = to + (<usize>(i * write0 + j * write1 + k * write2) << 2);
+    const k = run % third,
+      j = (run / third) % second,
+      i = run / third / second;
+    const source = from + ((<usize>(i * read0 + j * read1 + k * read2)) << 2);
+    const target = to + ((<usize>(i * write0 + j * write1 + k * write2)) << 2);
     if (bytes > 512) {
       memory.copy(target, source, bytes);
       continue;

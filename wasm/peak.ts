@@ -7,8 +7,8 @@ export function multiplyAddChain(part: i32, x: usize, y: usize, count: i32, chun
   const term = f32x4.splat(0.25);
   const end = partEnd(part, chunk, count);
   for (let i = part * chunk; i < end; i += 32) {
-    const from = x + (<usize>i << 2);
-    const to = y + (<usize>i << 2);
+    const from = x + ((<usize>i) << 2);
+    const to = y + ((<usize>i) << 2);
     let a = v128.load(from);
     let b = v128.load(from, 16);
     let c = v128.load(from, 32);

@@ -6,23 +6,40 @@ import { partEnd } from './range';
  * counts as the maximum.
  */
 export function maxPool(
-  part: i32, x: usize, y: usize, indices: usize, lines: i32, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32,
-  windowHeight: i32, windowWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, chunk: i32,
+  part: i32,
+  x: usize,
+  y: usize,
+  indices: usize,
+  lines: i32,
+  height: i32,
+  width: i32,
+  channels: i32,
+  outputHeight: i32,
+  outputWidth: i32,
+  windowHeight: i32,
+  windowWidth: i32,
+  strideHeight: i32,
+  strideWidth: i32,
+  top: i32,
+  left: i32,
+  chunk: i32,
 ): void {
-  const pixelBytes = <usize>channels << 2;
+  const pixelBytes = (<usize>channels) << 2;
   const end = partEnd(part, chunk, lines);
   y += <usize>(part * chunk * outputWidth) * pixelBytes;
   indices += <usize>(part * chunk * outputWidth) * pixelBytes;
   for (let line = part * chunk; line < end; line++) {
     const i = line % outputHeight;
-    const picture = x + <usize>(line / outputHeight * height * width) * pixelBytes;
-    const firstRow = max(0, i * strideHeight - top), endRow = min(height, i * strideHeight - top + windowHeight);
+    const picture = x + <usize>((line / outputHeight) * height * width) * pixelBytes;
+    const firstRow = max(0, i * strideHeight - top),
+      endRow = min(height, i * strideHeight - top + windowHeight);
     for (let j = 0; j < outputWidth; j++) {
-      const firstColumn = max(0, j * strideWidth - left), endColumn = min(width, j * strideWidth - left + windowWidth);
+      const firstColumn = max(0, j * strideWidth - left),
+        endColumn = min(width, j * strideWidth - left + windowWidth);
       const first = firstRow * width + firstColumn;
       let c = 0;
       for (; c + 4 <= channels; c += 4) {
-        const offset = <usize>c << 2;
+        const offset = (<usize>c) << 2;
         let best = v128.load(picture + <usize>first * pixelBytes + offset);
         let place = i32x4.splat(first);
         for (let row = firstRow; row < endRow; row++) {
@@ -38,7 +55,7 @@ export function maxPool(
         v128.store(indices + offset, place);
       }
       for (; c < channels; c++) {
-        const offset = <usize>c << 2;
+        const offset = (<usize>c) << 2;
         let best = load<f32>(picture + <usize>first * pixelBytes + offset);
         let place = first;
         for (let row = firstRow; row < endRow; row++) {
@@ -61,15 +78,23 @@ export function maxPool(
 }
 
 /** Picture `part` of dx: zeros, to which each window's gradient is added at the place of its maximum. */
-export function maxPoolGradient(part: i32, dy: usize, indices: usize, dx: usize, picturePixels: i32, outputPixels: i32, channels: i32): void {
-  const pixelBytes = <usize>channels << 2;
+export function maxPoolGradient(
+  part: i32,
+  dy: usize,
+  indices: usize,
+  dx: usize,
+  picturePixels: i32,
+  outputPixels: i32,
+  channels: i32,
+): void {
+  const pixelBytes = (<usize>channels) << 2;
   const picture = dx + <usize>(part * picturePixels) * pixelBytes;
   dy += <usize>(part * outputPixels) * pixelBytes;
   indices += <usize>(part * outputPixels) * pixelBytes;
   memory.fill(picture, 0, <usize>picturePixels * pixelBytes);
   for (let pixel = 0; pixel < outputPixels; pixel++) {
     for (let c = 0; c < channels; c++) {
-      const to = picture + <usize>load<i32>(indices) * pixelBytes + (<usize>c << 2);
+      const to = picture + <usize>load<i32>(indices) * pixelBytes + ((<usize>c) << 2);
       store<f32>(to, load<f32>(to) + load<f32>(dy));
       dy += 4;
       indices += 4;
@@ -81,8 +106,9 @@ export function maxPoolGradient(part: i32, dy: usize, indices: usize, dx: usize,
 function addScaled(target: usize, source: usize, factor: f32, count: i32): void {
   const scale = f32x4.splat(factor);
   let i: usize = 0;
-  const bytes = <usize>count << 2;
-  for (; i + 16 <= bytes; i += 16) v128.store(target + i, f32x4.add(v128.load(target + i), f32x4.mul(v128.load(source + i), scale)));
+  const bytes = (<usize>count) << 2;
+  for (; i + 16 <= bytes; i += 16)
+    v128.store(target + i, f32x4.add(v128.load(target + i), f32x4.mul(v128.load(source + i), scale)));
   for (; i < bytes; i += 4) store<f32>(target + i, load<f32>(target + i) + load<f32>(source + i) * factor);
 }
 
@@ -109,20 +135,38 @@ function sumOfRows(to: usize, from: usize, step: usize, count: i32, bytes: usize
  * windows share. Scratch memory a part: a line of x.
  */
 export function averagePool(
-  part: i32, x: usize, y: usize, lines: i32, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32,
-  windowHeight: i32, windowWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, chunk: i32, scratch: usize,
+  part: i32,
+  x: usize,
+  y: usize,
+  lines: i32,
+  height: i32,
+  width: i32,
+  channels: i32,
+  outputHeight: i32,
+  outputWidth: i32,
+  windowHeight: i32,
+  windowWidth: i32,
+  strideHeight: i32,
+  strideWidth: i32,
+  top: i32,
+  left: i32,
+  chunk: i32,
+  scratch: usize,
 ): void {
-  const pixelBytes = <usize>channels << 2, lineBytes = <usize>width * pixelBytes;
+  const pixelBytes = (<usize>channels) << 2,
+    lineBytes = <usize>width * pixelBytes;
   const sums = scratch + <usize>part * lineBytes;
   const end = partEnd(part, chunk, lines);
   y += <usize>(part * chunk * outputWidth) * pixelBytes;
   for (let line = part * chunk; line < end; line++) {
     const i = line % outputHeight;
-    const picture = x + <usize>(line / outputHeight * height) * lineBytes;
-    const firstRow = max(0, i * strideHeight - top), endRow = min(height, i * strideHeight - top + windowHeight);
+    const picture = x + <usize>((line / outputHeight) * height) * lineBytes;
+    const firstRow = max(0, i * strideHeight - top),
+      endRow = min(height, i * strideHeight - top + windowHeight);
     sumOfRows(sums, picture + <usize>firstRow * lineBytes, lineBytes, endRow - firstRow, lineBytes, 1);
     for (let j = 0; j < outputWidth; j++) {
-      const firstColumn = max(0, j * strideWidth - left), endColumn = min(width, j * strideWidth - left + windowWidth);
+      const firstColumn = max(0, j * strideWidth - left),
+        endColumn = min(width, j * strideWidth - left + windowWidth);
       const factor = <f32>1 / <f32>((endRow - firstRow) * (endColumn - firstColumn));
       sumOfRows(y, sums + <usize>firstColumn * pixelBytes, pixelBytes, endColumn - firstColumn, pixelBytes, factor);
       y += pixelBytes;
@@ -132,17 +176,31 @@ export function averagePool(
 
 /** Lines [part · chunk, …) of dx [lines, W, C]: to each pixel the gradient of every window that covers it, divided by the window's pixels. */
 export function averagePoolGradient(
-  part: i32, dy: usize, dx: usize, lines: i32, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32,
-  windowHeight: i32, windowWidth: i32, strideHeight: i32, strideWidth: i32, top: i32, left: i32, chunk: i32,
+  part: i32,
+  dy: usize,
+  dx: usize,
+  lines: i32,
+  height: i32,
+  width: i32,
+  channels: i32,
+  outputHeight: i32,
+  outputWidth: i32,
+  windowHeight: i32,
+  windowWidth: i32,
+  strideHeight: i32,
+  strideWidth: i32,
+  top: i32,
+  left: i32,
+  chunk: i32,
 ): void {
-  const pixelBytes = <usize>channels << 2;
+  const pixelBytes = (<usize>channels) << 2;
   const end = partEnd(part, chunk, lines);
   const lineBytes = <usize>width * pixelBytes;
   dx += <usize>(part * chunk) * lineBytes;
   for (let line = part * chunk; line < end; line++) {
     memory.fill(dx, 0, lineBytes);
     const row = line % height;
-    const picture = line / height * outputHeight;
+    const picture = (line / height) * outputHeight;
     // Windows i with i · stride − top ≤ row < i · stride − top + size
     const firstWindow = row + top < windowHeight ? 0 : (row + top - windowHeight) / strideHeight + 1;
     const endWindow = min(outputHeight, (row + top) / strideHeight + 1);
@@ -150,9 +208,11 @@ export function averagePoolGradient(
       const rows = min(height, i * strideHeight - top + windowHeight) - max(0, i * strideHeight - top);
       let from = dy + <usize>((picture + i) * outputWidth) * pixelBytes;
       for (let j = 0; j < outputWidth; j++) {
-        const firstColumn = max(0, j * strideWidth - left), endColumn = min(width, j * strideWidth - left + windowWidth);
+        const firstColumn = max(0, j * strideWidth - left),
+          endColumn = min(width, j * strideWidth - left + windowWidth);
         const factor: f32 = 1 / <f32>(rows * (endColumn - firstColumn));
-        for (let column = firstColumn; column < endColumn; column++) addScaled(dx + <usize>column * pixelBytes, from, factor, channels);
+        for (let column = firstColumn; column < endColumn; column++)
+          addScaled(dx + <usize>column * pixelBytes, from, factor, channels);
         from += pixelBytes;
       }
     }

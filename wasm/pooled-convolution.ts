@@ -14,10 +14,20 @@ const CHANNELS: i32 = 8;
  * (top + y · stretchHeight, left + x · stretchWidth). Stretching (transposed stride) is what input gradients need.
  */
 export function pad(
-  part: i32, target: usize, source: usize, height: i32, width: i32, channels: i32,
-  targetHeight: i32, targetWidth: i32, top: i32, left: i32, stretchHeight: i32, stretchWidth: i32,
+  part: i32,
+  target: usize,
+  source: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  targetHeight: i32,
+  targetWidth: i32,
+  top: i32,
+  left: i32,
+  stretchHeight: i32,
+  stretchWidth: i32,
 ): void {
-  const pixelBytes = <usize>channels << 2;
+  const pixelBytes = (<usize>channels) << 2;
   const pictureBytes = <usize>(targetHeight * targetWidth) * pixelBytes;
   target += <usize>part * pictureBytes;
   source += <usize>(part * height * width) * pixelBytes;
@@ -39,7 +49,14 @@ export function pad(
 
 /** offsets[depth], counted over [kernelHeight, kernelWidth, C]. */
 export function pooledOffsets(
-  part: i32, offsets: usize, width: i32, channels: i32, kernelHeight: i32, kernelWidth: i32, dilationHeight: i32, dilationWidth: i32,
+  part: i32,
+  offsets: usize,
+  width: i32,
+  channels: i32,
+  kernelHeight: i32,
+  kernelWidth: i32,
+  dilationHeight: i32,
+  dilationWidth: i32,
 ): void {
   for (let row = 0; row < kernelHeight; row++) {
     for (let column = 0; column < kernelWidth; column++) {
@@ -54,7 +71,14 @@ export function pooledOffsets(
 /** packed[ceil(K / 8), R, 8] = w[R, K], the last panel filled up with zeros; part: a panel. */
 export function packWeights(part: i32, packed: usize, weights: usize, R: i32, K: i32): void {
   const column = part * CHANNELS;
-  packPanel(packed + ((<usize>column * R) << 2), weights + (<usize>column << 2), K << 2, 4, R, min(CHANNELS, K - column));
+  packPanel(
+    packed + ((<usize>column * R) << 2),
+    weights + ((<usize>column) << 2),
+    K << 2,
+    4,
+    R,
+    min(CHANNELS, K - column),
+  );
 }
 
 /**
@@ -62,24 +86,58 @@ export function packWeights(part: i32, packed: usize, weights: usize, R: i32, K:
  * [part · chunk, …): the four windows of a tile are the four pixels of a pooling window.
  */
 export function convolveAndPool(
-  part: i32, x: usize, height: i32, width: i32, channels: i32, packedWeights: usize, y: usize, places: usize, lines: i32, pooledHeight: i32, pooledWidth: i32, outputChannels: i32,
-  offsets: usize, depth: i32, strideHeight: i32, strideWidth: i32, bias: usize, relu: bool, chunk: i32,
+  part: i32,
+  x: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  packedWeights: usize,
+  y: usize,
+  places: usize,
+  lines: i32,
+  pooledHeight: i32,
+  pooledWidth: i32,
+  outputChannels: i32,
+  offsets: usize,
+  depth: i32,
+  strideHeight: i32,
+  strideWidth: i32,
+  bias: usize,
+  relu: bool,
+  chunk: i32,
 ): void {
-  const right = (<usize>strideWidth * channels) << 2, down = (<usize>strideHeight * width * channels) << 2;
+  const right = (<usize>strideWidth * channels) << 2,
+    down = (<usize>strideHeight * width * channels) << 2;
   const panelBytes = (<usize>depth * CHANNELS) << 2;
-  const pixelBytes = <usize>outputChannels << 2;
+  const pixelBytes = (<usize>outputChannels) << 2;
   const end = partEnd(part, chunk, lines);
   for (let line = part * chunk; line < end; line++) {
-    const n = line / pooledHeight, i = line % pooledHeight;
+    const n = line / pooledHeight,
+      i = line % pooledHeight;
     const start = x + ((<usize>(n * height + 2 * i * strideHeight) * width * channels) << 2);
     const target = <usize>(line * pooledWidth) * pixelBytes;
     for (let k = 0; k < outputChannels; k += CHANNELS) {
       const panel = packedWeights + <usize>(k / CHANNELS) * panelBytes;
       const columns = min(CHANNELS, outputChannels - k);
-      const channelBytes = <usize>k << 2;
+      const channelBytes = (<usize>k) << 2;
       const to = target + channelBytes;
-      const panelBias = bias ? bias + channelBytes : 0, placesTo = places ? places + to : 0;
-      multiplyAndPool(depth, start, right, down, pooledWidth, offsets, panel, panelBias, relu, y + to, placesTo, pixelBytes, columns);
+      const panelBias = bias ? bias + channelBytes : 0,
+        placesTo = places ? places + to : 0;
+      multiplyAndPool(
+        depth,
+        start,
+        right,
+        down,
+        pooledWidth,
+        offsets,
+        panel,
+        panelBias,
+        relu,
+        y + to,
+        placesTo,
+        pixelBytes,
+        columns,
+      );
     }
   }
 }
@@ -89,18 +147,39 @@ export function convolveAndPool(
  * apart, their maximum, relu. All in registers: see tile.ts.
  */
 function multiplyAndPool(
-  depth: i32, start: usize, right: usize, down: usize, count: i32, offsets: usize, panel: usize, bias: usize, relu: bool, y: usize, places: usize, pixelBytes: usize, columns: i32,
+  depth: i32,
+  start: usize,
+  right: usize,
+  down: usize,
+  count: i32,
+  offsets: usize,
+  panel: usize,
+  bias: usize,
+  relu: bool,
+  y: usize,
+  places: usize,
+  pixelBytes: usize,
+  columns: i32,
 ): void {
-  const end = offsets + (<usize>depth << 2);
+  const end = offsets + ((<usize>depth) << 2);
   for (; count > 0; count--) {
-    const a1 = start + right, a2 = start + down, a3 = a2 + right;
+    const a1 = start + right,
+      a2 = start + down,
+      a3 = a2 + right;
     // Of channels beyond the last, what lies behind the bias does no harm: they are not stored.
-    let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
-    let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+    let c00 = bias ? v128.load(bias) : f32x4.splat(0),
+      c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+    let c10 = c00,
+      c11 = c01,
+      c20 = c00,
+      c21 = c01,
+      c30 = c00,
+      c31 = c01;
     let values = panel;
     for (let entry = offsets; entry < end; entry += 4) {
       const offset = <usize>load<u32>(entry);
-      const b0 = v128.load(values), b1 = v128.load(values, 16);
+      const b0 = v128.load(values),
+        b1 = v128.load(values, 16);
       let value = v128.load32_splat(start + offset);
       c00 = multiplyAdd(c00, value, b0);
       c01 = multiplyAdd(c01, value, b1);
@@ -136,7 +215,16 @@ export function maximumOf(v0: v128, v1: v128, v2: v128, v3: v128): v128 {
  */
 // @ts-ignore: decorator
 @inline
-export function poolFour(v0: v128, v1: v128, v2: v128, v3: v128, relu: bool, y: usize, places: usize, count: i32): void {
+export function poolFour(
+  v0: v128,
+  v1: v128,
+  v2: v128,
+  v3: v128,
+  relu: bool,
+  y: usize,
+  places: usize,
+  count: i32,
+): void {
   if (!places) {
     storeLanes(y, activate(maximumOf(v0, v1, v2, v3), relu), count);
     return;

@@ -8,8 +8,14 @@ export const ENTRY_BYTES: usize = 8;
 /** target[length] += Σ over entries of value · run[length], `offset` bytes after the run's address. */
 export function addScaledRuns(target: usize, entries: usize, end: usize, offset: usize, length: i32): void {
   for (; length >= 32; length -= 32) {
-    let s0 = v128.load(target), s1 = v128.load(target, 16), s2 = v128.load(target, 32), s3 = v128.load(target, 48);
-    let s4 = v128.load(target, 64), s5 = v128.load(target, 80), s6 = v128.load(target, 96), s7 = v128.load(target, 112);
+    let s0 = v128.load(target),
+      s1 = v128.load(target, 16),
+      s2 = v128.load(target, 32),
+      s3 = v128.load(target, 48);
+    let s4 = v128.load(target, 64),
+      s5 = v128.load(target, 80),
+      s6 = v128.load(target, 96),
+      s7 = v128.load(target, 112);
     for (let entry = entries; entry < end; entry += ENTRY_BYTES) {
       const value = v128.load32_splat(entry);
       const run = <usize>load<u32>(entry, 4) + offset;
@@ -42,7 +48,8 @@ export function addScaledRuns(target: usize, entries: usize, end: usize, offset:
     target += 16;
     offset += 16;
   }
-  for (; length > 0; length--) { // by lanes here too, for the same rounding as above
+  for (; length > 0; length--) {
+    // by lanes here too, for the same rounding as above
     let sum = v128.load32_zero(target);
     for (let entry = entries; entry < end; entry += ENTRY_BYTES) {
       sum = multiplyAdd(sum, v128.load32_zero(entry), v128.load32_zero(<usize>load<u32>(entry, 4) + offset));

@@ -29,7 +29,11 @@ function powers(x: usize, to: usize, length: i32, stride: usize, largest: f32): 
       sums = f32x4.add(sums, power);
       x += 16;
     }
-    sum = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3);
+    sum =
+      f32x4.extract_lane(sums, 0) +
+      f32x4.extract_lane(sums, 1) +
+      f32x4.extract_lane(sums, 2) +
+      f32x4.extract_lane(sums, 3);
   }
   for (; k < length; k++) {
     const power = exp1(load<f32>(x) - largest);
@@ -46,12 +50,12 @@ function powers(x: usize, to: usize, length: i32, stride: usize, largest: f32): 
 // @ts-ignore: decorator
 @inline
 function startOf(line: i32, length: i32, inner: i32): usize {
-  return <usize>(line / inner * length * inner + line % inner) << 2;
+  return (<usize>((line / inner) * length * inner + (line % inner))) << 2;
 }
 
 /** Lines [part · chunk, …) of y: e^(x − max) / Σ e^(x − max) */
 export function softmax(part: i32, x: usize, y: usize, lines: i32, length: i32, inner: i32, chunk: i32): void {
-  const stride = <usize>inner << 2;
+  const stride = (<usize>inner) << 2;
   const end = partEnd(part, chunk, lines);
   for (let line = part * chunk; line < end; line++) {
     const at = startOf(line, length, inner);
@@ -65,11 +69,21 @@ export function softmax(part: i32, x: usize, y: usize, lines: i32, length: i32, 
 }
 
 /** Lines of dx: y · (dy − Σ dy·y) */
-export function softmaxGradient(part: i32, dy: usize, y: usize, dx: usize, lines: i32, length: i32, inner: i32, chunk: i32): void {
-  const stride = <usize>inner << 2;
+export function softmaxGradient(
+  part: i32,
+  dy: usize,
+  y: usize,
+  dx: usize,
+  lines: i32,
+  length: i32,
+  inner: i32,
+  chunk: i32,
+): void {
+  const stride = (<usize>inner) << 2;
   const end = partEnd(part, chunk, lines);
   for (let line = part * chunk; line < end; line++) {
-    const start = startOf(line, length, inner), last = start + <usize>length * stride;
+    const start = startOf(line, length, inner),
+      last = start + <usize>length * stride;
     let sum: f32 = 0;
     for (let at = start; at < last; at += stride) sum += load<f32>(dy + at) * load<f32>(y + at);
     for (let at = start; at < last; at += stride) store<f32>(dx + at, load<f32>(y + at) * (load<f32>(dy + at) - sum));
@@ -77,11 +91,20 @@ export function softmaxGradient(part: i32, dy: usize, y: usize, dx: usize, lines
 }
 
 /** Samples' losses Σ_k t_k · (log Σ e^(z − m) + m − z_k) */
-export function softmaxCrossEntropy(part: i32, z: usize, targets: usize, loss: usize, samples: i32, classes: i32, chunk: i32): void {
-  const row = <usize>classes << 2;
+export function softmaxCrossEntropy(
+  part: i32,
+  z: usize,
+  targets: usize,
+  loss: usize,
+  samples: i32,
+  classes: i32,
+  chunk: i32,
+): void {
+  const row = (<usize>classes) << 2;
   const end = partEnd(part, chunk, samples);
   for (let n = part * chunk; n < end; n++) {
-    const scores = z + <usize>n * row, shares = targets + <usize>n * row;
+    const scores = z + <usize>n * row,
+      shares = targets + <usize>n * row;
     const largest = largestOf(scores, classes, 4);
     const sum = powers(scores, 0, classes, 4, largest);
     const whole = log1(sum);
@@ -90,24 +113,33 @@ export function softmaxCrossEntropy(part: i32, z: usize, targets: usize, loss: u
       const share = load<f32>(shares + at);
       if (share != 0) total += share * (whole + (largest - load<f32>(scores + at)));
     }
-    store<f32>(loss + (<usize>n << 2), total);
+    store<f32>(loss + ((<usize>n) << 2), total);
   }
 }
 
 /** dz = dLoss · (softmax(z) · Σ t − t) */
 export function softmaxCrossEntropyGradient(
-  part: i32, dLoss: usize, z: usize, targets: usize, dz: usize, samples: i32, classes: i32, chunk: i32,
+  part: i32,
+  dLoss: usize,
+  z: usize,
+  targets: usize,
+  dz: usize,
+  samples: i32,
+  classes: i32,
+  chunk: i32,
 ): void {
-  const row = <usize>classes << 2;
+  const row = (<usize>classes) << 2;
   const end = partEnd(part, chunk, samples);
   for (let n = part * chunk; n < end; n++) {
-    const scores = z + <usize>n * row, shares = targets + <usize>n * row, to = dz + <usize>n * row;
+    const scores = z + <usize>n * row,
+      shares = targets + <usize>n * row,
+      to = dz + <usize>n * row;
     const sum = powers(scores, to, classes, 4, largestOf(scores, classes, 4));
-    const upstream = load<f32>(dLoss + (<usize>n << 2));
+    const upstream = load<f32>(dLoss + ((<usize>n) << 2));
     let whole: f32 = 0;
     for (let at: usize = 0; at < row; at += 4) whole += load<f32>(shares + at);
     for (let at: usize = 0; at < row; at += 4) {
-      store<f32>(to + at, upstream * (load<f32>(to + at) / sum * whole - load<f32>(shares + at)));
+      store<f32>(to + at, upstream * ((load<f32>(to + at) / sum) * whole - load<f32>(shares + at)));
     }
   }
 }

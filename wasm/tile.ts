@@ -17,11 +17,30 @@ export const TILE_BYTES: usize = 128;
  * c[4,8] = (accumulate ? c : 0) + a[4,depth] · panel[depth,8]; rows of c lie `stride` bytes apart.
  * Not to be inlined: within more loops V8 spills its registers. Unrolling does the same.
  */
-export function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, c: usize, stride: usize, accumulate: bool): void {
-  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-  for (const end = offsets + (<usize>depth << 2); offsets < end; offsets += 4) {
+export function multiplyTile(
+  depth: i32,
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  offsets: usize,
+  panel: usize,
+  c: usize,
+  stride: usize,
+  accumulate: bool,
+): void {
+  let c00 = f32x4.splat(0),
+    c01 = c00,
+    c10 = c00,
+    c11 = c00,
+    c20 = c00,
+    c21 = c00,
+    c30 = c00,
+    c31 = c00;
+  for (const end = offsets + ((<usize>depth) << 2); offsets < end; offsets += 4) {
     const offset = <usize>load<u32>(offsets);
-    const b0 = v128.load(panel), b1 = v128.load(panel, 16);
+    const b0 = v128.load(panel),
+      b1 = v128.load(panel, 16);
     let value = v128.load32_splat(a0 + offset);
     c00 = multiplyAdd(c00, value, b0);
     c01 = multiplyAdd(c01, value, b1);
@@ -48,19 +67,40 @@ export function multiplyTile(depth: i32, a0: usize, a1: usize, a2: usize, a3: us
  * of a deep sum) and saves a call with all its arguments for every four windows (a fifth of a shallow one).
  */
 export function multiplyLine(
-  depth: i32, start: usize, step: usize, count: i32, offsets: usize, panel: usize, target: usize, targetStep: usize, columns: i32, bias: usize, relu: bool,
+  depth: i32,
+  start: usize,
+  step: usize,
+  count: i32,
+  offsets: usize,
+  panel: usize,
+  target: usize,
+  targetStep: usize,
+  columns: i32,
+  bias: usize,
+  relu: bool,
 ): void {
   const last = count - 1; // windows beyond it repeat it
-  const end = offsets + (<usize>depth << 2);
+  const end = offsets + ((<usize>depth) << 2);
   for (let j = 0; j < count; j += 4) {
-    const step1 = j < last ? step : 0, step2 = j + 1 < last ? step : 0, step3 = j + 2 < last ? step : 0;
-    const a1 = start + step1, a2 = a1 + step2, a3 = a2 + step3;
-    let c00 = bias ? v128.load(bias) : f32x4.splat(0), c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
-    let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01;
+    const step1 = j < last ? step : 0,
+      step2 = j + 1 < last ? step : 0,
+      step3 = j + 2 < last ? step : 0;
+    const a1 = start + step1,
+      a2 = a1 + step2,
+      a3 = a2 + step3;
+    let c00 = bias ? v128.load(bias) : f32x4.splat(0),
+      c01 = bias ? v128.load(bias, 16) : f32x4.splat(0);
+    let c10 = c00,
+      c11 = c01,
+      c20 = c00,
+      c21 = c01,
+      c30 = c00,
+      c31 = c01;
     let values = panel;
     for (let entry = offsets; entry < end; entry += 4) {
       const offset = <usize>load<u32>(entry);
-      const b0 = v128.load(values), b1 = v128.load(values, 16);
+      const b0 = v128.load(values),
+        b1 = v128.load(values, 16);
       let value = v128.load32_splat(start + offset);
       c00 = multiplyAdd(c00, value, b0);
       c01 = multiplyAdd(c01, value, b1);
@@ -75,7 +115,9 @@ export function multiplyLine(
       c31 = multiplyAdd(c31, value, b1);
       values += 32;
     }
-    const c1 = target + (step1 ? targetStep : 0), c2 = c1 + (step2 ? targetStep : 0), c3 = c2 + (step3 ? targetStep : 0);
+    const c1 = target + (step1 ? targetStep : 0),
+      c2 = c1 + (step2 ? targetStep : 0),
+      c3 = c2 + (step3 ? targetStep : 0);
     finishRow(target, c00, c01, columns, relu);
     finishRow(c1, c10, c11, columns, relu);
     finishRow(c2, c20, c21, columns, relu);
@@ -118,7 +160,7 @@ function storeRow(c: usize, low: v128, high: v128, accumulate: bool): void {
 export function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, columns: i32, accumulate: bool): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const offset = <usize>column << 2;
+      const offset = (<usize>column) << 2;
       const value = load<f32>(edge + ((row * TILE_COLUMNS) << 2) + offset);
       store<f32>(target + offset, accumulate ? load<f32>(target + offset) + value : value);
     }
@@ -128,7 +170,19 @@ export function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, c
 
 /** A tile of which `rows` × `columns` belong to C: the others go to `edge`, TILE_BYTES of scratch memory. */
 export function multiplyInto(
-  c: usize, stride: usize, rows: i32, columns: i32, depth: i32, a0: usize, a1: usize, a2: usize, a3: usize, offsets: usize, panel: usize, accumulate: bool, edge: usize,
+  c: usize,
+  stride: usize,
+  rows: i32,
+  columns: i32,
+  depth: i32,
+  a0: usize,
+  a1: usize,
+  a2: usize,
+  a3: usize,
+  offsets: usize,
+  panel: usize,
+  accumulate: bool,
+  edge: usize,
 ): void {
   if (rows == TILE_ROWS && columns == TILE_COLUMNS) {
     multiplyTile(depth, a0, a1, a2, a3, offsets, panel, c, stride, accumulate);
@@ -147,7 +201,7 @@ export function packPanel(panel: usize, b: usize, rowBytes: usize, columnBytes: 
       v128.store(panel, v128.load(b, 16), 16);
     } else {
       for (let n = 0; n < TILE_COLUMNS; n++) {
-        store<f32>(panel + (<usize>n << 2), n < columns ? load<f32>(b + <usize>n * columnBytes) : 0);
+        store<f32>(panel + ((<usize>n) << 2), n < columns ? load<f32>(b + <usize>n * columnBytes) : 0);
       }
     }
     b += rowBytes;
@@ -157,5 +211,5 @@ export function packPanel(panel: usize, b: usize, rowBytes: usize, columnBytes: 
 
 /** offsets[count] = 0, step, 2 · step, …: values that lie evenly. */
 export function evenOffsets(offsets: usize, count: i32, stepBytes: usize): void {
-  for (let i = 0; i < count; i++) store<u32>(offsets + (<usize>i << 2), <u32>(<usize>i * stepBytes));
+  for (let i = 0; i < count; i++) store<u32>(offsets + ((<usize>i) << 2), <u32>(<usize>i * stepBytes));
 }

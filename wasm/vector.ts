@@ -4,7 +4,7 @@ import { partEnd } from './range';
 
 /** A row of so many values, written several times behind each other. */
 export function repeatRow(part: i32, from: usize, to: usize, count: i32, times: i32): void {
-  const bytes = <usize>count << 2;
+  const bytes = (<usize>count) << 2;
   for (let time = 0; time < times; time++) memory.copy(to + <usize>time * bytes, from, bytes);
 }
 
@@ -12,8 +12,16 @@ export function repeatRow(part: i32, from: usize, to: usize, count: i32, times: 
 const ROWS_OF_BLOCK: i32 = 128;
 
 /** sums[part, channels] = Σ over the part's rows of x[rows, channels], block by block. `blocks` is room for one row a part. */
-export function columnSums(part: i32, x: usize, sums: usize, rows: i32, channels: i32, chunk: i32, blocks: usize): void {
-  const rowBytes = <usize>channels << 2;
+export function columnSums(
+  part: i32,
+  x: usize,
+  sums: usize,
+  rows: i32,
+  channels: i32,
+  chunk: i32,
+  blocks: usize,
+): void {
+  const rowBytes = (<usize>channels) << 2;
   const last = partEnd(part, chunk, rows);
   x += <usize>(part * chunk) * rowBytes;
   sums += <usize>part * rowBytes;
@@ -34,27 +42,35 @@ export function columnSums(part: i32, x: usize, sums: usize, rows: i32, channels
 export function addTo(target: usize, source: usize, count: i32): void {
   let i = 0;
   for (; i + 4 <= count; i += 4) {
-    const offset = <usize>i << 2;
+    const offset = (<usize>i) << 2;
     v128.store(target + offset, f32x4.add(v128.load(target + offset), v128.load(source + offset)));
   }
   for (; i < count; i++) {
-    const offset = <usize>i << 2;
+    const offset = (<usize>i) << 2;
     store<f32>(target + offset, load<f32>(target + offset) + load<f32>(source + offset));
   }
 }
 
 /** sum[i] = relu?(Σ_s slices[s, i] + bias[i mod channels]), the slices in their order; each part does `chunk` whole rows. */
 export function sumSlices(
-  part: i32, slices: usize, sum: usize, count: i32, rows: i32, channels: i32, chunk: i32, bias: usize, relu: bool,
+  part: i32,
+  slices: usize,
+  sum: usize,
+  count: i32,
+  rows: i32,
+  channels: i32,
+  chunk: i32,
+  bias: usize,
+  relu: bool,
 ): void {
-  const sliceBytes = <usize>(rows * channels) << 2;
+  const sliceBytes = (<usize>(rows * channels)) << 2;
   const zero = f32x4.splat(0);
   const last = partEnd(part, chunk, rows);
   for (let row = part * chunk; row < last; row++) {
-    const at = <usize>(row * channels) << 2;
+    const at = (<usize>(row * channels)) << 2;
     let column = 0;
     for (; column + 4 <= channels; column += 4) {
-      const offset = <usize>column << 2;
+      const offset = (<usize>column) << 2;
       let source = slices + at + offset;
       let total = v128.load(source);
       for (let slice = 1; slice < count; slice++) {
@@ -66,7 +82,7 @@ export function sumSlices(
       v128.store(sum + at + offset, total);
     }
     for (; column < channels; column++) {
-      const offset = <usize>column << 2;
+      const offset = (<usize>column) << 2;
       let source = slices + at + offset;
       let total = load<f32>(source);
       for (let slice = 1; slice < count; slice++) {

@@ -24,7 +24,17 @@ export class Axis {
 export const AXIS_BYTES: usize = 36;
 
 export function windowAxis(
-  part: i32, to: usize, inputs: i32, outputs: i32, taps: i32, stride: i32, divisor: i32, dilation: i32, shift: i32, before: i32, after: i32,
+  part: i32,
+  to: usize,
+  inputs: i32,
+  outputs: i32,
+  taps: i32,
+  stride: i32,
+  divisor: i32,
+  dilation: i32,
+  shift: i32,
+  before: i32,
+  after: i32,
 ): void {
   const axis = changetype<Axis>(to);
   axis.inputs = inputs;
@@ -78,7 +88,7 @@ export function mostTaps(axis: Axis): i32 {
 // @ts-ignore: decorator
 @inline
 export function inputStep(axis: Axis): i32 {
-  return tapStep(axis) * axis.dilation / axis.divisor;
+  return (tapStep(axis) * axis.dilation) / axis.divisor;
 }
 
 /** Taps of the phases before this one. */
@@ -109,11 +119,22 @@ export function highestInput(axis: Axis, last: i32): i32 {
  * `repeat` times.
  */
 export function copyBand(
-  band: usize, picture: usize, height: i32, width: i32, channels: i32, first: i32, rows: i32, before: i32, after: i32, repeat: i32,
+  band: usize,
+  picture: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  first: i32,
+  rows: i32,
+  before: i32,
+  after: i32,
+  repeat: i32,
 ): void {
-  const pixelBytes = <usize>(channels * repeat) << 2;
-  const sourceBytes = <usize>(width * channels) << 2, rowBytes = <usize>width * pixelBytes;
-  const beforeBytes = <usize>before * pixelBytes, afterBytes = <usize>after * pixelBytes;
+  const pixelBytes = (<usize>(channels * repeat)) << 2;
+  const sourceBytes = (<usize>(width * channels)) << 2,
+    rowBytes = <usize>width * pixelBytes;
+  const beforeBytes = <usize>before * pixelBytes,
+    afterBytes = <usize>after * pixelBytes;
   for (let row = first; row < first + rows; row++) {
     if (row < 0 || row >= height) {
       memory.fill(band, 0, beforeBytes + rowBytes + afterBytes);
@@ -138,4 +159,3 @@ function repeatValues(to: usize, source: usize, count: i32, repeat: i32): void {
     source += 4;
   }
 }
-

@@ -13,15 +13,31 @@ import { maximumOf } from './pooled-convolution';
 import { multiplyAdd, partEnd } from './range';
 import { evenOffsets, multiplyTile } from './tile';
 
-export const A: f32 = 0.75, A2: f32 = 0.5625, A3: f32 = 0.421875;
-export const B: f32 = 1.5, B2: f32 = 2.25, B3: f32 = 3.375;
+export const A: f32 = 0.75,
+  A2: f32 = 0.5625,
+  A3: f32 = 0.421875;
+export const B: f32 = 1.5,
+  B2: f32 = 2.25,
+  B3: f32 = 3.375;
 /** 1 / Π (p − others) for p = 0, ±a and ±b. */
-export const OF_0: f32 = 1 / (A2 * B2), OF_A: f32 = 1 / (2 * A2 * (A2 - B2)), OF_B: f32 = 1 / (2 * B2 * (B2 - A2));
+export const OF_0: f32 = 1 / (A2 * B2),
+  OF_A: f32 = 1 / (2 * A2 * (A2 - B2)),
+  OF_B: f32 = 1 / (2 * B2 * (B2 - A2));
 
 /** Constants as `load32_splat` reads them: as immediates they would be put together anew at every use. */
 export const CONSTANT_BYTES: usize = 64;
-const SUM: usize = 0, PRODUCT: usize = 4, MINUS_A2: usize = 8, MINUS_B2: usize = 12, MINUS_AB2: usize = 16, MINUS_BA2: usize = 20;
-export const PLUS_A: usize = 24, PLUS_B: usize = 28, PLUS_A2: usize = 32, PLUS_B2: usize = 36, PLUS_A3: usize = 40, PLUS_B3: usize = 44;
+const SUM: usize = 0,
+  PRODUCT: usize = 4,
+  MINUS_A2: usize = 8,
+  MINUS_B2: usize = 12,
+  MINUS_AB2: usize = 16,
+  MINUS_BA2: usize = 20;
+export const PLUS_A: usize = 24,
+  PLUS_B: usize = 28,
+  PLUS_A2: usize = 32,
+  PLUS_B2: usize = 36,
+  PLUS_A3: usize = 40,
+  PLUS_B3: usize = 44;
 
 export function storeConstants(to: usize): void {
   store<f32>(to + SUM, -A2 - B2);
@@ -48,7 +64,10 @@ export function constant(constants: usize, which: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function transformSix(d: usize, step: usize, to: usize, toStep: usize, k: usize): void {
-  const d1 = v128.load(d + step), d2 = v128.load(d + 2 * step), d3 = v128.load(d + 3 * step), d4 = v128.load(d + 4 * step);
+  const d1 = v128.load(d + step),
+    d2 = v128.load(d + 2 * step),
+    d3 = v128.load(d + 3 * step),
+    d4 = v128.load(d + 4 * step);
   v128.store(to, multiplyAdd(multiplyAdd(d4, d2, constant(k, SUM)), v128.load(d), constant(k, PRODUCT)));
   const evenA = multiplyAdd(d4, d2, constant(k, MINUS_B2));
   const oddA = multiplyAdd(f32x4.mul(d3, constant(k, PLUS_A)), d1, constant(k, MINUS_AB2));
@@ -58,26 +77,50 @@ function transformSix(d: usize, step: usize, to: usize, toStep: usize, k: usize)
   const oddB = multiplyAdd(f32x4.mul(d3, constant(k, PLUS_B)), d1, constant(k, MINUS_BA2));
   v128.store(to + 3 * toStep, f32x4.add(evenB, oddB));
   v128.store(to + 4 * toStep, f32x4.sub(evenB, oddB));
-  v128.store(to + 5 * toStep, multiplyAdd(multiplyAdd(v128.load(d + 5 * step), d3, constant(k, SUM)), d1, constant(k, PRODUCT)));
+  v128.store(
+    to + 5 * toStep,
+    multiplyAdd(multiplyAdd(v128.load(d + 5 * step), d3, constant(k, SUM)), d1, constant(k, PRODUCT)),
+  );
 }
 
 /** Bᵀ d B of the patch at `d` for all channels, four at a time; `between` takes 36 vectors. */
-export function transformPatch(d: usize, rowBytes: usize, pixelBytes: usize, to: usize, stride: usize, between: usize, constants: usize): void {
+export function transformPatch(
+  d: usize,
+  rowBytes: usize,
+  pixelBytes: usize,
+  to: usize,
+  stride: usize,
+  between: usize,
+  constants: usize,
+): void {
   for (const end = d + pixelBytes; d < end; d += 16) {
-    for (let row: usize = 0; row < 6; row++) transformSix(d + row * rowBytes, pixelBytes, between + row * 96, 16, constants);
-    for (let column: usize = 0; column < 6; column++) transformSix(between + column * 16, 96, to + column * stride, 6 * stride, constants);
+    for (let row: usize = 0; row < 6; row++)
+      transformSix(d + row * rowBytes, pixelBytes, between + row * 96, 16, constants);
+    for (let column: usize = 0; column < 6; column++)
+      transformSix(between + column * 16, 96, to + column * stride, 6 * stride, constants);
     to += 16;
   }
 }
 
 /** patch[size, size, C] = the pixels from (row, column) on, 0 outside of the picture. */
-export function copyPatch(patch: usize, size: i32, picture: usize, height: i32, width: i32, pixelBytes: usize, row: i32, column: i32): void {
+export function copyPatch(
+  patch: usize,
+  size: i32,
+  picture: usize,
+  height: i32,
+  width: i32,
+  pixelBytes: usize,
+  row: i32,
+  column: i32,
+): void {
   memory.fill(patch, 0, <usize>(size * size) * pixelBytes);
-  const firstColumn = max(0, column), endColumn = min(width, column + size);
+  const firstColumn = max(0, column),
+    endColumn = min(width, column + size);
   if (firstColumn >= endColumn) return;
   for (let y = max(0, row); y < min(height, row + size); y++) {
     memory.copy(
-      patch + <usize>((y - row) * size + firstColumn - column) * pixelBytes, picture + <usize>(y * width + firstColumn) * pixelBytes,
+      patch + <usize>((y - row) * size + firstColumn - column) * pixelBytes,
+      picture + <usize>(y * width + firstColumn) * pixelBytes,
       <usize>(endColumn - firstColumn) * pixelBytes,
     );
   }
@@ -87,28 +130,52 @@ export function copyPatch(patch: usize, size: i32, picture: usize, height: i32, 
 // @ts-ignore: decorator
 @inline
 function combineSix(m: usize, step: usize, to: usize, toStep: usize, k: usize): void {
-  const m1 = v128.load(m + step), m2 = v128.load(m + 2 * step), m3 = v128.load(m + 3 * step), m4 = v128.load(m + 4 * step);
-  const sumA = f32x4.add(m1, m2), differenceA = f32x4.sub(m1, m2), sumB = f32x4.add(m3, m4), differenceB = f32x4.sub(m3, m4);
+  const m1 = v128.load(m + step),
+    m2 = v128.load(m + 2 * step),
+    m3 = v128.load(m + 3 * step),
+    m4 = v128.load(m + 4 * step);
+  const sumA = f32x4.add(m1, m2),
+    differenceA = f32x4.sub(m1, m2),
+    sumB = f32x4.add(m3, m4),
+    differenceB = f32x4.sub(m3, m4);
   v128.store(to, f32x4.add(v128.load(m), f32x4.add(sumA, sumB)));
   v128.store(to + toStep, multiplyAdd(f32x4.mul(differenceA, constant(k, PLUS_A)), differenceB, constant(k, PLUS_B)));
   v128.store(to + 2 * toStep, multiplyAdd(f32x4.mul(sumA, constant(k, PLUS_A2)), sumB, constant(k, PLUS_B2)));
-  v128.store(to + 3 * toStep, multiplyAdd(multiplyAdd(v128.load(m + 5 * step), differenceA, constant(k, PLUS_A3)), differenceB, constant(k, PLUS_B3)));
+  v128.store(
+    to + 3 * toStep,
+    multiplyAdd(
+      multiplyAdd(v128.load(m + 5 * step), differenceA, constant(k, PLUS_A3)),
+      differenceB,
+      constant(k, PLUS_B3),
+    ),
+  );
 }
 
 /** Aᵀ M A of one patch for all channels, finished and stored: `rows` × `columns` pixels of it lie in the picture. */
 function combinePatch(
-  m: usize, stride: usize, y: usize, lineBytes: usize, channels: i32, rows: i32, columns: i32, bias: usize, relu: bool, between: usize, constants: usize,
+  m: usize,
+  stride: usize,
+  y: usize,
+  lineBytes: usize,
+  channels: i32,
+  rows: i32,
+  columns: i32,
+  bias: usize,
+  relu: bool,
+  between: usize,
+  constants: usize,
 ): void {
-  const pixelBytes = <usize>channels << 2;
+  const pixelBytes = (<usize>channels) << 2;
   for (let k = 0; k < channels; k += 4) {
-    for (let column: usize = 0; column < 6; column++) combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
-    const first = bias ? v128.load(bias + (<usize>k << 2)) : f32x4.splat(0);
+    for (let column: usize = 0; column < 6; column++)
+      combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
+    const first = bias ? v128.load(bias + ((<usize>k) << 2)) : f32x4.splat(0);
     for (let row = 0; row < rows; row++) {
       const line = between + <usize>row * 96;
       combineSix(line, 16, line, 16, constants);
-      let to = y + <usize>row * lineBytes + (<usize>k << 2);
+      let to = y + <usize>row * lineBytes + ((<usize>k) << 2);
       for (let column = 0; column < columns; column++) {
-        storeLanes(to, activate(f32x4.add(v128.load(line + (<usize>column << 4)), first), relu), channels - k);
+        storeLanes(to, activate(f32x4.add(v128.load(line + ((<usize>column) << 4)), first), relu), channels - k);
         to += pixelBytes;
       }
     }
@@ -118,17 +185,28 @@ function combinePatch(
 
 /** The same with 2×2 max pooling: `rows` × `columns` maxima of its pixels lie in the pooled picture. The bias may follow the maximum: rounding is monotonic. */
 function combineAndPoolPatch(
-  m: usize, stride: usize, y: usize, lineBytes: usize, channels: i32, rows: i32, columns: i32, bias: usize, relu: bool, between: usize, constants: usize,
+  m: usize,
+  stride: usize,
+  y: usize,
+  lineBytes: usize,
+  channels: i32,
+  rows: i32,
+  columns: i32,
+  bias: usize,
+  relu: bool,
+  between: usize,
+  constants: usize,
 ): void {
-  const pixelBytes = <usize>channels << 2;
+  const pixelBytes = (<usize>channels) << 2;
   for (let k = 0; k < channels; k += 4) {
-    for (let column: usize = 0; column < 6; column++) combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
-    const first = bias ? v128.load(bias + (<usize>k << 2)) : f32x4.splat(0);
+    for (let column: usize = 0; column < 6; column++)
+      combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
+    const first = bias ? v128.load(bias + ((<usize>k) << 2)) : f32x4.splat(0);
     for (let row = 0; row < rows; row++) {
       let upper = between + <usize>row * 192;
       combineSix(upper, 16, upper, 16, constants);
       combineSix(upper + 96, 16, upper + 96, 16, constants);
-      let to = y + <usize>row * lineBytes + (<usize>k << 2);
+      let to = y + <usize>row * lineBytes + ((<usize>k) << 2);
       for (let column = 0; column < columns; column++) {
         const best = maximumOf(v128.load(upper), v128.load(upper, 16), v128.load(upper, 96), v128.load(upper, 112));
         storeLanes(to, activate(f32x4.add(best, first), relu), channels - k);
@@ -146,21 +224,37 @@ function combineAndPoolPatch(
  * bytes apart.
  */
 export function winogradFourWeights(
-  part: i32, weights: usize, transformed: usize, inputs: i32, outputs: i32, tapStride: i32, inputStride: i32, outputStride: i32, stride: usize, between: usize,
+  part: i32,
+  weights: usize,
+  transformed: usize,
+  inputs: i32,
+  outputs: i32,
+  tapStride: i32,
+  inputStride: i32,
+  outputStride: i32,
+  stride: usize,
+  between: usize,
   chunk: i32,
 ): void {
-  const tap = <usize>tapStride << 2, outputBytes = <usize>outputStride << 2;
+  const tap = (<usize>tapStride) << 2,
+    outputBytes = (<usize>outputStride) << 2;
   const end = partEnd(part, chunk, inputs);
   between += <usize>part * 288;
   for (let panel = 0; panel < outputs; panel += 8) {
     for (let input = part * chunk; input < end; input++) {
       for (let k = panel; k < min(panel + 8, outputs); k += 4) {
-        const g = weights + (<usize>(input * inputStride + k * outputStride) << 2);
-        const to = transformed + (<usize>(panel * inputs + input * 8 + (k & 4)) << 2);
+        const g = weights + ((<usize>(input * inputStride + k * outputStride)) << 2);
+        const to = transformed + ((<usize>(panel * inputs + input * 8 + (k & 4))) << 2);
         const lanes = min(4, outputs - k);
         for (let column: usize = 0; column < 3; column++) {
           const top = g + column * tap;
-          kernelSix(gather(top, outputBytes, lanes), gather(top + 3 * tap, outputBytes, lanes), gather(top + 6 * tap, outputBytes, lanes), between + column * 16, 48);
+          kernelSix(
+            gather(top, outputBytes, lanes),
+            gather(top + 3 * tap, outputBytes, lanes),
+            gather(top + 6 * tap, outputBytes, lanes),
+            between + column * 16,
+            48,
+          );
         }
         for (let row: usize = 0; row < 6; row++) {
           const line = between + row * 48;
@@ -188,10 +282,12 @@ function gather(from: usize, step: usize, count: i32): v128 {
 @inline
 function kernelSix(g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void {
   v128.store(to, f32x4.mul(g0, f32x4.splat(OF_0)));
-  const evenA = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(A2))), f32x4.splat(OF_A)), oddA = f32x4.mul(g1, f32x4.splat(A * OF_A));
+  const evenA = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(A2))), f32x4.splat(OF_A)),
+    oddA = f32x4.mul(g1, f32x4.splat(A * OF_A));
   v128.store(to + stride, f32x4.add(evenA, oddA));
   v128.store(to + 2 * stride, f32x4.sub(evenA, oddA));
-  const evenB = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(B2))), f32x4.splat(OF_B)), oddB = f32x4.mul(g1, f32x4.splat(B * OF_B));
+  const evenB = f32x4.mul(f32x4.add(g0, f32x4.mul(g2, f32x4.splat(B2))), f32x4.splat(OF_B)),
+    oddB = f32x4.mul(g1, f32x4.splat(B * OF_B));
   v128.store(to + 3 * stride, f32x4.add(evenB, oddB));
   v128.store(to + 4 * stride, f32x4.sub(evenB, oddB));
   v128.store(to + 5 * stride, g2);
@@ -204,16 +300,43 @@ function kernelSix(g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void
  * eights. With `pooled`, y[N, OH / 2, OW / 2, K] are the maxima of 2×2 of those outputs; OH and OW are even then.
  */
 export function winogradFour(
-  part: i32, x: usize, transformed: usize, bias: usize, y: usize, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
-  top: i32, left: i32, patches: i32, relu: bool, pooled: bool, chunk: i32, patchesOfBlock: i32, scratch: usize, scratchBytes: usize,
+  part: i32,
+  x: usize,
+  transformed: usize,
+  bias: usize,
+  y: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  outputHeight: i32,
+  outputWidth: i32,
+  outputChannels: i32,
+  top: i32,
+  left: i32,
+  patches: i32,
+  relu: bool,
+  pooled: bool,
+  chunk: i32,
+  patchesOfBlock: i32,
+  scratch: usize,
+  scratchBytes: usize,
 ): void {
-  const pixelBytes = <usize>channels << 2, rowBytes = <usize>width * pixelBytes, targetBytes = <usize>outputChannels << 2;
-  const valueBytes = <usize>((channels + 3) & -4) << 2, sumBytes = <usize>((outputChannels + 7) & -8) << 2;
+  const pixelBytes = (<usize>channels) << 2,
+    rowBytes = <usize>width * pixelBytes,
+    targetBytes = (<usize>outputChannels) << 2;
+  const valueBytes = (<usize>((channels + 3) & -4)) << 2,
+    sumBytes = (<usize>((outputChannels + 7) & -8)) << 2;
   // 64 bytes more than a whole number of patches: neighbouring positions would fall on the same lines of a cache.
-  const valueStride = <usize>patchesOfBlock * valueBytes + 64, sumStride = <usize>patchesOfBlock * sumBytes + 64;
-  const constants = scratch + <usize>part * scratchBytes, between = constants + CONSTANT_BYTES;
-  const offsets = between + 576, copied = offsets + valueBytes, values = copied + 36 * pixelBytes, sums = values + 36 * valueStride;
-  const across = (outputWidth + 3) >> 2, down = (outputHeight + 3) >> 2;
+  const valueStride = <usize>patchesOfBlock * valueBytes + 64,
+    sumStride = <usize>patchesOfBlock * sumBytes + 64;
+  const constants = scratch + <usize>part * scratchBytes,
+    between = constants + CONSTANT_BYTES;
+  const offsets = between + 576,
+    copied = offsets + valueBytes,
+    values = copied + 36 * pixelBytes,
+    sums = values + 36 * valueStride;
+  const across = (outputWidth + 3) >> 2,
+    down = (outputHeight + 3) >> 2;
   const weightStride = sumBytes * channels + 64;
   storeConstants(constants);
   evenOffsets(offsets, channels, 4);
@@ -221,12 +344,22 @@ export function winogradFour(
   for (let first = part * chunk; first < end; first += patchesOfBlock) {
     const count = min(patchesOfBlock, end - first);
     for (let patch = 0; patch < count; patch++) {
-      const line = (first + patch) / across, j = (first + patch) % across;
-      const picture = x + <usize>(line / down * height) * rowBytes;
-      const row = 4 * (line % down) - top, column = 4 * j - left;
+      const line = (first + patch) / across,
+        j = (first + patch) % across;
+      const picture = x + <usize>((line / down) * height) * rowBytes;
+      const row = 4 * (line % down) - top,
+        column = 4 * j - left;
       const to = values + <usize>patch * valueBytes;
       if (row >= 0 && column >= 0 && row + 6 <= height && column + 6 <= width) {
-        transformPatch(picture + <usize>row * rowBytes + <usize>column * pixelBytes, rowBytes, pixelBytes, to, valueStride, between, constants);
+        transformPatch(
+          picture + <usize>row * rowBytes + <usize>column * pixelBytes,
+          rowBytes,
+          pixelBytes,
+          to,
+          valueStride,
+          between,
+          constants,
+        );
       } else {
         copyPatch(copied, 6, picture, height, width, pixelBytes, row, column);
         transformPatch(copied, 6 * pixelBytes, pixelBytes, to, valueStride, between, constants);
@@ -235,24 +368,63 @@ export function winogradFour(
     for (let position: usize = 0; position < 36; position++) {
       for (let k: usize = 0; k < sumBytes; k += 32) {
         const panel = transformed + position * weightStride + k * channels;
-        for (let patch = 0; patch < count; patch += 4) { // of a last four that is not whole, old patches do no harm
+        for (let patch = 0; patch < count; patch += 4) {
+          // of a last four that is not whole, old patches do no harm
           const a = values + position * valueStride + <usize>patch * valueBytes;
           const c = sums + position * sumStride + <usize>patch * sumBytes + k;
-          multiplyTile(channels, a, a + valueBytes, a + 2 * valueBytes, a + 3 * valueBytes, offsets, panel, c, sumBytes, false);
+          multiplyTile(
+            channels,
+            a,
+            a + valueBytes,
+            a + 2 * valueBytes,
+            a + 3 * valueBytes,
+            offsets,
+            panel,
+            c,
+            sumBytes,
+            false,
+          );
         }
       }
     }
     for (let patch = 0; patch < count; patch++) {
-      const line = (first + patch) / across, j = (first + patch) % across;
-      const n = line / down, i = 4 * (line % down);
+      const line = (first + patch) / across,
+        j = (first + patch) % across;
+      const n = line / down,
+        i = 4 * (line % down);
       const m = sums + <usize>patch * sumBytes;
-      const rows = min(4, outputHeight - i), columns = min(4, outputWidth - 4 * j);
+      const rows = min(4, outputHeight - i),
+        columns = min(4, outputWidth - 4 * j);
       if (pooled) {
-        const to = y + <usize>((n * outputHeight + i) / 2 * (outputWidth / 2) + 2 * j) * targetBytes;
-        combineAndPoolPatch(m, sumStride, to, <usize>(outputWidth / 2) * targetBytes, outputChannels, rows / 2, columns / 2, bias, relu, between, constants);
+        const to = y + <usize>(((n * outputHeight + i) / 2) * (outputWidth / 2) + 2 * j) * targetBytes;
+        combineAndPoolPatch(
+          m,
+          sumStride,
+          to,
+          <usize>(outputWidth / 2) * targetBytes,
+          outputChannels,
+          rows / 2,
+          columns / 2,
+          bias,
+          relu,
+          between,
+          constants,
+        );
       } else {
         const to = y + <usize>((n * outputHeight + i) * outputWidth + 4 * j) * targetBytes;
-        combinePatch(m, sumStride, to, <usize>outputWidth * targetBytes, outputChannels, rows, columns, bias, relu, between, constants);
+        combinePatch(
+          m,
+          sumStride,
+          to,
+          <usize>outputWidth * targetBytes,
+          outputChannels,
+          rows,
+          columns,
+          bias,
+          relu,
+          between,
+          constants,
+        );
       }
     }
   }

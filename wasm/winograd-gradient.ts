@@ -7,29 +7,63 @@ import { storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
 import { evenOffsets, multiplyTile } from './tile';
 import {
-  A, A2, B, B2, CONSTANT_BYTES, constant, copyPatch, OF_0, OF_A, OF_B, PLUS_A, PLUS_A2, PLUS_A3, PLUS_B, PLUS_B2, PLUS_B3, storeConstants, transformPatch,
+  A,
+  A2,
+  B,
+  B2,
+  CONSTANT_BYTES,
+  constant,
+  copyPatch,
+  OF_0,
+  OF_A,
+  OF_B,
+  PLUS_A,
+  PLUS_A2,
+  PLUS_A3,
+  PLUS_B,
+  PLUS_B2,
+  PLUS_B3,
+  storeConstants,
+  transformPatch,
 } from './winograd-four';
 
 /** A times four values, `step` apart; the six results lie `toStep` apart. */
 // @ts-ignore: decorator
 @inline
 function spreadFour(y: usize, step: usize, to: usize, toStep: usize, k: usize): void {
-  const y0 = v128.load(y), y1 = v128.load(y + step), y2 = v128.load(y + 2 * step), y3 = v128.load(y + 3 * step);
+  const y0 = v128.load(y),
+    y1 = v128.load(y + step),
+    y2 = v128.load(y + 2 * step),
+    y3 = v128.load(y + 3 * step);
   v128.store(to, y0);
-  const evenA = multiplyAdd(y0, y2, constant(k, PLUS_A2)), oddA = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_A)), y3, constant(k, PLUS_A3));
+  const evenA = multiplyAdd(y0, y2, constant(k, PLUS_A2)),
+    oddA = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_A)), y3, constant(k, PLUS_A3));
   v128.store(to + toStep, f32x4.add(evenA, oddA));
   v128.store(to + 2 * toStep, f32x4.sub(evenA, oddA));
-  const evenB = multiplyAdd(y0, y2, constant(k, PLUS_B2)), oddB = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_B)), y3, constant(k, PLUS_B3));
+  const evenB = multiplyAdd(y0, y2, constant(k, PLUS_B2)),
+    oddB = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_B)), y3, constant(k, PLUS_B3));
   v128.store(to + 3 * toStep, f32x4.add(evenB, oddB));
   v128.store(to + 4 * toStep, f32x4.sub(evenB, oddB));
   v128.store(to + 5 * toStep, y3);
 }
 
 /** A dY Aᵀ of 4×4 pixels at y, for `channels` channels: vectors at to + position · stride, two of them, then the next panel. */
-function spreadPatch(y: usize, lineBytes: usize, pixelBytes: usize, channels: i32, to: usize, stride: usize, panelBytes: usize, between: usize, constants: usize): void {
+function spreadPatch(
+  y: usize,
+  lineBytes: usize,
+  pixelBytes: usize,
+  channels: i32,
+  to: usize,
+  stride: usize,
+  panelBytes: usize,
+  between: usize,
+  constants: usize,
+): void {
   for (let k = 0; k < channels; k += 4) {
-    for (let column: usize = 0; column < 4; column++) spreadFour(y + column * pixelBytes, lineBytes, between + column * 16, 64, constants);
-    for (let row: usize = 0; row < 6; row++) spreadFour(between + row * 64, 16, to + 6 * row * stride, stride, constants);
+    for (let column: usize = 0; column < 4; column++)
+      spreadFour(y + column * pixelBytes, lineBytes, between + column * 16, 64, constants);
+    for (let row: usize = 0; row < 6; row++)
+      spreadFour(between + row * 64, 16, to + 6 * row * stride, stride, constants);
     y += 16;
     to += k & 4 ? panelBytes - 16 : 16;
   }
@@ -42,51 +76,113 @@ function spreadPatch(y: usize, lineBytes: usize, pixelBytes: usize, channels: i3
  * then 36 · (patchesOfBlock · C4 + 16) and 36 · (patchesOfBlock · channelChunk + 16) floats.
  */
 export function winogradGradient(
-  part: i32, x: usize, dz: usize, slices: usize, height: i32, width: i32, channels: i32, outputHeight: i32, outputWidth: i32, outputChannels: i32,
-  top: i32, left: i32, patches: i32, chunk: i32, sliceCount: i32, channelChunk: i32, patchesOfBlock: i32, scratch: usize, scratchBytes: usize,
+  part: i32,
+  x: usize,
+  dz: usize,
+  slices: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  outputHeight: i32,
+  outputWidth: i32,
+  outputChannels: i32,
+  top: i32,
+  left: i32,
+  patches: i32,
+  chunk: i32,
+  sliceCount: i32,
+  channelChunk: i32,
+  patchesOfBlock: i32,
+  scratch: usize,
+  scratchBytes: usize,
 ): void {
-  const slice = part % sliceCount, firstChannel = part / sliceCount * channelChunk;
+  const slice = part % sliceCount,
+    firstChannel = (part / sliceCount) * channelChunk;
   const ownChannels = min(channelChunk, outputChannels - firstChannel);
-  const pixelBytes = <usize>channels << 2, rowBytes = <usize>width * pixelBytes;
-  const targetBytes = <usize>outputChannels << 2, lineBytes = <usize>outputWidth * targetBytes;
-  const rows = (channels + 3) & -4, valueBytes = <usize>rows << 2, sumBytes = <usize>((outputChannels + 7) & -8) << 2;
-  const valueStride = <usize>patchesOfBlock * valueBytes + 64, gradientStride = (<usize>(patchesOfBlock * channelChunk) << 2) + 64;
-  const panelBytes = <usize>patchesOfBlock << 5;
-  const constants = scratch + <usize>part * scratchBytes, between = constants + CONSTANT_BYTES, offsets = between + 576;
-  const copied = offsets + (<usize>patchesOfBlock << 2), copiedGradients = copied + 36 * pixelBytes;
-  const values = copiedGradients + 16 * targetBytes + 32, gradients = values + 36 * valueStride;
-  const sums = slices + <usize>(slice * 36 * rows) * sumBytes + (<usize>firstChannel << 2);
-  const across = (outputWidth + 3) >> 2, down = (outputHeight + 3) >> 2;
+  const pixelBytes = (<usize>channels) << 2,
+    rowBytes = <usize>width * pixelBytes;
+  const targetBytes = (<usize>outputChannels) << 2,
+    lineBytes = <usize>outputWidth * targetBytes;
+  const rows = (channels + 3) & -4,
+    valueBytes = (<usize>rows) << 2,
+    sumBytes = (<usize>((outputChannels + 7) & -8)) << 2;
+  const valueStride = <usize>patchesOfBlock * valueBytes + 64,
+    gradientStride = ((<usize>(patchesOfBlock * channelChunk)) << 2) + 64;
+  const panelBytes = (<usize>patchesOfBlock) << 5;
+  const constants = scratch + <usize>part * scratchBytes,
+    between = constants + CONSTANT_BYTES,
+    offsets = between + 576;
+  const copied = offsets + ((<usize>patchesOfBlock) << 2),
+    copiedGradients = copied + 36 * pixelBytes;
+  const values = copiedGradients + 16 * targetBytes + 32,
+    gradients = values + 36 * valueStride;
+  const sums = slices + <usize>(slice * 36 * rows) * sumBytes + ((<usize>firstChannel) << 2);
+  const across = (outputWidth + 3) >> 2,
+    down = (outputHeight + 3) >> 2;
   storeConstants(constants);
   evenOffsets(offsets, patchesOfBlock, valueBytes);
-  const start = slice * chunk, end = partEnd(slice, chunk, patches);
+  const start = slice * chunk,
+    end = partEnd(slice, chunk, patches);
   for (let first = start; first < end; first += patchesOfBlock) {
     const count = min(patchesOfBlock, end - first);
     for (let patch = 0; patch < count; patch++) {
-      const line = (first + patch) / across, n = line / down;
-      const i = 4 * (line % down), j = 4 * ((first + patch) % across);
-      const picture = x + <usize>(n * height) * rowBytes, picturesGradient = dz + <usize>(n * outputHeight) * lineBytes;
+      const line = (first + patch) / across,
+        n = line / down;
+      const i = 4 * (line % down),
+        j = 4 * ((first + patch) % across);
+      const picture = x + <usize>(n * height) * rowBytes,
+        picturesGradient = dz + <usize>(n * outputHeight) * lineBytes;
       const to = values + <usize>patch * valueBytes;
       if (i >= top && j >= left && i - top + 6 <= height && j - left + 6 <= width) {
-        transformPatch(picture + <usize>(i - top) * rowBytes + <usize>(j - left) * pixelBytes, rowBytes, pixelBytes, to, valueStride, between, constants);
+        transformPatch(
+          picture + <usize>(i - top) * rowBytes + <usize>(j - left) * pixelBytes,
+          rowBytes,
+          pixelBytes,
+          to,
+          valueStride,
+          between,
+          constants,
+        );
       } else {
         copyPatch(copied, 6, picture, height, width, pixelBytes, i - top, j - left);
         transformPatch(copied, 6 * pixelBytes, pixelBytes, to, valueStride, between, constants);
       }
-      let y = picturesGradient + <usize>i * lineBytes + <usize>j * targetBytes, step = lineBytes;
+      let y = picturesGradient + <usize>i * lineBytes + <usize>j * targetBytes,
+        step = lineBytes;
       if (i + 4 > outputHeight || j + 4 > outputWidth) {
         copyPatch(copiedGradients, 4, picturesGradient, outputHeight, outputWidth, targetBytes, i, j);
         y = copiedGradients;
         step = 4 * targetBytes;
       }
-      spreadPatch(y + (<usize>firstChannel << 2), step, targetBytes, ownChannels, gradients + (<usize>patch << 5), gradientStride, panelBytes, between, constants);
+      spreadPatch(
+        y + ((<usize>firstChannel) << 2),
+        step,
+        targetBytes,
+        ownChannels,
+        gradients + ((<usize>patch) << 5),
+        gradientStride,
+        panelBytes,
+        between,
+        constants,
+      );
     }
     for (let position: usize = 0; position < 36; position++) {
       for (let k = 0; k < ownChannels; k += 8) {
         const panel = gradients + position * gradientStride + <usize>(k >> 3) * panelBytes;
         for (let c = 0; c < rows; c += 4) {
-          const a = values + position * valueStride + (<usize>c << 2);
-          multiplyTile(count, a, a + 4, a + 8, a + 12, offsets, panel, sums + (position * rows + c) * sumBytes + (<usize>k << 2), sumBytes, first > start);
+          const a = values + position * valueStride + ((<usize>c) << 2);
+          multiplyTile(
+            count,
+            a,
+            a + 4,
+            a + 8,
+            a + 12,
+            offsets,
+            panel,
+            sums + (position * rows + c) * sumBytes + ((<usize>k) << 2),
+            sumBytes,
+            first > start,
+          );
         }
       }
     }
@@ -97,32 +193,51 @@ export function winogradGradient(
 // @ts-ignore: decorator
 @inline
 function gatherSix(m: usize, step: usize, to: usize, toStep: usize): void {
-  const m1 = v128.load(m + step), m2 = v128.load(m + 2 * step), m3 = v128.load(m + 3 * step), m4 = v128.load(m + 4 * step);
-  const sumA = f32x4.mul(f32x4.add(m1, m2), f32x4.splat(OF_A)), differenceA = f32x4.mul(f32x4.sub(m1, m2), f32x4.splat(A * OF_A));
-  const sumB = f32x4.mul(f32x4.add(m3, m4), f32x4.splat(OF_B)), differenceB = f32x4.mul(f32x4.sub(m3, m4), f32x4.splat(B * OF_B));
+  const m1 = v128.load(m + step),
+    m2 = v128.load(m + 2 * step),
+    m3 = v128.load(m + 3 * step),
+    m4 = v128.load(m + 4 * step);
+  const sumA = f32x4.mul(f32x4.add(m1, m2), f32x4.splat(OF_A)),
+    differenceA = f32x4.mul(f32x4.sub(m1, m2), f32x4.splat(A * OF_A));
+  const sumB = f32x4.mul(f32x4.add(m3, m4), f32x4.splat(OF_B)),
+    differenceB = f32x4.mul(f32x4.sub(m3, m4), f32x4.splat(B * OF_B));
   v128.store(to, f32x4.add(f32x4.mul(v128.load(m), f32x4.splat(OF_0)), f32x4.add(sumA, sumB)));
   v128.store(to + toStep, f32x4.add(differenceA, differenceB));
-  v128.store(to + 2 * toStep, f32x4.add(v128.load(m + 5 * step), f32x4.add(f32x4.mul(sumA, f32x4.splat(A2)), f32x4.mul(sumB, f32x4.splat(B2)))));
+  v128.store(
+    to + 2 * toStep,
+    f32x4.add(v128.load(m + 5 * step), f32x4.add(f32x4.mul(sumA, f32x4.splat(A2)), f32x4.mul(sumB, f32x4.splat(B2)))),
+  );
 }
 
 /** dw[3, 3, C, K] = Gᵀ (Σ over slices, in their order) G; part: an input channel. `between` takes 864 bytes a part. */
-export function finishWinogradGradient(part: i32, slices: usize, dw: usize, count: i32, channels: i32, outputChannels: i32, between: usize): void {
-  const sumBytes = <usize>((outputChannels + 7) & -8) << 2, stride = <usize>((channels + 3) & -4) * sumBytes;
+export function finishWinogradGradient(
+  part: i32,
+  slices: usize,
+  dw: usize,
+  count: i32,
+  channels: i32,
+  outputChannels: i32,
+  between: usize,
+): void {
+  const sumBytes = (<usize>((outputChannels + 7) & -8)) << 2,
+    stride = <usize>((channels + 3) & -4) * sumBytes;
   between += <usize>part * 864;
   const lines = between + 576;
-  const tap = <usize>(channels * outputChannels) << 2;
+  const tap = (<usize>(channels * outputChannels)) << 2;
   for (let k = 0; k < outputChannels; k += 4) {
-    const at = slices + <usize>part * sumBytes + (<usize>k << 2);
+    const at = slices + <usize>part * sumBytes + ((<usize>k) << 2);
     for (let position: usize = 0; position < 36; position++) {
       let sum = v128.load(at + position * stride);
-      for (let slice: usize = 1; slice < <usize>count; slice++) sum = f32x4.add(sum, v128.load(at + (slice * 36 + position) * stride));
+      for (let slice: usize = 1; slice < <usize>count; slice++)
+        sum = f32x4.add(sum, v128.load(at + (slice * 36 + position) * stride));
       v128.store(between + position * 16, sum);
     }
-    const to = dw + (<usize>(part * outputChannels + k) << 2);
+    const to = dw + ((<usize>(part * outputChannels + k)) << 2);
     for (let column: usize = 0; column < 6; column++) gatherSix(between + column * 16, 96, lines + column * 16, 96);
     for (let row: usize = 0; row < 3; row++) {
       gatherSix(lines + row * 96, 16, between, 16);
-      for (let column: usize = 0; column < 3; column++) storeLanes(to + (3 * row + column) * tap, v128.load(between + column * 16), outputChannels - k);
+      for (let column: usize = 0; column < 3; column++)
+        storeLanes(to + (3 * row + column) * tap, v128.load(between + column * 16), outputChannels - k);
     }
   }
 }

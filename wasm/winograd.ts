@@ -19,17 +19,33 @@ import { multiplyTile } from './tile';
 const PATCHES: i32 = 8;
 
 /** transformed[16, K / 8, C, 8] = G g Gᵀ of g = w[3, 3, C, K]; part: an input channel. K is a multiple of 8. */
-export function winogradWeights(part: i32, weights: usize, transformed: usize, channels: i32, outputChannels: i32): void {
-  const tap = <usize>(channels * outputChannels) << 2;
+export function winogradWeights(
+  part: i32,
+  weights: usize,
+  transformed: usize,
+  channels: i32,
+  outputChannels: i32,
+): void {
+  const tap = (<usize>(channels * outputChannels)) << 2;
   const half = f32x4.splat(0.5);
   for (let k = 0; k < outputChannels; k += 4) {
-    const g = weights + (<usize>(part * outputChannels + k) << 2);
-    const to = transformed + (<usize>(((k >> 3) * channels + part) * 8 + (k & 4)) << 2);
-    const a0 = v128.load(g), b0 = v128.load(g + tap), c0 = v128.load(g + 2 * tap);
-    const a1 = v128.load(g + 3 * tap), b1 = v128.load(g + 4 * tap), c1 = v128.load(g + 5 * tap);
-    const a2 = v128.load(g + 6 * tap), b2 = v128.load(g + 7 * tap), c2 = v128.load(g + 8 * tap);
-    const a = f32x4.mul(half, f32x4.add(a0, a2)), b = f32x4.mul(half, f32x4.add(b0, b2)), c = f32x4.mul(half, f32x4.add(c0, c2));
-    const ah = f32x4.mul(half, a1), bh = f32x4.mul(half, b1), ch = f32x4.mul(half, c1);
+    const g = weights + ((<usize>(part * outputChannels + k)) << 2);
+    const to = transformed + ((<usize>(((k >> 3) * channels + part) * 8 + (k & 4))) << 2);
+    const a0 = v128.load(g),
+      b0 = v128.load(g + tap),
+      c0 = v128.load(g + 2 * tap);
+    const a1 = v128.load(g + 3 * tap),
+      b1 = v128.load(g + 4 * tap),
+      c1 = v128.load(g + 5 * tap);
+    const a2 = v128.load(g + 6 * tap),
+      b2 = v128.load(g + 7 * tap),
+      c2 = v128.load(g + 8 * tap);
+    const a = f32x4.mul(half, f32x4.add(a0, a2)),
+      b = f32x4.mul(half, f32x4.add(b0, b2)),
+      c = f32x4.mul(half, f32x4.add(c0, c2));
+    const ah = f32x4.mul(half, a1),
+      bh = f32x4.mul(half, b1),
+      ch = f32x4.mul(half, c1);
     storeWeights(a0, b0, c0, to, tap);
     storeWeights(f32x4.add(a, ah), f32x4.add(b, bh), f32x4.add(c, ch), to + 4 * tap, tap);
     storeWeights(f32x4.sub(a, ah), f32x4.sub(b, bh), f32x4.sub(c, ch), to + 8 * tap, tap);
@@ -42,7 +58,8 @@ export function winogradWeights(part: i32, weights: usize, transformed: usize, c
 @inline
 function storeWeights(a: v128, b: v128, c: v128, to: usize, stride: usize): void {
   const half = f32x4.splat(0.5);
-  const outer = f32x4.mul(half, f32x4.add(a, c)), middle = f32x4.mul(half, b);
+  const outer = f32x4.mul(half, f32x4.add(a, c)),
+    middle = f32x4.mul(half, b);
   v128.store(to, a);
   v128.store(to + stride, f32x4.add(outer, middle));
   v128.store(to + 2 * stride, f32x4.sub(outer, middle));
@@ -52,7 +69,9 @@ function storeWeights(a: v128, b: v128, c: v128, to: usize, stride: usize): void
 /** Bᵀ d B of the patch at `d`, for all channels; the 16 results lie `stride` apart. */
 function transformPatch(d: usize, rowBytes: usize, pixelBytes: usize, to: usize, stride: usize): void {
   for (const end = d + pixelBytes; d < end; d += 16) {
-    const d1 = d + pixelBytes, d2 = d1 + pixelBytes, d3 = d2 + pixelBytes;
+    const d1 = d + pixelBytes,
+      d2 = d1 + pixelBytes,
+      d3 = d2 + pixelBytes;
     transformColumn(d, d2, false, rowBytes, to, stride);
     transformColumn(d1, d2, true, rowBytes, to + stride, stride);
     transformColumn(d2, d1, false, rowBytes, to + 2 * stride, stride);
@@ -65,9 +84,12 @@ function transformPatch(d: usize, rowBytes: usize, pixelBytes: usize, to: usize,
 // @ts-ignore: decorator
 @inline
 function transformColumn(a: usize, b: usize, sum: bool, rowBytes: usize, to: usize, stride: usize): void {
-  const c = 2 * rowBytes, d = 3 * rowBytes;
-  const e0 = combine(v128.load(a), v128.load(b), sum), e1 = combine(v128.load(a + rowBytes), v128.load(b + rowBytes), sum);
-  const e2 = combine(v128.load(a + c), v128.load(b + c), sum), e3 = combine(v128.load(a + d), v128.load(b + d), sum);
+  const c = 2 * rowBytes,
+    d = 3 * rowBytes;
+  const e0 = combine(v128.load(a), v128.load(b), sum),
+    e1 = combine(v128.load(a + rowBytes), v128.load(b + rowBytes), sum);
+  const e2 = combine(v128.load(a + c), v128.load(b + c), sum),
+    e3 = combine(v128.load(a + d), v128.load(b + d), sum);
   v128.store(to, f32x4.sub(e0, e2));
   v128.store(to + 4 * stride, f32x4.add(e1, e2));
   v128.store(to + 8 * stride, f32x4.sub(e2, e1));
@@ -98,12 +120,29 @@ function lower(m: usize, row: usize): v128 {
  * `winogradWeights`; `offsets` are C floats, evenly; `scratch` takes 16 · PATCHES · (C + K) floats a part.
  */
 export function winogradAndPool(
-  part: i32, x: usize, height: i32, width: i32, channels: i32, transformed: usize, y: usize, places: usize, lines: i32, pooledHeight: i32, pooledWidth: i32, outputChannels: i32,
-  offsets: usize, bias: usize, relu: bool, chunk: i32, scratch: usize,
+  part: i32,
+  x: usize,
+  height: i32,
+  width: i32,
+  channels: i32,
+  transformed: usize,
+  y: usize,
+  places: usize,
+  lines: i32,
+  pooledHeight: i32,
+  pooledWidth: i32,
+  outputChannels: i32,
+  offsets: usize,
+  bias: usize,
+  relu: bool,
+  chunk: i32,
+  scratch: usize,
 ): void {
-  const pixelBytes = <usize>channels << 2, rowBytes = <usize>width * pixelBytes;
-  const sumBytes = <usize>outputChannels << 2;
-  const patchStride = PATCHES * pixelBytes, sumStride = PATCHES * sumBytes;
+  const pixelBytes = (<usize>channels) << 2,
+    rowBytes = <usize>width * pixelBytes;
+  const sumBytes = (<usize>outputChannels) << 2;
+  const patchStride = PATCHES * pixelBytes,
+    sumStride = PATCHES * sumBytes;
   const patches = scratch + <usize>part * 16 * (patchStride + sumStride);
   const sums = patches + 16 * patchStride;
   const weightBytes = pixelBytes * outputChannels;
@@ -111,18 +150,32 @@ export function winogradAndPool(
   for (let first = part * chunk * pooledWidth; first < end; first += PATCHES) {
     const count = min(PATCHES, end - first);
     for (let patch = 0; patch < count; patch++) {
-      const line = (first + patch) / pooledWidth, j = (first + patch) % pooledWidth;
-      const n = line / pooledHeight, i = line % pooledHeight;
+      const line = (first + patch) / pooledWidth,
+        j = (first + patch) % pooledWidth;
+      const n = line / pooledHeight,
+        i = line % pooledHeight;
       const start = x + <usize>(n * height + 2 * i) * rowBytes + <usize>(2 * j) * pixelBytes;
       transformPatch(start, rowBytes, pixelBytes, patches + <usize>patch * pixelBytes, patchStride);
     }
     for (let product: usize = 0; product < 16; product++) {
       for (let k = 0; k < outputChannels; k += 8) {
         const panel = transformed + product * weightBytes + <usize>k * pixelBytes;
-        for (let patch = 0; patch < count; patch += 4) { // of a last four that is not whole, old patches do no harm
+        for (let patch = 0; patch < count; patch += 4) {
+          // of a last four that is not whole, old patches do no harm
           const a = patches + product * patchStride + <usize>patch * pixelBytes;
-          const c = sums + product * sumStride + <usize>patch * sumBytes + (<usize>k << 2);
-          multiplyTile(channels, a, a + pixelBytes, a + 2 * pixelBytes, a + 3 * pixelBytes, offsets, panel, c, sumBytes, false);
+          const c = sums + product * sumStride + <usize>patch * sumBytes + ((<usize>k) << 2);
+          multiplyTile(
+            channels,
+            a,
+            a + pixelBytes,
+            a + 2 * pixelBytes,
+            a + 3 * pixelBytes,
+            offsets,
+            panel,
+            c,
+            sumBytes,
+            false,
+          );
         }
       }
     }
@@ -132,13 +185,24 @@ export function winogradAndPool(
       const row = 4 * sumStride;
       for (let k: usize = 0; k < sumBytes; k += 16) {
         const b = bias ? v128.load(bias + k) : f32x4.splat(0);
-        const u1 = upper(m + sumStride, row), u2 = upper(m + 2 * sumStride, row);
-        const l1 = lower(m + sumStride, row), l2 = lower(m + 2 * sumStride, row);
+        const u1 = upper(m + sumStride, row),
+          u2 = upper(m + 2 * sumStride, row);
+        const l1 = lower(m + sumStride, row),
+          l2 = lower(m + 2 * sumStride, row);
         const v0 = f32x4.add(f32x4.add(upper(m, row), u1), u2);
         const v1 = f32x4.sub(f32x4.sub(u1, u2), upper(m + 3 * sumStride, row));
         const v2 = f32x4.add(f32x4.add(lower(m, row), l1), l2);
         const v3 = f32x4.sub(f32x4.sub(l1, l2), lower(m + 3 * sumStride, row));
-        poolFour(f32x4.add(v0, b), f32x4.add(v1, b), f32x4.add(v2, b), f32x4.add(v3, b), relu, y + to + k, places + to + k, 4);
+        poolFour(
+          f32x4.add(v0, b),
+          f32x4.add(v1, b),
+          f32x4.add(v2, b),
+          f32x4.add(v3, b),
+          relu,
+          y + to + k,
+          places + to + k,
+          4,
+        );
         m += 16;
       }
       to += sumBytes;
