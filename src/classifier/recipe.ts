@@ -6,7 +6,7 @@ import type { NormalizationOptions } from '../data/normalization.js';
 import { binaryCrossentropy, categoricalCrossentropy, type Loss } from '../nn/losses.js';
 import { UsageError } from '../errors.js';
 import type { Optimizer } from '../optim/optimizer.js';
-import { optimizers, type OptimizerName } from '../optim/optimizers.js';
+import { optimizerNames, optimizers, type OptimizerName } from '../optim/optimizers.js';
 import {
   constant,
   cosineDecay,
@@ -106,6 +106,8 @@ function optimizerOf(
   { optimizer = 'adam', learningRate = 0.001, weightDecay }: RecipeOptions,
   epsilon: number,
 ): Optimizer {
+  if (!Object.hasOwn(optimizers, optimizer))
+    throw new UsageError(`optimizer: expects one of ${optimizerNames.join(', ')}, got ${preview(optimizer)}`);
   if (weightDecay !== undefined && optimizer !== 'adamW')
     throw new UsageError(`weightDecay: expects the optimizer adamW, got ${preview(optimizer)}`);
   const others: Partial<Record<OptimizerName, object>> = {

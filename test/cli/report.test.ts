@@ -168,7 +168,7 @@ test('10,000 pictures stay usable, under 20 MB; what is left out is said', async
   const line = (n: number): string => {
     const [label, file] = n % 2 === 0 ? ['bright', 'belt/val/bright/22.png'] : ['dark', 'belt/val/dark/23.png'];
     const dark = n % 4 === 0 ? 0.9 : n / 20_000; // a quarter of all is wrong
-    return `${file},${label},test,${dark > 0.5 ? 'dark' : 'bright'},${dark > 0.5},,,${1 - dark},${dark}\n`;
+    return `${file},${label},test,${dark > 0.5 ? 'dark' : 'bright'},${dark > 0.5},,,,${1 - dark},${dark}\n`;
   };
   appendFileSync(table, Array.from({ length: 10_000 }, (_, n) => line(n)).join(''));
   const { stdout } = await beltnet(['report', 'runs/large', '--json', ...device], { cwd });

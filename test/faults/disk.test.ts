@@ -45,12 +45,23 @@ interface OnDisk {
 }
 
 let disks = 0;
-/** Runs a command while `disk` is a file system of so many bytes: with `runs` copied to it first, then made read-only, if asked for. */
-function onDisk(bytes: number, args: readonly string[], { readOnly = false, cache = 'cache' } = {}): OnDisk {
+/**
+ * Runs a command while `disk` is a file system of so many bytes: with `runs` copied to it first, then made read-only, if asked for; or
+ * made read-only when this file is there.
+ */
+function onDisk(
+  bytes: number,
+  args: readonly string[],
+  { readOnly = false, readOnlyAfter = '', cache = 'cache' } = {},
+): OnDisk {
   const kept = join(cwd, `kept-${disks++}`);
   const script =
     `mount -t tmpfs -o size=${Math.ceil(bytes / 4096) * 4}k tmpfs disk || exit 99; ` +
-    `${readOnly ? 'cp -r runs disk/runs; mount -o remount,ro disk || exit 99; ' : ''}"$@"; code=$?; cp -a disk "${kept}"; exit $code`;
+    (readOnly ? 'cp -r runs disk/runs; mount -o remount,ro disk || exit 99; ' : '') +
+    (readOnlyAfter
+      ? `(until [ -e ${readOnlyAfter} ] && mount -o remount,ro disk 2>/dev/null; do sleep 0.01; done) & `
+      : '') +
+    `"$@"; code=$?; ${readOnlyAfter ? 'kill $!; ' : ''} cp -a disk "${kept}"; exit $code`;
   const own = process.getuid?.() === 0 ? ['--mount'] : ['--user', '--map-root-user', '--mount'];
   const { status, stderr } = spawnSync(
     'unshare',
@@ -66,6 +77,36 @@ const allFiles = (folder: string): string[] =>
     entry.isFile() ? [entry.name] : [],
   );
 
+describe('a disk that is no more written to after a checkpoint: code 8, and the training goes on elsewhere to the same bits', () => {
+  const args = ['train', 'belt', ...small, '--epochs', '6', '--checkpoint-seconds', '0'];
+  let whole: Buffer;
+  let stateBytes: number;
+  beforeAll(async () => {
+    await beltnetWorks([...args, '--out', 'there', '--name', 'whole'], { cwd });
+    whole = readFileSync(join(cwd, 'there/whole/last.safetensors'));
+    stateBytes = readFileSync(join(cwd, 'there/whole/last.state.safetensors')).length;
+  });
+
+  test.each([
+    ['full', /the disk is full/, () => onDisk(2 * modelBytes + 2.5 * stateBytes, onto('full'))],
+    [
+      'read-only',
+      /read-only/,
+      () => onDisk(2 ** 26, onto('read-only'), { readOnlyAfter: 'disk/read-only/previous.state.safetensors' }),
+    ],
+  ])('%s', async (name, message, fail) => {
+    const { code, stderr, kept } = fail();
+    expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringMatching(message) });
+    cpSync(join(kept, name), join(cwd, 'there', name), { recursive: true });
+    expect(await beltnetWorks(['train', '--resume', `there/${name}`], { cwd })).toMatch(
+      /Resumed: after \d+ epochs? and/,
+    );
+    expect(readFileSync(join(cwd, 'there', name, 'last.safetensors')).equals(whole)).toBe(true);
+  });
+
+  const onto = (name: string): string[] => [...args, '--out', 'disk', '--name', name];
+});
+
 describe('a full disk', () => {
   test('in a training: code 8, and the model of the last epoch stays whole', async () => {
     const args = ['train', 'belt', ...small, '--epochs', '3', '--out', 'disk', '--name', 'run'];
@@ -74,24 +115,6 @@ describe('a full disk', () => {
     expect(stderr).toContain('is the model after epoch 1');
     expect(readdirSync(join(kept, 'run')).toSorted()).toEqual(run);
     expect((await loadModel(join(kept, 'run/best.safetensors'))).info.classNames).toEqual(['bright', 'dark']);
-  });
-
-  test('after a checkpoint: code 8, and the training goes on elsewhere to the bits of one that was never stopped', async () => {
-    const args = ['train', 'belt', ...small, '--epochs', '6', '--checkpoint-seconds', '0'];
-    await beltnetWorks([...args, '--name', 'whole'], { cwd });
-    const stateBytes = readFileSync(join(cwd, 'runs/whole/last.state.safetensors')).length;
-    const { code, stderr, kept } = onDisk(2 * modelBytes + 2.5 * stateBytes, [
-      ...args,
-      '--out',
-      'disk',
-      '--name',
-      'full',
-    ]);
-    expect({ code, stderr }).toEqual({ code: 8, stderr: expect.stringContaining('the disk is full') });
-    cpSync(join(kept, 'full'), join(cwd, 'runs/full'), { recursive: true });
-    expect(await beltnetWorks(['train', '--resume', 'runs/full'], { cwd })).toMatch(/Resumed: after \d+ epochs? and/);
-    const last = (name: string): Buffer => readFileSync(join(cwd, 'runs', name, 'last.safetensors'));
-    expect(last('full').equals(last('whole'))).toBe(true);
   });
 
   test('that holds no model: code 8, no half of one', () => {
