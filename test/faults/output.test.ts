@@ -21,6 +21,9 @@ beforeAll(async () => {
   writeFiles(cwd, {
     'relabel.csv': 'path,label,was\nbelt/dark/001.png,bright,dark\n',
     'space.json': '{"lr": [0.01, 0.001]}',
+    'log.csv': 'time\n2026-01-01T00:00:00Z\n',
+    'set-aside/queue.jsonl': '{"id":"1","file":"1.png","class":"dark","probability":0.5}\n',
+    'set-aside/1.png': readFileSync(join(cwd, 'belt/dark/001.png')),
   });
   await beltnetWorks(['train', 'belt', ...small, '--epochs', '1', '--name', 'good'], { cwd });
   await beltnetWorks(['predict', 'runs/good', 'belt', ...cpu, '--shard', '0/1', '--out', 'shards'], { cwd });
@@ -76,6 +79,8 @@ describe('every command ends with code 8 and says why', () => {
     ['ui', '--port', '0'],
     ['tune-alarm', 'runs/good', 'belt', ...cpu, '--false-per-shift', '1'],
     ['verify-record', 'line'],
+    ['compare-log', 'line', 'log.csv'],
+    ['label', 'set-aside', '--port', '0'],
     ['devices'],
     ['gradcheck', ...cpu, '--op', 'relu'],
     ['--help'],
