@@ -1,10 +1,13 @@
 /** Keras' files on disk, read under guard. */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { ModelFileError, UsageError } from '../../errors.js';
 import { readWholeFile } from '../../files.node.js';
 import { memoryLimit } from '../../memory.node.js';
-import { startWorker } from '../../worker-thread.node.js';
+import { builtWorker } from '../../worker-thread.node.js';
 import { MODEL_FILE } from '../beltnet/model.node.js';
-import type { Hdf5WorkerAnswer, Hdf5WorkerData } from './hdf5-worker.node.js';
+import type { Hdf5Answer, Hdf5Job } from './hdf5-process.node.js';
+import type { Hdf5WorkerAnswer } from './hdf5-worker.node.js';
 import type { Hdf5Group } from './hdf5.js';
 import { importKeras, type ImportedKeras, type KerasFile } from './import-keras.js';
 
@@ -33,15 +36,15 @@ async function readModelFile(path: string): Promise<KerasFile> {
   return { name: path, bytes: await readWholeFile(path, MODEL_FILE) };
 }
 
-/** Reads an HDF5 file in a worker thread with little memory and time. @throws ModelFileError also when it exceeds them */
+/** Reads an HDF5 file in a process of its own with little memory and time. @throws ModelFileError also when it exceeds them */
 export async function readUnderGuard(bytes: Uint8Array, name: string): Promise<Hdf5Group> {
   const megabytes = bytes.length / 2 ** 20;
   const seconds = SECONDS_TO_READ + SECONDS_PER_MEGABYTE * megabytes;
-  const worker = startWorker('formats/keras/hdf5-worker.node', {
-    workerData: { bytes, name } satisfies Hdf5WorkerData,
-    resourceLimits: { maxOldGenerationSizeMb: Math.ceil(MEGABYTES_OF_MEMORY + MEMORY_PER_BYTE * megabytes) },
-    stderr: true, // jsfive's remarks
-    stdout: true,
+  const reader = fork(fileURLToPath(builtWorker('formats/keras/hdf5-process.node')), {
+    serialization: 'advanced', // typed arrays as they are
+    execArgv: [], // flags of this process, like --input-type, would stop it
+    env: { ...process.env, NODE_OPTIONS: '' },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
@@ -49,14 +52,20 @@ export async function readUnderGuard(bytes: Uint8Array, name: string): Promise<H
       const damaged = (why: string): void =>
         reject(new ModelFileError(`${name}: the HDF5 file is damaged: reading it ${why}`));
       timer = setTimeout(() => damaged(`does not end (${Math.round(seconds)} s)`), seconds * 1000);
-      worker.once('message', resolve);
-      worker.once('error', (error) => damaged(`fails (${error.message})`));
-      worker.once('exit', (code) => damaged(`ended with code ${code}`));
+      reader.once('message', (said: Hdf5Answer) =>
+        'failure' in said ? damaged(`fails (${said.failure})`) : resolve(said),
+      );
+      reader.once('error', reject);
+      reader.once('exit', (code, signal) =>
+        damaged(signal === 'SIGABRT' ? 'fails (it fills memory beyond its limit)' : `ended with ${signal ?? code}`),
+      );
+      const limit = Math.ceil(MEGABYTES_OF_MEMORY + MEMORY_PER_BYTE * megabytes);
+      reader.send({ bytes, name, megabytes: limit } satisfies Hdf5Job, (error) => error && reject(error));
     });
     if ('tree' in answer) return answer.tree;
     throw new (answer.exitCode === 2 ? UsageError : ModelFileError)(answer.error);
   } finally {
     clearTimeout(timer);
-    await worker.terminate();
+    reader.kill('SIGKILL');
   }
 }

@@ -25,7 +25,7 @@ describe('mutated files', { timeout: 120_000 }, () => {
   });
 });
 
-test('a file that jsfive reads without end, filling memory, is refused by the worker', async () => {
+test('a file that jsfive reads without end, filling memory, is refused by the guard', async () => {
   const path = fileURLToPath(new URL('../../fixtures/keras/endless.h5', import.meta.url));
   await expect(loadKeras(path)).rejects.toThrow(ModelFileError);
   await expect(loadKeras(path)).rejects.toThrow(
