@@ -2,8 +2,7 @@
  * A process that reads an HDF5 file. A damaged one can have jsfive fill memory so fast that V8 aborts the process, whatever limits a
  * thread has: then it is this one. The reading itself is done in a thread, so that this process hears when the other one has gone.
  */
-import { Worker } from 'node:worker_threads';
-import { builtWorker } from '../../worker-thread.node.js';
+import { startWorker } from '../../worker-thread.node.js';
 import type { Hdf5WorkerAnswer, Hdf5WorkerData } from './hdf5-worker.node.js';
 
 /** What it is sent. */
@@ -18,7 +17,7 @@ export type Hdf5Answer = Hdf5WorkerAnswer | { readonly failure: string };
 process.once('disconnect', () => process.exit(1));
 process.once('message', ({ bytes, name, megabytes }: Hdf5Job) => {
   const answer = (words: Hdf5Answer): void => void process.send?.(words); // and then waits to be ended: none of it is lost
-  const worker = new Worker(builtWorker('formats/keras/hdf5-worker.node'), {
+  const worker = startWorker('formats/keras/hdf5-worker.node', {
     workerData: { bytes, name } satisfies Hdf5WorkerData,
     resourceLimits: { maxOldGenerationSizeMb: megabytes },
     stderr: true, // jsfive's remarks
