@@ -176,7 +176,8 @@ export {
 } from './classifier/good-only/good-pictures.node.js';
 export { liveReportOf, reportHtml, reportOf, searchHtml, type ReportOptions } from './classifier/report/report.node.js';
 export { serveReport, type ServedReport } from './serve/live-report.node.js';
-export { LabelQueue, type QueuedPicture } from './serve/label-queue.node.js';
+export { LabelQueue } from './serve/label-queue.node.js';
+export type { QueuedPicture } from './serve/queued-picture.js';
 export { LABEL_PORT, serveLabels, type ServeLabelsOptions } from './serve/serve-labels.node.js';
 export { PAGE_PORT, servePage, type ServePageOptions } from './serve/page.node.js';
 export { compareWithLog, type Disagreements, type LogEntry, type RecordedAlarm } from './line/disagreements.node.js';

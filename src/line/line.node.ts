@@ -14,7 +14,7 @@ import { Challenge } from './challenge.node.js';
 import { checkLineConfig, withoutSecrets, type CameraConfig, type LineConfig } from './config.js';
 import { Dispatcher } from './dispatcher.js';
 import type { AlarmEvent, LineEvent, NewEvent } from './events.js';
-import { LabelQueue } from './label-queue.node.js';
+import { SetAside } from './set-aside.node.js';
 import { Models } from './models.node.js';
 import { movedWatch } from './moved-reference.node.js';
 import { openSource } from './open-source.node.js';
@@ -79,7 +79,7 @@ class WatchedLine implements Line {
   readonly #threads = new Map<string, PictureThreads>();
   #record: LineRecord | null = null;
   #dispatcher: Dispatcher | null = null;
-  #queue: LabelQueue | null = null;
+  #setAside: SetAside | null = null;
   #shifts: Shifts | null = null;
   readonly #challenges = new Map<string, Challenge>();
   readonly #cameras = new Map<string, Camera>();
@@ -115,7 +115,7 @@ class WatchedLine implements Line {
       const warn = (detail: string): void => this.#note('record', 'warning', detail);
       this.#shifts = new Shifts(this.#config.shifts, record ? record.folder : null, this.#today(), warn);
       if (record && record.queue.megabytes > 0)
-        this.#queue = new LabelQueue(join(record.folder, 'queue'), record.queue, warn);
+        this.#setAside = new SetAside(join(record.folder, 'queue'), record.queue, warn);
       this.#dispatcher = new Dispatcher(shadow ? [] : (this.#options.outputs ?? []), (output, isFailing, detail) =>
         this.#tell({ kind: 'fault', fault: 'output', active: isFailing, detail: `${output}: ${detail}` }),
       );
@@ -157,7 +157,7 @@ class WatchedLine implements Line {
           ? { ...frame, bytes: await threads.encode(frame.picture, frame.name, JPEG_QUALITY) }
           : frame,
       setAside: (frame, region, verdict) =>
-        this.#queue?.offer(
+        this.#setAside?.offer(
           { camera: name, frame, region, verdict, now: this.#now() },
           this.#loaded().classifier(region.model).info.alert,
           (picture) => threads.encode(picture, frame.name, JPEG_QUALITY),
@@ -420,7 +420,7 @@ class WatchedLine implements Line {
     this.#note('line', 'info', 'stopped');
     await this.#dispatcher?.close(CLOSE_MILLISECONDS);
     await bounded(this.#keeping, CLOSE_MILLISECONDS);
-    await this.#queue?.close();
+    await this.#setAside?.close();
     await this.#record?.close();
     await this.#pictures.close();
     await this.#models?.close();

@@ -9,28 +9,17 @@ import { endingOf } from '../data/pictures/format.js';
 import type { Picture } from '../data/pictures/picture.js';
 import { partOf } from '../data/pictures/resize.js';
 import { writeFileAtomically } from '../files.node.js';
+import { QUEUE_LABELS, QUEUE_LIST, type QueuedPicture } from '../serve/queued-picture.js';
 import type { LineConfig, RegionConfig } from './config.js';
 import { PictureRing } from './picture-ring.node.js';
 import type { Frame } from './source.js';
 
 type QueueConfig = NonNullable<LineConfig['record']>['queue'];
 
-/** A line of queue.jsonl. */
-export interface QueuedPicture {
+/** As a line writes it. */
+interface SetAsidePicture extends Required<QueuedPicture> {
   readonly id: string;
-  /** Beside queue.jsonl; gone where it made room for newer ones. */
-  readonly file: string;
   readonly camera: string;
-  /** What the frame came from: a file's name, or that of the source. */
-  readonly source: string;
-  readonly region: string;
-  /** When the frame was complete, ISO 8601. */
-  readonly time: string;
-  readonly class: string;
-  /** Of that class. */
-  readonly probability: number;
-  /** Unlike what the model was trained on. */
-  readonly unknown: boolean;
   readonly reason: 'unknown' | 'uncertain';
 }
 
@@ -44,12 +33,10 @@ export interface Offered {
   readonly now: number;
 }
 
-const LIST = 'queue.jsonl';
-const LABELS = 'labels.csv';
 /** Lines of pictures that are gone, before the list is written anew. */
 const MOST_GONE = 200;
 
-export class LabelQueue {
+export class SetAside {
   readonly #folder: string;
   readonly #config: QueueConfig;
   readonly #ring: PictureRing;
@@ -65,11 +52,11 @@ export class LabelQueue {
     this.#ring = new PictureRing(folder, config.megabytes * 2 ** 20, {
       isPicture: (name) => /\.(?:jpg|png|bmp)$/.test(name),
       isKept: () => {
-        const labels = this.#read(LABELS);
+        const labels = this.#read(QUEUE_LABELS);
         return (name) => labels.includes(name);
       },
     });
-    this.#lines = this.#read(LIST).split('\n').length - 1;
+    this.#lines = this.#read(QUEUE_LIST).split('\n').length - 1;
   }
 
   #read(name: string): string {
@@ -115,12 +102,12 @@ export class LabelQueue {
     add().catch((error: Error) => this.#onWarning(`queue: ${error.message}`));
   }
 
-  async #add(picture: QueuedPicture, bytes: Uint8Array): Promise<void> {
+  async #add(picture: SetAsidePicture, bytes: Uint8Array): Promise<void> {
     const warning = await this.#ring.add(picture.file, bytes);
     if (warning !== null) this.#onWarning(`queue: ${warning}`);
     if (!this.#ring.has(picture.file)) return;
     try {
-      appendFileSync(join(this.#folder, LIST), `${JSON.stringify(picture)}\n`);
+      appendFileSync(join(this.#folder, QUEUE_LIST), `${JSON.stringify(picture)}\n`);
       this.#lines++;
       if (this.#lines > this.#ring.count + MOST_GONE) await this.#writeAnew();
     } catch (error) {
@@ -130,7 +117,7 @@ export class LabelQueue {
 
   /** Without the lines of pictures that are gone, and without torn ones. */
   async #writeAnew(): Promise<void> {
-    const lines = this.#read(LIST)
+    const lines = this.#read(QUEUE_LIST)
       .split('\n')
       .filter((line) => {
         try {
@@ -139,7 +126,7 @@ export class LabelQueue {
           return false;
         }
       });
-    await writeFileAtomically(join(this.#folder, LIST), lines.map((line) => `${line}\n`).join(''));
+    await writeFileAtomically(join(this.#folder, QUEUE_LIST), lines.map((line) => `${line}\n`).join(''));
     this.#lines = lines.length;
   }
 

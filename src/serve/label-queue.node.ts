@@ -11,25 +11,8 @@ import { readNewLabels } from '../data/sources/relabel.node.js';
 import { DataError, DiskError, UsageError } from '../errors.js';
 import { expectPath } from '../expect.js';
 import { readWholeFile, writeFileAtomically } from '../files.node.js';
+import { QUEUE_LABELS, QUEUE_LIST, type QueuedPicture } from './queued-picture.js';
 
-/** A picture that waits, as `queue.jsonl` tells of it; all but its name may be missing. */
-export interface QueuedPicture {
-  readonly file: string;
-  readonly source?: string;
-  readonly region?: string;
-  /** ISO 8601 */
-  readonly time?: string;
-  /** What the model took it for, and how sure it was. */
-  readonly class?: string;
-  readonly probability?: number;
-  /** Unlike what the model was trained on. */
-  readonly unknown?: boolean;
-  /** Why it was set aside, in words. */
-  readonly reason?: string;
-}
-
-const LIST = 'queue.jsonl';
-const LABELS = 'labels.csv';
 const fileOfQueue = {
   what: 'the list of a queue',
   mostBytes: 2 ** 28,
@@ -39,10 +22,10 @@ const fileOfQueue = {
 /** @returns the folder itself or its `queue/`, whichever has the list @throws UsageError for neither */
 function queueFolder(given: string): string {
   expectPath(given, 'label: folder');
-  const found = [given, join(given, 'queue')].find((folder) => existsSync(join(folder, LIST)));
+  const found = [given, join(given, 'queue')].find((folder) => existsSync(join(folder, QUEUE_LIST)));
   if (found !== undefined) return found;
   throw new UsageError(
-    `label: expects a folder with a ${LIST}, or with queue/${LIST}, which "beltnet watch" makes of frames it is not sure of, got '${given}'`,
+    `label: expects a folder with a ${QUEUE_LIST}, or with queue/${QUEUE_LIST}, which "beltnet watch" makes of frames it is not sure of, got '${given}'`,
   );
 }
 
@@ -70,12 +53,12 @@ export class LabelQueue {
 
   /** Where the labels are. */
   get table(): string {
-    return join(this.folder, LABELS);
+    return join(this.folder, QUEUE_LABELS);
   }
 
   /** Those that are there, the oldest first; a picture that stands in two lines is one. */
   async pictures(): Promise<QueuedPicture[]> {
-    const bytes = await readWholeFile(join(this.folder, LIST), fileOfQueue);
+    const bytes = await readWholeFile(join(this.folder, QUEUE_LIST), fileOfQueue);
     const lines = Buffer.from(bytes).toString('utf8').split('\n');
     const byFile = new Map(lines.flatMap((line) => lineOf(line) ?? []).map((picture) => [picture.file, picture]));
     return [...byFile.values()].filter(({ file }) => existsSync(join(this.folder, file)));
