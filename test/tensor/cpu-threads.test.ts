@@ -18,6 +18,7 @@ import { rmsprop } from '../../src/optim/rmsprop.js';
 import type { NamedWeights } from '../../src/nn/parameters.js';
 import { Sequential } from '../../src/nn/sequential.js';
 import type { CpuDevice, CpuDeviceOptions } from '../../src/tensor/cpu/cpu-device.js';
+import { serve } from '../../src/tensor/cpu/cpu-threads.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { openTestCpu } from '../support/open-devices.js';
 
@@ -133,6 +134,22 @@ describe('threads of the CPU device', () => {
     const deserted = await train(await openCpu({ threads: 4, startThread }), 3);
     expect(started).toBe(3);
     expect(deserted).toEqual(alone);
+  });
+
+  test('a helper that fails on its way into a step is not waited for', async () => {
+    // A module that takes the memory: (module (import "env" "memory" (memory 1 1 shared)))
+    const module = new WebAssembly.Module(
+      Uint8Array.from([
+        ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x02, 0x10, 0x01, 0x03, 0x65, 0x6e, 0x76],
+        ...[0x06, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x03, 0x01, 0x01],
+      ]),
+    );
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    const board = new SharedArrayBuffer(2 ** 18);
+    const words = new Int32Array(board, 0, 2); // the state of the program, the threads that read it
+    words[0] = 1;
+    await expect(serve({ module, memory, board, library: 2 ** 20 })).rejects.toThrow(RangeError);
+    expect(words[1]).toBe(0);
   });
 
   test('with and without fused multiply-add: the same to within float32 rounding', async () => {

@@ -124,12 +124,15 @@ export async function serve({ module, memory, library: address, board }: ThreadD
     state = Atomics.load(words, STATE);
     if (state === STOPPED) return;
     Atomics.add(words, HELPERS, 1);
-    // Only now is it certain that nobody writes another program, if the state is still the same.
-    if (state % 2 === 1 && Atomics.load(words, STATE) === state) {
-      functions.push(...library.learn());
-      Atomics.add(words, HELPED, workThrough(words, program, functions));
+    try {
+      // Only now is it certain that nobody writes another program, if the state is still the same.
+      if (state % 2 === 1 && Atomics.load(words, STATE) === state) {
+        functions.push(...library.learn());
+        Atomics.add(words, HELPED, workThrough(words, program, functions));
+      }
+    } finally {
+      Atomics.sub(words, HELPERS, 1); // a helper that fails is not waited for
     }
-    Atomics.sub(words, HELPERS, 1);
   }
 }
 
