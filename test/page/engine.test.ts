@@ -10,8 +10,8 @@ import { dirname, extname, join } from 'node:path';
 import { unzipSync, zipSync } from 'fflate';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright';
 import { build } from 'vite';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { loadModel, openClassifier, readPredictions, weightsHash, type ModelCard } from 'beltnet';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { loadModel, openClassifier, readPredictions, weightsHash, type ModelCard, type PredictionRow } from 'beltnet';
 import { findChromium } from '../../scripts/machine.mjs';
 import type {
   Compared,
@@ -20,7 +20,7 @@ import type {
   TrainingOptions,
   TrainingStatus,
 } from '../../web/page/engine/protocol.js';
-import { beltnet, startBeltnet } from '../cli/run-beltnet.js';
+import { beltnet } from '../cli/run-beltnet.js';
 
 declare const openEngine: () => Promise<Engine>;
 
@@ -74,11 +74,6 @@ afterAll(async () => {
   await browser?.close();
   server?.close();
   rmSync(root, { recursive: true, force: true });
-});
-
-afterEach(async () => {
-  await context?.close();
-  isIsolated = true;
 });
 
 /** What the pages complained of, and requests to anybody but their server, since it was last asked. */
@@ -178,106 +173,6 @@ const OPTIONS: TrainingOptions = {
   augmentation: { horizontalFlip: true, zoom: 0.1, rotation: 5 },
 };
 
-test('the page and the command line compute the same, both ways', async () => {
-  const page = await newPage();
-  const device = await page.evaluate(() => opened.engine.machine.device());
-  expect(device).toMatchObject({ kind: 'cpu', crossOriginIsolated: true });
-  await page.evaluate(() => opened.engine.projects.createExample({ pictures: 56, seed: 5 }));
-  const status = await train(page, OPTIONS);
-  expect(status).toMatchObject({ phase: 'finished', run: 'run-1', epoch: 2 });
-
-  const decided = await page.evaluate(() => opened.engine.trial.decide({ costMiss: 50, costFalse: 1 }));
-  expect(decided.alert.reason).toMatch(/50/);
-  expect(decided.alert.threshold).not.toBe(0.5);
-
-  // The saved project, trained by the line that the page says
-  const here = unpack(await bytesOf(page, 'projects', 'saveFile', 1), join(root, 'saved'));
-  const [, ...line] = (status.command ?? '').split(' ');
-  const trained = await startBeltnet([...line, '--name', 'there', '--no-cache'], { cwd: here }).finished;
-  expect(trained).toMatchObject({ code: 0 });
-  const there = join(here, 'runs/there');
-  const hash = await page.evaluate(() => opened.engine.proof.weightsHash());
-  expect(hash).toBe(await weightsHash((await loadModel(join(there, 'best.safetensors'))).model));
-  const own = await readPredictions(join(here, 'runs/run-1'));
-  const theirs = await readPredictions(there);
-  const key = ({ file, split }: { file: string; split: string }) => [file, split];
-  expect(own?.map(key)).toEqual(theirs?.map(key));
-  expect(own?.map(({ probabilities }) => probabilities)).toEqual(theirs?.map(({ probabilities }) => probabilities));
-  expect(text(join(here, 'runs/run-1/events.jsonl'))).toEqual(text(join(there, 'events.jsonl')));
-
-  // The page's run is a run as the command line leaves it: its record holds, what was decided in the page included, …
-  const verified = await beltnet(['verify', 'runs/run-1', '--no-cache', '--json'], { cwd: here });
-  expect(verified).toMatchObject({ code: 0 });
-  const checked = JSON.parse(verified.stdout) as { checked: { what: string }[]; head: { count: number } };
-  expect(checked.checked.map(({ what }) => what)).toEqual(['record', 'files', 'pictures', 'predictions', 'figures']);
-  expect(checked.head.count).toBe(2);
-  const [own1, there1] = ['run-1', 'there'].map(
-    (name) => JSON.parse(readFileSync(join(here, 'runs', name, 'card.json'), 'utf8')) as ModelCard,
-  );
-  expect(own1).toMatchObject({
-    ...{ figures: there1.figures, data: there1.data, choices: there1.choices, warnings: there1.warnings },
-    ...{ model: there1.model, software: { kernels: there1.software.kernels } },
-    alert: { threshold: decided.alert.threshold, reason: decided.alert.reason },
-  });
-  // … and one that was changed since is found out.
-  const table = join(here, 'runs/run-1/predictions.csv');
-  const before = readFileSync(table, 'utf8');
-  writeFileSync(table, before.replace('gap', 'ok'));
-  expect(await beltnet(['verify', 'runs/run-1', '--record-only'], { cwd: here })).toMatchObject({ code: 12 });
-  writeFileSync(table, before);
-
-  // The same proof in the page: picture by picture, pixel by pixel
-  const compared = await compare(page, join(there, 'predictions.csv'), join(there, 'pictures.jsonl'));
-  expect(compared).toMatchObject({ passed: true, onlyHere: [], onlyThere: [] });
-  expect(compared.worstDifference).toBeLessThan(1e-6); // the page's own device has fused multiply-add
-  expect(compared.pictures).toHaveLength(56);
-  for (const { pixelsHere, pixelsThere } of compared.pictures) expect(pixelsThere).toBe(pixelsHere);
-  const spoiled = join(root, 'spoiled.csv');
-  writeFileSync(
-    spoiled,
-    readFileSync(join(there, 'predictions.csv'), 'utf8').replace(/(,0\.\d+,0\.\d+)\n/, ',0.25,0.75\n'),
-  );
-  expect(await compare(page, spoiled)).toMatchObject({ passed: false });
-  const again = await page.evaluate(() => opened.engine.proof.trainAgain());
-  expect(again).toMatchObject({ weightsHash: hash, equal: true });
-
-  // The page's model predicts on the command line's side …
-  for (const format of ['safetensors', 'onnx', 'keras', 'torch-safetensors'])
-    writeFileSync(join(root, `page.${format}`), await bytesOf(page, 'files', 'exportModel', format));
-  const classifier = await openClassifier(readFileSync(join(root, 'page.safetensors')), { device: 'cpu' });
-  const judging = (own ?? []).filter(({ split }) => split === 'test');
-  const verdicts = await classifier.classify(judging.map(({ file }) => readFileSync(join(here, file))));
-  await classifier.destroy();
-  expect(judging.length).toBeGreaterThan(10);
-  for (const [n, verdict] of verdicts.entries())
-    expect(
-      Math.abs(('error' in verdict ? NaN : verdict.probabilities['gap']) - judging[n].probabilities['gap']),
-    ).toBeLessThan(1e-4);
-  // … and the command line's run in the page.
-  const names = ['config.json', 'best.safetensors', 'events.jsonl', 'predictions.csv', 'pictures.jsonl', 'audit.json'];
-  const zip = zipSync(Object.fromEntries(names.map((name) => [`there/${name}`, readFileSync(join(there, name))])));
-  const state = await page.evaluate(
-    (base64) => opened.engine.files.importRun(new Blob([Uint8Array.from(atob(base64), (one) => one.charCodeAt(0))])),
-    Buffer.from(zip).toString('base64'),
-  );
-  expect(state).toMatchObject({
-    run: 'there',
-    runs: [{ name: 'run-1' }, { name: 'there', imported: true, epochs: 2 }],
-  });
-  expect(await compare(page, join(there, 'predictions.csv'))).toMatchObject({ passed: true });
-
-  // What the run says of itself
-  const evaluated = await page.evaluate(() => opened.engine.trial.evaluation());
-  expect(evaluated.use).toBe('test');
-  expect(evaluated.confusion.flat().reduce((sum, one) => sum + one)).toBe(judging.length);
-  expect(evaluated.pictures.every(({ id }) => id !== null)).toBe(true);
-  const report = Buffer.from(await bytesOf(page, 'files', 'report')).toString('utf8');
-  expect(report).toMatch(/^<!doctype html>/i);
-  expect(report).toContain('"name":"there"');
-  expect(report.match(/data:image\/jpeg/g)?.length).toBeGreaterThan(judging.length / 2);
-  expect(complaints()).toEqual([]);
-});
-
 const text = (path: string): unknown[] =>
   readFileSync(path, 'utf8')
     .trim()
@@ -293,161 +188,294 @@ const compare = (page: Page, table: string, pictures?: string): Promise<Compared
     ],
   );
 
-test('a reload in the midst of a training loses nothing, and it ends with the same bits', async () => {
-  const page = await newPage();
-  await page.evaluate(() => opened.engine.projects.createExample({ pictures: 32, seed: 6 }));
-  await train(page, { ...OPTIONS, epochs: 4, name: 'whole' });
-  const whole = await page.evaluate(() => opened.engine.proof.weightsHash());
-  // Another is reloaded after its first epoch.
-  await page.evaluate(async (options) => {
-    const { engine } = opened;
-    const first = new Promise<void>((resolve) => engine.on('epoch', ({ record }) => record.epoch === 1 && resolve()));
-    await engine.training.start({ ...options, epochs: 4, name: 'parted' });
-    await first;
-    await engine.training.pause();
-  }, OPTIONS);
-  await openPage(page);
-  const left = await page.evaluate(() => opened.engine.projects.open(1));
-  expect(left).toMatchObject({ run: 'parted', training: { phase: 'paused' } });
-  expect(left.classes.map(({ pictures }) => pictures)).toEqual([16, 16]);
-  const done = await page.evaluate(async () => {
-    const { engine } = opened;
-    const ended = new Promise<void>((resolve) =>
-      engine.on('training', ({ phase }) => phase === 'finished' && resolve()),
-    );
-    await engine.training.resume();
-    await ended;
-    return {
-      status: await engine.training.status(),
-      hash: await engine.proof.weightsHash(),
-      epochs: await engine.training.epochs(),
-    };
-  });
-  expect(done.status).toMatchObject({ phase: 'finished', epoch: 4 });
-  expect(done.epochs.map(({ record }) => record.epoch)).toEqual([1, 2, 3, 4]);
-  expect(done.hash).toBe(whole);
+describe('the page and the command line compute the same, both ways', () => {
+  let page: Page;
+  let here: string;
+  let there: string;
+  let hash: string;
+  let own: readonly PredictionRow[];
+  let judging: readonly PredictionRow[];
+  let threshold: { threshold: number; reason: string };
+  afterAll(() => context.close());
 
-  // A worker that is killed without a word: the training is there, and goes on from its last checkpoint.
-  await page.evaluate(async (options) => {
-    const { engine } = opened;
-    const second = new Promise<void>((resolve) => engine.on('epoch', ({ record }) => record.epoch === 2 && resolve()));
-    await engine.training.start({ ...options, epochs: 4, name: 'killed' });
-    await second;
-    engine.close();
-  }, OPTIONS);
-  await openPage(page);
-  await page.evaluate(() => opened.engine.projects.open(1));
-  const killed = await page.evaluate(async () => {
-    const { engine } = opened;
-    const ended = new Promise<void>((resolve) =>
-      engine.on('training', ({ phase }) => phase === 'finished' && resolve()),
-    );
-    await engine.training.resume();
-    await ended;
-    return engine.proof.weightsHash();
+  test('the page trains, and decides on a threshold', async () => {
+    page = await newPage();
+    const device = await page.evaluate(() => opened.engine.machine.device());
+    expect(device).toMatchObject({ kind: 'cpu', crossOriginIsolated: true });
+    await page.evaluate(() => opened.engine.projects.createExample({ pictures: 56, seed: 5 }));
+    const status = await train(page, OPTIONS);
+    expect(status).toMatchObject({ phase: 'finished', run: 'run-1', epoch: 2 });
+    const { alert } = await page.evaluate(() => opened.engine.trial.decide({ costMiss: 50, costFalse: 1 }));
+    expect(alert.reason).toMatch(/50/);
+    expect(alert.threshold).not.toBe(0.5);
+    threshold = { threshold: alert.threshold, reason: alert.reason };
   });
-  expect(killed).toBe(whole);
 
-  // The project as a file, under a new number, with the same pictures and runs
-  const copied = await page.evaluate(async () => {
-    const { engine } = opened;
-    const before = await engine.pictures.list();
-    const { blob } = await engine.projects.saveFile(1);
-    const state = await engine.projects.openFile(blob);
-    return { before, after: await engine.pictures.list(), state, hash: await engine.proof.weightsHash() };
+  test('the saved project, trained by the line that the page says: the same bits', async () => {
+    here = unpack(await bytesOf(page, 'projects', 'saveFile', 1), join(root, 'saved'));
+    const { command } = await page.evaluate(() => opened.engine.training.status());
+    const [, ...line] = (command ?? '').split(' ');
+    expect(await beltnet([...line, '--name', 'there', '--no-cache'], { cwd: here })).toMatchObject({ code: 0 });
+    there = join(here, 'runs/there');
+    hash = await page.evaluate(() => opened.engine.proof.weightsHash());
+    expect(hash).toBe(await weightsHash((await loadModel(join(there, 'best.safetensors'))).model));
+    own = (await readPredictions(join(here, 'runs/run-1'))) ?? [];
+    judging = own.filter(({ split }) => split === 'test');
+    expect(judging.length).toBeGreaterThan(10);
+    const theirs = await readPredictions(there);
+    const told = ({ file, split, probabilities }: PredictionRow) => [file, split, probabilities];
+    expect(own.map(told)).toEqual(theirs?.map(told));
+    expect(text(join(here, 'runs/run-1/events.jsonl'))).toEqual(text(join(there, 'events.jsonl')));
   });
-  const told = ({ file, part, partIsGiven, bytes }: (typeof copied.before)[number]) => [file, part, partIsGiven, bytes];
-  expect(copied.state.id).not.toBe(1);
-  expect(copied.state.runs.map(({ name }) => name)).toEqual(['killed', 'parted', 'whole']);
-  expect(copied.after.map(told)).toEqual(copied.before.map(told));
-  expect(copied.hash).toBe(whole);
-  expect(complaints()).toEqual([]);
+
+  test("the page's run is one as the command line leaves it: its record holds, and what is changed since is found out", async () => {
+    const verified = await beltnet(['verify', 'runs/run-1', '--no-cache', '--json'], { cwd: here });
+    expect(verified).toMatchObject({ code: 0 });
+    const checked = JSON.parse(verified.stdout) as { checked: { what: string }[]; head: { count: number } };
+    expect(checked.checked.map(({ what }) => what)).toEqual(['record', 'files', 'pictures', 'predictions', 'figures']);
+    expect(checked.head.count).toBe(2); // the training, and the threshold that was decided on in the page
+    const [own1, there1] = ['run-1', 'there'].map(
+      (name) => JSON.parse(readFileSync(join(here, 'runs', name, 'card.json'), 'utf8')) as ModelCard,
+    );
+    expect(own1).toMatchObject({
+      ...{ figures: there1.figures, data: there1.data, choices: there1.choices, warnings: there1.warnings },
+      ...{ model: there1.model, software: { kernels: there1.software.kernels }, alert: threshold },
+    });
+    const table = join(here, 'runs/run-1/predictions.csv');
+    const before = readFileSync(table, 'utf8');
+    writeFileSync(table, before.replace('gap', 'ok'));
+    expect(await beltnet(['verify', 'runs/run-1', '--record-only'], { cwd: here })).toMatchObject({ code: 12 });
+    writeFileSync(table, before);
+  });
+
+  test('the same proof in the page: picture by picture, pixel by pixel, and trained once more', async () => {
+    const compared = await compare(page, join(there, 'predictions.csv'), join(there, 'pictures.jsonl'));
+    expect(compared).toMatchObject({ passed: true, onlyHere: [], onlyThere: [] });
+    expect(compared.worstDifference).toBeLessThan(1e-6); // the page's own device has fused multiply-add
+    expect(compared.pictures).toHaveLength(56);
+    for (const { pixelsHere, pixelsThere } of compared.pictures) expect(pixelsThere).toBe(pixelsHere);
+    const spoiled = join(root, 'spoiled.csv');
+    writeFileSync(
+      spoiled,
+      readFileSync(join(there, 'predictions.csv'), 'utf8').replace(/(,0\.\d+,0\.\d+)\n/, ',0.25,0.75\n'),
+    );
+    expect(await compare(page, spoiled)).toMatchObject({ passed: false });
+    const again = await page.evaluate(() => opened.engine.proof.trainAgain());
+    expect(again).toMatchObject({ weightsHash: hash, equal: true });
+  });
+
+  test("the page's model decides the same in Node", async () => {
+    for (const format of ['safetensors', 'onnx', 'keras', 'torch-safetensors'])
+      writeFileSync(join(root, `page.${format}`), await bytesOf(page, 'files', 'exportModel', format));
+    const classifier = await openClassifier(readFileSync(join(root, 'page.safetensors')), { device: 'cpu' });
+    const verdicts = await classifier.classify(judging.map(({ file }) => readFileSync(join(here, file))));
+    await classifier.destroy();
+    for (const [n, verdict] of verdicts.entries())
+      expect(
+        Math.abs(('error' in verdict ? NaN : verdict.probabilities['gap']) - judging[n].probabilities['gap']),
+      ).toBeLessThan(1e-4);
+  });
+
+  test("the command line's run in the page, and what it says of itself", async () => {
+    const files = [
+      'config.json',
+      'best.safetensors',
+      'events.jsonl',
+      'predictions.csv',
+      'pictures.jsonl',
+      'audit.json',
+    ];
+    const zip = zipSync(Object.fromEntries(files.map((name) => [`there/${name}`, readFileSync(join(there, name))])));
+    const state = await page.evaluate(
+      (base64) => opened.engine.files.importRun(new Blob([Uint8Array.from(atob(base64), (one) => one.charCodeAt(0))])),
+      Buffer.from(zip).toString('base64'),
+    );
+    expect(state).toMatchObject({
+      run: 'there',
+      runs: [{ name: 'run-1' }, { name: 'there', imported: true, epochs: 2 }],
+    });
+    expect(await compare(page, join(there, 'predictions.csv'))).toMatchObject({ passed: true });
+    const evaluated = await page.evaluate(() => opened.engine.trial.evaluation());
+    expect(evaluated.use).toBe('test');
+    expect(evaluated.confusion.flat().reduce((sum, one) => sum + one)).toBe(judging.length);
+    expect(evaluated.pictures.every(({ id }) => id !== null)).toBe(true);
+    const report = Buffer.from(await bytesOf(page, 'files', 'report')).toString('utf8');
+    expect(report).toMatch(/^<!doctype html>/i);
+    expect(report).toContain('"name":"there"');
+    expect(report.match(/data:image\/jpeg/g)?.length).toBeGreaterThan(judging.length / 2);
+    expect(complaints()).toEqual([]);
+  });
 });
 
-test('pictures: what cannot be used is refused by name, and nothing else is lost', async () => {
-  const page = await newPage();
-  const result = await page.evaluate(async () => {
-    const { engine } = opened;
-    await engine.projects.createExample({ pictures: 8 });
-    const [first, second] = await engine.pictures.list();
-    const { blob } = await engine.pictures.file(first.id);
-    const added = await engine.pictures.add([
-      { file: blob, path: 'more/gap/copy.jpg' },
-      { file: new Blob(['no picture']), path: 'more/ok/broken.jpg' },
-      { file: blob.slice(0, 500), path: 'more/ok/torn.jpg' },
-      { file: blob, path: 'more/ok/.DS_Store' },
+describe('pages of their own', () => {
+  afterEach(async () => {
+    await context.close();
+    isIsolated = true;
+  });
+
+  test('a reload in the midst of a training loses nothing, and it ends with the same bits', async () => {
+    const page = await newPage();
+    await page.evaluate(() => opened.engine.projects.createExample({ pictures: 32, seed: 6 }));
+    await train(page, { ...OPTIONS, epochs: 4, name: 'whole' });
+    const whole = await page.evaluate(() => opened.engine.proof.weightsHash());
+    // Another is reloaded after its first epoch.
+    await page.evaluate(async (options) => {
+      const { engine } = opened;
+      const first = new Promise<void>((resolve) => engine.on('epoch', ({ record }) => record.epoch === 1 && resolve()));
+      await engine.training.start({ ...options, epochs: 4, name: 'parted' });
+      await first;
+      await engine.training.pause();
+    }, OPTIONS);
+    await openPage(page);
+    const left = await page.evaluate(() => opened.engine.projects.open(1));
+    expect(left).toMatchObject({ run: 'parted', training: { phase: 'paused' } });
+    expect(left.classes.map(({ pictures }) => pictures)).toEqual([16, 16]);
+    const done = await page.evaluate(async () => {
+      const { engine } = opened;
+      const ended = new Promise<void>((resolve) =>
+        engine.on('training', ({ phase }) => phase === 'finished' && resolve()),
+      );
+      await engine.training.resume();
+      await ended;
+      return {
+        status: await engine.training.status(),
+        hash: await engine.proof.weightsHash(),
+        epochs: await engine.training.epochs(),
+      };
+    });
+    expect(done.status).toMatchObject({ phase: 'finished', epoch: 4 });
+    expect(done.epochs.map(({ record }) => record.epoch)).toEqual([1, 2, 3, 4]);
+    expect(done.hash).toBe(whole);
+
+    // A worker that is killed without a word: the training is there, and goes on from its last checkpoint.
+    await page.evaluate(async (options) => {
+      const { engine } = opened;
+      const second = new Promise<void>((resolve) =>
+        engine.on('epoch', ({ record }) => record.epoch === 2 && resolve()),
+      );
+      await engine.training.start({ ...options, epochs: 4, name: 'killed' });
+      await second;
+      engine.close();
+    }, OPTIONS);
+    await openPage(page);
+    await page.evaluate(() => opened.engine.projects.open(1));
+    const killed = await page.evaluate(async () => {
+      const { engine } = opened;
+      const ended = new Promise<void>((resolve) =>
+        engine.on('training', ({ phase }) => phase === 'finished' && resolve()),
+      );
+      await engine.training.resume();
+      await ended;
+      return engine.proof.weightsHash();
+    });
+    expect(killed).toBe(whole);
+
+    // The project as a file, under a new number, with the same pictures and runs
+    const copied = await page.evaluate(async () => {
+      const { engine } = opened;
+      const before = await engine.pictures.list();
+      const { blob } = await engine.projects.saveFile(1);
+      const state = await engine.projects.openFile(blob);
+      return { before, after: await engine.pictures.list(), state, hash: await engine.proof.weightsHash() };
+    });
+    const told = ({ file, part, partIsGiven, bytes }: (typeof copied.before)[number]) => [
+      file,
+      part,
+      partIsGiven,
+      bytes,
+    ];
+    expect(copied.state.id).not.toBe(1);
+    expect(copied.state.runs.map(({ name }) => name)).toEqual(['killed', 'parted', 'whole']);
+    expect(copied.after.map(told)).toEqual(copied.before.map(told));
+    expect(copied.hash).toBe(whole);
+    expect(complaints()).toEqual([]);
+  });
+
+  test('pictures: what cannot be used is refused by name, and nothing else is lost', async () => {
+    const page = await newPage();
+    const result = await page.evaluate(async () => {
+      const { engine } = opened;
+      await engine.projects.createExample({ pictures: 8 });
+      const [first, second] = await engine.pictures.list();
+      const { blob } = await engine.pictures.file(first.id);
+      const added = await engine.pictures.add([
+        { file: blob, path: 'more/gap/copy.jpg' },
+        { file: new Blob(['no picture']), path: 'more/ok/broken.jpg' },
+        { file: blob.slice(0, 500), path: 'more/ok/torn.jpg' },
+        { file: blob, path: 'more/ok/.DS_Store' },
+      ]);
+      const frame = await engine.pictures.addFrame(new ImageData(40, 30), 'dark');
+      const audited = await engine.pictures.audit();
+      const listed = await engine.pictures.list();
+      await engine.pictures.move([second.id], 'dark');
+      await engine.pictures.remove([first.id]);
+      const without = (await engine.pictures.list()).length;
+      const back = await engine.pictures.restore();
+      const thumbnails = await engine.pictures.thumbnails([first.id, second.id, 9999]);
+      return {
+        ...{ added, frame, audited: audited.findings.map(({ kind }) => kind), without, back },
+        badges: listed.flatMap(({ file, badges }) =>
+          badges.length > 0 ? [`${file} ${badges.map(({ kind }) => kind).join()}`] : [],
+        ),
+        classes: (await engine.projects.current())?.classes,
+        thumbnails: thumbnails.map((one) => one && [one.width, one.height]),
+      };
+    });
+    expect(result.added.ids).toHaveLength(1);
+    expect(result.added.refused.map(({ path }) => path)).toEqual(['more/ok/broken.jpg', 'more/ok/torn.jpg']);
+    expect(result.added.refused[0].reason).toMatch(/expects a JPEG, PNG or BMP picture/);
+    expect(result.frame.ids).toHaveLength(1);
+    expect(result.audited).toEqual(expect.arrayContaining(['leak', 'blank']));
+    expect(result.badges).toEqual(expect.arrayContaining([expect.stringMatching(/copy\.jpg .*leak/)]));
+    expect([result.without, result.back]).toEqual([9, 1]);
+    expect(result.classes).toEqual([
+      { name: 'dark', pictures: 2 },
+      { name: 'gap', pictures: 5 },
+      { name: 'ok', pictures: 3 },
     ]);
-    const frame = await engine.pictures.addFrame(new ImageData(40, 30), 'dark');
-    const audited = await engine.pictures.audit();
-    const listed = await engine.pictures.list();
-    await engine.pictures.move([second.id], 'dark');
-    await engine.pictures.remove([first.id]);
-    const without = (await engine.pictures.list()).length;
-    const back = await engine.pictures.restore();
-    const thumbnails = await engine.pictures.thumbnails([first.id, second.id, 9999]);
-    return {
-      ...{ added, frame, audited: audited.findings.map(({ kind }) => kind), without, back },
-      badges: listed.flatMap(({ file, badges }) =>
-        badges.length > 0 ? [`${file} ${badges.map(({ kind }) => kind).join()}`] : [],
-      ),
-      classes: (await engine.projects.current())?.classes,
-      thumbnails: thumbnails.map((one) => one && [one.width, one.height]),
-    };
+    expect(result.thumbnails).toEqual([[128, 96], [128, 96], null]);
+    expect(complaints()).toEqual([]);
   });
-  expect(result.added.ids).toHaveLength(1);
-  expect(result.added.refused.map(({ path }) => path)).toEqual(['more/ok/broken.jpg', 'more/ok/torn.jpg']);
-  expect(result.added.refused[0].reason).toMatch(/expects a JPEG, PNG or BMP picture/);
-  expect(result.frame.ids).toHaveLength(1);
-  expect(result.audited).toEqual(expect.arrayContaining(['leak', 'blank']));
-  expect(result.badges).toEqual(expect.arrayContaining([expect.stringMatching(/copy\.jpg .*leak/)]));
-  expect([result.without, result.back]).toEqual([9, 1]);
-  expect(result.classes).toEqual([
-    { name: 'dark', pictures: 2 },
-    { name: 'gap', pictures: 5 },
-    { name: 'ok', pictures: 3 },
-  ]);
-  expect(result.thumbnails).toEqual([[128, 96], [128, 96], null]);
-  expect(complaints()).toEqual([]);
-});
 
-test('no room, no storage, no shared memory: it is said, and nothing is lost silently', async () => {
-  const page = await newPage('', 60_000);
-  await page.evaluate(() => opened.engine.projects.create('Full'));
-  const full = await page.evaluate(async () => {
-    const { engine, events } = opened;
-    const noise = new Uint8ClampedArray(64 * 64 * 4).map((_, n) => (n * 7919) % 251);
-    const added: { ids: readonly number[]; refused: readonly { reason: string }[] }[] = [];
-    for (let n = 0; n < 30; n++) {
-      noise[n] = 255 - noise[n];
-      added.push(await engine.pictures.addFrame(new ImageData(noise, 64, 64), 'ok'));
-    }
-    const ids = added.flatMap((one) => one.ids);
-    return {
-      ...{ added, kept: (await engine.pictures.list()).map(({ id }) => id), ids },
-      ...{ storage: await engine.machine.storage(), troubles: events.filter(([name]) => name === 'trouble') },
-    };
-  });
-  expect(full.added.filter(({ refused }) => refused.length > 0).length).toBeGreaterThan(0);
-  expect(full.added.find(({ refused }) => refused.length > 0)?.refused[0].reason).toMatch(/gives no more room/);
-  expect(full.kept).toEqual(full.ids);
-  expect(full.storage.warning).toMatch(/no more room/);
-  expect(full.troubles.length).toBeGreaterThan(0);
-  await context.close();
+  test('no room, no storage, no shared memory: it is said, and nothing is lost silently', async () => {
+    const page = await newPage('', 60_000);
+    await page.evaluate(() => opened.engine.projects.create('Full'));
+    const full = await page.evaluate(async () => {
+      const { engine, events } = opened;
+      const noise = new Uint8ClampedArray(64 * 64 * 4).map((_, n) => (n * 7919) % 251);
+      const added: { ids: readonly number[]; refused: readonly { reason: string }[] }[] = [];
+      for (let n = 0; n < 30; n++) {
+        noise[n] = 255 - noise[n];
+        added.push(await engine.pictures.addFrame(new ImageData(noise, 64, 64), 'ok'));
+      }
+      const ids = added.flatMap((one) => one.ids);
+      return {
+        ...{ added, kept: (await engine.pictures.list()).map(({ id }) => id), ids },
+        ...{ storage: await engine.machine.storage(), troubles: events.filter(([name]) => name === 'trouble') },
+      };
+    });
+    expect(full.added.filter(({ refused }) => refused.length > 0).length).toBeGreaterThan(0);
+    expect(full.added.find(({ refused }) => refused.length > 0)?.refused[0].reason).toMatch(/gives no more room/);
+    expect(full.kept).toEqual(full.ids);
+    expect(full.storage.warning).toMatch(/no more room/);
+    expect(full.troubles.length).toBeGreaterThan(0);
+    await context.close();
 
-  isIsolated = false;
-  const hidden = await newPage("Object.defineProperty(self, 'indexedDB', { value: undefined })");
-  const alone = await hidden.evaluate(async () => {
-    const { engine } = opened;
-    const { id } = await engine.projects.createExample({ pictures: 8 });
-    const { blob } = await engine.projects.saveFile(id);
-    return { storage: await engine.machine.storage(), device: await engine.machine.device(), size: blob.size };
+    isIsolated = false;
+    const hidden = await newPage("Object.defineProperty(self, 'indexedDB', { value: undefined })");
+    const alone = await hidden.evaluate(async () => {
+      const { engine } = opened;
+      const { id } = await engine.projects.createExample({ pictures: 8 });
+      const { blob } = await engine.projects.saveFile(id);
+      return { storage: await engine.machine.storage(), device: await engine.machine.device(), size: blob.size };
+    });
+    expect(alone.storage).toMatchObject({
+      kind: 'memory',
+      warning: expect.stringMatching(/Save the project as a file/) as string,
+    });
+    expect(alone.device).toMatchObject({ threads: 1, crossOriginIsolated: false });
+    expect(alone.device.reason).toMatch(/on one thread/);
+    expect(alone.size).toBeGreaterThan(20_000);
+    expect(complaints()).toEqual([]);
   });
-  expect(alone.storage).toMatchObject({
-    kind: 'memory',
-    warning: expect.stringMatching(/Save the project as a file/) as string,
-  });
-  expect(alone.device).toMatchObject({ threads: 1, crossOriginIsolated: false });
-  expect(alone.device.reason).toMatch(/on one thread/);
-  expect(alone.size).toBeGreaterThan(20_000);
-  expect(complaints()).toEqual([]);
 });
