@@ -20,7 +20,10 @@ const UNFINISHED = /^\.|\.(?:tmp|part|partial|crdownload|filepart)$|~$/i;
 /** So many files are handed over together. */
 const TOGETHER = 16;
 
-/** Up to so many files that have been judged are looked at again, since cameras write their newest picture over the last. */
+/**
+ * Up to so many files that have been judged, or wait to be, are looked at again, since cameras write their newest picture over the
+ * last. Those that wait are looked at once more when they are read.
+ */
 const FEW = 64;
 /** Folders of more files are only listed when the system says that they changed, or after this time. */
 const MANY = 1000;
@@ -112,9 +115,9 @@ export class FolderSource implements Source {
     const there = new Set(names);
     for (const known of [this.#settled, this.#candidates])
       for (const name of known.keys()) if (!there.has(name)) known.delete(name);
-    const looksAgain = this.#settled.size <= FEW;
+    const passed = [this.#settled, this.#candidates].filter(({ size }) => size > FEW);
     for (const name of names)
-      if (!UNFINISHED.test(name) && (looksAgain || !this.#settled.has(name))) await this.#lookAt(name);
+      if (!UNFINISHED.test(name) && !passed.some((known) => known.has(name))) await this.#lookAt(name);
     this.#isFirst = false;
     return true;
   }
