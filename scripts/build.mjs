@@ -1,11 +1,11 @@
 /**
  * Builds dist/, unless nothing has changed since the last time: what is WebAssembly (wasm/*.ts, AssemblyScript) into
- * wasm.generated.ts beside its users, then everything with TypeScript, then the pages of the report, of a search, of labels and of the wall
+ * wasm.generated.ts beside its users, then everything with TypeScript, then the command line in few files, then the pages of the report, of a search, of labels and of the wall
  * screen, and the page. The binaries are inlined as base64 so that Node, bundlers and browsers need no extra file.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { Build, isBuilt, writeWhole } from './build-output.mjs';
 import { root, runNode, tool } from './steps.mjs';
@@ -161,10 +161,43 @@ async function buildInOneFile(output, name, styles) {
   writeWhole(join(output, name, `${name}.html`), page);
 }
 
+/**
+ * The command line in few files, cli/main.js and cli/parts/, instead of the hundreds of modules that each command would load:
+ * Node takes a millisecond for each. The modules of src/ stay beside them, for programs and for worker threads.
+ * @param output has what TypeScript made
+ */
+async function bundleCommandLine(output) {
+  const { build } = await import('vite');
+  const bundled = join(output, 'bundled');
+  // What a module finds from where it lies, it finds from a part of the command line.
+  const keepPlaces = {
+    name: 'keep-places',
+    transform(code, id) {
+      const place = relative(output, id).split(sep).join('/');
+      if (!place.startsWith('src/')) return null;
+      return code.replaceAll('import.meta.url', `new URL('../../${place}', import.meta.url).href`);
+    },
+  };
+  await build({
+    ...{ root: output, configFile: false, logLevel: 'error', publicDir: false, plugins: [keepPlaces] },
+    build: {
+      ...{ ssr: join(output, 'cli/main.js'), outDir: bundled, target: 'esnext', minify: false },
+      rolldownOptions: {
+        experimental: { attachDebugInfo: 'none' }, // names of files that each build makes anew
+        external: /\.generated\.js$/, // binaries, which one part or the other would hold twice
+        output: { entryFileNames: '[name].js', chunkFileNames: 'parts/[name].js' },
+      },
+    },
+  });
+  rmSync(join(output, 'cli'), { recursive: true });
+  renameSync(bundled, join(output, 'cli'));
+}
+
 async function buildAll() {
   const made = new Build(root);
   for (const product of products) await buildWasm(product);
   runNode(tool('typescript/bin/tsc'), ['-p', 'tsconfig.json', '--outDir', made.next]);
+  await bundleCommandLine(made.next);
   chmodSync(join(made.next, 'cli/main.js'), 0o755);
   made.publish();
 

@@ -76,6 +76,8 @@ test('the archive has the documentation and the examples, and nothing of tests, 
     ],
   ])
     expect(paths).toContain(wanted);
+  // Node takes a millisecond for each module: the command line is bundled, each command in few files.
+  expect(paths.filter((path) => /^dist\/cli\/(?!main\.js$|parts\/)/.test(path))).toEqual([]);
   const foreign =
     /^(?!dist\/|docs\/[^/]+$|examples\/|bases\/|(README|CHANGELOG)\.md$|LICENSE$|CITATION\.cff$|package\.json$)/;
   expect(paths.filter((path) => foreign.test(path))).toEqual([]);

@@ -1,5 +1,5 @@
 /** `beltnet gradcheck`: what it prints, what it finds, and its exit code when a kernel is wrong. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -111,11 +111,12 @@ describe('gradcheck', () => {
     try {
       cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
       cpSync(join(root, 'package.json'), join(copy, 'package.json'));
-      const file = join(copy, 'dist/src/kernels/activation/tanh.js');
-      const source = readFileSync(file, 'utf8');
-      const wrong = source.replace('Expression.of(1).subtract(y)', 'Expression.of(1).add(y)');
-      expect(wrong).not.toBe(source);
-      writeFileSync(file, wrong);
+      const right = 'dy.multiply(Expression.of(1).subtract(y).multiply(y.add(1)))';
+      const parts = join(copy, 'dist/cli/parts');
+      const files = readdirSync(parts).map((name) => join(parts, name));
+      const [file, ...others] = files.filter((path) => readFileSync(path, 'utf8').includes(right));
+      expect(others).toEqual([]);
+      writeFileSync(file, readFileSync(file, 'utf8').replace(right, right.replace('subtract', 'add')));
       const run = promisify(execFile)(process.execPath, [
         ...[join(copy, 'dist/cli/main.js'), 'gradcheck', '--device', 'cpu', '--op', 'tanh'],
       ]);

@@ -23,7 +23,10 @@ export async function pixelsDigest(dataset: Dataset): Promise<string> {
   return hash.digest('hex');
 }
 
-/** SHA-256 of the program's kernels, of the tensors and devices below them, and of layers, steps and optimizers above. */
+/**
+ * SHA-256 of the program's kernels, of the tensors and devices below them, and of layers, steps and optimizers above: of the modules
+ * of src/, which the same build makes the command line's files of.
+ */
 export function kernelsDigest(): string {
   const source = fileURLToPath(new URL('../..', import.meta.url));
   const hash = createHash('sha256');
