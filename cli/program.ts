@@ -1,6 +1,7 @@
 /** The commands by name. What a command takes and does is loaded when it is asked for: the list needs no engine. */
 import { Command, Option } from 'commander';
 import { addDefinition, type CommandDefinition, type Flag } from './terminal/command.js';
+import { helpProse, narrowHelp } from './terminal/help.js';
 import { printable } from './terminal/output.js';
 import { version } from './version.js';
 
@@ -104,20 +105,24 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
   ],
 };
 
+const EXIT_CODES =
+  'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
+  '6 device lost or out of memory, 7 NaN or infinite, 8 disk or output, 10 an alert (predict --exit-code), 11 findings (audit --strict),\n' +
+  '12 a check failed, 129 terminal closed (SIGHUP), 130 Ctrl-C, 143 terminated (SIGTERM)';
+
 /**
  * @param given the command line's words
  * @param finish takes the exit code of the command
  */
 export async function createProgram(given: readonly string[], finish: (exitCode: number) => void): Promise<Command> {
   const program = new Command('beltnet')
+    .configureHelp(narrowHelp)
     .description('Trains and runs convolutional classifiers on folders of pictures, on WebGPU or the CPU.')
     .version(version(), '-V, --version', 'print the version')
     .addHelpText(
       'after',
-      '\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n' +
-        'Exit codes: 0 done, 1 a defect of beltnet, 2 usage, 3 pictures or folders, 4 model file, 5 no device,\n' +
-        '6 device lost or out of memory, 7 NaN or infinite, 8 disk or output, 10 an alert (predict --exit-code), 11 findings (audit --strict),\n' +
-        '12 a check failed, 129 terminal closed (SIGHUP), 130 Ctrl-C, 143 terminated (SIGTERM)\n',
+      ({ command }) =>
+        `\nExample:\n  beltnet synth belt\n  beltnet train belt --epochs 10 --alert-class gap\n\n${helpProse(EXIT_CODES, command)}\n`,
     );
   for (const [name, [description, load]] of Object.entries(commands)) {
     const command = program.command(name).description(description);

@@ -295,7 +295,7 @@ export {
   type Spread,
 } from './classifier/epoch-record.js';
 export { checkpointOf, Run, runFiles, type Checkpoint, type RunFiles } from './classifier/run.js';
-export { configOfPlan, describeTraining, type DescribedTraining } from './classifier/run-config.js';
+export { configOfPlan, describeTraining, withoutEffect, type DescribedTraining } from './classifier/run-config.js';
 export { PARITY_TOLERANCE } from './classifier/stored-verdicts.js';
 export { fillReport, reportFrom, type ReportSource } from './classifier/report/report.js';
 export { reportedRun } from './classifier/report/run-facts.js';

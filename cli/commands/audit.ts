@@ -25,7 +25,7 @@ import { cacheFlags, workersFlag } from '../terminal/common-flags.js';
 import { openCache } from '../terminal/data.js';
 import { refuseExisting } from '../terminal/new-file.js';
 import { filePath, numberWhere } from '../terminal/options.js';
-import { count, note, Output, quoted, showProgress, table } from '../terminal/output.js';
+import { count, fittingTable, note, Output, quoted, showProgress, wrapped } from '../terminal/output.js';
 import { labelsHash, linesOf, runShard, shardFlags, shardOf } from '../terminal/shards.js';
 
 /** Under --strict, when there is a finding other than a note. */
@@ -136,11 +136,12 @@ function print({ sets, findings }: AuditReport, output: Output): void {
     return [name, role, pictures, distinct, effective, byClass.join(', ') || '-'];
   });
   const header = ['set', 'role', 'pictures', 'distinct', 'effective', 'classes'];
-  for (const line of table([header, ...rows])) output.say(line);
+  for (const line of fittingTable([header, ...rows])) output.say(line);
   output.say();
   for (const [index, finding] of findings.entries()) {
-    output.say(`${index + 1}. ${finding.severity}, ${finding.kind}: ${finding.message}`);
-    output.say(`   ${finding.advice}`);
+    const said = `${index + 1}. ${finding.severity}, ${finding.kind}: ${finding.message}`;
+    for (const text of [said, `   ${finding.advice}`])
+      for (const line of wrapped(text, { indent: '   ' })) output.say(line);
     for (const line of fileLines(finding)) output.say(`   ${line}`);
   }
   if (findings.length === 0) output.say('Nothing was found that would harm a training.');

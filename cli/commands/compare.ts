@@ -1,7 +1,7 @@
 /** `beltnet compare`: runs on the same pictures, whether they differ by more than chance, and what was done otherwise. */
 import { compareRuns, type ComparedRun } from '../../src/index.node.js';
 import { defineCommand, toggle } from '../terminal/command.js';
-import { count, note, Output, outputColumns, tableWithin } from '../terminal/output.js';
+import { count, fittingTable, note, Output, wrapped } from '../terminal/output.js';
 import { figureCells, figureColumns } from './runs.js';
 
 /** Less often than this, chance alone would make two equally good models differ so much. */
@@ -20,14 +20,15 @@ export const command = defineCommand({
     const { runs, sharedPictures, differences } = comparison;
     output.emit(comparison);
     output.say(`Pictures that all judged and none was trained on: ${sharedPictures}`);
-    const rows = runs.map(({ run, shared }) => [run, ...figureCells(shared)]);
-    for (const line of tableWithin(outputColumns(), [['run', ...figureColumns], ...rows])) output.say(line);
+    // The last column is how many pictures of which part: here they are the same in all, of several parts.
+    const rows = [['run', ...figureColumns], ...runs.map(({ run, shared }) => [run, ...figureCells(shared)])];
+    for (const line of fittingTable(rows.map((row) => row.slice(0, -1)))) output.say(line);
     output.say();
-    for (const run of runs) if (run.mcNemar) output.say(sentence(run, runs[0]));
+    for (const run of runs.filter(({ mcNemar }) => mcNemar))
+      for (const line of wrapped(sentence(run, runs[0], sharedPictures), { indent: '  ' })) output.say(line);
     const named = Object.entries(differences);
-    output.say(
-      named.length === 0 ? 'Nothing was done otherwise: options, pictures and device are the same.' : 'Done otherwise:',
-    );
+    const isSame = 'Nothing was done otherwise: options, pictures and device are the same.';
+    for (const line of wrapped(named.length === 0 ? isSame : 'Done otherwise:')) output.say(line);
     for (const [name, values] of named) output.say(`  ${name}: ${values.map(inWords).join(' | ')}`);
     for (const { run, figures, state } of runs)
       if (!figures)
@@ -38,12 +39,22 @@ export const command = defineCommand({
   },
 });
 
-function sentence({ run, mcNemar }: ComparedRun, first: ComparedRun): string {
-  if (!mcNemar) return '';
+function sentence(run: ComparedRun, first: ComparedRun, pictures: number): string {
+  const { mcNemar, decidedOtherwise, largestDifference } = run;
+  if (!mcNemar || decidedOtherwise === null || largestDifference === null) return '';
   const { onlyFirst, onlySecond, exact } = mcNemar;
+  if (decidedOtherwise === 0)
+    return (
+      `${run.run} decides ${pictures === 1 ? 'the picture' : `all ${pictures} pictures`} as ${first.run} does, ` +
+      (largestDifference === 0
+        ? 'with the same probabilities'
+        : `with probabilities within ${largestDifference.toPrecision(2)}`)
+    );
+  if (onlyFirst + onlySecond === 0)
+    return `${run.run} is right on the same pictures as ${first.run}; ${decidedOtherwise} of ${pictures} it decides otherwise`;
   const verdict = exact < CHANCE ? 'more than chance' : 'may be chance';
   return (
-    `${run} is right on ${count(onlySecond, 'picture')} where ${first.run} is wrong, and wrong on ${onlyFirst} where that is right: ` +
+    `${run.run} is right on ${count(onlySecond, 'picture')} where ${first.run} is wrong, and wrong on ${onlyFirst} where that is right: ` +
     `p = ${exact < 0.0001 ? exact.toExponential(1) : exact.toFixed(4)}, ${verdict}`
   );
 }

@@ -33,7 +33,7 @@ import {
 import { judgedInShards, judgeShard } from '../terminal/judging-shards.js';
 import { refuseExisting } from '../terminal/new-file.js';
 import { filePath } from '../terminal/options.js';
-import { count, note, Output, table } from '../terminal/output.js';
+import { count, fittingTable, note, Output, wrapped } from '../terminal/output.js';
 import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
 import { shardFlags, shardOf } from '../terminal/shards.js';
 
@@ -138,7 +138,7 @@ function tell(told: ToldEvaluation, output: Output): number {
     `Device: ${describeDevice(facts)}`,
     '',
     ...evaluationLines(evaluation, classNames),
-    ...(calibration ? ['', ...calibrationLines(calibration, model)] : []),
+    ...(calibration ? ['', ...calibrationLines(calibration, model).flatMap(prose)] : []),
   ]) {
     output.say(line);
   }
@@ -196,18 +196,20 @@ function calibrationLines(
   ];
 }
 
+const prose = (line: string): string[] => wrapped(line, { indent: '  ' });
+
 /** The tables, and below them the alarm, which follows a rule of its own. */
 function evaluationLines(evaluation: Evaluation, names: readonly string[]): string[] {
   const { pictures, loss, accuracy, classes, alert, unjudged, evidence } = evaluation;
   return [
-    ...table([
+    ...fittingTable([
       ['pictures', 'loss', 'accuracy'],
       [String(pictures), loss === null ? 'none' : epochFigure(loss), accuracy.toFixed(4)],
     ]),
-    ...(evidence ? accuracyLines(evidence) : []),
+    ...(evidence ? accuracyLines(evidence).flatMap(prose) : []),
     '',
     'By the most probable class:',
-    ...table([
+    ...fittingTable([
       ['class', 'correct', 'of', 'precision', 'recall', 'F1', 'ROC-AUC', 'avg. precision'],
       ...Object.entries(classes).map(([name, { correct, pictures: of, precision, recall, f1 }]) => [
         name,
@@ -218,13 +220,13 @@ function evaluationLines(evaluation: Evaluation, names: readonly string[]): stri
       ]),
     ]),
     '',
-    ...table([
+    ...fittingTable([
       ['taken for', ...names],
       ...Object.entries(classes).map(([name, { takenFor }]) => [name, ...names.map((other) => takenFor[other])]),
     ]),
     '',
-    ...alarmLines(alert, pictures, evidence),
-    ...(evidence ? ['', ...probabilityLines(evidence), ...mistakeLines(evidence)] : []),
+    ...alarmLines(alert, pictures, evidence).flatMap(prose),
+    ...(evidence ? ['', ...probabilityLines(evidence).flatMap(prose), ...mistakeLines(evidence)] : []),
     ...(unjudged.length > 0
       ? [`${count(unjudged.length, 'picture')} without a verdict, named below; all figures are of the others`]
       : []),
@@ -252,10 +254,14 @@ function alarmLines(alert: AlarmFigures, pictures: number, evidence: Evidence | 
         ]
       : []),
     `At every threshold: ROC-AUC ${area(alert.rocAuc)}, average precision ${area(alert.averagePrecision)}`,
-    ...(evidence
-      ? [`  (ROC-AUC: ${inWords(evidence.rocAuc)}; average precision: ${inWords(evidence.averagePrecision)})`]
-      : []),
+    ...(evidence ? [areaIntervals(evidence)] : []),
   ];
+}
+
+/** Both, or why there is neither. */
+function areaIntervals({ rocAuc, averagePrecision }: Evidence): string {
+  const [first, second] = [inWords(rocAuc), inWords(averagePrecision)];
+  return first === second ? `  (${first})` : `  (ROC-AUC: ${first}; average precision: ${second})`;
 }
 
 /** An area under a curve; there is none when all pictures are of one kind. */
@@ -264,7 +270,7 @@ const area = (value: number | null): string => (value === null ? 'none' : value.
 function accuracyLines({ accuracy, majorityAccuracy, balancedAccuracy, groups }: Evidence): string[] {
   return [
     `Accuracy: ${inWords(accuracy)}${groups === null ? '' : `, by ${count(groups, 'group')} of pictures`}; ` +
-      `who takes all for the most frequent class has ${majorityAccuracy.toFixed(4)}; balanced accuracy ${balancedAccuracy.toFixed(4)}`,
+      `${majorityAccuracy.toFixed(4)} by always saying the most frequent class; balanced accuracy ${balancedAccuracy.toFixed(4)}`,
   ];
 }
 
@@ -285,7 +291,7 @@ function mistakeLines({ mistakes }: Evidence): string[] {
   return [
     '',
     `${mistakes.length === 1 ? '1 mistake' : `${count(mistakes.length, 'mistake')}, worst first`}:`,
-    ...table([
+    ...fittingTable([
       ['file', 'is', 'taken for', 'probability'],
       ...shown.map((each) => [each.file, each.label, each.class, each.probability.toFixed(4)]),
     ]),

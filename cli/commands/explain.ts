@@ -17,7 +17,7 @@ import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { deviceFlags } from '../terminal/common-flags.js';
 import { withDevice } from '../terminal/device.js';
 import { anyText, folder } from '../terminal/options.js';
-import { count, note, Output, printable, showProgress, table } from '../terminal/output.js';
+import { count, fittingTable, note, Output, printable, showProgress } from '../terminal/output.js';
 
 /** Pictures on the sheet; all have a file of their own. */
 const MOST_ON_SHEET = 60;
@@ -99,10 +99,10 @@ export const command = defineCommand({
         'probability',
         'alert',
         'speaks for',
-        'most at',
+        'hottest x, y',
         options.check ? 'agreement' : '',
       ];
-      for (const line of table([header, ...rows])) output.say(line);
+      for (const line of fittingTable([header, ...rows])) output.say(line);
       output.say();
       output.say(`Pictures: ${directory}, all on one: ${sheet}`);
     });
@@ -127,7 +127,7 @@ function groupOf({ file, verdict, about, picture, overlay, agreement }: Explanat
 
 function rowOf({ file, verdict, about, hottest, agreement }: Explanation): string[] {
   const percent = (part: number): string => `${Math.round(100 * part)} %`;
-  const place = hottest ? `${percent(hottest.x)} from left, ${percent(hottest.y)} from top` : 'nowhere';
+  const place = hottest ? `${percent(hottest.x)}, ${percent(hottest.y)}` : 'nowhere';
   const { class: name, probability, alert } = verdict;
   return [file, name, probability.toFixed(4), alert ? 'ALERT' : '-', about, place, agreement?.toFixed(2) ?? ''];
 }

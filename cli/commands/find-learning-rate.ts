@@ -10,7 +10,7 @@ import {
 } from '../../src/index.node.js';
 import { loadAndReport, openCache } from '../terminal/data.js';
 import { stopInOrder } from '../terminal/interrupt.js';
-import { count, type Output, showProgress, outputColumns } from '../terminal/output.js';
+import { count, type Output, showProgress } from '../terminal/output.js';
 import { plot } from '../terminal/plot.js';
 import type { Start } from '../terminal/start-of-training.js';
 import type { TrainOptions } from '../terminal/training-flags.js';
@@ -56,10 +56,9 @@ export async function findLearningRateCommand(asked: Asked): Promise<number> {
   const least = tried.reduce((best, { smoothed }, at) => (smoothed < tried[best].smoothed ? at : best), 0);
   output.say(`Loss, smoothed, over ${count(tried.length, 'step')} with rising rates:`);
   const ends = [tried[0], tried[tried.length - 1]].map(({ learningRate }) => learningRate.toExponential(0));
-  const columns = outputColumns();
   for (const line of plot(
     tried.map(({ smoothed }) => smoothed),
-    { marked: least, ends: [ends[0], ends[1]], columns },
+    { marked: least, ends: [ends[0], ends[1]] },
   ))
     output.say(line);
   output.say();

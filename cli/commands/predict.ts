@@ -12,7 +12,7 @@ import { defineCommand, flag, toggle, type Options } from '../terminal/command.j
 import { batchFlag, deviceFlags, probability, workersFlag } from '../terminal/common-flags.js';
 import { withDevice } from '../terminal/device.js';
 import { filePath } from '../terminal/options.js';
-import { count, note, Output, printable, showProgress, table } from '../terminal/output.js';
+import { count, fittingTable, note, Output, printable, showProgress } from '../terminal/output.js';
 import {
   deviceOfWork,
   ErrorOfShard,
@@ -204,7 +204,7 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
       }
     },
     end() {
-      if (rows.length > 1) for (const line of table(rows)) output.say(line);
+      if (rows.length > 1) for (const line of fittingTable(rows)) output.say(line);
       for (const error of errors) note(`beltnet: ${error}`);
     },
   };

@@ -1,7 +1,7 @@
 /** `beltnet runs`: what each run of a folder came to. */
 import { listRuns, type RunFigures, type RunSummary } from '../../src/index.node.js';
 import { defineCommand, toggle } from '../terminal/command.js';
-import { count, note, Output, outputColumns, quoted, tableWithin } from '../terminal/output.js';
+import { count, fittingTable, note, Output, quoted } from '../terminal/output.js';
 
 export const command = defineCommand({
   operands: { '[dir]': 'folder of runs, or one run (default: runs)' },
@@ -21,7 +21,7 @@ export const command = defineCommand({
       output.say(`Pictures: ${data ?? 'unknown'}`);
       const rows = runs.filter((run) => run.data === data).map(runRow);
       const header = ['run', 'state', ...figureColumns, 'epochs', 'started'];
-      for (const line of tableWithin(outputColumns(), [header, ...rows])) output.say(line);
+      for (const line of fittingTable([header, ...rows])) output.say(line);
     }
     for (const run of runs) {
       const { state, epochs, ofEpochs, problem } = run;

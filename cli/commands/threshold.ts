@@ -18,7 +18,7 @@ import { inWords } from '../terminal/intervals.js';
 import { judgeFolder, judgingFlags, judgingOperands, warnOfSeen } from '../terminal/judging.js';
 import { refuseExisting } from '../terminal/new-file.js';
 import { filePath, numberWhere } from '../terminal/options.js';
-import { count, note, Output, table } from '../terminal/output.js';
+import { count, fittingTable, note, noteUnknowable, Output, wrapped } from '../terminal/output.js';
 import { authorOf, keyFlag, recorded } from '../terminal/proof.js';
 import { plot } from '../terminal/plot.js';
 
@@ -98,13 +98,13 @@ export const command = defineCommand({
         '',
         ...choiceLines(choice, criterion, className, before),
         ...(target === null
-          ? ['Nothing is written; --write puts it into the model file, --output FILE into a copy of it']
+          ? wrapped('Nothing is written; --write puts it into the model file, --output FILE into a copy of it')
           : [`Written to ${target}: the alert is raised from ${choice.threshold} on`]),
       ])
         output.say(line);
       for (const { error } of evaluation.unjudged) note(`beltnet: ${error.message}`);
       warnOfSeen(judged, 'a threshold that is chosen on them is not to be trusted');
-      for (const sentence of choice.cannotKnow) note(`cannot know: ${sentence}`);
+      noteUnknowable(choice.cannotKnow);
       noteSkipped([dataset]);
       return evaluation.unjudged.length > 0 ? evaluation.unjudged[0].error.exitCode : 0;
     });
@@ -160,39 +160,65 @@ function choiceLines(
     ...(cost === null ? [] : [cost.toPrecision(4)]),
   ];
   const hasCost = expected.cost !== null;
-  const shown = curve.filter(({ threshold: at }) => at >= SHOWN && at <= 1 - SHOWN);
-  const heights = shown.map(({ cost, missRate, falseAlarmRate }) => cost ?? missRate + falseAlarmRate);
+  const heightOf = ({ cost, missRate, falseAlarmRate }: ThresholdPoint): number => cost ?? missRate + falseAlarmRate;
+  const shown = whereItChanges(curve, heightOf, threshold);
   const marked = Math.max(
     0,
     shown.findLastIndex((point) => point.threshold <= threshold),
   );
   return [
-    `Alert '${className}': ${reasonOf(criterion)}`,
-    `Threshold ${threshold} (it was ${before}); drawn again it is ${inWords(interval)}`,
+    ...wrapped(`Alert '${className}': ${reasonOf(criterion)}`, { indent: '  ' }),
+    ...wrapped(`Threshold ${threshold} (it was ${before}); drawn from other such pictures: ${inWords(interval)}`, {
+      indent: '  ',
+    }),
     '',
-    ...table(
+    ...fittingTable(
       [
         ['', 'threshold', 'missed', 'false alarms', ...(hasCost ? ['cost of a picture'] : [])],
         row('chosen', expected),
         row('one half', atHalf),
       ],
-      1,
+      { rightFrom: 1 },
     ),
-    ...(costInterval ? [`Cost of a picture at ${threshold}: ${inWords(costInterval)}`] : []),
-    `Counted at ${threshold}: ${counted.missed} of ${count(counted.positives, 'picture')} missed (${inWords(counted.missRate)}), ` +
-      `${count(counted.falseAlarms, 'false alarm')} on the other ${counted.negatives} (${inWords(counted.falseAlarmRate)})`,
+    ...(costInterval ? wrapped(`Cost of a picture at ${threshold}: ${inWords(costInterval)}`, { indent: '  ' }) : []),
+    ...wrapped(
+      `Counted at ${threshold}: ${counted.missed} of ${count(counted.positives, 'picture')} missed (${inWords(counted.missRate)}), ` +
+        `${count(counted.falseAlarms, 'false alarm')} on the other ${counted.negatives} (${inWords(counted.falseAlarmRate)})`,
+      { indent: '  ' },
+    ),
     '',
-    `${hasCost ? 'Expected cost of a picture' : 'Missed and false alarms together'} by threshold (both axes logarithmic, to the right in odds):`,
-    ...plot(heights, {
+    ...wrapped(
+      `${hasCost ? 'Expected cost of a picture' : 'Missed and false alarms together'} by threshold (both axes logarithmic, to the right in odds):`,
+    ),
+    ...plot(shown.map(heightOf), {
       marked,
-      ends: [String(SHOWN), String(1 - SHOWN)],
-      columns: Math.min(80, process.stdout.columns || 80),
+      ends: [shown[0], shown[shown.length - 1]].map((point) => String(point.threshold)) as [string, string],
     }),
     '',
   ];
 }
 
-/** The plot ends so near to 0 and 1. */
-const SHOWN = 0.0001;
+/** Beyond, nothing happens that is more than this part of what stands at the end. */
+const LEVEL = 0.01;
+
+/** The thresholds between which the curve rises and falls, with the chosen one, and a little more on either side. */
+function whereItChanges(
+  curve: readonly ThresholdPoint[],
+  heightOf: (point: ThresholdPoint) => number,
+  chosen: number,
+): ThresholdPoint[] {
+  const heights = curve.map(heightOf);
+  const isLevelWith = (end: number) => (height: number) => Math.abs(height - end) <= LEVEL * end;
+  const [fromLeft, fromRight] = [isLevelWith(heights[0]), isLevelWith(heights[heights.length - 1])];
+  const [first, last] = [heights.findIndex((one) => !fromLeft(one)), heights.findLastIndex((one) => !fromRight(one))];
+  if (first < 0) return [...curve];
+  const at = Math.max(
+    0,
+    curve.findLastIndex(({ threshold }) => threshold <= chosen),
+  );
+  const [left, right] = [Math.min(first, last, at), Math.max(first, last, at)];
+  const more = Math.max(4, Math.round((right - left) / 10));
+  return curve.slice(Math.max(0, left - more), right + more + 1);
+}
 
 const percent = (part: number): string => `${(100 * part).toFixed(2)} %`;

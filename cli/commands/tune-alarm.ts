@@ -14,7 +14,7 @@ import { defineCommand, flag, toggle } from '../terminal/command.js';
 import { above0, batchFlag, deviceFlags, workersFlag } from '../terminal/common-flags.js';
 import { withDevice } from '../terminal/device.js';
 import { filePath } from '../terminal/options.js';
-import { note, Output, showProgress, table } from '../terminal/output.js';
+import { fittingTable, noteUnknowable, Output, showProgress, wrapped } from '../terminal/output.js';
 
 export const command = defineCommand({
   operands: {
@@ -52,7 +52,6 @@ export const command = defineCommand({
       const measure = (rule: AlarmPerformance['rule']): AlarmPerformance | null =>
         judged && measureAlarm(judged, rule, { framesPerSecond, shiftHours });
       const [chosenThere, everyThere] = [measure(chosen.rule), measure(everyFrame.rule)];
-      const { of, raise, clear, threshold: from } = chosen.rule;
       output.emit({
         model: classifier.name,
         class: className,
@@ -61,41 +60,49 @@ export const command = defineCommand({
         ...tuned,
         judged: chosenThere,
       });
-      output.say(
-        `Alarm '${className}': ${raise} of the last ${of} frames, each from ${from} on; over when ${clear} are`,
-      );
+      for (const line of wrapped(`Alarm '${className}': ${ruleInWords(chosen.rule)}`)) output.say(line);
       output.say(`In line.json: "alarm": ${JSON.stringify(chosen.rule)}`);
-      output.say();
-      const rows = [
-        ['', 'false alarms', 'an hour', 'a shift', 'missed', 'delay', 'at worst'],
-        row('chosen', chosen),
-        row('every frame', everyFrame),
-        ...(chosenThere && everyThere
-          ? [row(`chosen, ${judge}`, chosenThere), row(`every frame, ${judge}`, everyThere)]
-          : []),
-      ];
-      for (const line of table(rows, 1)) output.say(line);
-      for (const sentence of cannotKnow) note(`cannot know: ${sentence}`);
+      const compare = (name: string, rule: AlarmPerformance, ofModel: AlarmPerformance): void => {
+        const rows = [['', 'chosen', 'every frame'], ...performanceRows(rule, ofModel)];
+        for (const line of ['', `On ${name}:`, ...fittingTable(rows)]) output.say(line);
+      };
+      compare(recording, chosen, everyFrame);
+      if (judge !== undefined && chosenThere && everyThere) compare(judge, chosenThere, everyThere);
+      noteUnknowable(cannotKnow);
       return 0;
     });
   },
 });
 
-function row(name: string, given: AlarmPerformance): string[] {
-  const { falseAlarms, quietHours, falsePerHour, falsePerShift, events, missed, delaySeconds } = given;
-  const range = ({ estimate, low, high }: AlarmPerformance['falsePerHour']): string =>
-    `${estimate.toPrecision(2)} (${low.toPrecision(2)} to ${high.toPrecision(2)})`;
+function ruleInWords({ of, raise, clear, threshold }: AlarmPerformance['rule']): string {
+  if (of === 1) return `raised by one frame from ${threshold} on, over with the next one below`;
+  const over = clear === 0 ? 'none of them is' : `no more than ${clear} of them are`;
+  return `raised when ${raise} of the last ${of} frames are at ${threshold} or above, over when ${over}`;
+}
+
+/** What is told of two rules on one recording, a line each. */
+function performanceRows(...rules: readonly AlarmPerformance[]): string[][] {
+  type Told = Pick<AlarmPerformance, 'delaySeconds' | 'falsePerHour'>;
+  const range = ({ estimate, low, high }: Told['falsePerHour']): string =>
+    `${rounded(estimate)} (${rounded(low)} to ${rounded(high)})`;
+  const delay = ({ delaySeconds: it }: Told): string =>
+    it ? `${it.mean.toFixed(2)} s (${it.low.toFixed(2)} to ${it.high.toFixed(2)})` : '-';
   return [
-    name,
-    `${falseAlarms} in ${quietHours.toFixed(1)} h`,
-    range(falsePerHour),
-    range(falsePerShift),
-    `${missed} of ${events}`,
-    delaySeconds
-      ? `${delaySeconds.mean.toFixed(2)} s (${delaySeconds.low.toFixed(2)} to ${delaySeconds.high.toFixed(2)})`
-      : '-',
-    delaySeconds ? `${delaySeconds.worst.toFixed(1)} s` : '-',
+    ['false alarms', ...rules.map((one) => `${one.falseAlarms} in ${duration(one.quietHours)}`)],
+    ['  an hour', ...rules.map((one) => range(one.falsePerHour))],
+    ['  a shift', ...rules.map((one) => range(one.falsePerShift))],
+    ['missed', ...rules.map(({ missed, events }) => `${missed} of ${events}`)],
+    ['delay', ...rules.map(delay)],
+    ['  at worst', ...rules.map(({ delaySeconds: it }) => (it ? `${it.worst.toFixed(1)} s` : '-'))],
   ];
+}
+
+/** Two digits, without an exponent. */
+const rounded = (value: number): string => String(Number(value.toPrecision(2)));
+
+function duration(hours: number): string {
+  if (hours >= 1) return `${hours.toFixed(1)} h`;
+  return hours >= 1 / 60 ? `${(60 * hours).toFixed(0)} min` : `${(3600 * hours).toFixed(0)} s`;
 }
 
 /** @throws DataError for a picture that cannot be used: a shift with holes is another one */

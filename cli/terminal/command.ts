@@ -3,6 +3,7 @@
  * program.ts makes Commander's form of it.
  */
 import { Command, Option } from 'commander';
+import { helpProse } from './help.js';
 import { oneOf, type Parser } from './options.js';
 
 /** An option of a command; its name is that of its key: `widthShift` is `--width-shift`. */
@@ -128,10 +129,10 @@ export function addDefinition(
       const [heading] = Object.entries(groups).find(([, names]) => names.includes(name)) ?? [];
       command.addOption(heading === undefined ? option : option.helpGroup(`${heading}:`));
     }
-  command.addHelpText(
-    'after',
-    `${notes === '' ? '' : `\n${notes}\n`}\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${examples.map((line) => `  ${line}\n`).join('')}`,
-  );
+  command.addHelpText('after', () => {
+    const lines = examples.map((line) => `  ${line}\n`).join('');
+    return `${notes === '' ? '' : `\n${helpProse(notes, command)}\n`}\n${examples.length > 1 ? 'Examples' : 'Example'}:\n${lines}`;
+  });
   command.action(async () => {
     const switches = Object.entries(flags).filter(([, { argument }]) => argument === undefined);
     const off = Object.fromEntries(switches.map(([name]) => [name, false]));

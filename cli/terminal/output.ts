@@ -67,6 +67,12 @@ export function note(line: string): void {
   process.stderr.write(`${printable(line)}\n`);
 }
 
+/** What the pictures at hand cannot tell, a sentence each. */
+export function noteUnknowable(sentences: readonly string[]): void {
+  for (const sentence of sentences)
+    for (const line of wrapped(`cannot know: ${sentence}`, { indent: '  ' })) note(line);
+}
+
 /** Names what other processes have not completed that this one cannot know to be dead: of other machines, containers or boots. */
 export function noteLeftovers(paths: readonly string[]): void {
   for (const path of paths) note(`note: ${path} is of a process that may have ended; delete it if it has`);
@@ -124,28 +130,59 @@ export function table(rows: readonly (readonly (string | number)[])[], rightFrom
   return rows.map((row) => row.map(pad).join('  ').trimEnd());
 }
 
-/** Where standard output is no terminal. */
-const COLUMNS = 120;
 const FEWEST_COLUMNS = 40;
 
-/** Columns of the terminal that results go to. */
-export const outputColumns = (): number => Math.max(FEWEST_COLUMNS, process.stdout.columns || COLUMNS);
+/** Columns of the terminal that results go to; files and programs get lines of any length. */
+export const outputColumns = (): number =>
+  process.stdout.isTTY ? Math.max(FEWEST_COLUMNS, process.stdout.columns || 80) : Infinity;
+
+/** A name is not cut shorter while there are other columns to leave out. */
+const SHORTEST_NAME = 12;
 
 /**
- * A table that fits the terminal: columns are left out from the right, and where two are too wide already, the first is cut at its
- * front, where names are alike.
- * @param rows columns by their worth
+ * A table that fits the terminal: names in the first column are cut at their front, where they are alike, then columns are left out
+ * from the right, and named below.
+ * @param rows a header and what is below it, the columns by their worth
+ * @param options `rightFrom` as of `table`
  */
-export function tableWithin(columns: number, rows: readonly (readonly (string | number)[])[]): string[] {
+export function fittingTable(
+  rows: readonly (readonly (string | number)[])[],
+  { rightFrom, columns = outputColumns() }: { readonly rightFrom?: number; readonly columns?: number } = {},
+): string[] {
+  if (columns === Infinity) return table(rows, rightFrom);
+  const widest = (texts: readonly string[]): number => texts.reduce((most, { length }) => Math.max(most, length), 0);
+  const widestName = widest(rows.map(([name]) => String(name)));
   for (let taken = rows[0].length; ; taken--) {
-    const lines = table(rows.map((row) => row.slice(0, taken)));
-    const excess = Math.max(...lines.map((line) => line.length)) - columns;
-    if (excess <= 0) return lines;
-    if (taken > 2) continue;
-    const width = Math.max(...rows.map(([first]) => String(first).length)) - excess;
+    const kept = rows.map((row) => row.slice(0, taken));
+    const excess = widest(table(kept, rightFrom)) - columns;
+    const width = Math.max(1, widestName - Math.max(0, excess));
+    if (taken > 2 && width < Math.min(widestName, SHORTEST_NAME)) continue;
     const cut = (text: string): string => (text.length > width ? `…${text.slice(text.length - width + 1)}` : text);
-    return table(rows.map(([first, ...others]) => [cut(String(first)), ...others.slice(0, taken - 1)]));
+    const lines = table(
+      kept.map(([name, ...others]) => [typeof name === 'string' ? cut(name) : name, ...others]),
+      rightFrom,
+    );
+    const left = rows[0].slice(taken).filter((name) => name !== '');
+    return left.length === 0 ? lines : [...lines, ...wrapped(`(not shown: ${left.join(', ')})`, { columns })];
   }
+}
+
+/**
+ * Prose in lines that end between words.
+ * @param options `indent` stands before each line but the first
+ */
+export function wrapped(
+  text: string,
+  { columns = outputColumns(), indent = '' }: { readonly columns?: number; readonly indent?: string } = {},
+): string[] {
+  const [first, ...words] = text.split(/(?<=\S) (?!%)/); // spaces at the beginning stay
+  const lines = [first];
+  for (const word of words) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (longer.length > columns) lines.push(indent + word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
 }
 
 /** "1 picture", "2 pictures". */

@@ -1,6 +1,6 @@
 /** What was compared of a model's ways to be computed, for people. */
 import type { Parity } from '../../src/index.node.js';
-import { table } from './output.js';
+import { fittingTable } from './output.js';
 
 const written = (difference: number): string => (difference === 0 ? '0' : difference.toExponential(1));
 
@@ -13,7 +13,7 @@ export function parityLines(
     `Pictures: ${pictures} of ${directory}, decoded to ${size.width}x${size.height}; SHA-256 of all pixels:`,
     `  ${allPixels}`,
     `Probabilities against the reference in float64, tolerance ${tolerance}:`,
-    ...table([
+    ...fittingTable([
       ['computed by', 'worst difference', 'verdict'],
       ...ways.map(({ way, worstDifference, passed }) => [way, written(worstDifference), passed ? 'ok' : 'FAILED']),
     ]),

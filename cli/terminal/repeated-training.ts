@@ -11,7 +11,7 @@ import {
   type EpochRecord,
   type RunFigures,
 } from '../../src/index.node.js';
-import { count, noteLeftovers, Output, table } from './output.js';
+import { count, fittingTable, noteLeftovers, Output } from './output.js';
 
 /** What of `train`'s options this file looks at. */
 interface RepeatedOptions {
@@ -74,7 +74,7 @@ export async function trainRepeatedly<Options extends RepeatedOptions>(
     name,
     ...[mean, least, most].map((value) => value.toFixed(4)),
   ]);
-  for (const line of table([['figure', 'mean', 'least', 'most'], ...rows], 1)) output.say(line);
+  for (const line of fittingTable([['figure', 'mean', 'least', 'most'], ...rows], { rightFrom: 1 })) output.say(line);
   output.say(`Summary: ${join(directory, 'summary.json')}`);
   return 0;
 }

@@ -7,6 +7,7 @@ import {
   endsWithTraining,
   readCheckpoint,
   readConfig,
+  withoutEffect,
   type Checkpoint,
   type ScheduleName,
 } from '../../src/index.node.js';
@@ -38,25 +39,8 @@ export interface Resumed<Options> {
   readonly checkpoint: Checkpoint | null;
 }
 
-/** Options that change nothing in the weights. */
-export const free = new Set([
-  ...['resume', 'resumeOrStart', 'out', 'name', 'epochs', 'checkpointSeconds', 'device', 'threads', 'workers'],
-  ...[
-    'cache',
-    'cacheLimit',
-    'kernels',
-    'profileKernels',
-    'live',
-    'json',
-    'quiet',
-    'tensorboard',
-    'config',
-    'dryRun',
-    'key',
-    'distributed',
-    'stallSeconds',
-  ],
-]);
+/** Options that may be others when a run goes on. */
+export const free = new Set([...withoutEffect, 'epochs', 'device', 'distributed']);
 
 /** Options that config.json has although they may not have been given. */
 const derived = new Set(['stepsPerEpoch', 'validationSteps', 'holdBack']);

@@ -1,7 +1,7 @@
 /** What a search came to, for people. */
 import type { SearchedTrial, SearchResult } from '../../src/index.node.js';
 import { trialName } from '../../src/index.node.js';
-import { count, table, type Output } from './output.js';
+import { count, fittingTable, type Output } from './output.js';
 
 const MOST_ROWS = 20;
 
@@ -21,7 +21,7 @@ export function sayResult({ search, trials, winner, optimism }: SearchResult, ou
   ];
   output.say();
   const header = ['trial', 'epochs', 'validation', 'its loss', 'test', ...names];
-  for (const line of table([header, ...trials.slice(0, MOST_ROWS).map(row)], 1)) output.say(line);
+  for (const line of fittingTable([header, ...trials.slice(0, MOST_ROWS).map(row)], { rightFrom: 1 })) output.say(line);
   if (trials.length > MOST_ROWS) output.say(`… and ${trials.length - MOST_ROWS} more in result.json`);
   output.say('(balanced accuracy; validation chose, test did not)');
   output.say();

@@ -8,6 +8,14 @@ import { CHOSEN_BY } from './epoch-record.js';
 import type { SetsOfRun } from './run-predictions.js';
 import type { TrainingFlows, TrainingPlan } from './training.js';
 
+/** Options of a training that change nothing in its weights: names and places, what is told and kept, who works on it. */
+export const withoutEffect: ReadonlySet<string> = new Set(
+  (
+    'resume resumeOrStart config out name key dryRun json quiet live tensorboard checkpointSeconds ' +
+    'cache cacheLimit threads workers kernels profileKernels stallSeconds'
+  ).split(' '),
+);
+
 export interface DescribedTraining {
   /** Of the pictures: what the user calls it. */
   readonly directory: string;

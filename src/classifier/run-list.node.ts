@@ -8,7 +8,8 @@ import { readWholeFile } from '../files.node.js';
 import type { ModelInfo } from '../formats/beltnet/info.js';
 import { lockHolder } from '../lock.node.js';
 import { mcNemar, type McNemar } from './figures/binomial.js';
-import { figuresOfRows, judgingRows, type RunFigures } from './predictions-table.js';
+import { figuresOfRows, judgingRows, type PredictionRow, type RunFigures } from './predictions-table.js';
+import { withoutEffect } from './run-config.js';
 import { readPredictions, sharedPictures } from './run-predictions-file.node.js';
 import { isRun, readConfig } from './run.node.js';
 
@@ -114,6 +115,9 @@ export interface ComparedRun extends RunSummary {
   readonly shared: RunFigures | null;
   /** Of the most probable class being right, against the first run; null for the first, and without shared pictures. */
   readonly mcNemar: McNemar | null;
+  /** How many of them it takes for another class, or alarms of otherwise, than the first run, and how far a probability differs at most. */
+  readonly decidedOtherwise: number | null;
+  readonly largestDifference: number | null;
 }
 
 export interface RunComparison {
@@ -137,31 +141,28 @@ export async function compareRuns(directories: readonly string[]): Promise<RunCo
     directories.map(async (directory) => ({ directory, rows: (await readPredictions(directory)) ?? [] })),
   );
   const shared = await sharedPictures(predictions);
+  const first = shared[0];
   const right = shared.map((rows) => rows.map((row) => row.class === row.label));
+  const besideFirst = (n: number): Pick<ComparedRun, 'mcNemar' | 'decidedOtherwise' | 'largestDifference'> => {
+    if (n === 0 || first.length === 0) return { mcNemar: null, decidedOtherwise: null, largestDifference: null };
+    const isOther = (row: PredictionRow, at: number): boolean =>
+      row.class !== first[at].class || row.alert !== first[at].alert;
+    const difference = (row: PredictionRow, at: number): number =>
+      Math.max(
+        ...Object.entries(row.probabilities).map(([name, p]) => Math.abs(p - (first[at].probabilities[name] ?? 0))),
+      );
+    return {
+      mcNemar: mcNemar(right[0], right[n]),
+      decidedOtherwise: shared[n].filter(isOther).length,
+      largestDifference: shared[n].reduce((most, row, at) => Math.max(most, difference(row, at)), 0),
+    };
+  };
   return {
-    runs: runs.map((run, n) => ({
-      ...run,
-      shared: figuresOfRows(shared[n], alertOf(configs[n])),
-      mcNemar: n === 0 || right[n].length === 0 ? null : mcNemar(right[0], right[n]),
-    })),
-    sharedPictures: shared[0].length,
+    runs: runs.map((run, n) => ({ ...run, shared: figuresOfRows(shared[n], alertOf(configs[n])), ...besideFirst(n) })),
+    sharedPictures: first.length,
     differences: differencesOf(configs),
   };
 }
-
-/** What differs by nature, and says nothing of the training. */
-const BY_NATURE = new Set([
-  'name',
-  'out',
-  'json',
-  'quiet',
-  'resume',
-  'resumeOrStart',
-  'workers',
-  'cache',
-  'cacheLimit',
-  'kernels',
-]);
 
 function differencesOf(configs: readonly Config[]): Record<string, unknown[]> {
   const flat = configs.map((config) => ({
@@ -170,10 +171,11 @@ function differencesOf(configs: readonly Config[]): Record<string, unknown[]> {
     base: part(config, 'base')['name'],
     parameters: config['parameters'],
     device: part(config, 'device')['name'],
+    'alert from': alertOf(config).threshold,
     beltnet: config['beltnet'],
     ...Object.fromEntries(
       Object.entries(part(config, 'options')).filter(
-        ([key]) => !BY_NATURE.has(key) && key !== 'base' && key !== 'device',
+        ([key]) => !withoutEffect.has(key) && key !== 'base' && key !== 'device',
       ),
     ),
   })) as Record<string, unknown>[];

@@ -231,12 +231,14 @@ export function tuneAlarm(frames: readonly ShiftFrame[], ofModel: number, option
         : []),
       ...(chosen.falsePerShift.high > falsePerShift
         ? [
-            `${chosen.quietHours.toFixed(1)} quiet hours are too few to promise ${falsePerShift} a shift: up to ` +
-              `${chosen.falsePerShift.high.toPrecision(2)} fit what was counted; ${((3.7 * shiftHours) / falsePerShift).toFixed(0)} hours without one would do`,
+            `${Number(chosen.quietHours.toPrecision(2))} quiet hours are too few to promise ${falsePerShift} a shift: up to ` +
+              `${Number(chosen.falsePerShift.high.toPrecision(2))} fit what was counted; ${((3.7 * shiftHours) / falsePerShift).toFixed(0)} hours without one would do`,
           ]
         : []),
       ...(chosen.events < 20
-        ? [`${chosen.events} events are few: what is missed, and how late an alarm may come, is hardly known`]
+        ? [
+            `what is missed, and how late an alarm may come: something was to be noticed ${chosen.events === 1 ? 'once' : `${chosen.events} times`}, which is few`,
+          ]
         : []),
       'the rule was chosen on these frames and looks better on them than it is; measure it on another shift (--judge)',
     ],

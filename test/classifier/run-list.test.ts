@@ -48,6 +48,10 @@ const judged = (wrong: number, at: string): (readonly [string, string, string, n
 
 makeRun('runs/better', { rows: judged(0, 'belt') });
 makeRun('runs/worse', { rows: judged(7, 'moved/belt'), config: { options: { epochs: 5, lr: 0.1, name: 'worse' } } });
+makeRun('runs/equal', {
+  rows: judged(0, 'copy'),
+  config: { options: { epochs: 5, lr: 0.001, name: 'equal', checkpointSeconds: 5, live: true } },
+});
 makeRun('runs/stopped', { epochs: 2 });
 makeRun('runs/other', { config: { data: { directory: 'another' } } });
 writeFiles(join(folder, 'runs/damaged'), { 'config.json': '{' });
@@ -58,11 +62,12 @@ test('are listed by their pictures, the best first, those that did not come to t
   expect(runs.map(({ run, state, figures }) => [run.slice(folder.length + 6), state, figures?.accuracy])).toEqual([
     ['other', 'finished', undefined],
     ['better', 'finished', 1],
+    ['equal', 'finished', 1],
     ['worse', 'finished', 5 / 12],
     ['stopped', 'stopped', undefined],
     ['damaged', 'damaged', undefined],
   ]);
-  expect(runs[2].figures).toEqual({
+  expect(runs[3].figures).toEqual({
     ...{ split: 'validation', pictures: 12, accuracy: 5 / 12, balancedAccuracy: (2 / 6 + 3 / 6) / 2 },
     ...{
       missedAlerts: 4,
@@ -96,6 +101,10 @@ test('are compared on the pictures that all judged, whatever their files are cal
     'runs/worse is right on 0 pictures where runs/better is wrong, and wrong on 7 where that is right: p = 0.0156, more than chance\n',
   );
   expect(text).toContain('Done otherwise:\n  lr: 0.001 | 0.1\n');
+  const equal = await beltnetWorks(['compare', 'runs/better', 'runs/equal'], { cwd: folder });
+  expect(equal).toContain('runs/equal decides all 12 pictures as runs/better does, with the same probabilities\n');
+  expect(equal).toContain('Nothing was done otherwise');
+  expect(equal).not.toContain('chance');
   await expect(compareRuns([better])).rejects.toThrow('expects two runs or more, got 1');
   await expect(compareRuns([better, folder])).rejects.toThrow('expects the folder of a run');
   const unfinished = await compareRuns([better, join(folder, 'runs/stopped')]);

@@ -9,6 +9,17 @@ const commandOf = async (name: string) => {
   return program.commands.find((each) => each.name() === name)!;
 };
 
+test.each([40, 80, 120])('fits %i columns, but for what is to be pasted', async (columns) => {
+  const program = await createProgram(['threshold'], () => {});
+  for (const command of [program, program.commands.find((each) => each.name() === 'threshold')!]) {
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text), getOutHelpWidth: () => columns }).outputHelp();
+    const prose = help.split('\n').filter((line) => !/^Usage|^ +beltnet /.test(line));
+    for (const line of prose) expect(line.length).toBeLessThanOrEqual(columns);
+    expect(help.length).toBeGreaterThan(1500);
+  }
+});
+
 test.each(names)('%s', async (name) => {
   const command = await commandOf(name);
   let help = '';

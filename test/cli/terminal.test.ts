@@ -2,7 +2,7 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { profileLines } from '../../cli/terminal/kernel-profile.js';
 import { epochFigure, epochLine } from 'beltnet';
 import { ProgressLine } from '../../cli/terminal/epoch-log.js';
-import { tableWithin, note, printable, quoted, showProgress, table } from '../../cli/terminal/output.js';
+import { fittingTable, note, printable, quoted, showProgress, table, wrapped } from '../../cli/terminal/output.js';
 
 describe("Keras' log", () => {
   test('figures: four decimals, or an exponent of two digits from 1e-3 down', () => {
@@ -114,10 +114,35 @@ describe('a table', () => {
     ['experiments/of-this-year/first', 'finished', '0.9876', '2026-01-02 03:04'],
   ];
 
-  test.each([40, 60, 80, 120])('fits %i columns, its first columns longest', (columns) => {
-    const lines = tableWithin(columns, rows);
-    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
-    expect(lines[1]).toContain('first');
-    expect(lines[1].includes('2026')).toBe(columns >= 80);
+  test.each([40, 60, 80, 120])(
+    'fits %i columns: names are cut at their front, then columns left out and named',
+    (columns) => {
+      const lines = fittingTable(rows, { columns });
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+      expect(lines[1]).toContain('first');
+      expect(lines[1].includes('2026')).toBe(columns >= 60);
+      expect(lines.slice(2)).toEqual(columns >= 60 ? [] : ['(not shown: started)']);
+    },
+  );
+
+  test('is whole where no terminal is: names and columns of any length', () => {
+    const name = 'n'.repeat(500);
+    expect(
+      fittingTable(
+        [
+          ['file', 'class'],
+          [name, 'gap'],
+        ],
+        { columns: Infinity },
+      )[1],
+    ).toBe(`${name}  gap`);
   });
+});
+
+test('prose is broken between words, never before a per cent sign', () => {
+  expect(wrapped('  at most 1 % are missed', { columns: 12, indent: '    ' })).toEqual([
+    '  at most',
+    '    1 % are',
+    '    missed',
+  ]);
 });
