@@ -33,8 +33,9 @@ export const command = defineCommand({
     json: toggle('one JSON object on stdout'),
   },
   notes:
-    'A false alarm is one that is raised where nothing was to be noticed; one alarm counts once, however long it stands. The delay is from\n' +
-    'the first frame of what is to be noticed to the alarm. Intervals are of 95 %. The rule goes into line.json: "alarm": { … }.',
+    'A false alarm is one that is raised where nothing was to be noticed. One that stands there counts once more for every minute, and\n' +
+    'notices nothing until it is over: nobody believes it. The delay is from the first frame of what is to be noticed to the alarm.\n' +
+    'Intervals are of 95 %. The rule goes into line.json: "alarm": { … }.',
   examples: [
     'beltnet tune-alarm runs/first recording --false-per-shift 1',
     'beltnet tune-alarm runs/first monday.csv --false-per-shift 1 --judge tuesday.csv',

@@ -30,6 +30,7 @@ export interface AlarmRule {
 
 export interface AlarmPerformance {
   readonly rule: AlarmRule;
+  /** Raised where there was nothing to be noticed; one that stands there counts once more for every minute (or window, where that is longer). */
   readonly falseAlarms: number;
   /** Hours in which there was nothing to be noticed. */
   readonly quietHours: number;
@@ -37,7 +38,7 @@ export interface AlarmPerformance {
   readonly falsePerShift: Interval & { readonly estimate: number };
   /** Runs of frames with something to be noticed. */
   readonly events: number;
-  /** Those of them without an alarm. */
+  /** Those of them without an alarm, or under one that had stood for nothing for more than a minute: nobody believes that one. */
   readonly missed: number;
   readonly missedPart: Interval;
   /** From the first frame of an event to its alarm, of those that were noticed; null without. */
@@ -63,6 +64,7 @@ const WINDOWS = [1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30];
 const THRESHOLDS = Array.from({ length: 29 }, (_, n) => sigmoid((n - 14) / 2));
 /** False alarms are counted at a threshold that is lower by this, in log odds. */
 const MARGIN = 0.5;
+const PATIENCE_SECONDS = 60;
 const RESAMPLES = 2000;
 
 function sigmoid(logOdds: number): number {
@@ -73,7 +75,7 @@ const lowered = (threshold: number): number => sigmoid(log(threshold / (1 - thre
 
 const expectFrames = listOf(objectWith({ probability: expectNumber }));
 
-/** What a replay gives: where alarms were raised, and when each event was noticed. */
+/** What a replay gives: how often an alarm was for nothing, and when each event was noticed. */
 interface Replay {
   readonly falseAlarms: number;
   /** In frames from an event's first; null for one that was missed. */
@@ -84,30 +86,46 @@ interface Shift {
   readonly probabilities: Float64Array;
   /** First and last frame of each event. */
   readonly events: readonly (readonly [first: number, last: number])[];
+  /** Whoever has seen an alarm stand for nothing for so many frames (a minute) believes it no more. */
+  readonly patience: number;
 }
 
-/** Without hold and acknowledging, which only make fewer alarms of as many. */
-function replay({ probabilities, events }: Shift, { of, raise, clear, threshold }: AlarmRule): Replay {
+/**
+ * Without hold and acknowledging, which only make fewer alarms of as many. An alarm that stands while nothing is to be noticed is
+ * counted once more whenever patience ends, and notices nothing from then on until it is over: else the rule that always alarms would
+ * be the best one.
+ */
+function replay({ probabilities, events, patience }: Shift, { of, raise, clear, threshold }: AlarmRule): Replay {
   const delays: (number | null)[] = events.map(() => null);
+  const mostIdle = Math.max(patience, of);
   let [falseAlarms, alerts, stands, event] = [0, 0, false, 0];
+  /** Frames for which the alarm has stood for nothing, and whether anybody believes it still. */
+  let [idle, isBelieved] = [0, true];
   for (let n = 0; n < probabilities.length; n++) {
     alerts += Number(probabilities[n] >= threshold);
     if (n >= of) alerts -= Number(probabilities[n - of] >= threshold);
     // Frames of an event are in the window for a while after its end.
     while (event < events.length && n > events[event][1] + of - 1) event++;
-    const isRaised = !stands && alerts >= raise;
-    if (isRaised) stands = true;
-    else if (stands && alerts <= clear) stands = false;
-    const current = event < events.length && n >= events[event][0] ? event : null;
-    if (isRaised && current === null) falseAlarms++;
+    const isQuiet = event === events.length || n < events[event][0];
+    if (!stands && alerts >= raise) {
+      [stands, idle, isBelieved] = [true, 0, true];
+      if (isQuiet) falseAlarms++;
+    } else if (stands && alerts <= clear) stands = false;
+    if (!stands) continue;
+    if (!isQuiet) idle = 0;
+    else if (++idle > mostIdle) {
+      falseAlarms++;
+      [idle, isBelieved] = [1, false];
+    }
+    if (!isBelieved) continue;
     // The next event may have begun while the last one is still in the window.
     for (let each = event; each < events.length && n >= events[each][0]; each++)
-      if (stands && n <= events[each][1] + of - 1) delays[each] ??= n - events[each][0];
+      if (n <= events[each][1] + of - 1) delays[each] ??= n - events[each][0];
   }
   return { falseAlarms, delays };
 }
 
-function shiftOf(frames: readonly ShiftFrame[]): Shift {
+function shiftOf(frames: readonly ShiftFrame[], framesPerSecond: number): Shift {
   const events: [number, number][] = [];
   for (const [n, { isAlert }] of frames.entries()) {
     if (!isAlert) continue;
@@ -115,7 +133,11 @@ function shiftOf(frames: readonly ShiftFrame[]): Shift {
     if (last && last[1] === n - 1) last[1] = n;
     else events.push([n, n]);
   }
-  return { probabilities: Float64Array.from(frames, ({ probability }) => probability), events };
+  return {
+    probabilities: Float64Array.from(frames, ({ probability }) => probability),
+    events,
+    patience: Math.ceil(PATIENCE_SECONDS * framesPerSecond),
+  };
 }
 
 /** What a rule does on a recorded shift. Intervals are of 95 %. */
@@ -132,7 +154,7 @@ export function measureAlarm(
   );
   objectWith({ framesPerSecond: expectNumber })(options, 'measureAlarm: options');
   const { framesPerSecond, shiftHours = 8 } = options;
-  const shift = shiftOf(frames);
+  const shift = shiftOf(frames, framesPerSecond);
   const { falseAlarms, delays } = replay(shift, rule);
   const quiet = frames.length - shift.events.reduce((sum, [first, last]) => sum + last - first + 1, 0);
   const quietHours = quiet / framesPerSecond / 3600;
@@ -188,7 +210,7 @@ export function tuneAlarm(frames: readonly ShiftFrame[], ofModel: number, option
   for (const [name, value] of Object.entries({ framesPerSecond, falsePerShift, shiftHours }))
     if (!(value > 0 && Number.isFinite(value)))
       throw new UsageError(`tuneAlarm: ${name} expects a number above 0, got ${String(value)}`);
-  const shift = shiftOf(frames);
+  const shift = shiftOf(frames, framesPerSecond);
   const alerts = frames.filter(({ isAlert }) => isAlert).length;
   if (alerts === 0 || alerts === frames.length)
     throw new UsageError(

@@ -81,6 +81,32 @@ test('what it promises of one shift holds on ten others, where every frame alarm
   expect(delay).toBeLessThanOrEqual(high);
 });
 
+test('an alarm that always stands is no rule: it counts again and again, and nobody believes it', () => {
+  // A model that is unsure of a quiet belt: three frames in ten look a little like a gap, on and on.
+  const random = new Random(5, RandomStream.synthetic, 1);
+  const frames = Array.from({ length: 20_000 }, (_, n): ShiftFrame => {
+    const isAlert = n % 500 >= 480;
+    const unsure = random.uniform() < 0.3 ? 0.2 : 0.01;
+    return { isAlert, probability: isAlert && random.uniform() < 0.8 ? 0.9 : unsure };
+  });
+  const always = { of: 20, raise: 4, clear: 0, threshold: 0.1 };
+  const standing = measureAlarm(frames, always, options);
+  // Between 40 events lie 480 frames, 19 of them with one in the window: seven whole minutes.
+  expect(standing.falseAlarms).toBeGreaterThanOrEqual(40 * 7);
+  expect(standing.missed).toBeGreaterThan(0.9 * standing.events);
+
+  const { chosen } = tuneAlarm(frames, 0.5, options);
+  expect(chosen).toMatchObject({ falseAlarms: 0, missed: 0 });
+  // The line's own alarm hardly stands where nothing is: after a gap, until it is out of the window.
+  const alarm = new RegionAlarm({ ...chosen.rule, latch: false, holdSeconds: 0 }, () => 'id');
+  let idle = 0;
+  for (const [n, { isAlert, probability }] of frames.entries()) {
+    alarm.verdict(probability >= chosen.rule.threshold, 'gap', n);
+    idle += Number(alarm.state === 'alarm' && !isAlert);
+  }
+  expect(idle).toBeLessThanOrEqual(chosen.events * chosen.rule.of);
+});
+
 test('refuses what cannot be tuned on', () => {
   const frames = [{ isAlert: false, probability: 0.1 }];
   expect(() => tuneAlarm(frames, 0.5, options)).toThrow('got 1 frames, 0 with');
