@@ -142,6 +142,8 @@ const lineSchema = v.strictObject({
     v.record(name, text),
     v.check((models) => Object.keys(models).length > 0, 'one model or more, such as { "belt": "runs/first" }'),
   ),
+  /** By the names of models: labelled pictures on which a model must be no worse than the one whose place it takes. */
+  testSets: v.optional(v.record(name, text), {}),
   cameras: v.pipe(v.array(camera), v.minLength(1, 'one camera or more'), v.maxLength(64, '64 cameras at most')),
   record: v.optional(
     v.strictObject({
@@ -248,6 +250,9 @@ export function checkLineConfig(given: unknown, file: string, environment: Envir
     if (chosen !== undefined && modelNames.includes(chosen)) return chosen;
     return fail(`${where}.model expects one of ${modelNames.join(', ')}, got ${chosen ?? 'none'}`);
   };
+  for (const tested of Object.keys(output.testSets))
+    if (!modelNames.includes(tested))
+      fail(`testSets expects names of models (${modelNames.join(', ')}), got ${tested}`);
   refuseTwice(output.cameras, (twice) => fail(`cameras: expects every name once, got ${twice} twice`));
   const cameras = output.cameras.map(({ regions, alarm: alarmOfAll, model, ...one }): CameraConfig => {
     const where = `camera ${one.name}`;

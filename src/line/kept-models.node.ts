@@ -10,7 +10,7 @@ import { modelFileOf } from '../classifier/run.node.js';
 import { UsageError } from '../errors.js';
 import { makeFolders, readWholeFile, writeFileAtomically } from '../files.node.js';
 import { MODEL_FILE } from '../formats/beltnet/model.node.js';
-import type { Line, LiveModel } from './output.js';
+import type { Line, LiveModel, ReplaceModelOptions } from './output.js';
 
 export interface KeptModel extends HistoricModel {
   readonly path: string;
@@ -54,17 +54,17 @@ export class KeptModels {
     const path = this.#paths.get(name);
     if (path === undefined)
       throw new UsageError(`models: expects one of ${[...this.#paths.keys()].join(', ')}, got '${name}'`);
-    return this.#replace(name, path);
+    return this.#replace(name, path, { trial: true });
   }
 
   /** @throws UsageError for what is not kept */
   async rollBack(name: string, digest: string): Promise<LiveModel> {
-    return this.#replace(name, this.#history.find(name, digest).path);
+    return this.#replace(name, this.#history.find(name, digest).path, { trial: false });
   }
 
-  #replace(name: string, path: string): Promise<LiveModel> {
+  #replace(name: string, path: string, options: ReplaceModelOptions): Promise<LiveModel> {
     return this.#history.attempt(name, path, async () => {
-      const live = await this.#line.replaceModel(name, path);
+      const live = await this.#line.replaceModel(name, path, options);
       await this.#keep(live);
       return live;
     });

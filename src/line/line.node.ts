@@ -18,7 +18,7 @@ import { SetAside } from './set-aside.node.js';
 import { Models } from './models.node.js';
 import { movedWatch } from './moved-reference.node.js';
 import { openSource } from './open-source.node.js';
-import type { Line, LineOptions, LiveModel, Submitted } from './output.js';
+import type { Line, LineOptions, LiveModel, ReplaceModelOptions, Submitted } from './output.js';
 import { readLineConfig } from './read-config.node.js';
 import { frameKey, LineRecord } from './record.node.js';
 import { Shifts } from './shifts.node.js';
@@ -347,10 +347,14 @@ class WatchedLine implements Line {
     return this.#loaded().classifier(model).classifyPrepared(picture, name);
   }
 
-  async replaceModel(name: string, path: string): Promise<LiveModel> {
+  async replaceModel(name: string, path: string, { trial = true }: ReplaceModelOptions = {}): Promise<LiveModel> {
+    return this.#replaceModel(name, path, trial ? this.#config.testSets[name] : undefined);
+  }
+
+  async #replaceModel(name: string, path: string, testSet: string | undefined): Promise<LiveModel> {
     try {
-      const model = await this.#loaded().replace(name, path);
-      this.#note('model', 'info', `${name} is ${path} now (${model.digest})`);
+      const { tried, ...model } = await this.#loaded().replace(name, path, testSet ?? null);
+      this.#note('model', 'info', `${name} is ${path} now (${model.digest})${tried === '' ? '' : `; ${tried}`}`);
       return model;
     } catch (error) {
       this.#note('model', 'warning', `${name} stays as it is: ${(error as Error).message}`);
@@ -365,7 +369,7 @@ class WatchedLine implements Line {
       config = await this.#read();
       refuseChanges(this.#config, config);
       for (const [name, path] of Object.entries(config.models))
-        if (await this.#loaded().isChanged(name, path)) await this.replaceModel(name, path);
+        if (await this.#loaded().isChanged(name, path)) await this.#replaceModel(name, path, config.testSets[name]);
     } catch (error) {
       this.#note('configuration', 'warning', `stays as it is: ${(error as Error).message}`);
       throw error;

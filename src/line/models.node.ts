@@ -1,5 +1,5 @@
 /** The models of a line by name. A file is loaded once, whoever uses it, and judges until another has taken its place. */
-import { loadClassifier } from '../classifier/classifier.node.js';
+import { loadClassifier, type NodeClassifier } from '../classifier/classifier.node.js';
 import type { Classifier } from '../classifier/classifier.js';
 import { fileHash } from '../classifier/proof/record.node.js';
 import { expectSuccessor, reproduceVerdicts } from '../classifier/stored-verdicts.js';
@@ -7,12 +7,13 @@ import { modelFileOf } from '../classifier/run.node.js';
 import { ModelFileError, UsageError } from '../errors.js';
 import type { Device } from '../tensor/device.js';
 import type { LiveModel } from './output.js';
+import { expectNoWorse } from './test-set.node.js';
 
 /** Pictures that go through a model together. */
 const MOST_TOGETHER = 16;
 
 interface Loaded extends LiveModel {
-  readonly classifier: Classifier;
+  readonly classifier: NodeClassifier;
 }
 
 export class Models {
@@ -54,19 +55,27 @@ export class Models {
     return live?.path !== path || live.digest !== (await fileHash(modelFileOf(path)));
   }
 
-  /** As `Line.replaceModel`; a name that is new is added. */
-  async replace(name: string, path: string): Promise<LiveModel> {
+  /**
+   * As `Line.replaceModel`; a name that is new is added.
+   * @param testSet pictures on which it must be no worse than the one before it; null for none
+   * @returns the model, and how it did on them
+   */
+  async replace(name: string, path: string, testSet: string | null): Promise<LiveModel & { readonly tried: string }> {
     const next = await this.#load(name, path);
     const before = this.#live.get(name);
+    let tried = '';
     try {
-      if (before) await expectSuccessor(next.classifier, before.classifier.info);
+      if (before) {
+        await expectSuccessor(next.classifier, before.classifier.info);
+        if (testSet !== null) tried = await expectNoWorse(next.classifier, before.classifier, testSet);
+      }
     } catch (error) {
       await this.#free(next);
       throw error;
     }
     this.#live.set(name, next);
     if (before) await this.#free(before);
-    return this.list().find((one) => one.name === name) as LiveModel;
+    return { ...(this.list().find((one) => one.name === name) as LiveModel), tried };
   }
 
   async close(): Promise<void> {

@@ -44,6 +44,11 @@ export interface LiveModel {
 }
 
 /** A line at work. */
+export interface ReplaceModelOptions {
+  /** False: one that judged before is taken back, whatever the test set says. Default true. */
+  readonly trial?: boolean;
+}
+
 export interface Line {
   state(): LineState;
   /** @returns what ends it */
@@ -64,10 +69,11 @@ export interface Line {
   /** What a model says of a picture file that is no frame of the line: nothing is recorded. @throws UsageError, DataError, NotANumberError */
   classify(model: string, bytes: Uint8Array, name?: string): Promise<Verdict>;
   /**
-   * Another file in place of a model, without a missed frame: the old one judges until the new one is there and has given its stored verdicts again.
-   * @throws ModelFileError for one that cannot be used, or does not; the old model stays then
+   * Another file in place of a model, without a missed frame: the old one judges until the new one is there, has given its stored verdicts again and,
+   * where the configuration has a test set for that name, is no worse on it.
+   * @throws ModelFileError for one that cannot be used, does not, or is worse; the old model stays then
    */
-  replaceModel(name: string, path: string): Promise<LiveModel>;
+  replaceModel(name: string, path: string, options?: ReplaceModelOptions): Promise<LiveModel>;
   /** Takes the configuration from its file again. @throws UsageError for one that cannot be used; the old one stays then */
   reload(): Promise<void>;
   /** Lets the frames at hand have their verdicts, tells everybody, and ends. */

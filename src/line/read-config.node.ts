@@ -36,6 +36,8 @@ function withPaths(config: LineConfig, folder: string): LineConfig {
     const paths = Object.entries(settings).filter(([name, value]) => names.includes(name) && typeof value === 'string');
     return { ...settings, ...Object.fromEntries(paths.map(([name, value]) => [name, at(value as string)])) };
   };
+  const all = (paths: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, at(path)]));
   return {
     ...config,
     cameras,
@@ -45,7 +47,8 @@ function withPaths(config: LineConfig, folder: string): LineConfig {
     outputs: Object.fromEntries(
       Object.entries(config.outputs).map(([name, one]) => [name, inSettings(one, ['queue', 'certificate'])]),
     ),
-    models: Object.fromEntries(Object.entries(config.models).map(([name, path]) => [name, at(path)])),
+    models: all(config.models),
+    testSets: all(config.testSets),
     ...(config.record && { record: { ...config.record, folder: at(config.record.folder) } }),
   };
 }

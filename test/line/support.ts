@@ -24,10 +24,11 @@ export const info: ModelInfo = {
   alert: { className: 'bright', threshold: 0.5 },
 };
 
-/** A bright picture is an alert: probability sigmoid(20 · (mean − 0.45)). */
+/** A bright picture is an alert: probability sigmoid(20 · (mean − middle)). */
 export async function writeBrightnessModel(
   path: string,
   sections: Readonly<Record<string, Section>> = {},
+  middle = 0.45,
 ): Promise<void> {
   const model = new Sequential(
     [new Flatten({ inputShape: [SIDE, SIDE, 3] }), new Dense(1, { activation: 'sigmoid' })],
@@ -37,7 +38,7 @@ export async function writeBrightnessModel(
   );
   const weights = await model.getWeights();
   const set = Object.entries(weights).map(([name, weight]) => {
-    const value = name.endsWith('kernel') ? 20 / (SIDE * SIDE * 3) : -9;
+    const value = name.endsWith('kernel') ? 20 / (SIDE * SIDE * 3) : -20 * middle;
     return [name, { ...weight, data: new Float32Array(weight.data.length).fill(value) }];
   });
   model.setWeights(Object.fromEntries(set) as typeof weights);
@@ -45,7 +46,7 @@ export async function writeBrightnessModel(
   // What it says of a grey and of a white picture, computed here.
   const levels = [100, 255];
   const pictures = Uint8Array.from(levels.flatMap((level) => Array.from({ length: SIDE * SIDE * 3 }, () => level)));
-  const bright = levels.map((level) => 1 / (1 + Math.exp(-(20 * (level / 255) - 9))));
+  const bright = levels.map((level) => 1 / (1 + Math.exp(-20 * (level / 255 - middle))));
   const probabilities = Float32Array.from(bright.flatMap((p) => [1 - p, p]));
   await changeModelFile(path, path, (given) => withVerdicts(given, { pictures, probabilities }, SIDE, SIDE));
 }

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSyn
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { verifyLineRecord, type LineEvent, type Output } from 'beltnet';
-import { noisyPng } from '../cli/run-beltnet.js';
+import { noisyPng, writeFiles } from '../cli/run-beltnet.js';
 import { makePng, temporaryFolder } from '../data/make-pictures.js';
 import { until, watch, writeBrightnessModel, writeConfig } from './support.js';
 
@@ -315,6 +315,36 @@ describe('the line', () => {
     writeConfig(path, { ...config, cameras: 'none' });
     await expect(line.reload()).rejects.toThrow('cameras expects');
     expect(of('note').filter(({ level }) => level === 'warning')).toHaveLength(3);
+  });
+
+  test('a model that was trained anew judges only when it is no worse on the test set', async () => {
+    const folder = await place();
+    for (let n = 0; n < 4; n++)
+      writeFiles(join(folder, 'test'), { [`bright/${n}.png`]: bright(n), [`dark/${n}.png`]: dark(n) });
+    const path = join(folder, 'line.json');
+    const config = { ...lineOf(folder, camera(folder)), models: { model: 'model.safetensors' } };
+    writeConfig(path, { ...config, testSets: { other: 'test' } });
+    await expect(watch(path)).rejects.toThrow('testSets expects names of models (model), got other');
+    writeConfig(path, { ...config, testSets: { model: 'test' } });
+    const { line, of } = await watch(path);
+    const [first] = line.models();
+    const file = join(folder, 'model.safetensors');
+    await writeBrightnessModel(file, {}, 0.9); // sees no bright picture any more
+    await expect(line.reload()).rejects.toThrow('misses 4 of 4 (the one before it 0), 0 false alerts of 4 (0)');
+    await writeBrightnessModel(file, {}, 0.1); // nothing but bright ones
+    await expect(line.reload()).rejects.toThrow('misses 0 of 4 (the one before it 0), 4 false alerts of 4 (0)');
+    expect(line.models()).toEqual([first]);
+    expect((await line.submit('in', bright(1))).verdicts[0].alert).toBe(true);
+    await writeBrightnessModel(file, {}, 0.5);
+    await line.reload();
+    expect(line.models()).not.toEqual([first]);
+    expect(of('note').some(({ detail }) => detail.includes('misses 0 of 4 (the one before it 0)'))).toBe(true);
+    // Who takes back a model that judged before is not asked.
+    await writeBrightnessModel(file, {}, 0.9);
+    await line.replaceModel('model', file, { trial: false });
+    expect((await line.submit('in', bright(2))).verdicts[0].alert).toBe(false);
+    writeFileSync(join(folder, 'test/bright/9.png'), 'no picture');
+    await expect(line.replaceModel('model', file)).rejects.toThrow('9.png');
   });
 
   test('the clock of the day may jump: it is told, and nothing else changes', async () => {
