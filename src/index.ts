@@ -483,7 +483,7 @@ export type {
   VerdictEvent,
 } from './line/events.js';
 export type { ActiveFault, CameraState, Lamp, LineState, RegionState } from './line/state.js';
-export type { Line, LineOptions, LiveModel, Output, Submitted } from './line/output.js';
+export type { Line, LineOptions, LiveModel, Output, ReplaceModelOptions, Submitted } from './line/output.js';
 export type { CameraConfig, LineConfig, RegionConfig } from './line/config.js';
 export {
   measureAlarm,
