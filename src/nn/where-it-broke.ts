@@ -5,6 +5,7 @@
 import { NotANumberError } from '../errors.js';
 import type { Device } from '../tensor/device.js';
 import type { Model } from './model.js';
+import { firstNotFinite } from './parameters.js';
 import { sizeOf } from '../tensor/shape.js';
 import { tensor } from '../tensor/tensor.js';
 import { renderBatch } from './training/batch-source.js';
@@ -60,7 +61,7 @@ function unlessBroken(error: unknown): void {
   if (!(error instanceof NotANumberError)) throw error;
 }
 
-const isFinite = (values: Float32Array): boolean => values.every((value) => Number.isFinite(value));
+const isFinite = (values: Float32Array): boolean => firstNotFinite(values) < 0;
 
 async function brokenLayer({ model, device, batches }: BrokenTraining, index: number): Promise<BrokenLayer | null> {
   const weights = Object.entries(await model.getWeights());
