@@ -14,16 +14,16 @@ export async function pixelHashes(dataset: Pick<Dataset, 'pictures' | 'pictureSh
 export function pixelHash(bytes: Uint8Array): number {
   expectBytes(bytes, 'pixelHash: bytes');
   let [a, b] = [0xdeadbeef, 0x41c6ce57];
-  const take = (value: number): void => {
-    // Turned round, so that the upper bits of a value reach the lower ones, too.
-    a = Math.imul(((a << 13) | (a >>> 19)) ^ value, 2654435761);
-    b = Math.imul(((b << 7) | (b >>> 25)) ^ value, 1597334677);
-  };
   const whole = bytes.length >>> 2;
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   const words = new Uint32Array(aligned.buffer, aligned.byteOffset, whole);
-  for (let n = 0; n < whole; n++) take(words[n]);
-  for (let n = 4 * whole; n < bytes.length; n++) take(bytes[n]);
+  const count = whole + (bytes.length % 4);
+  for (let n = 0; n < count; n++) {
+    const value = n < whole ? words[n] : bytes[3 * whole + n];
+    // Turned round, so that the upper bits of a value reach the lower ones, too.
+    a = Math.imul(((a << 13) | (a >>> 19)) ^ value, 2654435761);
+    b = Math.imul(((b << 7) | (b >>> 25)) ^ value, 1597334677);
+  }
   const mix = (x: number, y: number): number =>
     Math.imul(x ^ (x >>> 16), 2246822507) ^ Math.imul(y ^ (y >>> 13), 3266489909);
   const [low, high] = [mix(a, b), mix(b, a)];

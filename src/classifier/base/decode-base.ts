@@ -3,6 +3,7 @@ import { expectBytes, expectText } from '../../expect.js';
 import { UsageError } from '../../errors.js';
 import type { ModelInfo } from '../../formats/beltnet/info.js';
 import { decodeModel, weightsHash } from '../../formats/beltnet/model.js';
+import type { Sha256 } from '../../formats/content-hash.js';
 import type { Model } from '../../nn/model.js';
 import { KNOWN_SECTIONS } from '../tuning.js';
 import { BASE_SECTION, featureLayersOf, type Base } from './features.js';
@@ -22,6 +23,7 @@ export async function baseOf(
   { model, info }: OpenedBase,
   layers: readonly string[] | undefined,
   path: string,
+  hash?: Sha256,
 ): Promise<Base> {
   const named = info.sections?.[BASE_SECTION] !== undefined;
   const lastMap = model.nodes.findLast(({ shape }) => shape.length === 3)?.layer.name;
@@ -32,7 +34,7 @@ export async function baseOf(
     throw new UsageError(`base: expects a network with layers that give maps [H,W,C], got ${given} without`);
   const featureLayers = layers ?? (named ? featureLayersOf(info, model, path) : [lastMap ?? '']);
   const { preprocessing } = info;
-  return { name: given, model, featureLayers, preprocessing, hash: await weightsHash(model) };
+  return { name: given, model, featureLayers, preprocessing, hash: await weightsHash(model, hash) };
 }
 
 /** A base that ships with beltnet, from its bytes. @throws ModelFileError when they are damaged */

@@ -10,6 +10,7 @@ import type { PictureCache } from '../../data/store/cache.node.js';
 import { loadModel } from '../../formats/beltnet/model.node.js';
 import { loadKeras } from '../../formats/keras/keras.node.js';
 import { loadOnnx } from '../../formats/onnx/onnx.node.js';
+import { sha256Natively } from '../../formats/sha256.node.js';
 import { IMAGENET, preprocessingOf, rescaled } from '../preparation.js';
 import { baseOf, type OpenedBase } from './decode-base.js';
 import { BASE_SECTION, type Base } from './features.js';
@@ -36,7 +37,7 @@ export async function openBase(given: string, layers?: readonly string[]): Promi
   if (!isBundled && !existsSync(path))
     throw new UsageError(`base: expects ${bundledBases.join(', ')} or a model file, got '${given}', which is no file`);
   const { model, info } = await openFile(path);
-  return baseOf(given, { model, info }, layers, path);
+  return baseOf(given, { model, info }, layers, path, sha256Natively);
 }
 
 async function openFile(path: string): Promise<OpenedBase> {

@@ -16,26 +16,45 @@ const SEED = 20_261_129;
 /** A camera's, before pictures are prepared. */
 const CAMERA: Size = { width: 320, height: 240 };
 
-type Pixel = (x: number, y: number) => readonly number[];
+/** The pixel at (x, y), from 0 to 1; what it gives is read before it is asked again. */
+type Pixel = (x: number, y: number) => ArrayLike<number>;
 
 const painted = (pixel: Pixel): Picture => {
   const { width, height } = CAMERA;
   const data = new Uint8Array(width * height * 3);
-  for (let y = 0, at = 0; y < height; y++)
-    for (let x = 0; x < width; x++) for (const value of pixel(x / width, y / height)) data[at++] = value;
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, at += 3) {
+      const rgb = pixel(x / width, y / height);
+      for (let c = 0; c < 3; c++) data[at + c] = rgb[c];
+    }
+  }
   return { width, height, data };
+};
+
+const even = (value: number): Picture => {
+  const { width, height } = CAMERA;
+  return { width, height, data: new Uint8Array(width * height * 3).fill(value) };
 };
 
 /** How picture n of each kind is made. */
 const kinds: Readonly<Record<string, (n: number, random: Random) => Picture>> = {
-  noise: (_, random) => painted(() => [random.integer(256), random.integer(256), random.integer(256)]),
-  black: (n) => painted(() => [n, n, n]),
-  white: (n) => painted(() => [255 - n, 255 - n, 255 - n]),
-  gray: (n) => painted(() => [96 + 8 * n, 96 + 8 * n, 96 + 8 * n]),
+  noise: (_, random) => {
+    const picture = even(0);
+    for (let at = 0; at < picture.data.length; at++) picture.data[at] = random.integer(256);
+    return picture;
+  },
+  black: (n) => even(n),
+  white: (n) => even(255 - n),
+  gray: (n) => even(96 + 8 * n),
   gradients: (_, random) => {
     const [from, to] = [0, 1].map(() => [random.integer(256), random.integer(256), random.integer(256)]);
     const part = random.uniform(0, 1);
-    return painted((x, y) => from.map((value, c) => value + (to[c] - value) * (part * x + (1 - part) * y)));
+    const rgb = [0, 0, 0];
+    return painted((x, y) => {
+      const share = part * x + (1 - part) * y;
+      for (let c = 0; c < 3; c++) rgb[c] = from[c] + (to[c] - from[c]) * share;
+      return rgb;
+    });
   },
   stripes: (_, random) => {
     const [one, other] = [0, 1].map(() => [random.integer(256), random.integer(256), random.integer(256)]);

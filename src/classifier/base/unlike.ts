@@ -6,6 +6,7 @@
 import { square } from '../../tensor/exact-math.js';
 import { divide, FOLDS } from './folds.js';
 import { moments, standardised } from './head.js';
+import { cholesky, inverse, solve, timesLower } from './triangular.js';
 
 export interface Unlike {
   /** Mean features of each class, [classes, width]. */
@@ -102,22 +103,32 @@ function sumsOf({ x, labels, width, classes }: Rows, chosen: Choice): Sums {
   const counts = new Float64Array(classes);
   const first = new Float64Array(classes * width);
   const second = new Float64Array(width * width);
-  for (let i = 0; i < labels.length; i++) {
-    if (!chosen(i)) continue;
-    counts[labels[i]]++;
-    const row = x.subarray(i * width, (i + 1) * width);
+  const rows = Array.from(labels, (_, row) => row).filter(chosen);
+  for (const row of rows) {
+    counts[labels[row]]++;
+    for (let j = 0; j < width; j++) first[labels[row] * width + j] += x[row * width + j];
+  }
+  // Four rows in one pass over the matrix, which is larger than caches; what is missing of the last four is rows of zeros.
+  for (let next = 0; next < rows.length; next += 4) {
+    const four = new Float64Array(4 * width);
+    for (let n = 0; n < Math.min(4, rows.length - next); n++)
+      four.set(x.subarray(rows[next + n] * width, (rows[next + n] + 1) * width), n * width);
     for (let j = 0; j < width; j++) {
-      const value = row[j];
-      first[labels[i] * width + j] += value;
-      for (let k = 0, at = j * width; k <= j; k++) second[at + k] += value * row[k];
+      const [p, q, r, s] = [four[j], four[width + j], four[2 * width + j], four[3 * width + j]];
+      for (let k = 0, at = j * width; k <= j; k++)
+        second[at + k] =
+          second[at + k] + p * four[k] + q * four[width + k] + r * four[2 * width + k] + s * four[3 * width + k];
     }
   }
   return { counts, first, second };
 }
 
 const addSums = (a: Sums, b: Sums, sign: 1 | -1 = 1): Sums => {
-  const add = (one: Float64Array, other: Float64Array): Float64Array =>
-    one.map((value, at) => value + sign * other[at]);
+  const add = (one: Float64Array, other: Float64Array): Float64Array => {
+    const sum = one.slice();
+    for (let at = 0; at < sum.length; at++) sum[at] += sign * other[at];
+    return sum;
+  };
   return { counts: add(a.counts, b.counts), first: add(a.first, b.first), second: add(a.second, b.second) };
 };
 
@@ -146,10 +157,11 @@ function estimate(rows: Rows, { counts, first, second }: Sums, chosen: Choice): 
     deviation[j] = variance > SMALLEST_VARIANCE ? Math.sqrt(variance) : 1;
   }
   const covariance = second.slice();
-  for (let c = 0; c < counts.length; c++) {
-    const mean = means.subarray(c * width, (c + 1) * width);
-    for (let j = 0; j < width; j++)
-      for (let k = 0, at = j * width; k <= j; k++) covariance[at + k] -= counts[c] * mean[j] * mean[k];
+  for (let j = 0; j < width; j++) {
+    for (let c = 0; c < counts.length; c++) {
+      const factor = counts[c] * means[c * width + j];
+      for (let k = 0, at = j * width; k <= j; k++) covariance[at + k] -= factor * means[c * width + k];
+    }
   }
   let trace = 0;
   let squared = 0; // Frobenius norm²: what is below the diagonal counts twice
@@ -190,76 +202,34 @@ function measure({ x, width, classes }: Rows, fitted: Estimate, chosen: Choice, 
   for (let i = 0; i < distances.length; i++) {
     if (!chosen(i)) continue;
     const point = projected(x.subarray(i * width, (i + 1) * width));
-    const squares = centres.map((centre) => point.reduce((sum, value, j) => sum + square(value - centre[j]), 0));
-    distances[i] = Math.sqrt(Math.min(...squares));
+    distances[i] = distanceToNearest(point, centres);
   }
-}
-
-/** y with L·y = b, in place of b. */
-function solve(lower: Float64Array, b: Float64Array): Float64Array {
-  const width = b.length;
-  for (let row = 0; row < width; row++) {
-    let value = b[row];
-    for (let k = 0, at = row * width; k < row; k++) value -= lower[at + k] * b[k];
-    b[row] = value / lower[row * width + row];
-  }
-  return b;
-}
-
-/** L⁻¹ with its columns divided by the deviations: it takes bare features. */
-export function inverse(lower: Float64Array, deviation: Float64Array): Float32Array {
-  const width = deviation.length;
-  const factor = new Float32Array(width * width);
-  const solved = new Float64Array(width);
-  for (let column = 0; column < width; column++) {
-    for (let row = column; row < width; row++) {
-      let value = row === column ? 1 : 0;
-      for (let k = column, at = row * width; k < row; k++) value -= lower[at + k] * solved[k];
-      solved[row] = value / lower[row * width + row];
-      factor[row * width + column] = solved[row] / deviation[column];
-    }
-  }
-  return factor;
-}
-
-/** L with L·Lᵀ = A, in place of A's lower triangle [width, width]. Source: Golub, Van Loan, "Matrix Computations", 4.2. */
-export function cholesky(a: Float64Array, width: number): Float64Array {
-  for (let j = 0; j < width; j++) {
-    for (let k = 0; k <= j; k++) {
-      let value = a[j * width + k];
-      for (let i = 0; i < k; i++) value -= a[j * width + i] * a[k * width + i];
-      a[j * width + k] = k === j ? Math.sqrt(value) : value / a[k * width + k];
-    }
-  }
-  return a;
 }
 
 /** The smallest Mahalanobis distance to a class: the factor is linear, so that it is applied to picture and means one by one. */
 function distanceTo(unlike: Unlike, features: Float32Array): number {
-  let centres = centresOf.get(unlike);
-  if (!centres) {
-    const { means } = unlike;
-    const width = features.length;
-    centres = Array.from({ length: means.length / width }, (_, c) =>
-      underFactor(unlike, means.subarray(c * width, (c + 1) * width)),
+  let ready = readyOf.get(unlike);
+  if (!ready) {
+    const [factor, means, width] = [Float64Array.from(unlike.factor), Float64Array.from(unlike.means), features.length];
+    const centres = Array.from({ length: means.length / width }, (_, c) =>
+      timesLower(factor, means.subarray(c * width, (c + 1) * width)),
     );
-    centresOf.set(unlike, centres);
+    ready = { factor, centres };
+    readyOf.set(unlike, ready);
   }
-  const point = underFactor(unlike, features);
-  const squares = centres.map((centre) => point.reduce((sum, value, j) => sum + square(value - centre[j]), 0));
-  return Math.sqrt(Math.min(...squares));
+  const point = timesLower(ready.factor, Float64Array.from(features));
+  return distanceToNearest(point, ready.centres);
 }
 
-/** The class means under the factor. */
-const centresOf = new WeakMap<Unlike, Float64Array[]>();
+/** The factor in float64, and the class means under it. */
+const readyOf = new WeakMap<Unlike, { readonly factor: Float64Array; readonly centres: readonly Float64Array[] }>();
 
-function underFactor({ factor }: Unlike, x: Float32Array): Float64Array {
-  const width = x.length;
-  const y = new Float64Array(width);
-  for (let row = 0; row < width; row++) {
+function distanceToNearest(point: Float64Array, centres: readonly Float64Array[]): number {
+  let least = Infinity;
+  for (const centre of centres) {
     let sum = 0;
-    for (let column = 0, at = row * width; column <= row; column++) sum += factor[at + column] * x[column];
-    y[row] = sum;
+    for (let j = 0; j < point.length; j++) sum += square(point[j] - centre[j]);
+    least = Math.min(least, sum);
   }
-  return y;
+  return Math.sqrt(least);
 }

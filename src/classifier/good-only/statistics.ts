@@ -5,7 +5,8 @@ import { subset, type Dataset } from '../../data/dataset.js';
 import type { Model } from '../../nn/model.js';
 import type { Device } from '../../tensor/device.js';
 import type { PicturePreparation } from '../preparation.js';
-import { cholesky, fitUnlike, inverse } from '../base/unlike.js';
+import { cholesky, inverse } from '../base/triangular.js';
+import { fitUnlike } from '../base/unlike.js';
 import type { GoodStatistics } from './scorer.js';
 
 /** Rows that are in memory at a time. */
