@@ -195,7 +195,7 @@ describe('the page and the command line compute the same, both ways', () => {
   let hash: string;
   let own: readonly PredictionRow[];
   let judging: readonly PredictionRow[];
-  let threshold: { threshold: number; reason: string };
+  let threshold: { threshold: number; reason: string | null };
   afterAll(() => context.close());
 
   test('the page trains, and decides on a threshold', async () => {
