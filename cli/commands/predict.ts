@@ -33,10 +33,10 @@ const ALERT = 10;
 export const formFlags = {
   exitCode: toggle('exit code 10 when an alert is raised or a picture is unknown'),
   json: toggle(
-    'one JSON object a picture: file, class, probability, probabilities, alert, unlike, unknown, inTraining, faults; or file, error',
+    'one JSON object a picture: file, class, probability, probabilities, alert, unlike, unknown, inTraining, pixels, faults; or file, error',
     { conflicts: 'csv' },
   ),
-  csv: toggle('comma-separated: file, class, probability, alert, error, unlike, unknown, inTraining, faults'),
+  csv: toggle('comma-separated: file, class, probability, alert, error, unlike, unknown, inTraining, faults, pixels'),
 };
 
 const flags = {
@@ -185,8 +185,7 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
     return { print, end: () => {} };
   }
   if (csv) {
-    const columns = ['file', 'class', 'probability', 'alert', 'error', 'unlike', 'unknown', 'inTraining', 'faults'];
-    process.stdout.write(csvLine(columns));
+    process.stdout.write(csvLine(CSV_COLUMNS));
     return { print: (result) => void process.stdout.write(csvRow(result)), end: () => {} };
   }
   const rows = [['file', 'class', 'probability', 'alert', '', '', '']];
@@ -210,13 +209,28 @@ function printerFor({ json, csv }: { readonly json: boolean; readonly csv: boole
   };
 }
 
+/** Of a CSV, `pixels` the hash of what the model saw, by which the page tells whether it sees the same. */
+const CSV_COLUMNS = [
+  'file',
+  'class',
+  'probability',
+  'alert',
+  'error',
+  'unlike',
+  'unknown',
+  'inTraining',
+  'faults',
+  'pixels',
+] as const;
+
 function csvRow(result: FileClassification): string {
   const cells =
     'error' in result
-      ? [result.file, '', '', '', result.error.message, '', '', '', '']
+      ? [result.file, '', '', '', result.error.message, '', '', '', '', '']
       : [
           ...[result.file, result.class, result.probability, result.alert, ''],
           ...[result.unlike ?? '', result.unknown ?? '', result.inTraining ?? '', result.faults?.join(' ') ?? ''],
+          result.pixels ?? '',
         ];
   return csvLine(cells.map((cell) => (typeof cell === 'string' ? printable(cell) : cell)));
 }

@@ -28,6 +28,8 @@ export type FileClassification = Classification & {
   readonly file: string;
   /** Where the model's run tells: whether it was trained on this picture, so that the verdict says nothing of others. */
   readonly inTraining?: boolean;
+  /** Of a picture with a verdict: hash of what the model saw of it, as in a run's pictures.jsonl; equal for equal pixels. */
+  readonly pixels?: number;
 };
 
 export interface ClassifyPathsOptions {
@@ -92,18 +94,17 @@ export class NodeClassifier extends Classifier {
       ...(onInput && { onInput }),
     });
     const record = await this.#picturesOfRun();
-    const trained = new Set<number>();
-    const look = (index: number, picture: Uint8Array): void => {
-      if (record?.get(pixelHash(picture)) === 'training') trained.add(index);
-    };
+    const hashes = new Map<number, number>(); // of pictures that were read and wait for their prediction
+    const look = (index: number, picture: Uint8Array): void => void hashes.set(index, pixelHash(picture));
     try {
       const { width, height } = this.preparation.picture.size;
-      const pictures = record ? watched(stream.pictures, width * height * 3, look) : stream.pictures;
+      const pictures = watched(stream.pictures, width * height * 3, look);
       await this.predictEach(pictures, batchSize, (index, prediction) => {
         const file = stream.files[index];
         const result = this.#judgeFile(file, stream.errorOf(index), prediction);
-        const isTold = record !== null && !('error' in result);
-        onResult({ file, ...result, ...(isTold && { inTraining: trained.delete(index) }) }, stream.files.length);
+        const pixels = hashes.get(index);
+        hashes.delete(index);
+        onResult({ file, ...result, ...('error' in result ? {} : seen(pixels, record)) }, stream.files.length);
       });
     } finally {
       await stream.close();
@@ -122,8 +123,7 @@ export class NodeClassifier extends Classifier {
       throw error;
     }
     const result = await settled(this.classifyPrepared(picture, file));
-    const isTold = record !== null && !('error' in result);
-    return { file, ...result, ...(isTold && { inTraining: record.get(pixelHash(picture)) === 'training' }) };
+    return { file, ...result, ...('error' in result ? {} : seen(pixelHash(picture), record)) };
   }
 
   /** What the model's run did with which pictures. */
@@ -142,6 +142,10 @@ export class NodeClassifier extends Classifier {
     }
   }
 }
+
+/** What is told of a picture by its pixels. */
+const seen = (pixels: number | undefined, record: PicturesOfRun | null) =>
+  pixels === undefined ? {} : { ...(record && { inTraining: record.get(pixels) === 'training' }), pixels };
 
 /** The pictures, each of which is looked at when it is read. @param length bytes of one */
 function watched(

@@ -278,7 +278,7 @@ describe('predict', () => {
         probability: number;
         alert: boolean;
       };
-      const keys = ['file', 'class', 'probability', 'probabilities', 'alert', 'faults', 'inTraining'];
+      const keys = ['file', 'class', 'probability', 'probabilities', 'alert', 'faults', 'inTraining', 'pixels'];
       expect(Object.keys(line)).toEqual(keys);
       expect(Math.fround(probabilities.dark)).toBe(probabilities.dark);
       expect(probabilities.bright).toBe(1 - probabilities.dark);
@@ -295,9 +295,10 @@ describe('predict', () => {
       beltnet(['predict', 'runs/first', 'odd', '--device', 'cpu'], { cwd }),
     ]);
     const [header, good, bad] = csv.stdout.split('\n');
-    expect(header).toBe('file,class,probability,alert,error,unlike,unknown,inTraining,faults');
+    expect(header).toBe('file,class,probability,alert,error,unlike,unknown,inTraining,faults,pixels');
     expect(good).toMatch(/^"odd\/a, ""b""\.png",(bright|dark),0\.\d+,(true|false),,,,(true|false),.*$/);
-    expect(bad).toMatch(/^odd\/bad\.png,,,,"?odd\/bad\.png: /);
+    expect(good).toMatch(/,[1-9]\d+$/);
+    expect(bad).toMatch(/^odd\/bad\.png,,,,"?odd\/bad\.png: .*,,,,,$/);
     expect(csv.code).toBe(3);
     expect(text.code).toBe(3);
     expect(text.stdout).toContain('odd/a, "b".png');

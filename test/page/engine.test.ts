@@ -260,6 +260,13 @@ describe('the page and the command line compute the same, both ways', () => {
       readFileSync(join(there, 'predictions.csv'), 'utf8').replace(/(,0\.\d+,0\.\d+)\n/, ',0.25,0.75\n'),
     );
     expect(await compare(page, spoiled)).toMatchObject({ passed: false });
+    const predicted = join(root, 'predicted.csv');
+    const files = judging.map(({ file }) => file);
+    writeFileSync(predicted, (await beltnet(['predict', 'runs/there', ...files, '--csv'], { cwd: here })).stdout);
+    const told = await compare(page, predicted);
+    expect(told).toMatchObject({ passed: true, onlyThere: [] });
+    expect(told.pictures).toHaveLength(files.length);
+    for (const { pixelsHere, pixelsThere } of told.pictures) expect(pixelsThere).toBe(pixelsHere);
     const again = await page.evaluate(() => opened.engine.proof.trainAgain());
     expect(again).toMatchObject({ weightsHash: hash, equal: true });
   });
