@@ -27,7 +27,7 @@ async function start(peer: typeof beltnet): Promise<PeerProcess> {
 afterAll(() => open.forEach((child) => child.stop()));
 
 describe('measuring in turns', () => {
-  it('times the peer that agrees, and refuses the ones that differ or are missing', { timeout: 60_000 }, async () => {
+  it('times the peer that agrees, and refuses the ones that differ or are missing', async () => {
     const context = {
       ...{ rounds: 3, chunk: 1, slowBudget: 1000, tooSlow: 60_000, patience: 0 },
       ...{ slowness: new Slowness(), process: start, progress() {} },

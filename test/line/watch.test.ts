@@ -80,7 +80,7 @@ describe('a folder', () => {
 
   test('half of a file is never judged; one that stays so is a fault; one camera disturbs no other', async () => {
     const folder = await place();
-    const giveUp = { source: { ...camera(folder).source, giveUpSeconds: 0.4 } };
+    const giveUp = { source: { ...camera(folder).source, giveUpSeconds: 2 } };
     const { of, until: holds, line } = await watch(lineOf(folder, camera(folder, 'in', giveUp), camera(folder, 'two')));
     const whole = dark(1);
     writeFileSync(join(folder, 'in', 'slow.png'), whole.subarray(0, 1000));
