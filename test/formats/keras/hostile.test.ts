@@ -9,7 +9,7 @@ import { ModelFileError } from '../../../src/errors.js';
 import { loadKeras } from '../../../src/formats/keras/keras.node.js';
 import { damagedArchives, damagedHdf5, damagedJson, damagedWeights, importDamaged } from './mutations.js';
 
-const COUNT = 1000;
+const COUNT = 300;
 
 describe('mutated files', { timeout: 120_000 }, () => {
   beforeEach(() => void vi.spyOn(console, 'warn').mockImplementation(() => {})); // jsfive's remarks
