@@ -42,9 +42,18 @@ type Compute = (...numbers: number[]) => number;
 
 /**
  * With these, expressions approximate functions in float32 from bits; they are for the approximations only, and have no WGSL.
- * `multiplyAdd` and `negateMultiplyAdd` are a · b + c and c − a · b with one rounding.
+ * `multiplyAdd` and `negateMultiplyAdd` are a · b + c and c − a · b with one rounding; `lesser` and `greater` are b < a ? b : a and
+ * a < b ? b : a.
  */
-export type BitFunction = 'round' | 'powerOfTwo' | 'exponentOf' | 'mantissaOf' | 'multiplyAdd' | 'negateMultiplyAdd';
+export type BitFunction =
+  | 'round'
+  | 'powerOfTwo'
+  | 'exponentOf'
+  | 'mantissaOf'
+  | 'lesser'
+  | 'greater'
+  | 'multiplyAdd'
+  | 'negateMultiplyAdd';
 export type FunctionName = keyof typeof functions | BitFunction;
 
 /** An operand, a number, or a function of other expressions. NaN passes through all of them but comparisons. */

@@ -182,3 +182,21 @@ describe('NaN and infinity are noticed', () => {
     }
   });
 });
+
+test('a value’s bits do not depend on where it stands, nor on how many stand beside it', async () => {
+  for (const device of devices) {
+    const inputs = Float32Array.from({ length: 21 }, (_, i) => 0.37 * (i - 10));
+    const bits = async (kernel: Kernel<never>, attributes: unknown, x: Float32Array): Promise<number[]> => {
+      const [y] = launch(kernel as Kernel, [tensor(device, x)], attributes);
+      return [...new Uint32Array((await y.read()).slice().buffer)];
+    };
+    for (const [kernel, attributes] of functions) {
+      const all = await bits(kernel, attributes, inputs);
+      for (const first of [1, 6, 13, 20])
+        expect([kernel.name, await bits(kernel, attributes, inputs.slice(first))]).toEqual([
+          kernel.name,
+          all.slice(first),
+        ]);
+    }
+  }
+});

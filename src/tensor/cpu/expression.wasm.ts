@@ -14,17 +14,28 @@ const polynomial = (x: Expression, [first, ...rest]: readonly number[]): Express
   rest.reduce((sum, coefficient) => sum.multiply(x).add(coefficient), Expression.of(first));
 
 /** As the sigmoid's −|x|: what is left out then would never be taken. */
-const isNeverPositive = ({ function: name, inputs: [x] }: Expression): boolean =>
-  name === 'negate' && (x.function === 'abs' || (x.function === 'multiply' && x.inputs[0] === x.inputs[1]));
+function isNeverPositive({ function: name, inputs: [x, factor] }: Expression): boolean {
+  const isSquare = ({ function: inner, inputs: [a, b] }: Expression) => inner === 'multiply' && a === b;
+  const atMost0 = (bound: Expression) => bound.function === 'constant' && bound.value <= 0;
+  if (name === 'negate') return x.function === 'abs' || isSquare(x);
+  if (name === 'multiply') return (x.function === 'abs' || isSquare(x)) && atMost0(factor);
+  return name === 'lesser' && atMost0(factor);
+}
 
-// The same approximations as in math.wgsl.ts, where their errors and sources are stated; without fused operations they
-// are a rounding less exact.
+/** e^x = 2^n·(1 + rest) with |rest| ≤ √2 − 1 */
+function reduced(x: Expression): { n: Expression; rest: Expression } {
+  const n = call('round', x.multiply(Math.LOG2E));
+  const r = x.subtract(n.multiply(0.693145752)).subtract(n.multiply(1.42860677e-6));
+  const p = polynomial(r, [1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5]);
+  return { n, rest: r.add(p.multiply(r.square())) };
+}
+
+// The same approximations as in math.wgsl.ts, where their errors and sources are stated, but where a shorter one is as exact; without
+// fused operations they are a rounding less exact.
 const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => Expression>>> = {
   exp(x) {
-    const n = call('round', x.multiply(Math.LOG2E));
-    const r = x.subtract(n.multiply(0.693145752)).subtract(n.multiply(1.42860677e-6));
-    const p = polynomial(r, [1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5]);
-    const mantissa = r.add(p.multiply(r.square())).add(1);
+    const { n, rest } = reduced(x);
+    const mantissa = rest.add(1);
     const scale = (power: Expression) => call('powerOfTwo', power);
     if (isNeverPositive(x)) return x.below(-87.33654).select(0, mantissa.multiply(scale(n)));
     const half = n.multiply(0.5).floor(); // n reaches 128, which has no float of its own
@@ -32,6 +43,11 @@ const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => E
     return x.above(88.72283).select(Infinity, x.below(-87.33654).select(0, y));
   },
   expm1(x) {
+    if (isNeverPositive(x)) {
+      const { n, rest } = reduced(call('greater', x, -64)); // below −17 it is −1 already
+      const scale = call('powerOfTwo', n);
+      return scale.multiply(rest).add(scale.subtract(1));
+    }
     const coefficients = [
       2.48015873e-5, 1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5,
     ];
@@ -56,12 +72,11 @@ const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => E
     const near = p.multiply(q).multiply(s).add(s).multiply(2);
     return u.below(-0.5).select(u.add(1).log(), u.above(1).select(u.add(1).log(), near));
   },
+  /** −(e^−2|x| − 1) / (e^−2|x| + 1), within 3 ulp: one formula for small and large x, since e^x − 1 keeps the digits of small ones. */
   tanh(x) {
-    const coefficients = [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1];
-    const q = x.square();
-    const near = polynomial(q, coefficients).multiply(q).multiply(x).add(x);
-    const far = Expression.of(1).subtract(Expression.of(2).divide(x.abs().multiply(2).exp().add(1)));
-    return x.abs().below(0.625).select(near, x.below(0).select(far.negate(), far));
+    const e = x.abs().multiply(-2).expm1();
+    const y = e.divide(e.add(2));
+    return x.below(0).select(y, y.negate());
   },
   normalProbability(x) {
     const t = x.abs().multiply(Math.SQRT1_2);
@@ -84,7 +99,7 @@ const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => E
         0.5067265553864388, 0.4224515484241768, 0.28211022564040755,
       ],
     ).multiply(u);
-    const tail = q.negate().exp().multiply(scaled);
+    const tail = x.square().multiply(-0.5).exp().multiply(scaled); // as in the density, which a gradient asks for beside it
     return t.below(1).select(near, x.below(0).select(tail, Expression.of(1).subtract(tail)));
   },
 };
@@ -116,13 +131,15 @@ const I32 = {
   shiftLeft: 0x74,
   ltUnsigned: 0x49,
   geUnsigned: 0x4f,
+  ltSigned: 0x48,
   gtSigned: 0x4a,
 };
 const V128 = { load: vector(0), splat32: vector(9), store: vector(11), constant: vector(12), storeLane: vector(90) };
 const SELECT = 0x1b;
 const [BLOCK, LOOP, LEAVE_BLOCK, AGAIN, END_OF] = [[0x02, 0x40], [0x03, 0x40], [0x0d, 1], [0x0c, 0], 0x0b];
 const TYPE = { i32: 0x7f, v128: 0x7b, function: 0x60 };
-const MEMORY_AT = [2, 0]; // aligned to 4 bytes, no offset
+/** Where a vector lies behind an address, aligned to 4 bytes. */
+const placed = (place: number): number[] => [2, 16 * place];
 
 const floatBytes = (value: number): number[] => [...new Uint8Array(Float32Array.of(value).buffer)];
 const splat = (value: number): number[] => [...V128.constant, ...[0, 1, 2, 3].flatMap(() => floatBytes(value))];
@@ -135,6 +152,8 @@ const instructions: Readonly<Partial<Record<FunctionName, readonly number[]>>> =
   divide: vector(231),
   minimum: vector(232),
   maximum: vector(233),
+  lesser: vector(234),
+  greater: vector(235),
   abs: vector(224),
   negate: vector(225),
   sqrt: vector(227),
@@ -168,6 +187,12 @@ function compute(name: FunctionName, input: (position: number) => number[]): num
   }
 }
 
+/** Beside a number the comparison that one instruction does keeps NaN, too; in general only that of its first value. */
+function quickest(name: FunctionName, [, b]: readonly Expression[]): FunctionName {
+  const besideNumber = b?.function === 'constant' && !Number.isNaN(b.value);
+  return besideNumber && name === 'minimum' ? 'lesser' : besideNumber && name === 'maximum' ? 'greater' : name;
+}
+
 /** The expressions with functions replaced by their approximations. */
 function approximated(outputs: readonly Expression[]): Expression[] {
   const done = new Map<Expression, Expression>();
@@ -179,7 +204,7 @@ function approximated(outputs: readonly Expression[]): Expression[] {
       const name = node.function as FunctionName;
       const inputs = node.inputs.map(visit);
       const approximation = approximations[name];
-      result = approximation ? visit(approximation(inputs[0])) : call(name, ...inputs);
+      result = approximation ? visit(approximation(inputs[0])) : call(quickest(name, inputs), ...inputs);
     }
     done.set(node, result);
     done.set(result, result);
@@ -229,36 +254,58 @@ export function generateFunction(
   };
 }
 
+/**
+ * Vectors that are computed side by side where no operand repeats: one chain of operations fills the waits of another, and a constant that
+ * the engine keeps in memory is fetched once for both.
+ */
+const SIDE_BY_SIDE = 2;
+
 function functionBody(operands: number, outputs: readonly Expression[], targets: readonly number[]): number[] {
   const { nodes, indexOf } = inOrder(outputs);
   const PART = 0;
   const [COUNT, CHUNK, ROW_BYTES, AT, END, ROW] = [1, 2, 3, 4, 5, 6].map((i) => operands + i);
-  const value = (n: number): number => ROW + 1 + n; // a local for each node
-  const address = (operand: number): number[] => get(1 + operand);
+  const vectors = nodes.some(({ kind }) => kind === 'channel') ? 1 : SIDE_BY_SIDE;
   const isFixed: boolean[] = []; // the same for all elements
-  const before: number[] = [];
-  const inside: number[] = [];
-  for (const [n, node] of nodes.entries()) {
+  for (const node of nodes) {
     const inputs = node.inputs.map(indexOf);
-    isFixed[n] = node.function === 'operand' ? node.kind === 'number' : inputs.every((input) => isFixed[input]);
-    const code =
-      node.function === 'constant'
-        ? splat(node.value)
-        : node.function !== 'operand'
-          ? compute(node.function, (position) => (position in inputs ? get(value(inputs[position])) : []))
-          : node.kind === 'number'
-            ? [...address(node.value), ...V128.splat32, 2, ...unsigned(4 * node.index)]
-            : [...address(node.value), ...get(node.kind === 'channel' ? ROW : AT), I32.add, ...V128.load, ...MEMORY_AT];
-    (isFixed[n] ? before : inside).push(...code, ...set(value(n)));
+    isFixed.push(node.function === 'operand' ? node.kind === 'number' : inputs.every((input) => isFixed[input]));
   }
-  const targetAddress = (k: number): number[] => [...address(targets[k]), ...get(AT), I32.add];
-  const result = (k: number): number[] => get(value(indexOf(outputs[k])));
+  /** A local for each node, and for what is not fixed one for each vector. */
+  const local = (n: number, v: number): number => ROW + 1 + n + (isFixed[n] ? 0 : v * nodes.length);
+  const address = (operand: number): number[] => get(1 + operand);
+  const at = (base: number[], place: number): number[] => [...base, ...get(place), I32.add];
+  const valueOf = (node: Expression, v: number): number[] => {
+    if (node.function === 'constant') return splat(node.value);
+    if (node.function !== 'operand')
+      return compute(node.function, (position) =>
+        position in node.inputs ? get(local(indexOf(node.inputs[position]), v)) : [],
+      );
+    const base = address(node.value);
+    if (node.kind === 'number') return [...base, ...V128.splat32, 2, ...unsigned(4 * node.index)];
+    return [...at(base, node.kind === 'channel' ? ROW : AT), ...V128.load, ...placed(v)];
+  };
+  const define = (n: number, v: number): number[] => [...valueOf(nodes[n], v), ...set(local(n, v))];
+  const before = nodes.flatMap((_, n) => (isFixed[n] ? define(n, 0) : []));
+  /** Nodes of so many vectors, in turns. */
+  const inside = (count: number): number[] =>
+    nodes.flatMap((_, n) => (isFixed[n] ? [] : Array.from({ length: count }, (__, v) => define(n, v)).flat()));
+  const result = (k: number, v: number): number[] => [
+    ...at(address(targets[k]), AT),
+    ...get(local(indexOf(outputs[k]), v)),
+  ];
   const each = (store: (k: number) => number[]): number[] => outputs.flatMap((_, k) => store(k));
+  const storeVector = (v: number): number[] => each((k) => [...result(k, v), ...V128.store, ...placed(v)]);
+  const storeLane = (lane: number): number[] => each((k) => [...result(k, 0), ...V128.storeLane, 2, 4 * lane, lane]);
   const left = [...get(END), ...get(AT), I32.subtract];
-  const storeLane = (lane: number): number[] =>
-    each((k) => [...targetAddress(k), ...result(k), ...V128.storeLane, 2, 4 * lane, lane]);
   const when = (condition: number[], then: number[], otherwise: number[] = []): number[] =>
     [condition, 0x04, 0x40, then, otherwise.length > 0 ? [0x05, otherwise] : [], 0x0b].flat(2);
+  const advance = (bytes: number): number[] => [...get(AT), ...integer(bytes), I32.add, ...set(AT)];
+  const sideBySide = [
+    [BLOCK, LOOP, left, integer(16 * vectors), I32.ltSigned, LEAVE_BLOCK],
+    inside(vectors),
+    Array.from({ length: vectors }, (_, v) => storeVector(v)),
+    [advance(16 * vectors), AGAIN, END_OF, END_OF],
+  ];
   const code = [
     // at = 4·part·chunk; end = 4·min((part + 1)·chunk, count)
     [get(PART), get(CHUNK), I32.multiply, integer(2), I32.shiftLeft, set(AT)],
@@ -266,11 +313,12 @@ function functionBody(operands: number, outputs: readonly Expression[], targets:
     [get(END), get(COUNT), get(END), get(COUNT), I32.ltUnsigned, SELECT],
     [integer(2), I32.shiftLeft, set(END)],
     before,
+    vectors > 1 ? sideBySide : [],
     [BLOCK, LOOP, get(AT), get(END), I32.geUnsigned, LEAVE_BLOCK],
-    inside,
+    inside(1),
     when(
       [left, integer(15), I32.gtSigned].flat(),
-      each((k) => [targetAddress(k), result(k), V128.store, MEMORY_AT].flat()),
+      storeVector(0),
       // The last elements one by one: what lies behind them may be another's.
       [
         storeLane(0),
@@ -278,14 +326,14 @@ function functionBody(operands: number, outputs: readonly Expression[], targets:
         when([left, integer(8), I32.gtSigned].flat(), storeLane(2)),
       ].flat(),
     ),
-    [get(AT), integer(16), I32.add, set(AT)],
+    advance(16),
     // row = row + 16 < row bytes ? row + 16 : 0
     [get(ROW), integer(16), I32.add, set(ROW)],
     [get(ROW), integer(0), get(ROW), get(ROW_BYTES), I32.ltUnsigned, SELECT, set(ROW)],
     [AGAIN, END_OF, END_OF, END_OF], // of the loop, the block and the function
   ];
-  const locals = [2, 3, TYPE.i32, unsigned(nodes.length), TYPE.v128]; // three i32, a v128 for each node
-  return [locals, code].flat(3);
+  const locals = [2, 3, TYPE.i32, unsigned(vectors * nodes.length), TYPE.v128]; // three i32, a v128 for each node and vector
+  return [locals, code].flat(5);
 }
 
 /** A list with its length before it, as WebAssembly has them. */
