@@ -31,7 +31,7 @@ export const tanh = (x: Tensor): Tensor => tanhOp.apply([x], null);
 
 export const tanhEntry: RegistryEntry = {
   kernels: [
-    elementwise(tanhForward, 1, { roundings: 4, because: 'own approximation, within 3 ulp' }, { low: -12, high: 12 }),
+    elementwise(tanhForward, 1, { roundings: 4, because: 'own approximation, within 2 ulp' }, { low: -12, high: 12 }),
     elementwise(tanhGradient, 2, { roundings: 4, because: 'four operations' }, { low: -1, high: 1 }),
   ],
   ops: [unary(tanhOp, { roundings: 8, because: 'forward, then 1 − y² of a rounded y' })],

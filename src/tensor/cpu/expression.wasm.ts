@@ -22,30 +22,28 @@ function isNeverPositive({ function: name, inputs: [x, factor] }: Expression): b
   return name === 'lesser' && atMost0(factor);
 }
 
-/** e^x = 2^n·(1 + rest) with |rest| ≤ √2 − 1 */
-function reduced(x: Expression): { n: Expression; rest: Expression } {
+/** e^x = scale·(1 + rest) with scale = 2^n, of which there is no float for n = 128, and |rest| ≤ √2 − 1 */
+function reduced(x: Expression): { n: Expression; scale: Expression; rest: Expression } {
   const n = call('round', x.multiply(Math.LOG2E));
   const r = x.subtract(n.multiply(0.693145752)).subtract(n.multiply(1.42860677e-6));
   const p = polynomial(r, [1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5]);
-  return { n, rest: r.add(p.multiply(r.square())) };
+  return { n, scale: call('powerOfTwo', n), rest: r.add(p.multiply(r.square())) };
 }
 
 // The same approximations as in math.wgsl.ts, where their errors and sources are stated, but where a shorter one is as exact; without
 // fused operations they are a rounding less exact.
 const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => Expression>>> = {
   exp(x) {
-    const { n, rest } = reduced(x);
+    const { n, scale, rest } = reduced(x);
     const mantissa = rest.add(1);
-    const scale = (power: Expression) => call('powerOfTwo', power);
-    if (isNeverPositive(x)) return x.below(-87.33654).select(0, mantissa.multiply(scale(n)));
-    const half = n.multiply(0.5).floor(); // n reaches 128, which has no float of its own
-    const y = mantissa.multiply(scale(half)).multiply(scale(n.subtract(half)));
+    if (isNeverPositive(x)) return x.below(-87.33654).select(0, mantissa.multiply(scale));
+    const half = n.multiply(0.5).floor(); // n reaches 128
+    const y = mantissa.multiply(call('powerOfTwo', half)).multiply(call('powerOfTwo', n.subtract(half)));
     return x.above(88.72283).select(Infinity, x.below(-87.33654).select(0, y));
   },
   expm1(x) {
     if (isNeverPositive(x)) {
-      const { n, rest } = reduced(call('greater', x, -64)); // below −17 it is −1 already
-      const scale = call('powerOfTwo', n);
+      const { scale, rest } = reduced(call('greater', x, -64)); // below −17 it is −1 already
       return scale.multiply(rest).add(scale.subtract(1));
     }
     const coefficients = [
@@ -72,11 +70,16 @@ const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => E
     const near = p.multiply(q).multiply(s).add(s).multiply(2);
     return u.below(-0.5).select(u.add(1).log(), u.above(1).select(u.add(1).log(), near));
   },
-  /** −(e^−2|x| − 1) / (e^−2|x| + 1), within 3 ulp: one formula for small and large x, since e^x − 1 keeps the digits of small ones. */
+  /** With e = e^−2|x|: near 0 (1 − e) / (1 + e), where e − 1 keeps its digits; beyond it 1 − 2e / (1 + e). One division; within 2.2 ulp. */
   tanh(x) {
-    const e = x.abs().multiply(-2).expm1();
-    const y = e.divide(e.add(2));
-    return x.below(0).select(y, y.negate());
+    const t = x.abs();
+    const { scale, rest } = reduced(call('greater', t.multiply(-2), -64));
+    const e = scale.multiply(rest).add(scale);
+    const isNear = t.below(0.55);
+    const minusNear = scale.multiply(rest).add(scale.subtract(1));
+    const quotient = isNear.select(minusNear.negate(), e.add(e)).divide(e.add(1));
+    const y = isNear.select(quotient, Expression.of(1).subtract(quotient));
+    return x.below(0).select(y.negate(), y);
   },
   normalProbability(x) {
     const t = x.abs().multiply(Math.SQRT1_2);
