@@ -96,8 +96,7 @@ const pooledForward = (name: string, withPlaces: boolean): Kernel<Conv2dAttribut
       const shape = convolutionShape(x, weight, window);
       return pooledForwardDispatches(shape, { activation, bias: bias !== undefined, withPlaces, variant });
     },
-    variants: ({ inputs: [x, weight] }, { window }) =>
-      forwardVariants(convolutionShape(x, weight, window), { toPooled: true }),
+    variants: ({ inputs: [x, weight] }, { window }) => forwardVariants(convolutionShape(x, weight, window)),
     operations: ({ inputs: [x, weight] }, { window }) => pooledOperations(convolutionShape(x, weight, window)),
     wasm: ({ inputs: [x, weight] }, { window, activation }) =>
       pooledForwardCalls(convolutionShape(x, weight, window), { activation, withPlaces }),
@@ -129,7 +128,7 @@ export const conv2dMaxPool2dInputGradient = defineKernel<PooledInputGradientAttr
   wgsl: ({ inputs: [, , weight] }, { window, xShape }, { variant }) =>
     pooledInputGradientDispatches(convolutionShape(xShape, weight, window), variant),
   variants: ({ inputs: [, , weight] }, { window, xShape }) =>
-    inputGradientVariants(convolutionShape(xShape, weight, window)),
+    inputGradientVariants(convolutionShape(xShape, weight, window), { fromPooled: true }),
   operations: ({ inputs: [, , weight] }, { window, xShape }) =>
     pooledOperations(convolutionShape(xShape, weight, window)) / 4,
   wasm: ({ inputs: [, , weight] }, { window, xShape }) =>

@@ -6,9 +6,8 @@
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
 import { isNanFunction } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
-import { forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
+import { fitsPooling, forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
 import { pooledLength, type ConvolutionShape } from './convolution-shape.js';
-import { convolutionTiles, fitsTile, tileNamed, tilesFor } from './convolution-tile.wgsl.js';
 
 const SIZES = /* wgsl */ `
 override HEIGHT: u32;          // of z, and so on
@@ -106,12 +105,8 @@ function placedForwardDispatches(
   shape: ConvolutionShape,
   { activation, bias, variant }: Omit<PooledForwardOptions, 'withPlaces'>,
 ): Plan<BufferView, Dispatch> {
-  if (fitsTile(shape)) {
-    const tile = tileNamed(tilesFor(shape, { toPooled: true }), variant);
-    const options = { tile, toPooled: true, bias, activation };
-    return { steps: ({ inputs, outputs }) => [convolutionTiles(shape, [...inputs, ...outputs], options)] };
-  }
-  const convolution = forwardDispatches(shape, 'linear', bias);
+  if (fitsPooling(shape)) return forwardDispatches(shape, { bias, activation, toPooled: true }, variant);
+  const convolution = forwardDispatches(shape, { bias, activation: 'linear' });
   return {
     scratch: [convolved(shape) * 4],
     steps: ({ inputs, outputs }, [z]) => [
@@ -123,8 +118,8 @@ function placedForwardDispatches(
 
 /** dy, places, w → dx */
 export function pooledInputGradientDispatches(shape: ConvolutionShape, variant?: string): Plan<BufferView, Dispatch> {
-  if (takesPooledGradient(shape)) return inputGradientDispatches(shape, { pooled: true, variant });
-  const gradient = inputGradientDispatches(shape);
+  if (takesPooledGradient(shape)) return inputGradientDispatches(shape, { fromPooled: true, variant });
+  const gradient = inputGradientDispatches(shape, { variant });
   return {
     scratch: [convolved(shape) * 4, ...(gradient.scratch ?? [])],
     steps: ({ inputs: [dy, places, weight], outputs }, [dz, ...scratch]) => [

@@ -92,7 +92,11 @@ export const conv2dForward = defineKernel<Conv2dAttributes>({
     if (attributes.activation === 'relu') for (let i = 0; i < y.length; i++) if (y[i] <= 0) y[i] = 0;
   },
   wgsl: (shapes, attributes, { variant }) =>
-    forwardDispatches(forwardShape(shapes, attributes), attributes.activation, shapes.inputs.length === 3, variant),
+    forwardDispatches(
+      forwardShape(shapes, attributes),
+      { bias: shapes.inputs.length === 3, activation: attributes.activation },
+      variant,
+    ),
   variants: (shapes, attributes) => forwardVariants(forwardShape(shapes, attributes)),
   operations: (shapes, attributes) => convolutionOperations(forwardShape(shapes, attributes)),
   wasm: (shapes, attributes) => forwardCalls(ungrouped(forwardShape(shapes, attributes)), attributes.activation),

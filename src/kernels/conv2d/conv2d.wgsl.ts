@@ -2,23 +2,42 @@
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { convolutionLoop } from './convolution-loop.wgsl.js';
+import { convolutionRows, fitsRows, gradientAxes } from './convolution-rows.wgsl.js';
 import type { ConvolutionShape } from './convolution-shape.js';
 import { convolutionTiles, fitsTile, tileNamed, tilesFor } from './convolution-tile.wgsl.js';
 
-/** x, w, b? → y */
+/** The variants that are no tiles of `convolution-tile.wgsl.ts`. */
+const [ROWS, LOOP] = ['rows', 'loop'];
+
+interface ForwardOptions {
+  readonly bias: boolean;
+  readonly activation: FusedActivation;
+  /** Max pooling follows: outputs y, places. */
+  readonly toPooled?: boolean;
+}
+
+/** Names of the variants of the forward convolution; the first suits software adapters. None: large windows. */
+export const forwardVariants = (shape: ConvolutionShape): string[] => [
+  ...(fitsRows(shape) ? [ROWS] : []),
+  ...(fitsTile(shape) ? tilesFor(shape).keys() : []),
+];
+
+/** Whether maxima can be taken of a convolution's sums before they are written. */
+export const fitsPooling = (shape: ConvolutionShape): boolean => forwardVariants(shape).length > 0;
+
+/** x, w, b? → y (and places) */
 export function forwardDispatches(
   shape: ConvolutionShape,
-  activation: FusedActivation,
-  bias: boolean,
-  variant?: string,
+  options: ForwardOptions,
+  variant = forwardVariants(shape)[0] ?? LOOP,
 ): Plan<BufferView, Dispatch> {
-  const tile = tileNamed(tilesFor(shape), variant);
   return {
-    steps: ({ inputs, outputs }) => [
-      fitsTile(shape)
-        ? convolutionTiles(shape, [...inputs, ...outputs], { tile, bias, activation })
-        : convolutionLoop(shape, [...inputs, ...outputs], { bias, activation }),
-    ],
+    steps({ inputs, outputs }) {
+      const bindings = [...inputs, ...outputs];
+      if (variant === LOOP) return [convolutionLoop(shape, bindings, options)];
+      if (variant === ROWS) return [convolutionRows(shape, bindings, options)];
+      return [convolutionTiles(shape, bindings, { tile: tileNamed(tilesFor(shape), variant), ...options })];
+    },
   };
 }
 
@@ -54,11 +73,12 @@ const backwardShape = (shape: ConvolutionShape): ConvolutionShape => ({
 export const takesPooledGradient = (shape: ConvolutionShape): boolean =>
   fitsTile(shape) && shape.window.strides.every((stride) => stride === 1);
 
-/** Names of the variants of the forward convolution, and of its input gradient. */
-export const forwardVariants = (shape: ConvolutionShape, options: { toPooled?: boolean } = {}): string[] =>
-  fitsTile(shape) ? [...tilesFor(shape, options).keys()] : [];
-export const inputGradientVariants = (shape: ConvolutionShape): string[] =>
-  takesPooledGradient(shape) ? [...tilesFor(backwardShape(shape)).keys()] : [];
+/** Names of the variants of the input gradient, of dz or of dy and places; the first suits software adapters. None: large windows. */
+export function inputGradientVariants(shape: ConvolutionShape, { fromPooled = false } = {}): string[] {
+  const tiles = takesPooledGradient(shape) ? [...tilesFor(backwardShape(shape), { fromPooled }).keys()] : [];
+  if (fromPooled && tiles.length > 0) return tiles;
+  return [...(fitsRows(shape) ? [ROWS] : []), ...tiles];
+}
 
 /**
  * dz, w → dx; or before max pooling dy, places, w → dx: a convolution with the weights turned by 180° and their channels
@@ -66,26 +86,33 @@ export const inputGradientVariants = (shape: ConvolutionShape): string[] =>
  */
 export function inputGradientDispatches(
   shape: ConvolutionShape,
-  { pooled = false, variant }: { pooled?: boolean; variant?: string | undefined } = {},
+  { fromPooled = false, variant }: { fromPooled?: boolean; variant?: string | undefined } = {},
 ): Plan<BufferView, Dispatch> {
   const { window, inputChannels, outputChannels } = shape;
   const weights = window.size[0] * window.size[1] * inputChannels * outputChannels;
   const backward = backwardShape(shape);
-  const tile = tileNamed(tilesFor(backward), variant);
+  const chosen = variant ?? inputGradientVariants(shape, { fromPooled })[0] ?? LOOP;
+  const convolve = (bindings: readonly BufferView[]): Dispatch[] => {
+    if (chosen === LOOP) return [convolutionLoop(backward, bindings, { stretch: window.strides })];
+    if (chosen !== ROWS) {
+      const tile = tileNamed(tilesFor(backward, { fromPooled }), chosen);
+      return [convolutionTiles(backward, bindings, { tile, fromPooled })];
+    }
+    return gradientAxes(shape, 0).flatMap((down) =>
+      gradientAxes(shape, 1).map((across) => convolutionRows(backward, bindings, { axes: [down, across] })),
+    );
+  };
   return {
     scratch: [weights * 4],
     steps({ inputs, outputs }, [turned]) {
       const [weight] = inputs.slice(-1) as [BufferView];
-      const bindings = [...inputs.slice(0, -1), turned, ...outputs];
       return [
         dispatchThreads(TURN_WEIGHT, weights, [weight, turned], {
           TAPS: window.size[0] * window.size[1],
           INPUT_CHANNELS: inputChannels,
           OUTPUT_CHANNELS: outputChannels,
         }),
-        takesPooledGradient(shape)
-          ? convolutionTiles(backward, bindings, { tile, fromPooled: pooled })
-          : convolutionLoop(backward, bindings, { stretch: window.strides }),
+        ...convolve([...inputs.slice(0, -1), turned, ...outputs]),
       ];
     },
   };

@@ -9,17 +9,14 @@
  * their maxima.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
-import { isNanFunction } from '../../tensor/math.wgsl.js';
-import { activate, type FusedActivation } from '../shared/fused-activation.js';
+import type { FusedActivation } from '../shared/fused-activation.js';
 import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
+import { maximumSink, pixelSink, type Sink, type SummedTile } from './convolution-sink.wgsl.js';
 
-/** What a thread computes: rows × columns of output pixels, and so many vectors of output channels. */
-export interface Tile {
-  readonly rows: number;
-  readonly columns: number;
-  readonly vectors: number;
+/** What a thread computes. */
+export interface Tile extends SummedTile {
   /** Input channels that are loaded at a time; as a vector if more than 1. */
   readonly depth: VectorWidth;
 }
@@ -30,19 +27,20 @@ const MOST_TAPS = 25;
 export const fitsTile = ({ window: { size } }: ConvolutionShape): boolean => size[0] * size[1] <= MOST_TAPS;
 
 /**
- * The tiles that a convolution may be computed by, under their names; the first suits software adapters. It keeps the
- * unrolled shader short: drivers take milliseconds for each load and store to compile (before pooling there is one store
- * for four sums). Hardware may do better with more threads, or with vectors of input channels.
+ * The tiles that a convolution may be computed by, under their names; hardware chooses by trying. Of pooled gradients the
+ * first one suits software adapters: it keeps the unrolled shader short, since drivers take milliseconds for each load and
+ * store to compile. For pictures those have a shader of their own (`convolution-rows.wgsl.ts`).
  */
 export function tilesFor(
   { window: { size }, inputChannels }: ConvolutionShape,
-  { toPooled = false } = {},
+  { fromPooled = false } = {},
 ): ReadonlyMap<string, Tile> {
   const taps = size[0] * size[1];
+  const depth = widthOf(inputChannels);
   const tiles: Tile[] = [
-    { rows: toPooled && taps <= 9 ? 4 : 2, columns: taps <= 16 ? 4 : 2, vectors: 1, depth: 1 },
-    { rows: 2, columns: 2, vectors: 1, depth: widthOf(inputChannels) },
-    ...(taps <= 9 ? [{ rows: 2, columns: 4, vectors: 1, depth: widthOf(inputChannels) }] : []),
+    ...(fromPooled ? [{ rows: 2, columns: taps <= 16 ? 4 : 2, vectors: 1, depth: 1 } as const] : []),
+    { rows: 2, columns: 2, vectors: 1, depth },
+    ...(taps <= 9 ? [{ rows: 2, columns: 4, vectors: 1, depth }] : []),
   ];
   return new Map(tiles.map((tile) => [`${tile.rows}x${tile.columns} by ${tile.depth}`, tile]));
 }
@@ -148,60 +146,6 @@ ${each(columns, (column) => {
   return `let x_${row}_${column} = select(${type}(0.0), dy_${window}, place_${window} == ${places}(${2 * down + along}u));`;
 })}`;
     },
-  };
-}
-
-/** What becomes of the tile's sums `sum_ROW_COLUMN_VECTOR`. */
-interface Sink {
-  readonly buffers: readonly string[];
-  readonly functions?: string;
-  readonly write: string;
-}
-
-/** y[pixel] = activation(sum) */
-function pixelSink(tile: Tile, width: VectorWidth, activation: FusedActivation): Sink {
-  const type = typeOf(width);
-  return {
-    buffers: [`read_write> y: array<${type}>`],
-    write: each(range(tile.rows), (r) =>
-      each(
-        range(tile.columns),
-        (q) => `if ((i + ${r}u < OUTPUT_HEIGHT) & (j + ${q}u < OUTPUT_WIDTH)) {
-    let at = ((n * OUTPUT_HEIGHT + i + ${r}u) * OUTPUT_WIDTH + j + ${q}u) * OUTPUT_GROUPS + group;
-    ${unroll(tile.vectors, (v) => `y[at + ${v}u * THREAD_GROUPS] = ${activate(activation, `sum_${r}_${q}_${v}`, type)};`)}
-  }`,
-      ),
-    ),
-  };
-}
-
-/** y, places = activation(maximum over 2 × 2 sums), and which of the four it was */
-function maximumSink(tile: Tile, width: VectorWidth, activation: FusedActivation): Sink {
-  const [type, integers] = [typeOf(width), integersOf(width)];
-  return {
-    buffers: [`read_write> y: array<${type}>`, `read_write> places: array<${integers}>`],
-    functions: isNanFunction(type),
-    write: each(range(tile.rows / 2), (r) =>
-      each(
-        range(tile.columns / 2),
-        (q) => `if ((i / 2u + ${r}u < POOLED_HEIGHT) & (j / 2u + ${q}u < POOLED_WIDTH)) {
-    let at = ((n * POOLED_HEIGHT + i / 2u + ${r}u) * POOLED_WIDTH + j / 2u + ${q}u) * OUTPUT_GROUPS + group;
-    ${unroll(
-      tile.vectors,
-      (v) => `{
-      var best = sum_${2 * r}_${2 * q}_${v};
-      var place = ${integers}(0u);
-      ${each([1, 2, 3], (other) => {
-        const sum = `sum_${2 * r + (other >> 1)}_${2 * q + (other & 1)}_${v}`;
-        return `{ let better = (${sum} > best) | isNan(${sum}); best = select(best, ${sum}, better); place = select(place, ${integers}(${other}u), better); }`;
-      })}
-      y[at + ${v}u * THREAD_GROUPS] = ${activate(activation, 'best', type)};
-      places[at + ${v}u * THREAD_GROUPS] = ${activation === 'relu' ? `select(place, ${integers}(4u), best <= ${type}(0.0))` : 'place'};
-    }`,
-    )}
-  }`,
-      ),
-    ),
   };
 }
 

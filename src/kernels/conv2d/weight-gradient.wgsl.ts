@@ -2,7 +2,7 @@
  * The weight gradient of a convolution: dw[p,q,c,k] = Σ x[…, c] · dz[…, k] over all output pixels, and db[k] = Σ dz[…, k].
  *
  * A thread sums, for one input channel and up to 8 output channels, the window positions that share their loads: all of
- * a 3 × 3 window. It goes along the picture's lines; of the columns of x under the window only the new ones are loaded,
+ * a 3 × 3 window. Where the window has few positions, it sums several input channels. It goes along the picture's lines; of the columns of x under the window only the new ones are loaded,
  * the others move on. Each thread has a slice of the lines; the slices are added up afterwards, in their order.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
@@ -11,7 +11,7 @@ import { each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } fr
 import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
 
-/** Window positions that a thread sums, at most. */
+/** Window positions, or those times input channels, that a thread sums at most. */
 const MOST_TAPS = 9;
 
 const SIZES = [
@@ -34,15 +34,20 @@ const SIZES = [
 interface Blocks {
   /** Rows and columns of the window that a thread sums. */
   readonly taps: Pair;
+  /** Input channels that it sums. */
+  readonly inputs: number;
   /** Vectors of output channels that it sums. */
   readonly vectors: number;
   readonly width: VectorWidth;
 }
 
-function blocksOf({ window: { size }, outputChannels }: ConvolutionShape): Blocks {
+function blocksOf({ window: { size }, inputChannels, outputChannels }: ConvolutionShape): Blocks {
   const width = widthOf(outputChannels);
+  const taps: Pair = [size[0] * size[1] <= MOST_TAPS ? size[0] : 1, size[1] <= MOST_TAPS ? size[1] : 1];
+  const inputs = [8, 4, 2].find((many) => inputChannels % many === 0 && many * taps[0] * taps[1] <= MOST_TAPS);
   return {
-    taps: [size[0] * size[1] <= MOST_TAPS ? size[0] : 1, size[1] <= MOST_TAPS ? size[1] : 1],
+    taps,
+    inputs: inputs ?? 1,
     vectors: (outputChannels / width) % 2 === 0 ? 2 : 1,
     width,
   };
@@ -82,21 +87,23 @@ function pooledSource({ vectors, width }: Blocks): Source {
 
 function weightGradientShader(shape: ConvolutionShape, blocks: Blocks, source: Source): string {
   const { strides, dilation } = shape.window;
-  const { taps, vectors, width } = blocks;
+  const { taps, inputs, vectors, width } = blocks;
   const padded = isPadded(shape);
   const rows = touchedPixels(source.step[0], taps[0], strides[0], dilation[0]);
   const columns = touchedPixels(source.step[1], taps[1], strides[1], dilation[1]);
   /** Columns of x between one step and the next; a column that was loaded so much further right is there already. */
   const advance = source.step[1] * strides[1];
   const kept = columns.filter((column) => columns.includes(column + advance));
-  const load = (row: number, column: number, step: string): string => {
+  const load = (row: number, column: number, c: number, step: string): string => {
     const place = `${step} * ${advance}u + firstColumn + ${column}u`;
     return padded
-      ? `select(0.0, x[line${row} + min(${place}, WIDTH - 1u) * INPUT_CHANNELS], inside${row} & (${place} < WIDTH))`
-      : `x[line${row} + (${place}) * INPUT_CHANNELS]`;
+      ? `select(0.0, x[line${row} + min(${place}, WIDTH - 1u) * INPUT_CHANNELS + ${c}u], inside${row} & (${place} < WIDTH))`
+      : `x[line${row} + (${place}) * INPUT_CHANNELS + ${c}u]`;
   };
   const cells = range(taps[0]).flatMap((p) =>
-    range(taps[1]).flatMap((q) => range(vectors).map((v) => ({ p, q, v, sum: `sum_${p}_${q}_${v}` }))),
+    range(taps[1]).flatMap((q) =>
+      range(inputs).flatMap((c) => range(vectors).map((v) => ({ p, q, c, v, sum: `sum_${p}_${q}_${c}_${v}` }))),
+    ),
   );
   const buffers = ['read> x: array<f32>', ...source.buffers, 'read_write> dw: array<Output>'];
   return /* wgsl */ `
@@ -105,8 +112,8 @@ ${buffers.map((buffer, binding) => `@group(0) @binding(${binding}) var<storage, 
 ${each(SIZES, (name) => `override ${name}: u32;`)}
 ${ENTRY}
   let group = index % THREAD_GROUPS * ${vectors}u;
-  let c = index / THREAD_GROUPS % INPUT_CHANNELS;
-  let block = index / THREAD_GROUPS / INPUT_CHANNELS;
+  let c = index / THREAD_GROUPS % (INPUT_CHANNELS / ${inputs}u) * ${inputs}u;
+  let block = index / THREAD_GROUPS / (INPUT_CHANNELS / ${inputs}u);
   let across = KERNEL_WIDTH / ${taps[1]}u;
   let down = KERNEL_HEIGHT / ${taps[0]}u;
   let q = block % across * ${taps[1]}u;
@@ -122,33 +129,33 @@ ${ENTRY}
       rows,
       (r) => `let inside${r} = firstRow + ${r}u < HEIGHT;
     let line${r} = (n * HEIGHT + min(firstRow + ${r}u, HEIGHT - 1u)) * WIDTH * INPUT_CHANNELS + c;
-    ${each(kept, (column) => `var x_${r}_${column} = ${load(r, column, '0u')};`)}`,
+    ${each(kept, (column) => unroll(inputs, (c) => `var x_${r}_${column}_${c} = ${load(r, column, c, '0u')};`))}`,
     )}
     for (var s = 0u; s < STEPS; s++) {
       ${source.load}
       ${each(rows, (r) =>
         each(
           columns.filter((column) => !kept.includes(column)),
-          (column) => `let x_${r}_${column} = ${load(r, column, 's')};`,
+          (column) => unroll(inputs, (c) => `let x_${r}_${column}_${c} = ${load(r, column, c, 's')};`),
         ),
       )}
       ${unroll(source.step[0], (a) =>
         unroll(source.step[1], (b) =>
-          each(cells, ({ p, q, v, sum }) => {
-            const value = `x_${a * strides[0] + p * dilation[0]}_${b * strides[1] + q * dilation[1]}`;
+          each(cells, ({ p, q, c, v, sum }) => {
+            const value = `x_${a * strides[0] + p * dilation[0]}_${b * strides[1] + q * dilation[1]}_${c}`;
             return `${sum} = fma(Output(${value}), dz_${a}_${b}_${v}, ${sum});`;
           }),
         ),
       )}
       ${unroll(vectors, (v) => `bias_${v} += ${each(range(source.step[0] * source.step[1]), (at) => `dz_${at >> 1}_${at & 1}_${v}`).replaceAll('\n', ' + ')};`)}
-      ${each(rows, (r) => each(kept, (column) => `x_${r}_${column} = x_${r}_${column + advance};`))}
+      ${each(rows, (r) => each(kept, (column) => unroll(inputs, (c) => `x_${r}_${column}_${c} = x_${r}_${column + advance}_${c};`)))}
     }
   }
   let start = slice * ROWS_OF_SLICE;
   ${each(
     cells,
     (cell) =>
-      `dw[(start + ((p + ${cell.p}u) * KERNEL_WIDTH + q + ${cell.q}u) * INPUT_CHANNELS + c) * OUTPUT_GROUPS + group + ${cell.v}u] = ${cell.sum};`,
+      `dw[(start + ((p + ${cell.p}u) * KERNEL_WIDTH + q + ${cell.q}u) * INPUT_CHANNELS + c + ${cell.c}u) * OUTPUT_GROUPS + group + ${cell.v}u] = ${cell.sum};`,
   )}
   let taps = KERNEL_HEIGHT * KERNEL_WIDTH * INPUT_CHANNELS;
   if (ROWS_OF_SLICE > taps && c == 0u && p == 0u && q == 0u) {
@@ -181,7 +188,8 @@ export function weightGradientDispatches(
   const lines = batch * linesOfPicture;
   const groups = outputChannels / blocks.width;
   const threadGroups = groups / blocks.vectors;
-  const threadsOfSlice = (threadGroups * inputChannels * size[0] * size[1]) / (blocks.taps[0] * blocks.taps[1]);
+  const threadsOfSlice =
+    (threadGroups * inputChannels * size[0] * size[1]) / (blocks.inputs * blocks.taps[0] * blocks.taps[1]);
   const linesOfSlice = Math.ceil(
     lines / Math.min(lines, Math.ceil((THREADS.get(variant) ?? BUSY_THREADS) / threadsOfSlice)),
   );
