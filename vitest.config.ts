@@ -28,7 +28,7 @@ export default defineConfig({
           exclude: ['test/**/*.browser.test.ts', 'test/pytorch/**', 'test/long/**'],
           pool: 'forks',
           globalSetup: 'test/setup/machine-node.ts',
-          setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts'],
+          setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts', 'test/setup/equal-bytes.ts'],
         },
       },
       // What is too slow for every day: `npm run test:long`, which sets the variable.
@@ -43,7 +43,7 @@ export default defineConfig({
                 pool: 'forks' as const,
                 testTimeout: 1_800_000,
                 globalSetup: 'test/setup/machine-node.ts',
-                setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts'],
+                setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts', 'test/setup/equal-bytes.ts'],
               },
             },
           ]
@@ -57,7 +57,7 @@ export default defineConfig({
                 name: 'pytorch',
                 include: ['test/pytorch/*.test.ts'],
                 pool: 'forks' as const,
-                setupFiles: ['test/setup/note-devices.ts'],
+                setupFiles: ['test/setup/note-devices.ts', 'test/setup/equal-bytes.ts'],
               },
             },
           ]
@@ -77,7 +77,7 @@ export default defineConfig({
             'test/**/*.browser.test.ts',
           ],
           globalSetup: 'test/setup/machine-browser.ts',
-          setupFiles: ['test/setup/note-devices.ts'],
+          setupFiles: ['test/setup/note-devices.ts', 'test/setup/equal-bytes.ts'],
           browser: {
             enabled: true,
             headless: true,
