@@ -1,8 +1,45 @@
 // Maximum over windows, four channels at a time. AssemblyScript. Pictures are NHWC, addresses are bytes.
+import { larger } from './pooled-convolution';
 import { partEnd } from './range';
 
+/** Sets y[channels] to the maximum of a window of `rows` × `columns` pixels, the first at `x`. */
+function maximumOfWindow(
+  x: usize,
+  rowBytes: usize,
+  pixelBytes: usize,
+  rows: i32,
+  columns: i32,
+  channels: i32,
+  y: usize,
+): void {
+  const end = <usize>columns * pixelBytes;
+  let c = 0;
+  for (; c + 4 <= channels; c += 4) {
+    let best = v128.load(x);
+    let row = x;
+    for (let i = 0; i < rows; i++) {
+      for (let at = row; at < row + end; at += pixelBytes) best = larger(best, v128.load(at));
+      row += rowBytes;
+    }
+    v128.store(y, best);
+    x += 16;
+    y += 16;
+  }
+  for (; c < channels; c++) {
+    let best = load<f32>(x);
+    let row = x;
+    for (let i = 0; i < rows; i++) {
+      for (let at = row; at < row + end; at += pixelBytes) best = max(best, load<f32>(at));
+      row += rowBytes;
+    }
+    store<f32>(y, best);
+    x += 4;
+    y += 4;
+  }
+}
+
 /**
- * Lines [part · chunk, …) of y and indices [lines, OW, C]: the maximum of each window and its place, row · width + column; NaN
+ * Lines [part · chunk, …) of y and, unless it is 0, of indices [lines, OW, C]: the maximum of each window and its place, row · width + column; NaN
  * counts as the maximum.
  */
 export function maxPool(
@@ -26,8 +63,10 @@ export function maxPool(
 ): void {
   const pixelBytes = (<usize>channels) << 2;
   const end = partEnd(part, chunk, lines);
-  y += <usize>(part * chunk * outputWidth) * pixelBytes;
-  indices += <usize>(part * chunk * outputWidth) * pixelBytes;
+  const skipped = <usize>(part * chunk * outputWidth) * pixelBytes;
+  const places = indices != 0;
+  y += skipped;
+  indices += skipped;
   for (let line = part * chunk; line < end; line++) {
     const i = line % outputHeight;
     const picture = x + <usize>((line / outputHeight) * height * width) * pixelBytes;
@@ -37,6 +76,19 @@ export function maxPool(
       const firstColumn = max(0, j * strideWidth - left),
         endColumn = min(width, j * strideWidth - left + windowWidth);
       const first = firstRow * width + firstColumn;
+      if (!places) {
+        maximumOfWindow(
+          picture + <usize>first * pixelBytes,
+          <usize>width * pixelBytes,
+          pixelBytes,
+          endRow - firstRow,
+          endColumn - firstColumn,
+          channels,
+          y,
+        );
+        y += pixelBytes;
+        continue;
+      }
       let c = 0;
       for (; c + 4 <= channels; c += 4) {
         const offset = (<usize>c) << 2;

@@ -66,6 +66,25 @@ describe('conv2dMaxPool2d', () => {
     }
   });
 
+  test('NaN counts as the maximum at each place of a window, in predictions too', async () => {
+    for (const device of devices) {
+      for (const place of [0, 1, 2, 3]) {
+        for (const channels of [1, 4]) {
+          const values = Array.from({ length: 4 * channels }, (_, at) =>
+            Math.floor(at / channels) === place ? NaN : at - 7,
+          );
+          const x = tensor(device, values, [1, 2, 2, channels]);
+          const identity = Array.from({ length: channels ** 2 }, (_, at) => Number(at % (channels + 1) === 0));
+          const weight = tensor(device, identity, [1, 1, channels, channels]);
+          for (const compute of [() => maxPool2d(x), () => conv2dMaxPool2d(x, weight, { activation: 'relu' })]) {
+            const results = [compute(), record(compute).result];
+            for (const result of results) expect([...(await result.read())]).toEqual(Array(channels).fill(NaN));
+          }
+        }
+      }
+    }
+  });
+
   test('NaN is not lost, and the first of equal maxima gets the gradient', async () => {
     for (const device of devices) {
       const weight = tensor(device, [1], [1, 1, 1, 1]);

@@ -190,7 +190,15 @@ describe.each(['webgpu', 'cpu'] as const)('frozen layers on %s', (kind) => {
     launches.mockRestore();
     const passes = kernels.filter((name) => !/^(batchNorm\w*|onesLike|zerosLike)$/.test(name));
     expect(passes).toEqual([
-      ...['conv2d', 'groupedConv2d', 'conv2dMaxPool2dValues', 'maxPool2d', 'addRelu', 'matrixProduct', 'matrixProduct'],
+      ...[
+        'conv2d',
+        'groupedConv2d',
+        'conv2dMaxPool2dValues',
+        'maxPool2dValues',
+        'addRelu',
+        'matrixProduct',
+        'matrixProduct',
+      ],
     ]);
     const all = model.layers.map(({ name }) => name);
     const values = model.values(given, { of: all, logits: true });

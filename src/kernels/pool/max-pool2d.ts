@@ -5,8 +5,8 @@
  * Layouts: x [N,H,W,C], y and indices [N,OH,OW,C]; an index is row · W + column of the maximum in its picture.
  */
 import { expectObject } from '../../expect.js';
-import { defineOp } from '../../tensor/autograd.js';
-import { defineKernel, ENTRY, type OperandShapes, planThreads } from '../../tensor/kernel.js';
+import { defineOp, isRecording } from '../../tensor/autograd.js';
+import { defineKernel, ENTRY, type Kernel, type OperandShapes, planThreads } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { isNanFunction } from '../../tensor/math.wgsl.js';
@@ -29,10 +29,10 @@ import {
 } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
 
-const FORWARD = /* wgsl */ `
+const forwardShader = (withIndices: boolean): string => /* wgsl */ `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> indices: array<u32>;
+${withIndices ? '@group(0) @binding(2) var<storage, read_write> indices: array<u32>;' : ''}
 ${WINDOW_CONSTANTS}
 ${isNanFunction('f32')}
 ${ENTRY}
@@ -56,7 +56,7 @@ ${ENTRY}
     }
   }
   y[index] = best;
-  indices[index] = place;
+  ${withIndices ? 'indices[index] = place;' : ''}
 }`;
 
 /** Each thread: one element of dx, over the windows that cover it. */
@@ -88,79 +88,85 @@ export interface PoolAttributes {
   readonly window: WindowAttributes;
 }
 
-/** x → y, indices (uint32) */
-export const maxPool2dForward = defineKernel<PoolAttributes>({
-  name: 'maxPool2d',
-  outputs([x], { window }) {
-    const { outputHeight, outputWidth } = windowGeometry('maxPool2d', x, window);
-    const shape = [x[0], outputHeight, outputWidth, x[3]];
-    return [
-      { shape, dtype: 'float32' },
-      { shape, dtype: 'uint32' },
-    ];
-  },
-  twin({ inputs: [x], outputs: [y, indices] }, { inputs: [shape] }, { window }) {
-    const [batch, height, width, channels] = shape as [number, number, number, number];
-    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', shape, window);
-    let at = 0;
-    for (let n = 0; n < batch; n++) {
-      for (let i = 0; i < outputHeight; i++) {
-        const firstRow = i * window.strides[0] - top;
-        for (let j = 0; j < outputWidth; j++) {
-          const firstColumn = j * window.strides[1] - left;
-          for (let c = 0; c < channels; c++) {
-            let best = 0;
-            let place = -1;
-            for (let row = Math.max(0, firstRow); row < Math.min(height, firstRow + window.size[0]); row++) {
-              for (
-                let column = Math.max(0, firstColumn);
-                column < Math.min(width, firstColumn + window.size[1]);
-                column++
-              ) {
-                const value = x[((n * height + row) * width + column) * channels + c];
-                if (place < 0 || value > best || Number.isNaN(value)) {
-                  best = value;
-                  place = row * width + column;
+/** @param withIndices whether the places of the maxima are an output, too: gradients need them */
+const poolForward = (name: string, withIndices: boolean): Kernel<PoolAttributes> =>
+  defineKernel({
+    name,
+    outputs([x], { window }) {
+      const { outputHeight, outputWidth } = windowGeometry('maxPool2d', x, window);
+      const shape = [x[0], outputHeight, outputWidth, x[3]];
+      return [{ shape, dtype: 'float32' }, ...(withIndices ? [{ shape, dtype: 'uint32' } as const] : [])];
+    },
+    twin({ inputs: [x], outputs: [y, indices] }, { inputs: [shape] }, { window }) {
+      const [batch, height, width, channels] = shape as [number, number, number, number];
+      const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', shape, window);
+      let at = 0;
+      for (let n = 0; n < batch; n++) {
+        for (let i = 0; i < outputHeight; i++) {
+          const firstRow = i * window.strides[0] - top;
+          for (let j = 0; j < outputWidth; j++) {
+            const firstColumn = j * window.strides[1] - left;
+            for (let c = 0; c < channels; c++) {
+              let best = 0;
+              let place = -1;
+              for (let row = Math.max(0, firstRow); row < Math.min(height, firstRow + window.size[0]); row++) {
+                for (
+                  let column = Math.max(0, firstColumn);
+                  column < Math.min(width, firstColumn + window.size[1]);
+                  column++
+                ) {
+                  const value = x[((n * height + row) * width + column) * channels + c];
+                  if (place < 0 || value > best || Number.isNaN(value)) {
+                    best = value;
+                    place = row * width + column;
+                  }
                 }
               }
+              y[at] = best;
+              if (withIndices) indices[at] = place;
+              at++;
             }
-            y[at] = best;
-            indices[at++] = place;
           }
         }
       }
-    }
-  },
-  wgsl: ({ inputs: [x], outputs: [y] }, { window }) =>
-    planThreads(FORWARD, sizeOf(y), windowConstants('maxPool2d', x, window)),
-  wasm({ inputs: [x] }, { window }) {
-    const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
-    const [batch, ...picture] = x;
-    const lines = batch * outputHeight;
-    const { parts, chunk } = split(lines);
-    return {
-      steps: ({ inputs, outputs }) => [
-        {
-          function: 'maxPool',
-          parts,
-          arguments: [
-            ...inputs,
-            ...outputs,
-            lines,
-            ...picture,
-            outputHeight,
-            outputWidth,
-            ...window.size,
-            ...window.strides,
-            top,
-            left,
-            chunk,
-          ],
-        },
-      ],
-    };
-  },
-});
+    },
+    wgsl: ({ inputs: [x], outputs: [y] }, { window }) =>
+      planThreads(forwardShader(withIndices), sizeOf(y), windowConstants('maxPool2d', x, window)),
+    wasm({ inputs: [x] }, { window }) {
+      const { outputHeight, outputWidth, top, left } = windowGeometry('maxPool2d', x, window);
+      const [batch, ...picture] = x;
+      const lines = batch * outputHeight;
+      const { parts, chunk } = split(lines);
+      return {
+        steps: ({ inputs: [from], outputs: [y, indices = 0] }) => [
+          {
+            function: 'maxPool',
+            parts,
+            arguments: [
+              from,
+              y,
+              indices,
+              lines,
+              ...picture,
+              outputHeight,
+              outputWidth,
+              ...window.size,
+              ...window.strides,
+              top,
+              left,
+              chunk,
+            ],
+          },
+        ],
+      };
+    },
+  });
+
+/** x → y, indices (uint32) */
+export const maxPool2dForward = poolForward('maxPool2d', true);
+
+/** x → y: in predictions */
+export const maxPool2dValues = poolForward('maxPool2dValues', false);
 
 export interface PoolGradientAttributes extends PoolAttributes {
   readonly xShape: Shape;
@@ -196,7 +202,7 @@ export const maxPool2dGradient = defineKernel<PoolGradientAttributes>({
 
 export const maxPool2dOp = defineOp<PoolAttributes>({
   name: 'maxPool2d',
-  forward: (inputs, attributes) => launch(maxPool2dForward, inputs, attributes),
+  forward: (inputs, attributes) => launch(isRecording() ? maxPool2dForward : maxPool2dValues, inputs, attributes),
   backward: ({ dy, inputs: [x], outputs: [, indices], attributes: { window }, into }) =>
     launch(maxPool2dGradient, [dy, indices], { window, xShape: x.shape }, [into[0]]),
 });
@@ -231,17 +237,17 @@ function poolSample(random: Random) {
 
 export const maxPool2dEntry: RegistryEntry = {
   kernels: [
-    {
-      kernel: maxPool2dForward,
+    ...[maxPool2dForward, maxPool2dValues].map((kernel) => ({
+      kernel,
       roundings: 0,
       because: 'values are copied',
-      sample(random) {
+      sample(random: Random) {
         const { window, x } = poolSample(random);
         // Few different values, so that ties are common.
         const values = Float32Array.from({ length: sizeOf(x) }, () => random.integer(5) - 3);
-        return { inputs: [{ shape: x, dtype: 'float32', values }], attributes: { window } };
+        return { inputs: [{ shape: x, dtype: 'float32', values } satisfies SampleTensor], attributes: { window } };
       },
-    },
+    })),
     {
       kernel: maxPool2dGradient,
       roundings: 16,
