@@ -1,8 +1,11 @@
 /** The fused op against the two that it replaces, on every device, and what it makes of NaN and of ties. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { deviceErrors } from '../../src/checks/checks.js';
 import { conv2dMaxPool2d } from '../../src/kernels/conv2d/conv2d-max-pool2d.js';
 import { conv2d } from '../../src/kernels/conv2d/conv2d.js';
 import { maxPool2d } from '../../src/kernels/pool/max-pool2d.js';
+import { ops } from '../../src/kernels/registry.js';
+import { floats } from '../../src/kernels/shared/samples.js';
 import { backward, record } from '../../src/tensor/autograd.js';
 import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
@@ -99,4 +102,14 @@ describe('conv2dMaxPool2d', () => {
       expect([...gradient]).toEqual([5, 0, 0, 7, 0, 0, 0, 0]);
     }
   });
+});
+
+test('a large window, which the plain loop alone takes, with several vectors of channels', async () => {
+  const random = new Random(12, RandomStream.synthetic);
+  const inputs = [[2, 5, 40, 8], [3, 19, 8, 12], [12]].map((shape) => floats(random, shape));
+  const { roundings } = ops.find(({ op }) => op.name === 'conv2d')!;
+  for (const device of devices) {
+    const measured = await deviceErrors(device, { inputs, compute: ([x, w, bias]) => conv2d(x, w, { bias }) });
+    expect(measured.filter(({ error }) => !(error <= roundings))).toEqual([]);
+  }
 });
