@@ -11,7 +11,7 @@ const GAP = 8;
 /** Thumbnails that are kept, the least recently shown go first: 2,000 of 96×96 are some 70 MB. */
 const KEPT = 2000;
 /** Drawn in one go: few enough that the page answers between them. */
-const TOGETHER = 16;
+const TOGETHER = 8;
 
 /** One cache for the page; questions of one frame go to the engine together. */
 class ThumbnailCache {
@@ -80,19 +80,22 @@ export function Thumbnail({ id }: { id: PictureId }): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const cache = useThumbnails();
   useLayoutEffect(() => {
-    const draw = (bitmap: ImageBitmap | null | undefined): void => {
-      const { current } = canvas;
-      if (!current || !bitmap) return;
-      Object.assign(current, { width: bitmap.width, height: bitmap.height });
-      current.getContext('2d')?.drawImage(bitmap, 0, 0);
+    let isWanted = true;
+    // A canvas that is drawn on is handed over in every frame, whether it changed or not; one that shows a bitmap only once.
+    const show = (bitmap: ImageBitmap | null): void =>
+      canvas.current?.getContext('bitmaprenderer')?.transferFromImageBitmap(bitmap);
+    const showCopy = async (bitmap: ImageBitmap | null): Promise<void> => {
+      if (!bitmap) return;
+      const copy = await createImageBitmap(bitmap);
+      if (isWanted) show(copy);
     };
     const known = cache.get(id);
-    if (known) {
-      draw(known);
-      return undefined;
-    }
-    canvas.current?.getContext('2d')?.clearRect(0, 0, canvas.current.width, canvas.current.height);
-    return cache.ask(id, draw);
+    if (!known) show(null);
+    const leave = known ? void showCopy(known) : cache.ask(id, (bitmap) => void showCopy(bitmap));
+    return () => {
+      isWanted = false;
+      leave?.();
+    };
   }, [id, cache]);
   return <canvas ref={canvas} width="1" height="1" aria-hidden="true" />;
 }
@@ -108,12 +111,13 @@ interface ThumbnailsProps {
 export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: ThumbnailsProps): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const [, redraw] = useReducer((times: number) => times + 1, 0);
-  const [columns, setColumns] = useState(6);
+  const [width, setWidth] = useState(6 * (WIDTH + GAP)); // asked where it changes alone: each question has the page laid out
   const [focus, setFocus] = useState(0);
   const anchor = useRef(0);
   const virtual = useRef<Virtualizer<HTMLDivElement, HTMLDivElement> | null>(null);
+  const columns = Math.max(2, Math.floor((width - GAP) / (WIDTH + GAP)));
   const rows = Math.ceil(pictures.length / columns);
-  const size = box.current ? (box.current.clientWidth - 2 * GAP + GAP) / columns : WIDTH + GAP;
+  const size = (width - GAP) / columns;
   const options = {
     count: rows,
     getScrollElement: () => box.current,
@@ -129,7 +133,7 @@ export function Thumbnails({ pictures, selected, onSelect, onOpen, onRemove }: T
   useLayoutEffect(() => {
     const { current } = box;
     if (!current) return undefined;
-    const fit = (): void => setColumns(Math.max(2, Math.floor((current.clientWidth - GAP) / (WIDTH + GAP))));
+    const fit = (): void => setWidth(current.clientWidth);
     fit();
     const observer = new ResizeObserver(fit);
     observer.observe(current);
