@@ -81,7 +81,8 @@ export class Hdf5Reader {
       return answer;
     });
     const ended = heard('exit').then(([code, signal]) => {
-      const how = signal === 'SIGABRT' ? 'fails (it fills memory beyond its limit)' : `ended with ${signal ?? code}`;
+      const how =
+        signal === 'SIGABRT' ? 'fails (it fills memory beyond its limit)' : `ended with ${String(signal ?? code)}`;
       throw damaged(how);
     });
     const late = new Promise<never>((_, reject) => {
