@@ -84,32 +84,61 @@ export function elementwiseKernel<Attributes = null>(
         (output, at, value) => (outputs[output][at] = value),
       );
     },
-    wgsl: ({ outputs: [shape] }, attributes) =>
-      planThreads(shader(kinds, outputsOf(attributes)), sizeOf(shape), {
-        ...(kinds.includes('channel') && { CHANNELS: shape.at(-1)! }),
-      }),
+    wgsl({ outputs: [shape] }, attributes) {
+      const code = shader(kinds, outputsOf(attributes));
+      const elements = sizeOf(shape);
+      if (!kinds.includes('channel')) return planThreads(code, elements);
+      const channels = shape.at(-1)!;
+      const each = Math.min(MOST_ROWS, Math.max(1, Math.floor(elements / BUSY_THREADS)));
+      const threads = channels * Math.ceil(elements / channels / each);
+      return planThreads(code, threads, { CHANNELS: channels, ELEMENTS: elements });
+    },
     wasm: ({ outputs: [shape] }, attributes) => plan(kinds, outputsOf(attributes), shape),
   });
 }
 
+/** Elements that a thread treats, where there are channels: what depends on those only is loaded and computed once. */
+const MOST_ROWS = 8;
+/** As many threads as keep a GPU busy come first. */
+const BUSY_THREADS = 16384;
+
 function shader(kinds: readonly OperandKind[], outputs: readonly Expression[]): string {
+  const operands = kinds.length + outputs.length;
   const array = (position: number): string =>
     position < kinds.length ? `input_${position}` : `output_${position - kinds.length}`;
-  const { functions, statements, results } = expressionShader(outputs, ({ value, kind, index }) =>
-    kind === 'element'
-      ? `${array(value)}[index]`
-      : kind === 'channel'
-        ? `${array(value)}[index % CHANNELS]`
-        : `${array(value)}[${index}]`,
+  const hasChannels = kinds.includes('channel');
+  const { rows, results } = hasChannels ? apart(outputs, operands) : { rows: [], results: outputs };
+  const read =
+    (row: (position: number) => string) =>
+    ({ value, kind, index }: Expression): string =>
+      kind === 'element' ? `${array(value)}[at]` : kind === 'channel' ? row(value) : `${array(value)}[${index}]`;
+  const ahead = expressionShader(
+    rows,
+    read((position) => `${array(position)}[channel]`),
   );
+  const each = expressionShader(
+    results,
+    read((position) => `row_${position - operands}`),
+  );
+  const statements = `${each.statements}
+  ${each.results.map((result, k) => `output_${k}[at] = ${result};`).join('\n  ')}`;
   return /* wgsl */ `
 ${kinds.map((_, i) => `@group(0) @binding(${i}) var<storage, read> input_${i}: array<f32>;`).join('\n')}
 ${outputs.map((_, k) => `@group(0) @binding(${kinds.length + k}) var<storage, read_write> output_${k}: array<f32>;`).join('\n')}
-${kinds.includes('channel') ? 'override CHANNELS: u32;' : ''}
-${functions}
+${hasChannels ? 'override CHANNELS: u32;\noverride ELEMENTS: u32;' : ''}
+${[...new Set([...ahead.functions, ...each.functions])].join('')}
 ${ENTRY}
+  ${
+    hasChannels
+      ? `let channel = index % CHANNELS; // that of all elements which lie THREADS apart, whole rows
+  ${ahead.statements}
+  ${ahead.results.map((result, k) => `let row_${k} = ${result};`).join('\n  ')}
+  for (var at = index; at < ELEMENTS; at += THREADS) {
   ${statements}
-  ${results.map((result, k) => `output_${k}[index] = ${result};`).join('\n  ')}
+  }`
+      : `let at = index;
+  ${statements}`
+  }
 }`;
 }
 

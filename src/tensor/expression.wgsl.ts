@@ -51,7 +51,7 @@ function literal(value: number): string {
 export function expressionShader(
   outputs: readonly Expression[],
   operand: (node: Expression) => string,
-): { functions: string; statements: string; results: string[] } {
+): { functions: readonly string[]; statements: string; results: string[] } {
   const { nodes, indexOf } = inOrder(outputs);
   const needed = new Set<string>();
   const names = new Map<number, string>();
@@ -72,7 +72,7 @@ export function expressionShader(
     statements.push(`let v${n} = ${form(a, b, c)};`);
   }
   return {
-    functions: [...needed].join(''),
+    functions: [...needed],
     statements: statements.join('\n  '),
     results: outputs.map((output) => names.get(indexOf(output))!),
   };

@@ -16,6 +16,7 @@ import { kernels, ops } from '../../src/kernels/registry.js';
 import { columnSumsKernel } from '../../src/kernels/dense/bias.js';
 import { axisSum } from '../../src/kernels/reduce/reduce.js';
 import { sumOfSquaresKernel } from '../../src/kernels/reduce/sum-of-squares.js';
+import { batchMoments, batchNormParameterGradients } from '../../src/kernels/norm/batch-norm.js';
 import { relu } from '../../src/kernels/activation/relu.js';
 import type { Device } from '../../src/tensor/device.js';
 import { tensor } from '../../src/tensor/tensor.js';
@@ -66,7 +67,9 @@ describe('kernels against their float64 twins', () => {
     const webgpu = devices.find(({ description }) => description.kind === 'webgpu')!;
     const { features } = await getAdapter();
     // Their other variant is there only where the adapter has subgroups.
-    const sums = [axisSum, columnSumsKernel, sumOfSquaresKernel].map(({ name }) => name);
+    const sums = [axisSum, columnSumsKernel, sumOfSquaresKernel, batchMoments, batchNormParameterGradients].map(
+      ({ name }) => name,
+    );
     const tried = kernels
       .filter(({ kernel }) => 'variants' in kernel && (features.has('subgroups') || !sums.includes(kernel.name)))
       .map((registered) => {

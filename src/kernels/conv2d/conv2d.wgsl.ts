@@ -1,6 +1,7 @@
 /** Convolution and its gradients on the WebGPU device: which shader does which, and the weights turned for the input gradient. */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
+import type { Pair } from '../shared/window.js';
 import { convolutionLoop } from './convolution-loop.wgsl.js';
 import { convolutionRows, fitsRows, gradientAxes } from './convolution-rows.wgsl.js';
 import type { ConvolutionShape } from './convolution-shape.js';
@@ -94,26 +95,45 @@ export function inputGradientDispatches(
   const chosen = variant ?? inputGradientVariants(shape, { fromPooled })[0] ?? LOOP;
   const convolve = (bindings: readonly BufferView[]): Dispatch[] => {
     if (chosen === LOOP) return [convolutionLoop(backward, bindings, { stretch: window.strides })];
-    if (chosen !== ROWS) {
-      const tile = tileNamed(tilesFor(backward, { fromPooled }), chosen);
-      return [convolutionTiles(backward, bindings, { tile, fromPooled })];
-    }
-    return gradientAxes(shape, 0).flatMap((down) =>
-      gradientAxes(shape, 1).map((across) => convolutionRows(backward, bindings, { axes: [down, across] })),
-    );
+    if (chosen === ROWS) return phases(shape, bindings);
+    const tile = tileNamed(tilesFor(backward, { fromPooled }), chosen);
+    return [convolutionTiles(backward, bindings, { tile, fromPooled })];
   };
   return {
     scratch: [weights * 4],
     steps({ inputs, outputs }, [turned]) {
       const [weight] = inputs.slice(-1) as [BufferView];
       return [
-        dispatchThreads(TURN_WEIGHT, weights, [weight, turned], {
-          TAPS: window.size[0] * window.size[1],
-          INPUT_CHANNELS: inputChannels,
-          OUTPUT_CHANNELS: outputChannels,
-        }),
+        turnWeight(window.size[0] * window.size[1], [inputChannels, outputChannels], [weight, turned]),
         ...convolve([...inputs.slice(0, -1), turned, ...outputs]),
       ];
     },
   };
 }
+
+/** Input gradient of a convolution of each channel by itself: dz, w → dx. */
+export function depthwiseInputGradientDispatches(shape: ConvolutionShape): Plan<BufferView, Dispatch> {
+  const taps = shape.window.size[0] * shape.window.size[1];
+  return {
+    scratch: [taps * shape.inputChannels * 4],
+    steps: ({ inputs: [dz, weight], outputs: [dx] }, [turned]) => [
+      turnWeight(taps, [1, shape.inputChannels], [weight, turned]),
+      ...phases(shape, [dz, turned, dx], true),
+    ],
+  };
+}
+
+const turnWeight = (taps: number, [inputs, outputs]: Pair, bindings: readonly BufferView[]): Dispatch =>
+  dispatchThreads(TURN_WEIGHT, taps * inputs * outputs, bindings, {
+    TAPS: taps,
+    INPUT_CHANNELS: inputs,
+    OUTPUT_CHANNELS: outputs,
+  });
+
+/** @param bindings dz, turned weight, dx */
+const phases = (shape: ConvolutionShape, bindings: readonly BufferView[], isDepthwise = false): Dispatch[] =>
+  gradientAxes(shape, 0).flatMap((down) =>
+    gradientAxes(shape, 1).map((across) =>
+      convolutionRows(backwardShape(shape), bindings, { axes: [down, across], isDepthwise }),
+    ),
+  );

@@ -92,6 +92,7 @@ const SIZES = [
   'FIRST_TAP',
   'TAP_ROW',
   'TAP_COLUMN',
+  'WEIGHTS_OF_TAP',
   'PHASE_ROW',
   'PHASE_COLUMN',
 ] as const;
@@ -104,7 +105,7 @@ function rowsShader(
   tile: SummedTile,
   width: VectorWidth,
   sink: Sink,
-  bias: boolean,
+  { bias = false, isDepthwise = false }: RowsOptions,
 ): string {
   const rows = range(tile.rows);
   const columns = touchedPixels(tile.columns, across.taps, across.stride, across.dilation);
@@ -140,7 +141,7 @@ ${ENTRY}
   let at${q} = min(column${q}, WIDTH - 1u) * INPUT_CHANNELS;`,
   )}
   ${each(rows, (r) => unroll(tile.columns, (q) => unroll(tile.vectors, (v) => `var sum_${r}_${q}_${v} = ${bias ? `bias[group + ${v}u * THREAD_GROUPS]` : 'Output(0.0)'};`)))}
-  for (var c = 0u; c < INPUT_CHANNELS; c++) {
+  ${isDepthwise ? '{ let c = group;' : 'for (var c = 0u; c < INPUT_CHANNELS; c++) {'}
     ${each(rows, (r) => each(columns, (q) => `var x_${r}_${q} = 0.0;`))}
     ${each(kept, (r) => load(r, '0u'))}
     for (var p = 0u; p < TAP_ROWS; p++) {
@@ -148,11 +149,11 @@ ${ENTRY}
         rows.filter((r) => !kept.includes(r)),
         (r) => load(r, `p * ${down.dilation}u`),
       )}
-      let first = ((FIRST_TAP + p * TAP_ROW) * INPUT_CHANNELS + c) * OUTPUT_GROUPS + group;
+      let first = (FIRST_TAP + p * TAP_ROW) * WEIGHTS_OF_TAP + ${isDepthwise ? '' : 'c * OUTPUT_GROUPS + '}group;
       ${unroll(
         tile.vectors,
         (v) => `{
-        ${unroll(across.taps, (q) => `let w_${q} = weight[first + ${q}u * TAP_COLUMN * INPUT_CHANNELS * OUTPUT_GROUPS + ${v}u * THREAD_GROUPS];`)}
+        ${unroll(across.taps, (q) => `let w_${q} = weight[first + ${q}u * TAP_COLUMN * WEIGHTS_OF_TAP + ${v}u * THREAD_GROUPS];`)}
         ${each(rows, (r) =>
           unroll(tile.columns, (column) =>
             unroll(across.taps, (q) => {
@@ -174,10 +175,15 @@ ${ENTRY}
  * By how much the taps share, which says how long the shader gets: 4 × 4 where rows move on; where they do not, fewer pixels
  * for twice the channels; few pixels for a phase, whose taps are few and whose shader is compiled for each phase.
  */
-function tileFor([down, across]: readonly [Axis, Axis], outputs: Pair, groups: number): SummedTile {
+function tileFor(
+  [down, across]: readonly [Axis, Axis],
+  outputs: Pair,
+  groups: number,
+  isDepthwise: boolean,
+): SummedTile {
   const isPhase = down.step * across.step > 1;
   const movesOn = down.taps > 1 && movedRows(down) > 0;
-  const [most, vectors]: [Pair, number] = isPhase ? [[2, 2], 1] : movesOn ? [[4, 4], 1] : [[2, 4], 2];
+  const [most, vectors]: [Pair, number] = isPhase ? [[2, 2], 1] : movesOn || isDepthwise ? [[4, 4], 1] : [[2, 4], 2];
   const [rows, columns] = most.map((side, axis) => (outputs[axis] > 2 ? side : Math.min(side, outputs[axis])));
   return { rows, columns, vectors: groups % vectors === 0 ? vectors : 1 };
 }
@@ -188,6 +194,8 @@ export interface RowsOptions {
   /** Max pooling follows: bindings y, places instead of y. */
   readonly toPooled?: boolean;
   readonly bias?: boolean;
+  /** Each channel is convolved by itself: weight [KH,KW,1,C]. */
+  readonly isDepthwise?: boolean;
   readonly activation?: FusedActivation;
 }
 
@@ -198,14 +206,15 @@ export interface RowsOptions {
 export function convolutionRows(
   shape: ConvolutionShape,
   bindings: readonly BufferView[],
-  { axes, toPooled = false, bias = false, activation = 'linear' }: RowsOptions = {},
+  options: RowsOptions = {},
 ): Dispatch {
+  const { axes, toPooled = false, activation = 'linear', isDepthwise = false } = options;
   const [down, across] = axes ?? [forwardAxis(shape, 0), forwardAxis(shape, 1)];
-  const width = widthOf(shape.outputChannels);
+  const width = isDepthwise ? 1 : widthOf(shape.outputChannels);
   const groups = shape.outputChannels / width;
   const pooled: Pair = [pooledLength(shape.outputHeight), pooledLength(shape.outputWidth)];
   const [outputRows, outputColumns] = toPooled ? [2 * pooled[0], 2 * pooled[1]] : [down.outputs, across.outputs];
-  const tile = tileFor([down, across], [outputRows, outputColumns], groups);
+  const tile = tileFor([down, across], [outputRows, outputColumns], groups, isDepthwise);
   const sink = toPooled
     ? maximumSink(tile, width, activation)
     : pixelSink(
@@ -234,11 +243,12 @@ export function convolutionRows(
     FIRST_TAP: down.firstTap * shape.window.size[1] + across.firstTap,
     TAP_ROW: down.tapStep * shape.window.size[1],
     TAP_COLUMN: across.tapStep,
+    WEIGHTS_OF_TAP: isDepthwise ? groups : shape.inputChannels * groups,
     PHASE_ROW: down.phase,
     PHASE_COLUMN: across.phase,
   };
   return dispatchThreads(
-    rowsShader([down, across], tile, width, sink, bias),
+    rowsShader([down, across], tile, width, sink, options),
     shape.batch * tilesDown * tilesAcross * values.THREAD_GROUPS,
     bindings,
     values,

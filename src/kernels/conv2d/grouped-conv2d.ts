@@ -5,8 +5,9 @@
  *   y[n,i,j,k] = activation(b[k] + Σ_{p,q,c} x[n, i·s + p·d − top, j·s + q·d − left, g·C/G + c] · w[p,q,c,k]),
  *   g = ⌊k / (K/G)⌋, c = 0 … C/G − 1
  *
- * Gradients as in conv2d.ts, sums over channels being those over a group. Products are few here, so that the shaders are
- * plain: a thread for each element, and for the weights one for each slice of the picture lines.
+ * Gradients as in conv2d.ts, sums over channels being those over a group. With a filter for each
+ * channel the shaders are those of ungrouped convolutions; for other groups they are plain: a thread for each element, and for
+ * the weights one for each slice of the picture lines.
  *
  * Layouts: x [N,H,W,C], w [KH,KW,C/G,K], b [K], y [N,OH,OW,K].
  */
@@ -22,8 +23,11 @@ import { reluGradient } from '../activation/relu.js';
 import { between, floats, randomWindow, wholeNumbers, type RegistryEntry } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
 import { windowGeometry, type WindowAttributes } from '../shared/window.js';
+import { depthwiseInputGradientDispatches } from './conv2d.wgsl.js';
+import { convolutionRows, fitsRows } from './convolution-rows.wgsl.js';
 import { convolutionOperations, convolutionShape, type GroupedShape } from './convolution-shape.js';
 import { groupedForwardCalls, groupedInputGradientCalls, groupedWeightGradientCalls } from './grouped-conv2d.wasm.js';
+import { weightGradientDispatches } from './weight-gradient.wgsl.js';
 
 export interface GroupedAttributes {
   readonly window: WindowAttributes;
@@ -47,6 +51,9 @@ function groupedShape(x: Shape, weight: Shape, window: WindowAttributes, groups:
     );
   return { ...shape, groups, inputs: inputChannels / groups, outputs: outputChannels / groups };
 }
+
+/** A filter for each channel: the shaders of ungrouped convolutions do that as well, as far as their windows reach. */
+const isDepthwise = (shape: GroupedShape): boolean => shape.inputs === 1 && shape.outputs === 1 && fitsRows(shape);
 
 const operationsOf = (shape: GroupedShape): number => convolutionOperations(shape) / shape.groups;
 
@@ -219,12 +226,13 @@ export const groupedConv2dForward = defineKernel<GroupedAttributes>({
     forEachProduct(shape, (from, tap, to) => (y[to] += x[from] * weight[tap]));
     if (activation === 'relu') for (let i = 0; i < y.length; i++) if (y[i] <= 0) y[i] = 0;
   },
-  wgsl: ({ inputs, outputs: [y] }, { window, groups, activation }) =>
-    planThreads(
-      forwardShader(inputs.length === 3, activation),
-      sizeOf(y),
-      constants(groupedShape(inputs[0], inputs[1], window, groups)),
-    ),
+  wgsl({ inputs, outputs: [y] }, { window, groups, activation }) {
+    const shape = groupedShape(inputs[0], inputs[1], window, groups);
+    const bias = inputs.length === 3;
+    if (!isDepthwise(shape)) return planThreads(forwardShader(bias, activation), sizeOf(y), constants(shape));
+    const options = { bias, activation, isDepthwise: true };
+    return { steps: (given) => [convolutionRows(shape, [...given.inputs, ...given.outputs], options)] };
+  },
   operations: ({ inputs: [x, weight] }, { window, groups }) => operationsOf(groupedShape(x, weight, window, groups)),
   wasm: ({ inputs: [x, weight] }, { window, groups, activation }) =>
     groupedForwardCalls(groupedShape(x, weight, window, groups), activation),
@@ -246,8 +254,12 @@ export const groupedConv2dInputGradient = defineKernel<GroupedGradientAttributes
       dx[to] += dz[from] * weight[tap];
     });
   },
-  wgsl: ({ inputs: [, weight] }, { window, groups, xShape }) =>
-    planThreads(INPUT_GRADIENT, sizeOf(xShape), constants(groupedShape(xShape, weight, window, groups))),
+  wgsl({ inputs: [, weight] }, { window, groups, xShape }) {
+    const shape = groupedShape(xShape, weight, window, groups);
+    return isDepthwise(shape)
+      ? depthwiseInputGradientDispatches(shape)
+      : planThreads(INPUT_GRADIENT, sizeOf(xShape), constants(shape));
+  },
   operations: ({ inputs: [, weight] }, { window, groups, xShape }) =>
     operationsOf(groupedShape(xShape, weight, window, groups)),
   wasm: ({ inputs: [, weight] }, { window, groups, xShape }) =>
@@ -268,6 +280,7 @@ export const groupedConv2dWeightGradient = defineKernel<Omit<GroupedGradientAttr
   },
   wgsl({ inputs: [xShape], outputs: [weight] }, { window, groups }) {
     const shape = groupedShape(xShape, weight, window, groups);
+    if (isDepthwise(shape)) return weightGradientDispatches(shape, { isDepthwise: true });
     const weights = sizeOf(weight);
     const lines = shape.batch * shape.outputHeight;
     const linesOfSlice = Math.max(1, Math.ceil((lines * weights) / BUSY_THREADS));
@@ -309,10 +322,10 @@ export const groupedConv2dOp = defineOp<GroupedAttributes>({
 function groupedSample(random: Random) {
   const window = randomWindow(random, true);
   // Now and then depthwise on so many channels that whole vectors follow one another.
-  const isDepthwise = random.integer(3) === 0;
-  const groups = isDepthwise ? between(random, 12, 21) : between(random, 1, 5);
-  const inputs = isDepthwise ? 1 : between(random, 1, 3);
-  const outputs = isDepthwise ? between(random, 1, 2) : between(random, 1, 3);
+  const byChannel = random.integer(3) === 0;
+  const groups = byChannel ? between(random, 12, 21) : between(random, 1, 5);
+  const inputs = byChannel ? 1 : between(random, 1, 3);
+  const outputs = byChannel ? between(random, 1, 2) : between(random, 1, 3);
   const x: Shape = [between(random, 1, 3), between(random, 8, 12), between(random, 8, 13), groups * inputs];
   const { outputHeight, outputWidth } = windowGeometry('sample', x, window);
   const weight: Shape = [...window.size, inputs, groups * outputs];

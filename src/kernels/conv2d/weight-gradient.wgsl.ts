@@ -39,17 +39,20 @@ interface Blocks {
   /** Vectors of output channels that it sums. */
   readonly vectors: number;
   readonly width: VectorWidth;
+  /** Each channel was convolved by itself: dw [KH,KW,1,C]. */
+  readonly isDepthwise: boolean;
 }
 
-function blocksOf({ window: { size }, inputChannels, outputChannels }: ConvolutionShape): Blocks {
-  const width = widthOf(outputChannels);
+function blocksOf({ window: { size }, inputChannels, outputChannels }: ConvolutionShape, isDepthwise: boolean): Blocks {
+  const width = isDepthwise ? 1 : widthOf(outputChannels);
   const taps: Pair = [size[0] * size[1] <= MOST_TAPS ? size[0] : 1, size[1] <= MOST_TAPS ? size[1] : 1];
   const inputs = [8, 4, 2].find((many) => inputChannels % many === 0 && many * taps[0] * taps[1] <= MOST_TAPS);
   return {
     taps,
-    inputs: inputs ?? 1,
-    vectors: (outputChannels / width) % 2 === 0 ? 2 : 1,
+    inputs: isDepthwise ? 1 : (inputs ?? 1),
+    vectors: !isDepthwise && (outputChannels / width) % 2 === 0 ? 2 : 1,
     width,
+    isDepthwise,
   };
 }
 
@@ -87,7 +90,8 @@ function pooledSource({ vectors, width }: Blocks): Source {
 
 function weightGradientShader(shape: ConvolutionShape, blocks: Blocks, source: Source): string {
   const { strides, dilation } = shape.window;
-  const { taps, inputs, vectors, width } = blocks;
+  const { taps, inputs, vectors, width, isDepthwise } = blocks;
+  const inputBlocks = isDepthwise ? '1u' : `(INPUT_CHANNELS / ${inputs}u)`;
   const padded = isPadded(shape);
   const rows = touchedPixels(source.step[0], taps[0], strides[0], dilation[0]);
   const columns = touchedPixels(source.step[1], taps[1], strides[1], dilation[1]);
@@ -112,8 +116,8 @@ ${buffers.map((buffer, binding) => `@group(0) @binding(${binding}) var<storage, 
 ${each(SIZES, (name) => `override ${name}: u32;`)}
 ${ENTRY}
   let group = index % THREAD_GROUPS * ${vectors}u;
-  let c = index / THREAD_GROUPS % (INPUT_CHANNELS / ${inputs}u) * ${inputs}u;
-  let block = index / THREAD_GROUPS / (INPUT_CHANNELS / ${inputs}u);
+  let c = ${isDepthwise ? 'group' : `index / THREAD_GROUPS % ${inputBlocks} * ${inputs}u`};
+  let block = index / THREAD_GROUPS / ${inputBlocks};
   let across = KERNEL_WIDTH / ${taps[1]}u;
   let down = KERNEL_HEIGHT / ${taps[0]}u;
   let q = block % across * ${taps[1]}u;
@@ -155,7 +159,7 @@ ${ENTRY}
   ${each(
     cells,
     (cell) =>
-      `dw[(start + ((p + ${cell.p}u) * KERNEL_WIDTH + q + ${cell.q}u) * INPUT_CHANNELS + c + ${cell.c}u) * OUTPUT_GROUPS + group + ${cell.v}u] = ${cell.sum};`,
+      `dw[(start + ((p + ${cell.p}u) * KERNEL_WIDTH + q + ${cell.q}u)${isDepthwise ? '' : ` * INPUT_CHANNELS + c + ${cell.c}u`}) * OUTPUT_GROUPS + group + ${cell.v}u] = ${cell.sum};`,
   )}
   let taps = KERNEL_HEIGHT * KERNEL_WIDTH * INPUT_CHANNELS;
   if (ROWS_OF_SLICE > taps && c == 0u && p == 0u && q == 0u) {
@@ -176,11 +180,16 @@ export const sliceVariants: readonly string[] = [...THREADS.keys()];
 /** x, dz → dw; or before max pooling x, dy, places → dw, db */
 export function weightGradientDispatches(
   shape: ConvolutionShape,
-  { pooled = false, variant = '' }: { pooled?: boolean; variant?: string | undefined } = {},
+  {
+    pooled = false,
+    isDepthwise = false,
+    variant = '',
+  }: { pooled?: boolean; isDepthwise?: boolean; variant?: string | undefined } = {},
 ): Plan<BufferView, Dispatch> {
   const { batch, window, inputChannels, outputChannels } = shape;
   const { size } = window;
-  const blocks = blocksOf(shape);
+  const blocks = blocksOf(shape, isDepthwise);
+  const inputs = isDepthwise ? 1 : inputChannels;
   const source = (pooled ? pooledSource : pixelSource)(blocks);
   const [linesOfPicture, steps] = pooled
     ? [pooledLength(shape.outputHeight), pooledLength(shape.outputWidth)]
@@ -189,13 +198,13 @@ export function weightGradientDispatches(
   const groups = outputChannels / blocks.width;
   const threadGroups = groups / blocks.vectors;
   const threadsOfSlice =
-    (threadGroups * inputChannels * size[0] * size[1]) / (blocks.inputs * blocks.taps[0] * blocks.taps[1]);
+    (threadGroups * inputs * size[0] * size[1]) / (blocks.inputs * blocks.taps[0] * blocks.taps[1]);
   const linesOfSlice = Math.ceil(
     lines / Math.min(lines, Math.ceil((THREADS.get(variant) ?? BUSY_THREADS) / threadsOfSlice)),
   );
   const slices = Math.ceil(lines / linesOfSlice);
-  const weights = size[0] * size[1] * inputChannels * outputChannels;
-  const rowsOfSlice = size[0] * size[1] * inputChannels + (pooled ? 1 : 0); // the last one is db
+  const weights = size[0] * size[1] * inputs * outputChannels;
+  const rowsOfSlice = size[0] * size[1] * inputs + (pooled ? 1 : 0); // the last one is db
   const values: Record<(typeof SIZES)[number], number> = {
     HEIGHT: shape.height,
     WIDTH: shape.width,
@@ -215,8 +224,8 @@ export function weightGradientDispatches(
   const code = weightGradientShader(shape, blocks, source);
   return {
     scratch: slices > 1 || pooled ? [slices * rowsOfSlice * outputChannels * 4] : [],
-    steps: ({ inputs, outputs: [dw, db] }, [partials]) => [
-      dispatchThreads(code, slices * threadsOfSlice, [...inputs, partials ?? dw], values),
+    steps: ({ inputs: given, outputs: [dw, db] }, [partials]) => [
+      dispatchThreads(code, slices * threadsOfSlice, [...given, partials ?? dw], values),
       ...(partials ? [partialSums(partials, dw, weights, slices, db && { rest: db, restSize: outputChannels })] : []),
     ],
   };

@@ -24,7 +24,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { reluGradient } from '../activation/relu.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { floats as floatBytes } from '../shared/wasm-parts.js';
-import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { BUSY_THREADS, partialSums, sumVariants } from '../shared/partial-sums.js';
 
 export interface BatchNormAttributes {
   readonly epsilon: number;
@@ -47,65 +47,98 @@ function linesOf(x: Shape) {
   return { rows, channels, width, parts, chunk };
 }
 
-/** Each thread: SCALE · the sum of an expression down one channel, over one slice of rows. */
-const columnShader = (inputs: readonly string[], expression: string): string => /* wgsl */ `
+/** Sums down the channels, by threads that each take one channel of a slice of rows. */
+interface ColumnSums {
+  readonly inputs: readonly string[];
+  /** What depends on the channel `c` alone. */
+  readonly channel?: string;
+  /** Declares the values of element `at`. */
+  readonly element?: string;
+  /** What is summed, and what becomes of each slice's `sum`. */
+  readonly values: readonly string[];
+  readonly results: readonly ((sum: string) => string)[];
+}
+
+const columnShader = ({ inputs, channel = '', element = '', values, results }: ColumnSums): string => /* wgsl */ `
 ${inputs.map((name, binding) => `@group(0) @binding(${binding}) var<storage, read> ${name}: array<f32>;`).join('\n')}
 @group(0) @binding(${inputs.length}) var<storage, read_write> sums: array<f32>;
 override ROWS: u32;
 override CHANNELS: u32;
 override ROWS_OF_SLICE: u32;
-override SCALE: f32;
 override EPSILON: f32;
 ${ENTRY}
   let c = index % CHANNELS;
   let slice = index / CHANNELS;
-  var sum = 0.0;
+  ${channel}
+  ${values.map((_, k) => `var sum_${k} = 0.0;`).join('\n  ')}
   for (var row = slice * ROWS_OF_SLICE; row < min((slice + 1u) * ROWS_OF_SLICE, ROWS); row++) {
     let at = row * CHANNELS + c;
-    sum += ${expression};
+    ${element}
+    ${values.map((value, k) => `sum_${k} += ${value};`).join('\n    ')}
   }
-  sums[index] = SCALE * sum;
+  ${results.map((result, k) => `sums[slice * ${results.length}u * CHANNELS + ${k}u * CHANNELS + c] = ${result(`sum_${k}`)};`).join('\n  ')}
 }`;
 
-const GRADIENT_INPUTS = ['dy', 'x', 'gamma', 'beta', 'mean', 'variance'];
-const WGSL_Y = '((x[at] - mean[c]) * (gamma[c] / sqrt(variance[c] + EPSILON)) + beta[c])';
-const WGSL_DZ = `select(dy[at], 0.0, ${WGSL_Y} <= 0.0)`;
-
+const asItIs = (sum: string): string => sum;
+const overRows = (sum: string): string => `${sum} / f32(ROWS)`;
+const CENTRED = 'let centred = x[at] - centre;';
 const SUMS = {
-  mean: columnShader(['x'], 'x[at]'),
-  variance: columnShader(['x', 'mean'], '(x[at] - mean[c]) * (x[at] - mean[c])'),
-  beta: {
-    linear: columnShader(['dy'], 'dy[at]'),
-    relu: columnShader(GRADIENT_INPUTS, WGSL_DZ),
-  },
-  gamma: {
-    linear: columnShader(['dy', 'x', 'mean', 'variance'], 'dy[at] * ((x[at] - mean[c]) / sqrt(variance[c] + EPSILON))'),
-    relu: columnShader(GRADIENT_INPUTS, `${WGSL_DZ} * ((x[at] - mean[c]) / sqrt(variance[c] + EPSILON))`),
+  mean: columnShader({ inputs: ['x'], values: ['x[at]'], results: [overRows] }),
+  variance: columnShader({
+    inputs: ['x', 'mean'],
+    channel: 'let centre = mean[c];',
+    element: CENTRED,
+    values: ['centred * centred'],
+    results: [overRows],
+  }),
+  gradients: {
+    linear: columnShader({
+      inputs: ['dy', 'x', 'mean', 'variance'],
+      channel: 'let centre = mean[c];',
+      element: `let dz = dy[at];
+    ${CENTRED}`,
+      values: ['dz * centred', 'dz'],
+      results: [(sum) => `${sum} / sqrt(variance[c] + EPSILON)`, asItIs],
+    }),
+    relu: columnShader({
+      inputs: ['dy', 'x', 'gamma', 'beta', 'mean', 'variance'],
+      channel: `let centre = mean[c];
+  let deviation = sqrt(variance[c] + EPSILON);
+  let scale = gamma[c] / deviation;
+  let shift = beta[c];`,
+      element: `${CENTRED}
+    let dz = select(dy[at], 0.0, centred * scale + shift <= 0.0);`,
+      values: ['dz * centred', 'dz'],
+      results: [(sum) => `${sum} / deviation`, asItIs],
+    }),
   },
 };
 
-/** How the rows are divided: scratch for the slices' sums, and the dispatches of one sum. */
-function columnSums(x: Shape, epsilon: number) {
+/** How the rows are divided among threads. */
+function slicesOf(x: Shape) {
   const { rows, channels } = sizes(x);
   const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / BUSY_THREADS));
-  const slices = Math.max(1, Math.ceil(rows / rowsOfSlice));
+  return { rows, channels, rowsOfSlice, slices: Math.max(1, Math.ceil(rows / rowsOfSlice)) };
+}
+
+/** The dispatches of a sum or two over x, and the scratch that their slices take. */
+function columnSums(x: Shape, epsilon: number, variant?: string) {
+  const { rows, channels, rowsOfSlice, slices } = slicesOf(x);
   return {
-    scratch: slices > 1 ? [slices * channels * 4] : [],
+    scratch: (sums: number): number[] => [slices * sums * channels * 4],
     sum: (
       code: string,
       inputs: readonly BufferView[],
-      output: BufferView,
+      [output, rest]: readonly [BufferView, BufferView?],
       [partials]: readonly BufferView[],
-      scale = 1,
     ): Dispatch[] => [
-      dispatchThreads(code, slices * channels, [...inputs, partials ?? output], {
+      dispatchThreads(code, slices * channels, [...inputs, partials], {
         ROWS: rows,
         CHANNELS: channels,
         ROWS_OF_SLICE: rowsOfSlice,
-        SCALE: scale,
         EPSILON: epsilon,
       }),
-      ...(partials ? [partialSums(partials, output, channels, slices)] : []),
+      partialSums(partials, output, channels, slices, { variant, ...(rest && { rest, restSize: channels }) }),
     ],
   };
 }
@@ -131,14 +164,17 @@ export const batchMoments = defineKernel<null>({
     forEachElement(x, channels, (at, c) => (totals[c] += square(x[at] - mean[c])));
     totals.forEach((total, c) => (variance[c] = total / rows));
   },
-  wgsl({ inputs: [shape] }) {
-    const { scratch, sum } = columnSums(shape, 0);
-    const { rows } = sizes(shape);
+  variants({ inputs: [shape] }, _, target) {
+    const { channels, slices } = slicesOf(shape);
+    return sumVariants(target, channels, slices);
+  },
+  wgsl({ inputs: [shape] }, _, { variant }) {
+    const { scratch, sum } = columnSums(shape, 0, variant);
     return {
-      scratch,
+      scratch: scratch(1),
       steps: ({ inputs: [x], outputs: [mean, variance] }, partials) => [
-        ...sum(SUMS.mean, [x], mean, partials, 1 / rows),
-        ...sum(SUMS.variance, [x, mean], variance, partials, 1 / rows),
+        ...sum(SUMS.mean, [x], [mean], partials),
+        ...sum(SUMS.variance, [x, mean], [variance], partials),
       ],
     };
   },
@@ -186,17 +222,18 @@ export const batchNormParameterGradients = defineKernel<ActivatedAttributes>({
       dBeta[c] = betas[c];
     }
   },
-  wgsl({ inputs: [shape] }, { epsilon, activation }) {
-    const { scratch, sum } = columnSums(shape, epsilon);
+  variants({ inputs: [shape] }, _, target) {
+    const { channels, slices } = slicesOf(shape);
+    return sumVariants(target, 2 * channels, slices);
+  },
+  wgsl({ inputs: [shape] }, { epsilon, activation }, { variant }) {
+    const { scratch, sum } = columnSums(shape, epsilon, variant);
     return {
-      scratch,
+      scratch: scratch(2),
       steps({ inputs, outputs: [dGamma, dBeta] }, partials) {
         const [dy, x, , , mean, variance] = inputs;
-        const isPlain = activation === 'linear';
-        return [
-          ...sum(SUMS.gamma[activation], isPlain ? [dy, x, mean, variance] : inputs, dGamma, partials),
-          ...sum(SUMS.beta[activation], isPlain ? [dy] : inputs, dBeta, partials),
-        ];
+        const read = activation === 'linear' ? [dy, x, mean, variance] : inputs;
+        return sum(SUMS.gradients[activation], read, [dGamma, dBeta], partials);
       },
     };
   },

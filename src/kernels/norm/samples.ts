@@ -23,6 +23,9 @@ import { foldedWeightOp } from './fold-batch-norm.js';
 
 const epsilon = 1e-3;
 const shapeOf = (random: Random): Shape => [between(random, 1, 9), between(random, 2, 40), randomChannels(random)];
+/** Now and then rows enough for many slices. */
+const summedShapeOf = (random: Random): Shape =>
+  random.integer(3) ? shapeOf(random) : [9, between(random, 60, 80), randomChannels(random)];
 const vector = (random: Random, x: Shape, low = -1, high = 1): SampleTensor => floats(random, [x.at(-1)!], low, high);
 const activation = (random: Random) => (random.integer(2) ? 'relu' : 'linear');
 /** β so that all of a channel is well above the kink of a relu or well below it: finite differences must not cross it. */
@@ -30,14 +33,14 @@ function shift(random: Random, x: Shape): SampleTensor {
   const beta = vector(random, x, 12, 13);
   return { ...beta, values: beta.values.map((value) => (random.integer(3) ? value : -value)) };
 }
-const sums = { roundings: 64, because: 'two passes of up to 360 values in slices; a root, a quotient' };
+const sums = { roundings: 64, because: 'two passes of up to 720 values in slices; a root, a quotient' };
 const few = { roundings: 16, because: 'a root, two quotients, five other operations' };
 export const batchNormEntry: RegistryEntry = {
   kernels: [
     {
       kernel: batchMoments,
       ...sums,
-      sample: (random) => ({ inputs: [floats(random, shapeOf(random), 2, 4)], attributes: null }),
+      sample: (random) => ({ inputs: [floats(random, summedShapeOf(random), 2, 4)], attributes: null }),
     },
     {
       kernel: batchNormalize,
@@ -55,7 +58,7 @@ export const batchNormEntry: RegistryEntry = {
       kernel: batchNormParameterGradients,
       ...sums,
       sample(random) {
-        const x = shapeOf(random);
+        const x = summedShapeOf(random);
         const statistics = [vector(random, x), vector(random, x, 0.1, 2)];
         return {
           inputs: [floats(random, x), floats(random, x), vector(random, x), vector(random, x), ...statistics],
