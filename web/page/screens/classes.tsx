@@ -5,7 +5,8 @@ import type { PictureUse } from '../../../src/index.js';
 import type { Audited, PictureEntry, PictureId } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
 import { addGiven, accept } from './adding.js';
-import { chooseFiles, Button, Dialog, Icon, Menu, NameForm } from './parts.js';
+import { chooseFiles } from './given-files.js';
+import { Button, Dialog, Icon, Menu, NameForm } from './parts.js';
 import { useStore, useView } from './state.js';
 
 /** What of the pictures is shown. */

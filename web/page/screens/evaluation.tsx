@@ -6,7 +6,8 @@ import { outcomeAt, thresholds } from '../../shared/costs.js';
 import type { Interval, ThresholdCriterion } from '../../../src/index.js';
 import type { Evaluated, EvaluatedPicture, ModelState, PictureId } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
-import { Button, Empty, Slider } from './parts.js';
+import { Slider } from './fields.js';
+import { Button, Empty } from './parts.js';
 import { errorOf, useStore, useView } from './state.js';
 import { Thumbnail } from './thumbnails.js';
 

@@ -4,9 +4,10 @@ import { useState } from 'preact/hooks';
 import type { ModelFormat, NamedBlob, ProjectState } from '../engine/protocol.js';
 import { words } from '../strings.js';
 import { Ask } from './app.js';
-import { Button, chooseFiles, download, DropZone, NameForm } from './parts.js';
+import { chooseFiles, download, DropZone } from './given-files.js';
+import { Button, NameForm } from './parts.js';
 import { isBusy, useStore, useView } from './state.js';
-import { RunChooser } from './train.js';
+import { RunChooser } from './runs.js';
 
 export function FilesScreen(): JSX.Element {
   return (

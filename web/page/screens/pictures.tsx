@@ -7,7 +7,8 @@ import { format, words } from '../strings.js';
 import { addGiven } from './adding.js';
 import { Classes, everything, Health } from './classes.js';
 import { Collecting } from './collecting.js';
-import { chooseFiles, Button, Dialog, DropZone, Icon } from './parts.js';
+import { chooseFiles, DropZone } from './given-files.js';
+import { Button, Dialog, Icon } from './parts.js';
 import { useStore, useView } from './state.js';
 import { Thumbnails } from './thumbnails.js';
 

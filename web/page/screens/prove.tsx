@@ -3,9 +3,10 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { CheckedOperation, Compared, GivenFile, Proof, TrainedAgain } from '../engine/protocol.js';
 import { format, words } from '../strings.js';
-import { Button, chooseFiles, CommandLine, DropZone, Icon, type IconName } from './parts.js';
+import { chooseFiles, DropZone } from './given-files.js';
+import { Button, CommandLine, Icon, type IconName } from './parts.js';
 import { isBusy, useStore, useView } from './state.js';
-import { RunChooser } from './train.js';
+import { RunChooser } from './runs.js';
 
 /** Rows of the comparison that are shown; the worst come first. */
 const MOST_ROWS = 500;

@@ -5,9 +5,11 @@ import type { Explained, Judged, ModelState, PictureId, TriedPicture } from '../
 import { format, words } from '../strings.js';
 import { Camera } from './camera.js';
 import { Evaluation } from './evaluation.js';
-import { Bitmap, Button, Choice, chooseFiles, DropZone, Empty, Toggle } from './parts.js';
+import { Choice, Toggle } from './fields.js';
+import { chooseFiles, DropZone } from './given-files.js';
+import { Bitmap, Button, Empty } from './parts.js';
 import { errorOf, useStore, useView } from './state.js';
-import { RunChooser } from './train.js';
+import { RunChooser } from './runs.js';
 
 export function TryScreen(): JSX.Element {
   const store = useStore();
