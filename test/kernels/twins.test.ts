@@ -13,7 +13,7 @@ import {
   variantsOf,
 } from '../../src/checks/checks.js';
 import { kernels, ops } from '../../src/kernels/registry.js';
-import { columnSumsKernel } from '../../src/kernels/dense/bias.js';
+import { addBias, columnSumsKernel } from '../../src/kernels/dense/bias.js';
 import { axisSum } from '../../src/kernels/reduce/reduce.js';
 import { sumOfSquaresKernel } from '../../src/kernels/reduce/sum-of-squares.js';
 import { batchMoments, batchNormParameterGradients } from '../../src/kernels/norm/batch-norm.js';
@@ -60,6 +60,24 @@ describe('kernels against their float64 twins', () => {
       const x = tensor(device, values);
       const y = await relu(x).read();
       expect(y.findIndex((value, i) => value !== Math.max(values[i], 0))).toBe(-1);
+    }
+  });
+
+  test('more elements of a channel than a thread takes at once', async () => {
+    const [rows, channels] = [8_191, 24]; // eight rows a thread, but for the last
+    for (const device of devices) {
+      const x = tensor(
+        device,
+        Float32Array.from({ length: rows * channels }, (_, i) => i % 1009),
+        [rows, channels],
+      );
+      const bias = tensor(
+        device,
+        Float32Array.from({ length: channels }, (_, c) => 2000 * c),
+        [channels],
+      );
+      const y = await addBias(x, bias).read();
+      expect(y.findIndex((value, i) => value !== (i % 1009) + 2000 * (i % channels))).toBe(-1);
     }
   });
 
