@@ -157,7 +157,7 @@ export async function parsers(scratch) {
   const { importKeras } = await built('src/formats/keras/import-keras');
   const { loadKeras } = await built('src/formats/keras/keras.node');
   const { importOnnx } = await built('src/formats/onnx/import-onnx');
-  const { readKernelChoices } = await built('cli/terminal/device');
+  const { readKernelChoices } = await built('src/checks/kernel-choices.node');
 
   const write = (name, bytes) => {
     const path = join(scratch, name);

@@ -1,9 +1,8 @@
 /** The device that a command computes on. */
 import { UsageError } from '../../src/errors.js';
 import {
-  checkNames,
   chooseDevice,
-  readWholeFile,
+  readKernelChoices,
   type AdapterDescription,
   type Device,
   type DeviceDescription,
@@ -54,29 +53,6 @@ export async function withDevice<Result>(
   } finally {
     device.destroy();
   }
-}
-
-/** @throws UsageError for a file that is not a run's kernels.json */
-export async function readKernelChoices(path: string): Promise<Record<string, string>> {
-  const refuse = (got: string) => new UsageError(`--kernels: expects the kernels.json of a run, got ${path}: ${got}`);
-  const kind = { what: 'the kernels.json of a run', mostBytes: 2 ** 20 };
-  const bytes = await readWholeFile(path, {
-    ...kind,
-    refuse: (message) => new UsageError(`--kernels: expects the kernels.json of a run, got ${message}`),
-  });
-  let choices: unknown;
-  try {
-    choices = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch (error) {
-    throw refuse((error as Error).message);
-  }
-  const isObject = typeof choices === 'object' && choices !== null && !Array.isArray(choices);
-  if (!isObject || !Object.values(choices as object).every((variant) => typeof variant === 'string'))
-    throw refuse('not an object of names');
-  // A key is a kernel's name, then shapes and attributes; a variant's name is checked where it is used.
-  const unknown = Object.keys(choices as object).find((key) => !checkNames().includes(key.split(' ', 1)[0]));
-  if (unknown !== undefined) throw refuse(`choices for '${unknown}', which is no kernel of this version`);
-  return choices as Record<string, string>;
 }
 
 /** "cpu (WebAssembly SIMD, 2 threads): no hardware GPU adapter was found" */

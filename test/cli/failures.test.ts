@@ -85,7 +85,7 @@ describe('each failure has its exit code and one line', () => {
     [
       ['train', 'belt', '--kernels', 'none.json', ...cpu],
       2,
-      '--kernels: expects the kernels.json of a run, got none.json: ',
+      'kernels: expects the kernels.json of a run, got none.json: ',
     ],
     [['train', 'belt', '--kernels', 'nonsense.json', ...cpu], 2, "choices for 'nonsense [1,2]', which is no kernel"],
     [['train', 'belt', '--validation-steps', '3'], 2, '--validation-steps: belt has no validation pictures'],
