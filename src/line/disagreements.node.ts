@@ -9,7 +9,7 @@ import papaparse from 'papaparse';
 import { DataError } from '../errors.js';
 import { expectNumber, expectPath } from '../expect.js';
 import { readWholeFile } from '../files.node.js';
-import { dayFiles, type LineEntry } from './record.node.js';
+import { daysOfRecord, type LineEntry } from './record.node.js';
 
 /** What an operator noticed. */
 export interface LogEntry {
@@ -101,7 +101,7 @@ async function alarmsOf(folder: string): Promise<{ alarms: RecordedAlarm[]; from
   const pictures = new Map<string, string>();
   const known = new Set<string>();
   let [from, to]: (string | null)[] = [null, null];
-  for (const day of dayFiles(folder)) {
+  for (const day of daysOfRecord(folder)) {
     const lines = createInterface({ input: createReadStream(join(folder, day), 'utf8'), crlfDelay: Infinity });
     for await (const line of lines) {
       const entry = entryOf(line);

@@ -21,6 +21,7 @@ import {
 import { join } from 'node:path';
 import { asRead, NO_HASH, type Link, type RecordHead } from '../classifier/proof/chain.js';
 import { linkHash, sha256 } from '../classifier/proof/chain.node.js';
+import { fileKind } from '../data/sources/folder.node.js';
 import { DataError, DiskError } from '../errors.js';
 import { makeFolders, takeRunDirectory, writeFileAtomically } from '../files.node.js';
 import { leaveFolder } from '../lock.node.js';
@@ -291,8 +292,17 @@ function openLast(folder: string, now: Date): Opened {
   }
 }
 
+/** The same of a record that is to be read. @throws DataError for what holds none */
+export function daysOfRecord(folder: string): string[] {
+  const days = fileKind(folder) === 'folder' ? dayFiles(folder) : [];
+  if (days.length > 0) return days;
+  throw new DataError(
+    `${folder}: expects the record of a line (files such as 2026-11-29.jsonl), got none; check the path`,
+  );
+}
+
 /** Names of the files of days, in the order of the chain. */
-export const dayFiles = (folder: string): string[] =>
+const dayFiles = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => DAY_FILE.test(name))
     .toSorted();

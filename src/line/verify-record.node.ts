@@ -7,7 +7,7 @@ import { DataError } from '../errors.js';
 import { expectArray, expectCount, expectPath, expectText, listOf, objectWith } from '../expect.js';
 import { readWholeFile } from '../files.node.js';
 import type { LineEvent } from './events.js';
-import { dayFiles, PICTURES, type LineEntry } from './record.node.js';
+import { daysOfRecord, PICTURES, type LineEntry } from './record.node.js';
 
 const LONGEST_LINE = 2 ** 20;
 /** Further ones say nothing new. */
@@ -35,10 +35,7 @@ export async function verifyLineRecord(folder: string, heads: readonly RecordHea
   expectPath(folder, 'verifyLineRecord: folder');
   expectArray(heads, 'verifyLineRecord: heads');
   listOf(objectWith({ count: expectCount, hash: expectText }))(heads, 'verifyLineRecord: heads');
-  if (!existsSync(folder) || dayFiles(folder).length === 0)
-    throw new DataError(
-      `${folder}: expects the record of a line (files such as 2026-11-29.jsonl), got none; check the path`,
-    );
+  const days = daysOfRecord(folder);
   const chain = new ChainCheck(nativeChain);
   const counts: Record<string, number> = {};
   const known = new Map(heads.map(({ count, hash }) => [count, hash]));
@@ -46,7 +43,6 @@ export async function verifyLineRecord(folder: string, heads: readonly RecordHea
   const pictures = new Map<string, string>();
   const problems: string[] = [];
   let [from, to, torn]: (string | null)[] = [null, null, null];
-  const days = dayFiles(folder);
   for (const [index, day] of days.entries()) {
     torn = await eachLine(join(folder, day), (line) => {
       const entry = chain.take(line, isLineEntry, ({ kind, at }) => `${kind} of ${at}`);

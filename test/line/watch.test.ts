@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { verifyLineRecord, type LineEvent, type Output } from 'beltnet';
+import { compareWithLog, verifyLineRecord, type LineEvent, type Output } from 'beltnet';
 import { noisyPng, writeFiles } from '../cli/run-beltnet.js';
 import { makePng, temporaryFolder } from '../data/make-pictures.js';
 import { until, watch, writeBrightnessModel, writeConfig } from './support.js';
@@ -293,6 +293,15 @@ describe('the line', () => {
     const [picture] = readdirSync(join(record, 'pictures'));
     appendFileSync(join(record, 'pictures', picture), 'x');
     expect((await verifyLineRecord(record, [head])).problems).toEqual([expect.stringContaining('another picture')]);
+  });
+
+  test('what holds no record is told by name, to whoever reads one', async () => {
+    const folder = temporaryFolder();
+    writeFiles(folder, { 'log.csv': 'time\n2026-11-29T06:12:00+01:00\n' });
+    const log = join(folder, 'log.csv');
+    for (const given of [join(folder, 'nowhere'), log, folder])
+      for (const read of [() => verifyLineRecord(given), () => compareWithLog(given, log)])
+        await expect(read()).rejects.toThrow(`${given}: expects the record of a line`);
   });
 
   test('reads its file again: models and cameras change, rubbish changes nothing', async () => {
