@@ -8,12 +8,12 @@
  * The input gradient of a strided convolution is taken in phases: pixels of dx that see the same taps are a picture of
  * their own, and it is the convolution of dz with those taps.
  */
-import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import { type BufferView, type Dispatch, dispatchThreads } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
-import { each, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
+import { each, range, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import { pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
-import { maximumSink, pixelSink, type Sink, type SummedTile } from './convolution-sink.wgsl.js';
+import { maximumSink, pixelSink, summingShader, type Sink, type SummedTile } from './summed-tile.wgsl.js';
 
 /** Windows with more columns are walked in a loop instead (`convolution-loop.wgsl.ts`). */
 const MOST_COLUMNS = 11;
@@ -117,31 +117,13 @@ function rowsShader(
       let line = (n * HEIGHT + min(row, HEIGHT - 1u)) * WIDTH * INPUT_CHANNELS + c;
       ${each(columns, (q) => `x_${r}_${q} = select(0.0, x[line + at${q}], inside & inside${q});`)}
     }`;
-  const buffers = [
-    'read> x: array<f32>',
-    'read> weight: array<Output>',
-    ...(bias ? ['read> bias: array<Output>'] : []),
-    ...sink.buffers,
-  ];
-  return /* wgsl */ `
-alias Output = ${typeOf(width)};
-${buffers.map((buffer, binding) => `@group(0) @binding(${binding}) var<storage, ${buffer};`).join('\n')}
-${each(SIZES, (name) => `override ${name}: u32;`)}
-${sink.functions ?? ''}
-${ENTRY}
-  let group = index % THREAD_GROUPS;
-  let tile = index / THREAD_GROUPS;
-  let j = tile % TILES_ACROSS * ${tile.columns}u;
-  let i = tile / TILES_ACROSS % TILES_DOWN * ${tile.rows}u;
-  let n = tile / TILES_ACROSS / TILES_DOWN;
-  ${each(
+  const before = each(
     columns,
     (q) => `let column${q} = j * ${across.stride}u + ${q}u - LEFT;
   let inside${q} = column${q} < WIDTH;
   let at${q} = min(column${q}, WIDTH - 1u) * INPUT_CHANNELS;`,
-  )}
-  ${each(rows, (r) => unroll(tile.columns, (q) => unroll(tile.vectors, (v) => `var sum_${r}_${q}_${v} = ${bias ? `bias[group + ${v}u * THREAD_GROUPS]` : 'Output(0.0)'};`)))}
-  ${isDepthwise ? '{ let c = group;' : 'for (var c = 0u; c < INPUT_CHANNELS; c++) {'}
+  );
+  const add = /* wgsl */ `${isDepthwise ? '{ let c = group;' : 'for (var c = 0u; c < INPUT_CHANNELS; c++) {'}
     ${each(rows, (r) => each(columns, (q) => `var x_${r}_${q} = 0.0;`))}
     ${each(kept, (r) => load(r, '0u'))}
     for (var p = 0u; p < TAP_ROWS; p++) {
@@ -166,9 +148,8 @@ ${ENTRY}
       )}
       ${each(kept, (r) => each(columns, (q) => `x_${r}_${q} = x_${r + move}_${q};`))}
     }
-  }
-  ${sink.write}
-}`;
+  }`;
+  return summingShader({ tile, width, sizes: SIZES, inputs: ['read> x: array<f32>'], bias, sink, before, add });
 }
 
 /**

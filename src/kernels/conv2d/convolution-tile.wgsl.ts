@@ -8,12 +8,12 @@
  * What the values are and what becomes of the sums is exchangeable: pictures or gradients before max pooling, pixels or
  * their maxima.
  */
-import { type BufferView, type Dispatch, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
+import { type BufferView, type Dispatch, dispatchThreads } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
-import { maximumSink, pixelSink, type Sink, type SummedTile } from './convolution-sink.wgsl.js';
+import { maximumSink, pixelSink, summingShader, type Sink, type SummedTile } from './summed-tile.wgsl.js';
 
 /** What a thread computes. */
 export interface Tile extends SummedTile {
@@ -175,12 +175,6 @@ function tileShader(
   bias: boolean,
 ): string {
   const taps = range(size[0]).flatMap((p) => range(size[1]).map((q): Pair => [p, q]));
-  const buffers = [
-    ...source.buffers,
-    'read> weight: array<Output>',
-    ...(bias ? ['read> bias: array<Output>'] : []),
-    ...sink.buffers,
-  ];
   const perChannel = (line: (channel: number, vector: number) => string): string =>
     unroll(tile.depth, (d) => unroll(tile.vectors, (v) => line(d, v)));
   /** Output rows that input row `r` lies under, with the window's row there. */
@@ -190,20 +184,7 @@ function tileShader(
         .filter((p) => output * strides[0] + p * dilation[0] === r)
         .map((p): Pair => [output, p]),
     );
-  return /* wgsl */ `
-alias Output = ${typeOf(width)};
-${buffers.map((buffer, binding) => `@group(0) @binding(${binding}) var<storage, ${buffer};`).join('\n')}
-${each(SIZES, (name) => `override ${name}: u32;`)}
-${sink.functions ?? ''}
-${ENTRY}
-  let group = index % THREAD_GROUPS;
-  let tile = index / THREAD_GROUPS;
-  let j = tile % TILES_ACROSS * ${tile.columns}u;
-  let i = tile / TILES_ACROSS % TILES_DOWN * ${tile.rows}u;
-  let n = tile / TILES_ACROSS / TILES_DOWN;
-  ${source.positions}
-  ${each(range(tile.rows), (r) => each(range(tile.columns), (q) => unroll(tile.vectors, (v) => `var sum_${r}_${q}_${v} = ${bias ? `bias[group + ${v}u * THREAD_GROUPS]` : 'Output(0.0)'};`)))}
-  for (var c = 0u; c < INPUT_GROUPS; c++) {
+  const add = /* wgsl */ `for (var c = 0u; c < INPUT_GROUPS; c++) {
     let first = c * ${tile.depth}u * OUTPUT_GROUPS + group;
     ${each(taps, ([p, q]) =>
       perChannel(
@@ -227,9 +208,17 @@ ${ENTRY}
       ),
     )}`,
     )}
-  }
-  ${sink.write}
-}`;
+  }`;
+  return summingShader({
+    tile,
+    width,
+    sizes: SIZES,
+    inputs: source.buffers,
+    bias,
+    sink,
+    before: source.positions,
+    add,
+  });
 }
 
 export interface TileOptions {

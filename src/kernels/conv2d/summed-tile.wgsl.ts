@@ -1,4 +1,5 @@
-/** What becomes of the sums of a tile, whichever shader made them: pixels, or the maxima of 2 × 2 pixels. */
+/** What all shaders have that sum tiles of output pixels: the frame, and what becomes of the sums: pixels, or the maxima of 2 × 2 pixels. */
+import { ENTRY } from '../../tensor/kernel.js';
 import { isNanFunction } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { each, integersOf, range, typeOf, unroll, type VectorWidth } from '../shared/wgsl-text.js';
@@ -15,6 +16,49 @@ export interface Sink {
   readonly buffers: readonly string[];
   readonly functions?: string;
   readonly write: string;
+}
+
+interface Summing {
+  readonly tile: SummedTile;
+  /** Of an output. */
+  readonly width: VectorWidth;
+  /** Names of the numbers that the shader takes. */
+  readonly sizes: readonly string[];
+  /** Declarations of the buffers before the weights. */
+  readonly inputs: readonly string[];
+  readonly bias: boolean;
+  readonly sink: Sink;
+  /** What comes before the sums, which begin as the bias … */
+  readonly before: string;
+  /** … and what adds to them. */
+  readonly add: string;
+}
+
+/** A thread sums the tile at row i, column j of picture n, for the vectors of channels from `group` on. */
+export function summingShader({ tile, width, sizes, inputs, bias, sink, before, add }: Summing): string {
+  const buffers = [
+    ...inputs,
+    'read> weight: array<Output>',
+    ...(bias ? ['read> bias: array<Output>'] : []),
+    ...sink.buffers,
+  ];
+  const beginning = (v: number) => (bias ? `bias[group + ${v}u * THREAD_GROUPS]` : 'Output(0.0)');
+  return /* wgsl */ `
+alias Output = ${typeOf(width)};
+${buffers.map((buffer, binding) => `@group(0) @binding(${binding}) var<storage, ${buffer};`).join('\n')}
+${each(sizes, (name) => `override ${name}: u32;`)}
+${sink.functions ?? ''}
+${ENTRY}
+  let group = index % THREAD_GROUPS;
+  let tile = index / THREAD_GROUPS;
+  let j = tile % TILES_ACROSS * ${tile.columns}u;
+  let i = tile / TILES_ACROSS % TILES_DOWN * ${tile.rows}u;
+  let n = tile / TILES_ACROSS / TILES_DOWN;
+  ${before}
+  ${each(range(tile.rows), (r) => each(range(tile.columns), (q) => unroll(tile.vectors, (v) => `var sum_${r}_${q}_${v} = ${beginning(v)};`)))}
+  ${add}
+  ${sink.write}
+}`;
 }
 
 /**
