@@ -62,6 +62,7 @@ export { loadOnnx } from './formats/onnx/onnx.node.js';
 export async function loadKeras(...paths: readonly string[]): Promise<ImportedKeras> {
   return (await import('./formats/keras/keras.node.js')).loadKeras(...paths); // with the libraries that it needs
 }
+export { classifyLabelled, type LabelledVerdict } from './classifier/labelled-verdicts.node.js';
 export { readKernelChoices } from './checks/kernel-choices.node.js';
 export { appendLine, createRunDirectory, readWholeFile, type FileKind, writeFileAtomically } from './files.node.js';
 

@@ -1,8 +1,7 @@
 /** `beltnet tune-alarm`: replays a recorded, labelled shift, and chooses how many frames of how many raise the alarm, and from which probability on. */
 import { basename } from 'node:path';
-import { DataError } from '../../src/errors.js';
 import {
-  listLabelled,
+  classifyLabelled,
   loadClassifier,
   measureAlarm,
   tuneAlarm,
@@ -106,32 +105,22 @@ function duration(hours: number): string {
   return hours >= 1 / 60 ? `${(60 * hours).toFixed(0)} min` : `${(3600 * hours).toFixed(0)} s`;
 }
 
-/** @throws DataError for a picture that cannot be used: a shift with holes is another one */
+/** In the order of their names. @throws DataError for a picture that cannot be used: a shift with holes is another one */
 async function replayedFrames(
   classifier: NodeClassifier,
   recording: string,
   workers: number | undefined,
 ): Promise<ShiftFrame[]> {
   const { className } = classifier.info.alert;
-  const { files, classNames } = await listLabelled(recording);
-  if (!classNames.includes(className))
-    throw new DataError(
-      `${recording}: expects the class '${className}' among its labels, got ${classNames.join(', ')}`,
-    );
-  const inOrder = files.toSorted((a, b) => (basename(a.path) < basename(b.path) ? -1 : 1));
-  const probabilities = new Map<string, number>();
-  const paths = inOrder.map(({ path }) => path);
-  await classifier.classifyPaths(paths, {
+  let done = 0;
+  const frames = await classifyLabelled(classifier, recording, {
     ...(workers !== undefined && { workers }),
-    onResult(result, total) {
-      if ('error' in result) throw result.error;
-      probabilities.set(result.file, result.probabilities[className]);
-      showProgress(() => `Replaying ${probabilities.size}/${total}`);
+    onResult(_, total) {
+      done++;
+      showProgress(() => `Replaying ${done}/${total}`);
     },
   });
-  return inOrder.map(({ path, label }) => {
-    const probability = probabilities.get(path);
-    if (probability === undefined) throw new DataError(`${path}: has no verdict`);
-    return { isAlert: classNames[label] === className, probability };
-  });
+  return frames
+    .toSorted((a, b) => (basename(a.path) < basename(b.path) ? -1 : 1))
+    .map(({ isAlert, verdict }) => ({ isAlert, probability: verdict.probabilities[className] }));
 }

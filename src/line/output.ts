@@ -43,12 +43,12 @@ export interface LiveModel {
   readonly classNames: readonly string[];
 }
 
-/** A line at work. */
 export interface ReplaceModelOptions {
   /** False: one that judged before is taken back, whatever the test set says. Default true. */
   readonly trial?: boolean;
 }
 
+/** A line at work. */
 export interface Line {
   state(): LineState;
   /** @returns what ends it */

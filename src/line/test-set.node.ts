@@ -2,9 +2,9 @@
  * Labelled pictures on which a model must be no worse than the one whose place it takes. That it gives its stored verdicts again says only
  * that it computes what it computed; a network that was trained once more, on a queue of odd frames, may have unlearned the others.
  */
-import type { FileClassification, NodeClassifier } from '../classifier/classifier.node.js';
-import { listLabelled } from '../data/sources/splits.node.js';
-import { DataError, ModelFileError } from '../errors.js';
+import type { NodeClassifier } from '../classifier/classifier.node.js';
+import { classifyLabelled } from '../classifier/labelled-verdicts.node.js';
+import { ModelFileError } from '../errors.js';
 
 /** What a model does with the pictures of a test. */
 interface Tried {
@@ -17,7 +17,7 @@ interface Tried {
 }
 
 /**
- * @param folder class folders or a manifest: of a divided set the training part, so that its test's folder is to be named
+ * @param folder of labelled pictures, as of `classifyLabelled`
  * @returns how both did, in words
  * @throws ModelFileError for a model that misses more than the one before it, is wrong more often, or was trained on these pictures;
  *   DataError for pictures that cannot be used
@@ -35,24 +35,12 @@ export async function expectNoWorse(next: NodeClassifier, before: NodeClassifier
 }
 
 async function tryOn(classifier: NodeClassifier, folder: string): Promise<Tried> {
-  const { className } = classifier.info.alert;
-  const { files, classNames } = await listLabelled(folder);
-  if (!classNames.includes(className))
-    throw new DataError(`${folder}: expects the class '${className}' among its labels, got ${classNames.join(', ')}`);
-  const results = new Map<string, FileClassification>();
-  await classifier.classifyPaths(
-    files.map(({ path }) => path),
-    { onResult: (result) => results.set(result.file, result) },
-  );
   const tried = { alerts: 0, others: 0, missed: 0, falseAlerts: 0 };
-  for (const { path, label } of files) {
-    const result = results.get(path);
-    if (!result || 'error' in result) throw result?.error ?? new DataError(`${path}: has no verdict`);
-    if (result.inTraining)
+  for (const { path, isAlert, verdict } of await classifyLabelled(classifier, folder)) {
+    if (verdict.inTraining)
       throw new ModelFileError(`${classifier.name}: expects pictures that it was not trained on, got ${path}`);
-    const isAlert = classNames[label] === className;
     tried[isAlert ? 'alerts' : 'others']++;
-    if (result.alert !== isAlert) tried[isAlert ? 'missed' : 'falseAlerts']++;
+    if (verdict.alert !== isAlert) tried[isAlert ? 'missed' : 'falseAlerts']++;
   }
   return tried;
 }

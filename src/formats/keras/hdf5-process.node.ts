@@ -30,4 +30,5 @@ process.on('message', ({ bytes, name, megabytes }: Hdf5Job) => {
   });
   worker.once('message', answer);
   worker.once('error', ({ message }) => answer({ failure: message }));
+  worker.once('exit', (code) => answer({ failure: `ended with code ${code}` }));
 });
