@@ -83,9 +83,21 @@ export function expectBytes(value: unknown, what: string): asserts value is Uint
 /** Of NaN a network makes a verdict like any other, since relu takes it for 0 on some devices. */
 export function expectFinite(value: unknown, what: string): asserts value is Float32Array {
   if (!(value instanceof Float32Array)) refuse(value, what, 'a Float32Array');
-  for (let at = 0; at < value.length; at++) {
-    if (!Number.isFinite(value[at])) throw new UsageError(`${what} expects finite numbers, got ${value[at]} at ${at}`);
+  const at = firstNotFinite(value);
+  if (at >= 0) throw new UsageError(`${what} expects finite numbers, got ${value[at]} at ${at}`);
+}
+
+/** Where the first value lies that is not finite; −1 for none. In float64 only such a value makes a sum that is not: asking each takes three times as long. */
+export function firstNotFinite(values: Float32Array): number {
+  const whole = values.length - (values.length % 8);
+  let sum = 0;
+  for (let at = 0; at < whole; at += 8) {
+    const low = values[at] + values[at + 1] + (values[at + 2] + values[at + 3]);
+    const high = values[at + 4] + values[at + 5] + (values[at + 6] + values[at + 7]);
+    sum += low + high;
   }
+  for (let at = whole; at < values.length; at++) sum += values[at];
+  return Number.isFinite(sum) ? -1 : values.findIndex((value) => !Number.isFinite(value));
 }
 
 // --- made of others

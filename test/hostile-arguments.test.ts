@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { firstNotFinite } from '../src/expect.js';
 import * as beltnet from '../src/index.node.js';
 import { openTestDevice } from './support/open-devices.js';
 
@@ -147,6 +148,15 @@ describe('numbers that are not finite', () => {
     expect(() => model().setWeights(weights)).toThrow(
       `weight 'dense.kernel' [12,1] expects finite numbers, got ${value} at 3`,
     );
+  });
+
+  test('at every place, and large numbers are none of them', () => {
+    for (let at = 0; at < 19; at++) {
+      const values = new Float32Array(19).fill(3.4e38);
+      expect(firstNotFinite(values)).toBe(-1);
+      values.set([Infinity, -Infinity, NaN].slice(0, 19 - at), at);
+      expect(firstNotFinite(values)).toBe(at);
+    }
   });
 
   test('half a class is no class', async () => {

@@ -161,7 +161,8 @@ function multiplyAndPool(
   pixelBytes: usize,
   columns: i32,
 ): void {
-  const end = offsets + ((<usize>depth) << 2);
+  const end = offsets + ((<usize>depth) << 2),
+    whole = end - ((<usize>(depth & 3)) << 2);
   for (; count > 0; count--) {
     const a1 = start + right,
       a2 = start + down,
@@ -175,10 +176,78 @@ function multiplyAndPool(
       c21 = c01,
       c30 = c00,
       c31 = c01;
-    let values = panel;
-    for (let entry = offsets; entry < end; entry += 4) {
-      const offset = <usize>load<u32>(entry);
-      const b0 = v128.load(values),
+    let values = panel,
+      entry = offsets;
+    while (entry < whole) {
+      let offset = <usize>load<u32>(entry),
+        b0 = v128.load(values),
+        b1 = v128.load(values, 16);
+      let value = v128.load32_splat(start + offset);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1 + offset);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2 + offset);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3 + offset);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -1) break;
+      offset = <usize>load<u32>(entry, 4);
+      b0 = v128.load(values, 32);
+      b1 = v128.load(values, 48);
+      value = v128.load32_splat(start + offset);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1 + offset);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2 + offset);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3 + offset);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -2) break;
+      offset = <usize>load<u32>(entry, 8);
+      b0 = v128.load(values, 64);
+      b1 = v128.load(values, 80);
+      value = v128.load32_splat(start + offset);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1 + offset);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2 + offset);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3 + offset);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -3) break;
+      offset = <usize>load<u32>(entry, 12);
+      b0 = v128.load(values, 96);
+      b1 = v128.load(values, 112);
+      value = v128.load32_splat(start + offset);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1 + offset);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2 + offset);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3 + offset);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      entry += 16;
+      values += 128;
+    }
+    for (; entry < end; entry += 4) {
+      let offset = <usize>load<u32>(entry),
+        b0 = v128.load(values),
         b1 = v128.load(values, 16);
       let value = v128.load32_splat(start + offset);
       c00 = multiplyAdd(c00, value, b0);

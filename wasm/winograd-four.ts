@@ -11,7 +11,7 @@
 import { activate, storeLanes } from './epilogue';
 import { maximumOf } from './pooled-convolution';
 import { multiplyAdd, partEnd } from './range';
-import { evenOffsets, multiplyTile } from './tile';
+import { evenOffsets, multiplyLine, TILE_COLUMNS } from './tile';
 
 export const A: f32 = 0.75,
   A2: f32 = 0.5625,
@@ -368,23 +368,9 @@ export function winogradFour(
     for (let position: usize = 0; position < 36; position++) {
       for (let k: usize = 0; k < sumBytes; k += 32) {
         const panel = transformed + position * weightStride + k * channels;
-        for (let patch = 0; patch < count; patch += 4) {
-          // of a last four that is not whole, old patches do no harm
-          const a = values + position * valueStride + <usize>patch * valueBytes;
-          const c = sums + position * sumStride + <usize>patch * sumBytes + k;
-          multiplyTile(
-            channels,
-            a,
-            a + valueBytes,
-            a + 2 * valueBytes,
-            a + 3 * valueBytes,
-            offsets,
-            panel,
-            c,
-            sumBytes,
-            false,
-          );
-        }
+        const a = values + position * valueStride,
+          c = sums + position * sumStride + k;
+        multiplyLine(channels, a, valueBytes, count, offsets, panel, c, sumBytes, TILE_COLUMNS, 0, false);
       }
     }
     for (let patch = 0; patch < count; patch++) {

@@ -13,7 +13,7 @@
 // that the first of them is found as by the direct way. AssemblyScript. Addresses and strides are bytes.
 import { poolFour } from './pooled-convolution';
 import { partEnd } from './range';
-import { multiplyTile } from './tile';
+import { multiplyLine, TILE_COLUMNS } from './tile';
 
 /** Patches that are worked on at a time: with 32 channels their transforms fill half a first-level cache. */
 const PATCHES: i32 = 8;
@@ -160,23 +160,9 @@ export function winogradAndPool(
     for (let product: usize = 0; product < 16; product++) {
       for (let k = 0; k < outputChannels; k += 8) {
         const panel = transformed + product * weightBytes + <usize>k * pixelBytes;
-        for (let patch = 0; patch < count; patch += 4) {
-          // of a last four that is not whole, old patches do no harm
-          const a = patches + product * patchStride + <usize>patch * pixelBytes;
-          const c = sums + product * sumStride + <usize>patch * sumBytes + ((<usize>k) << 2);
-          multiplyTile(
-            channels,
-            a,
-            a + pixelBytes,
-            a + 2 * pixelBytes,
-            a + 3 * pixelBytes,
-            offsets,
-            panel,
-            c,
-            sumBytes,
-            false,
-          );
-        }
+        const a = patches + product * patchStride,
+          c = sums + product * sumStride + ((<usize>k) << 2);
+        multiplyLine(channels, a, pixelBytes, count, offsets, panel, c, sumBytes, TILE_COLUMNS, 0, false);
       }
     }
     let to = <usize>first * sumBytes;

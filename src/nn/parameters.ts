@@ -4,7 +4,7 @@
  * and frozen parameters) is in a third: WebGPU does not let a kernel write to a buffer that it also reads parameters from.
  */
 import { ShapeError } from '../errors.js';
-import { expectFinite, expectObject } from '../expect.js';
+import { expectFinite, expectObject, firstNotFinite } from '../expect.js';
 import type { Device } from '../tensor/device.js';
 import { ALIGNMENT } from '../tensor/memory-pool.js';
 import { Random, RandomStream } from '../tensor/random.js';
@@ -34,12 +34,6 @@ export function initialWeights(parameters: readonly NamedParameter[], seed: numb
       return [parameter.fullName, { shape: parameter.shape, data }];
     }),
   );
-}
-
-/** Where the first NaN or infinity is, else -1. A plain loop: each file of a model goes through it, and `findIndex` takes 15 times as long. */
-export function firstNotFinite(data: Float32Array): number {
-  for (let at = 0; at < data.length; at++) if (data[at] - data[at] !== 0) return at;
-  return -1;
 }
 
 /** Throws for the first number that is not finite: a model with such a weight cannot predict anything. */

@@ -5,7 +5,7 @@
 import { NotANumberError } from '../errors.js';
 import type { Device } from '../tensor/device.js';
 import type { Model } from './model.js';
-import { firstNotFinite } from './parameters.js';
+import { firstNotFinite } from '../expect.js';
 import { sizeOf } from '../tensor/shape.js';
 import { tensor } from '../tensor/tensor.js';
 import { renderBatch } from './training/batch-source.js';
