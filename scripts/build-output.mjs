@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 /** What dist/ is made from. */
 const inputs = [
   ...['src', 'cli', 'wasm', 'web', 'package.json', 'package-lock.json', 'tsconfig.json'],
-  ...['build', 'build-output', 'steps', 'wasm-instructions'].map((name) => `scripts/${name}.mjs`),
+  ...['build', 'build-wasm', 'build-output', 'steps', 'wasm-instructions'].map((name) => `scripts/${name}.mjs`),
 ];
 const isGenerated = (path) => path.endsWith('.generated.ts');
 

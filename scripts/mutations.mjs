@@ -1,99 +1,230 @@
 /**
- * Mutation check: changes one character of a kernel at a time, as a slip of the hand would, and demands that the kernel
- * tests fail. Ten mutations are drawn by a seed (argument, default 1) from all that the patterns below find in the sources of
- * kernels, so that each is a wrong index, a dropped or turned term, a swapped stride or a missing factor. Of ten, three
- * are in the tuned convolutions, one in the matrix product, one in WebAssembly, the others anywhere else.
+ * Mutation check: changes a character or a word of a kernel at a time, as a slip of the hand would, and demands that the tests
+ * fail. Mutations are drawn by a seed from all that the patterns below find in what computes: the kernels' twins and WGSL, the
+ * generators of elementwise ones, and WebAssembly. They are made in a copy of the project, so that one may work on meanwhile.
  *
- * Usage: npm run test:mutations [-- SEED [COUNT]]
+ * Usage: npm run test:mutations [-- [SEED [COUNT [PATH]]]]
+ *   SEED   another draws others; default 1
+ *   COUNT  default 10
+ *   PATH   only in files whose path has this in it, such as wasm/depthwise
  */
-import { spawnSync } from 'node:child_process';
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { root, runNode, tool } from './steps.mjs';
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, sep } from 'node:path';
+import { buildWasm, wasmProducts } from './build-wasm.mjs';
+import { root, runNode } from './steps.mjs';
 
-/** Five times what the tests take on two cores. */
-const MOST_MILLISECONDS = 900_000;
+const [seed = 1, count = 10] = process.argv.slice(2, 4).map(Number);
+const [, , , , path = ''] = process.argv;
 
-const seed = Number(process.argv[2] ?? 1);
-const count = Number(process.argv[3] ?? 10);
-
-/** One character that is replaced by another, where it can only mean arithmetic: [before, character, after, replacement]. */
+/** What is replaced, where it can only mean arithmetic. */
 const patterns = [
-  { what: 'a term with the wrong sign', find: /(?<=[\w)\]] )\+(?= [\w(])/g, put: '-' },
-  { what: 'a term with the wrong sign', find: /(?<=[\w)\]] )-(?= [\w(])/g, put: '+' },
-  { what: 'a factor that divides', find: /(?<=[\w)\]] )\*(?= [\w(])/g, put: '/' },
-  { what: 'a divisor that multiplies', find: /(?<=[\w)\]] )\/(?= [\w(])/g, put: '*' },
+  { what: 'a term with the wrong sign', find: /(?<=[\w)\]}] )\+(?= [\w($])/g, put: '-' },
+  { what: 'a term with the wrong sign', find: /(?<=[\w)\]}] )-(?= [\w($])/g, put: '+' },
+  { what: 'a term with the wrong sign', find: /(?<=(?:f32x4|i32x4)\.)add(?=\()/g, put: 'sub' },
+  { what: 'a term with the wrong sign', find: /(?<=(?:f32x4|i32x4)\.)sub(?=\()/g, put: 'add' },
+  { what: 'a term with the wrong sign', find: /(?<=\w\.|\)\.)add(?=\()/g, put: 'subtract' },
+  { what: 'a term with the wrong sign', find: /(?<=\w\.|\)\.)subtract(?=\()/g, put: 'add' },
+  { what: 'a factor that divides', find: /(?<=[\w)\]}] )\*(?= [\w($])/g, put: '/' },
+  { what: 'a factor that divides', find: /(?<=\w\.|\)\.)multiply(?=\()/g, put: 'divide' },
+  { what: 'a divisor that multiplies', find: /(?<=[\w)\]}] )\/(?= [\w($])/g, put: '*' },
   { what: 'another axis', find: /(?<=(?:strides|size|dilation|shape)\[)0(?=\])/g, put: '1' },
   { what: 'another axis', find: /(?<=(?:strides|size|dilation|shape)\[)1(?=\])/g, put: '0' },
-  { what: 'a comparison turned', find: /(?<=[\w)\]] )<(?= [\w(])/g, put: '>' },
+  { what: 'a comparison turned', find: /(?<=[\w)\]}] )<(?= [\w($])/g, put: '>' },
+  { what: 'a comparison turned', find: /(?<=[\w)\]}] )>(?= [\w($])/g, put: '<' },
+  { what: 'a comparison turned', find: /(?<=\w\.|\)\.)below(?=\()/g, put: 'above' },
   { what: 'a wrong index', find: /(?<=\w\[)index(?=\])/g, put: '0' },
   { what: 'a start of 1 instead of 0', find: /(?<=var \w+ = )0(?=u;)/g, put: '1' },
+  { what: 'a start of 1 instead of 0', find: /(?<=let \w+(?:: \w+)? = )0(?=[;,])/g, put: '1' },
+  { what: 'the lesser for the greater', find: /(?<=[ (.])min(?=\()/g, put: 'max' },
+  { what: 'the greater for the lesser', find: /(?<=[ (.])max(?=\()/g, put: 'min' },
+  { what: "a neighbour's place", find: /(?<=(?:load|store)\([^;]*, )(?:16|32|48)(?=\))/g, put: '0' },
+  { what: 'another digit of a coefficient', find: /(?<=\W0\.0*)[1-9](?=\d*\W)/g, put: '0' },
 ];
 
-/** Lines that compute: no comments, imports, types or texts of errors. */
+/** Lines that compute: no comments, imports, types or texts of errors; nor what only decides which way is quicker. */
 const computes = (line) =>
   !/^\s*(\*|\/\/|\/\*|import|export (type|interface)|readonly|\.\.\.\{ (kernel|op|roundings))/.test(line) &&
-  !/throw|Error|because|got \$|expects|roundings|random|=>\s*`|slices|Slice|SLICE|BUSY|workgroup|scratch/i.test(line);
+  !/throw|Error|because|got \$|expects|roundings|\b(MOST|MANY|FEW|BUSY)_/.test(line);
 
 function candidates(file) {
-  const lines = readFileSync(file, 'utf8').split('\n');
   const found = [];
-  for (const [row, line] of lines.entries()) {
+  for (const [row, line] of readFileSync(join(root, file), 'utf8').split('\n').entries()) {
     if (line === '// --- samples') break; // what stands behind is no kernel
     if (!computes(line)) continue;
+    const code = line.replace(/(?<!:)\/\/.*/, '');
     for (const { what, find, put } of patterns)
-      for (const match of line.matchAll(find))
+      for (const match of code.matchAll(find))
         found.push({ file, row, column: match.index, from: match[0], put, what });
   }
   return found;
 }
 
+const read = (file) => readFileSync(join(root, file), 'utf8');
+const filesIn = (folder) =>
+  readdirSync(join(root, folder), { recursive: true })
+    .map((name) => `${folder}/${String(name).split(sep).join('/')}`)
+    .filter((name) => name.endsWith('.ts') && !/registry|samples|generated/.test(name))
+    .toSorted();
+
+/** Which files each imports. Those of src/ import WebAssembly by the names of its functions. */
+const sources = [...filesIn('src/kernels'), ...filesIn('src/tensor'), ...filesIn('wasm')];
+const wasmFunctions = [...read('wasm/index.ts').matchAll(/export \{([^}]*)\} from '\.\/([\w-]+)'/g)].flatMap(
+  ([, names, file]) => names.split(',').map((name) => [`'${name.trim()}'`, `wasm/${file}.ts`]),
+);
+const imports = new Map(
+  sources.map((file) => {
+    const text = read(file);
+    const named = [...text.matchAll(/from '(\.[^']+?)(?:\.js)?'/g)].map(([, name]) =>
+      join(dirname(file), `${name}.ts`).split(sep).join('/'),
+    );
+    const called = wasmFunctions.filter(([name]) => text.includes(name)).map(([, other]) => other);
+    return [file, file.startsWith('src/kernels') ? [...named, ...called] : named];
+  }),
+);
+function reaches(file, other, seen = new Set()) {
+  if (file === other) return true;
+  if (seen.has(file)) return false;
+  seen.add(file);
+  return (imports.get(file) ?? []).some((next) => reaches(next, other, seen));
+}
+
+const kernelsIn = (file) => [...read(file).matchAll(/\bname: '(\w+)'/g)].map(([, name]) => name);
+
+/** Names of the kernels and ops that a file concerns: its own, or those of all files that are made of it. */
+const kernelsOf = (file) =>
+  kernelsIn(file).length > 0
+    ? kernelsIn(file)
+    : sources.filter((one) => one.startsWith('src/kernels') && reaches(one, file)).flatMap(kernelsIn);
+
+const isConvolution = (file) => /conv2d\/.*\.wgsl\.ts$/.test(file);
+const isGenerator = (file) =>
+  /src\/tensor\/(elementwise|expression|math|random\.wasm|cpu\/(expression|parts))/.test(file);
+const isAssembly = (file) =>
+  ['wasm/index.ts', 'wasm/philox.ts'].some((entry) => file.startsWith('wasm/') && reaches(entry, file));
+const withCandidates = (accept) =>
+  sources
+    .filter((file) => file.includes(path) && accept(file))
+    .map(candidates)
+    .filter((found) => found.length > 0);
+const convolutions = withCandidates(isConvolution);
+const assembly = withCandidates(isAssembly);
+const generators = withCandidates(isGenerator);
+const others = withCandidates((file) => file.startsWith('src/kernels/') && !isConvolution(file));
+/** Where the mutations of each ten are. */
+const places = [
+  convolutions,
+  assembly,
+  others,
+  generators,
+  assembly,
+  others,
+  convolutions,
+  assembly,
+  others,
+  others,
+].filter(({ length }) => length > 0);
+if (places.length === 0) {
+  console.error(`mutations: expects the path of a kernel or a part of it, got ${path}`);
+  process.exit(2);
+}
+
 /** A small generator of its own: the choice must not change with the product's. */
-let state = seed >>> 0;
+let state = Math.imul(seed, 0x9e3779b1) >>> 0;
 const random = (limit) => {
   state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
   return Math.floor((state / 2 ** 32) * limit);
 };
 
-const filesIn = (folder) =>
-  readdirSync(join(root, folder), { recursive: true })
-    .map((name) => join(root, folder, String(name)))
-    .filter((name) => name.endsWith('.ts') && !/registry|samples|wasm-parts|generated|\.wasm\.ts/.test(name))
-    .toSorted();
-const withCandidates = (files) => files.map(candidates).filter((found) => found.length > 0);
-const all = filesIn('src/kernels');
-const isConvolution = (file) => /conv2d.*\.wgsl\.ts$/.test(file);
-const isProduct = (file) => file.endsWith('matrix-product.wgsl.ts');
-const convolutions = withCandidates(all.filter(isConvolution));
-const products = withCandidates(all.filter(isProduct));
-const assembly = withCandidates(
-  [
-    ...['convolution', 'depthwise', 'matrix', 'pool', 'pooled-convolution'],
-    ...['window', 'winograd', 'winograd-four', 'winograd-gradient'],
-  ].map((name) => join(root, `wasm/${name}.ts`)),
-);
-const others = withCandidates(all.filter((file) => !isConvolution(file) && !isProduct(file)));
-/** Where the mutations of each ten are. */
-const places = [convolutions, others, products, others, assembly, convolutions, others, others, convolutions, others];
+/** The tests that a change of a kernel concerns. */
+const TESTS = [
+  ...['test/kernels', 'test/tensor', 'test/golden', 'test/user-op.test.ts'],
+  ...['test/nn/layers.test.ts', 'test/nn/batch-independence.test.ts'],
+];
+/** The first of them: a test is named after a kernel or op. WebAssembly shows on large inputs sooner than on shaders beside it. */
+const quickTests = (file) => [
+  ...(file.includes('wasm') ? ['test/kernels/divided-work.test.ts'] : []),
+  'test/kernels/twins.test.ts',
+];
 
-const build = () => runNode(join(root, 'scripts/build.mjs'));
+runNode(join(root, 'scripts/build.mjs'));
+const copy = mkdtempSync(join(tmpdir(), 'beltnet-mutations-'));
+process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130));
+const left = new Set(['node_modules', '.git', '.venv', 'bases', 'runs', 'demo', '.chromium']);
+cpSync(root, copy, { recursive: true, preserveTimestamps: true, filter: (name) => !left.has(basename(name)) });
+symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
 
-/** All tests that a change of a kernel concerns; the first failure ends them. */
-function testsFail() {
-  const { status } = spawnSync(
+/**
+ * Runs tests in the copy up to the first that fails.
+ * @returns what failed (null: nothing did), and the milliseconds of each test
+ */
+async function runTests(tests, limit) {
+  const output = join(copy, 'mutation-tests.json');
+  rmSync(output, { force: true });
+  const child = spawn(
     process.execPath,
     [
-      ...[tool('vitest/vitest.mjs'), 'run', '--project', 'node', '--bail', '1', '--reporter', 'dot'],
-      ...['test/kernels', 'test/tensor', 'test/golden', 'test/nn', 'test/user-op.test.ts'],
+      ...[join(copy, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'node', '--bail', '1'],
+      ...['--reporter', 'json', '--outputFile', output, ...tests],
     ],
-    { cwd: root, stdio: 'ignore', timeout: MOST_MILLISECONDS }, // a mutation may turn a loop into an endless one
+    { cwd: copy, stdio: 'ignore', detached: process.platform !== 'win32' },
   );
-  return status !== 0;
+  const end = () => process.kill(process.platform === 'win32' ? child.pid : -Number(child.pid), 'SIGKILL');
+  process.once('exit', end);
+  let late = false; // a mutation may turn a loop into an endless one
+  const timer = setTimeout(() => ((late = true), end()), limit);
+  const status = await new Promise((resolve) => child.once('exit', resolve));
+  clearTimeout(timer);
+  process.off('exit', end);
+  if (late) return { failed: `no end within ${Math.round(limit / 1000)} s`, times: new Map() };
+  let files = [];
+  try {
+    files = JSON.parse(readFileSync(output, 'utf8')).testResults;
+  } catch {} // the run ended before there was any
+  const results = files.flatMap(({ assertionResults }) => assertionResults);
+  const failed = results.find((result) => result.status === 'failed')?.fullName;
+  const broken = files.find((file) => file.status === 'failed')?.message.split('\n')[0];
+  return {
+    failed: status === 0 ? null : (failed ?? broken ?? `vitest ended with ${status}`),
+    times: new Map(results.map(({ fullName, duration }) => [fullName, duration ?? 0])),
+  };
 }
 
-build();
-if (testsFail()) {
-  console.error('the tests fail without a mutation; repair that first');
+/** Only what Node's tests load. */
+async function buildWasmInCopy() {
+  for (const product of wasmProducts)
+    if (/index|philox/.test(product.entry))
+      await buildWasm(
+        copy,
+        product,
+        Object.keys(product.builds).filter((name) => !name.startsWith('unshared')),
+      );
+}
+
+/** What notices a change of a file; null: nothing does. The quickest tests come first. */
+async function noticed(file, times) {
+  if (file.startsWith('wasm/')) {
+    try {
+      await buildWasmInCopy();
+    } catch {
+      return 'the compiler';
+    }
+  }
+  const name = new RegExp(`(^| )(${kernelsOf(file).join('|')})(Gradient)?( in .*)?$`);
+  const own = [...times].filter(([test]) => name.test(test)).reduce((sum, [, time]) => sum + time, 0);
+  for (const tests of quickTests(file)) {
+    const { failed } = await runTests([tests, '-t', name.source], 20_000 + 4 * own);
+    if (failed !== null) return failed;
+  }
+  const all = [...times.values()].reduce((sum, time) => sum + time, 0);
+  return (await runTests(TESTS, 60_000 + 5 * all)).failed;
+}
+
+const { failed: fault, times } = await runTests(TESTS, 1_800_000);
+if (fault !== null) {
+  console.error(`the tests fail without a mutation, repair that first: ${fault}`);
   process.exit(1);
 }
 let survivors = 0;
@@ -101,24 +232,18 @@ for (let number = 1; number <= count; number++) {
   const byFile = places[(number - 1) % places.length];
   const found = byFile[random(byFile.length)];
   const { file, row, column, from, put, what } = found[random(found.length)];
-  const source = readFileSync(file, 'utf8');
+  const source = read(file);
   const lines = source.split('\n');
   lines[row] = lines[row].slice(0, column) + put + lines[row].slice(column + from.length);
-  const restore = () => writeFileSync(file, source);
-  process.once('exit', restore);
-  const stop = () => process.exit(130);
-  process.once('SIGINT', stop);
-  writeFileSync(file, lines.join('\n'));
-  if (byFile === assembly) build();
-  const caught = testsFail();
-  restore();
-  if (byFile === assembly) build();
-  process.off('exit', restore);
-  process.off('SIGINT', stop);
-  if (!caught) survivors++;
-  console.log(
-    `${caught ? 'caught  ' : 'SURVIVED'} ${file.slice(root.length)}:${row + 1} ${what}: ${lines[row].trim()}`,
-  );
+  const start = Date.now();
+  writeFileSync(join(copy, file), lines.join('\n'));
+  const by = await noticed(file, times);
+  writeFileSync(join(copy, file), source);
+  if (file.startsWith('wasm/')) await buildWasmInCopy();
+  if (by === null) survivors++;
+  const seconds = Math.round((Date.now() - start) / 1000);
+  console.log(`${by === null ? 'SURVIVED' : 'caught  '} ${file}:${row + 1} ${what}: ${lines[row].trim()}`);
+  console.log(`         ${by === null ? '' : `by ${by}, `}${seconds} s`);
 }
 console.log(`${count - survivors} of ${count} mutations caught (seed ${seed})`);
 process.exitCode = survivors === 0 ? 0 : 1;

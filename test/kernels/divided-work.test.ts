@@ -1,0 +1,164 @@
+/**
+ * Kernels of the cpu device on inputs so large that their work is divided: into parts of several lines or rows each, parts into
+ * blocks, sums into slices. The registry's samples are small; most of them are one part, or parts of one line.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { kernelErrors } from '../../src/checks/checks.js';
+import { kernels } from '../../src/kernels/registry.js';
+import { matrixProduct } from '../../src/kernels/dense/matrix-product.js';
+import { floats, integers, wholeNumbers, type Sample, type SampleTensor } from '../../src/kernels/shared/samples.js';
+import type { Device } from '../../src/tensor/device.js';
+import { Random, RandomStream } from '../../src/tensor/random.js';
+import type { Shape } from '../../src/tensor/shape.js';
+import { launch, tensor } from '../../src/tensor/tensor.js';
+import { openTestCpu } from '../support/open-devices.js';
+
+let devices: Device[] = [];
+beforeAll(async () => {
+  devices = await Promise.all([openTestCpu(), openTestCpu({ relaxedSimd: false })]);
+});
+afterAll(() => devices.forEach((device) => device.destroy()));
+
+const random = new Random(31, RandomStream.synthetic);
+const draw = (...shapes: Shape[]): SampleTensor[] => shapes.map((shape) => floats(random, shape));
+const whole = (...shapes: Shape[]): SampleTensor[] => shapes.map((shape) => wholeNumbers(random, shape));
+const integersBelow = (limit: number, shape: Shape): SampleTensor => integers(random, shape, limit);
+
+const plain = { size: [3, 3], strides: [1, 1], dilation: [1, 1], padding: 'same' };
+/** Windows that see thirteen rows: a band of the picture holds them for three lines of output. */
+const wide = { ...plain, dilation: [6, 1] };
+const pooling = { size: [3, 2], strides: [1, 2], dilation: [1, 1], padding: 'same' };
+const linear = { activation: 'linear' };
+
+// In Winograd's way: 529 patches, 36 a part where 32 are a block.
+const [square, square3x3] = [
+  [1, 92, 92, 12],
+  [3, 3, 12, 12],
+] as const;
+// 75 lines, three a part; pictures end in the midst of a part, and parts in the midst of a band.
+const [lines, lines3x3, summed] = [
+  [3, 25, 50, 40],
+  [3, 3, 40, 4],
+  [3, 25, 50, 4],
+] as const;
+// Two hundred and seventy thousand values: parts of several blocks.
+const many: Shape = [4, 150, 150, 3];
+
+const cases: readonly (readonly [
+  kernel: string,
+  what: string,
+  inputs: readonly SampleTensor[],
+  attributes: unknown,
+])[] = [
+  ['conv2d', 'Winograd', draw(square, square3x3, [12]), { window: plain, ...linear }],
+  ['conv2dInputGradient', 'Winograd', draw(square, square3x3), { window: plain, xShape: square }],
+  ['conv2dWeightGradient', 'Winograd', draw(square, square), { window: plain }],
+  ['conv2dMaxPool2dValues', 'Winograd', draw(square, square3x3, [12]), { window: plain, activation: 'relu' }],
+  ['conv2d', 'bands', draw(lines, lines3x3, [4]), { window: wide, activation: 'relu' }],
+  ['conv2dInputGradient', 'bands', draw(summed, lines3x3), { window: wide, xShape: lines }],
+  ['conv2dWeightGradient', 'bands', draw(lines, summed), { window: wide }],
+  ['groupedConv2d', 'bands', draw(lines, [3, 3, 1, 40]), { window: wide, groups: 40, ...linear }],
+  ['groupedConv2dInputGradient', 'bands', draw(lines, [3, 3, 1, 40]), { window: wide, groups: 40, xShape: lines }],
+  ['groupedConv2dWeightGradient', 'bands', draw(lines, lines), { window: wide, groups: 40 }],
+  ['conv2dMaxPool2d', 'lines', whole([3, 31, 9, 3], [3, 3, 3, 5], [5]), { window: plain, activation: 'relu' }],
+  ['conv2dMaxPool2d', 'Winograd', whole([3, 31, 9, 16], [3, 3, 16, 8]), { window: plain, ...linear }],
+  ['conv2dMaxPool2dValues', 'lines', draw([3, 31, 9, 3], [3, 3, 3, 5], [5]), { window: plain, ...linear }],
+  [
+    ...(['conv2dMaxPool2dWeightGradient', 'pictures'] as const),
+    [...draw([37, 6, 8, 2], [37, 3, 4, 5]), integersBelow(5, [37, 3, 4, 5])],
+    { window: plain },
+  ],
+  ['maxPool2d', 'lines', whole([3, 37, 9, 5]), { window: pooling }],
+  ['maxPool2dValues', 'lines', whole([3, 37, 9, 5]), { window: pooling }],
+  ['averagePool2d', 'lines', draw([3, 37, 9, 5]), { window: pooling }],
+  ['averagePool2dGradient', 'lines', draw([3, 37, 5, 5]), { window: pooling, xShape: [3, 37, 9, 5] }],
+  ['batchMoments', 'blocks', draw(many), null],
+  [
+    ...(['batchNormParameterGradients', 'blocks'] as const),
+    [...draw(many, many, [3], [3], [3]), floats(random, [3], 0.5, 2)],
+    { epsilon: 1e-3, activation: 'relu' },
+  ],
+  [
+    ...(['batchNormalize', 'rows'] as const),
+    [...draw([41, 31, 7], [7], [7], [7]), floats(random, [7], 0.5, 2)],
+    { epsilon: 1e-3, activation: 'relu' },
+  ],
+  ['addBias', 'rows', draw([2101, 5], [5]), null],
+  ['columnSums', 'rows', draw([2101, 5]), null],
+  ['softmax', 'lines', draw([501, 5]), { first: 1, count: 1 }],
+  ['softmaxGradient', 'lines', draw([501, 5], [501, 5]), { first: 1, count: 1 }],
+  ['softmaxCrossEntropy', 'samples', draw([501, 5], [501, 5]), null],
+  ['softmaxCrossEntropyGradient', 'samples', draw([501], [501, 5], [501, 5]), null],
+  ['axisSum', 'slices', draw([3, 4099]), { first: 1, count: 1, scale: 0.7 }],
+  ['axisSum', 'slices of rows', draw([4099, 5]), { first: 0, count: 1, scale: 0.7 }],
+  ['axisBroadcast', 'rows', draw([3, 5]), { first: 1, count: 1, scale: 0.7, shape: [3, 701, 5] }],
+  [
+    'pad',
+    'runs',
+    draw([37, 29, 5]),
+    {
+      paddings: [
+        [1, 2],
+        [2, 1],
+        [1, 1],
+      ],
+      value: 1,
+    },
+  ],
+  [
+    'crop',
+    'runs',
+    draw([37, 29, 7]),
+    {
+      paddings: [
+        [1, 2],
+        [2, 1],
+        [1, 1],
+      ],
+    },
+  ],
+  ['permute', 'runs', draw([37, 29, 7]), { order: [2, 0, 1] }],
+  ['concat', 'runs', draw([1501, 3], [1501, 4]), { axis: 1 }],
+  ['add', 'elements', draw([9003], [9003]), null],
+  [
+    ...(['dropout', 'blocks'] as const),
+    [...draw([9003]), integersBelow(2 ** 32, [1])],
+    { rate: 0.4, seed: 5, layer: 2 },
+  ],
+];
+
+describe('kernels against their float64 twins', () => {
+  test.each(cases)('%s in %s', async (name, _, inputs, attributes) => {
+    const registered = kernels.find(({ kernel }) => kernel.name === name)!;
+    const sample: Sample = { inputs, attributes };
+    const shapes = inputs.map(({ shape }) => shape);
+    const outputs = registered.kernel.outputs(shapes, attributes as never).map(({ shape }) => shape);
+    const plan = registered.kernel.wasm!({ inputs: shapes, outputs }, attributes as never)!;
+    const calls = plan.steps({ inputs: shapes.map(() => 0), outputs: outputs.map(() => 0) }, plan.scratch ?? []);
+    expect(Math.max(...calls.map(({ parts }) => parts))).toBeGreaterThan(1);
+    for (const device of devices) {
+      const measured = await kernelErrors(device, { ...registered, sample: () => sample }, 1);
+      expect(measured.filter(({ error }) => !(error <= registered.roundings))).toEqual([]);
+    }
+  });
+});
+
+test('matrixProduct in several blocks of depth, too large for a slice of each: u vᵀ · w zᵀ is (v · w) u zᵀ', async () => {
+  const [M, K, N] = [1031, 300, 1031];
+  const [u, v, w, z] = [M, K, K, N].map((length) => Array.from(wholeNumbers(random, [length]).values));
+  const inner = v.reduce((sum, value, k) => sum + value * w[k], 0);
+  const outer = (rows: number[], columns: number[]): Float32Array =>
+    Float32Array.from(
+      { length: rows.length * columns.length },
+      (_, at) => rows[Math.floor(at / columns.length)] * columns[at % columns.length],
+    );
+  const expected = outer(
+    u.map((value) => inner * value),
+    z,
+  );
+  for (const device of devices) {
+    const [a, b] = [tensor(device, outer(u, v), [M, K]), tensor(device, outer(w, z), [K, N])];
+    const [c] = launch(matrixProduct, [a, b], {});
+    expect((await c.read()).findIndex((value, i) => value !== expected[i])).toBe(-1);
+  }
+});
