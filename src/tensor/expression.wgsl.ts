@@ -1,12 +1,18 @@
 /** WGSL of expressions: one `let` for each value, with the functions of math.wgsl.ts where the built-in ones will not do. */
 import { UsageError } from '../errors.js';
 import { type Expression, type FunctionName, inOrder } from './expression.js';
-import { EXP, EXPM1, isNanFunction, LOG, LOG1P, NORMAL, TANH } from './math.wgsl.js';
+import { EXP, EXPM1, isNanFunction, LOG, LOG1P, NORMAL, notAbove, TANH } from './math.wgsl.js';
 
 const MINIMUM_MAXIMUM = /* wgsl */ `
 fn smaller(a: f32, b: f32) -> f32 { return select(select(min(a, b), b, isNan(b)), a, isNan(a)); }
 fn larger(a: f32, b: f32) -> f32 { return select(select(max(a, b), b, isNan(b)), a, isNan(a)); }
 `;
+
+const ZERO = '0.0';
+
+/** A comparison that is false of NaN whatever a driver makes of it; see `notAbove`. */
+const ordered = (comparison: string, ...sides: readonly string[]): string =>
+  [`(${comparison})`, ...sides.filter((side) => side.startsWith('v')).map((side) => `!isNan(${side})`)].join(' & ');
 
 /** Text of each function, and what it needs; texts that others need come first. */
 const forms: Readonly<
@@ -28,9 +34,12 @@ const forms: Readonly<
   log1p: [(a) => `logarithmOfOnePlus(${a})`, LOG, LOG1P],
   tanh: [(a) => `hyperbolicTangent(${a})`, EXP, TANH],
   normalProbability: [(a) => `normalProbability(${a})`, EXP, NORMAL],
-  atMost: [(a, b) => `${a} <= ${b}`],
-  below: [(a, b) => `${a} < ${b}`],
-  equals: [(a, b) => `${a} == ${b}`],
+  atMost: [
+    (a, b) => (b === ZERO ? notAbove(a) : ordered(`${a} <= ${b}`, a, b)),
+    isNanFunction('f32'),
+  ],
+  below: [(a, b) => ordered(`${a} < ${b}`, a, b), isNanFunction('f32')],
+  equals: [(a, b) => ordered(`${a} == ${b}`, a, b), isNanFunction('f32')],
   isNan: [(a) => `isNan(${a})`, isNanFunction('f32')],
   select: [(condition, a, b) => `select(${b}, ${a}, ${condition})`],
 };

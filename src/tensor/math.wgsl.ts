@@ -14,6 +14,15 @@ fn isNan(x: ${type}) -> ${booleans} {
 `;
 };
 
+/**
+ * WGSL expression: x ≤ 0, never true of NaN. On bits: as whole numbers 0 and negative floats are at most 0, and beyond
+ * 0xff800000, −∞, lie only NaNs. Drivers may make `select(x, 0.0, x <= 0.0)` a maximum, which loses NaN (NVIDIA's does).
+ */
+export const notAbove = (x: string, type: 'f32' | 'vec4f' = 'f32'): string => {
+  const [signed, unsigned] = type === 'f32' ? ['i32', 'u32'] : ['vec4i', 'vec4u'];
+  return `((bitcast<${signed}>(${x}) <= ${signed}(0)) & (bitcast<${unsigned}>(${x}) <= ${unsigned}(0xff800000u)))`;
+};
+
 /** 1.0 for NaN and the infinities, else 0.0. */
 export const NOT_FINITE = /* wgsl */ `
 fn notFinite(x: f32) -> f32 { return select(0.0, 1.0, (bitcast<u32>(x) & 0x7f800000u) == 0x7f800000u); }

@@ -4,7 +4,7 @@
  * read. Other shapes go through a scratch copy of z or dz.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
-import { isNanFunction } from '../../tensor/math.wgsl.js';
+import { isNanFunction, notAbove } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { fitsPooling, forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
 import { pooledLength, type ConvolutionShape } from './convolution-shape.js';
@@ -50,7 +50,7 @@ ${ENTRY}
     }
   }
   y[index] = ${activate(activation, 'best')};
-  places[index] = ${activation === 'relu' ? 'select(place, 4u, best <= 0.0)' : 'place'};
+  places[index] = ${activation === 'relu' ? `select(place, 4u, ${notAbove('best')})` : 'place'};
 }`;
 
 /** dz of dy and places. */

@@ -1,6 +1,6 @@
 /** What all shaders have that sum tiles of output pixels: the frame, and what becomes of the sums: pixels, or the maxima of 2 × 2 pixels. */
 import { ENTRY } from '../../tensor/kernel.js';
-import { isNanFunction } from '../../tensor/math.wgsl.js';
+import { isNanFunction, notAbove } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import { each, integersOf, range, typeOf, unroll, type VectorWidth } from '../shared/wgsl-text.js';
 
@@ -112,7 +112,7 @@ export function maximumSink(tile: SummedTile, width: VectorWidth, activation: Fu
         return `{ let better = (${sum} > best) | isNan(${sum}); best = select(best, ${sum}, better); place = select(place, ${integers}(${other}u), better); }`;
       })}
       y[at + ${v}u * THREAD_GROUPS] = ${activate(activation, 'best', type)};
-      places[at + ${v}u * THREAD_GROUPS] = ${activation === 'relu' ? `select(place, ${integers}(4u), best <= ${type}(0.0))` : 'place'};
+      places[at + ${v}u * THREAD_GROUPS] = ${activation === 'relu' ? `select(place, ${integers}(4u), ${notAbove('best', type)})` : 'place'};
     }`,
     )}
   }`,

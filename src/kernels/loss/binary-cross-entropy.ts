@@ -53,13 +53,15 @@ export type ClippedForm = 'keras3' | 'keras2';
 const EPSILON = 1e-7;
 const LARGEST = Math.fround(1 - EPSILON);
 
-/** 1 − q + δ from left to right. Drivers would turn it into (1 + δ) − q, which loses the digits of δ; scaled by 2^24, which is exact, it is no such sum to them. */
+/**
+ * 1 − q + δ from left to right. Drivers would turn it into (1 + δ) − q, which loses the digits of δ; a maximum, which changes nothing
+ * where q is no more than LARGEST, stands in their way.
+ */
 const rest = (q: Expression, delta: number): Expression =>
   Expression.of(1)
     .subtract(q)
-    .multiply(2 ** 24)
-    .add(delta * 2 ** 24)
-    .multiply(2 ** -24);
+    .maximum(1 - LARGEST)
+    .add(delta);
 
 function clippedForm(form: ClippedForm) {
   const delta = form === 'keras2' ? EPSILON : 0;

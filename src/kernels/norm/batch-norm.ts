@@ -20,6 +20,7 @@ import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import type { BufferView, Dispatch, Numbers } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { split } from '../../tensor/cpu/parts.js';
+import { notAbove } from '../../tensor/math.wgsl.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
 import { reluGradient } from '../activation/relu.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
@@ -107,7 +108,7 @@ const SUMS = {
   let scale = gamma[c] / deviation;
   let shift = beta[c];`,
       element: `${CENTRED}
-    let dz = select(dy[at], 0.0, centred * scale + shift <= 0.0);`,
+    let dz = select(dy[at], 0.0, ${notAbove('(centred * scale + shift)')});`,
       values: ['dz * centred', 'dz'],
       results: [(sum) => `${sum} / deviation`, asItIs],
     }),

@@ -7,6 +7,9 @@ import type { Device } from '../device.js';
 /** Software Vulkan that comes with Debian's chromium; used when there is no other driver and a GPU is asked for. */
 const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
+/** Browsers round timestamps to 0.1 ms, so that no page can time another; in a process of one's own, kernels take less than that. */
+const DAWN_OPTIONS = ['disable-dawn-features=timestamp_quantization'];
+
 /** Dawn's objects crash the process when they are collected, so they are kept for ever. */
 const keptForEver: GPU[] = [];
 
@@ -28,7 +31,7 @@ async function createGpu(): Promise<GPU | null> {
   process.env.XDG_RUNTIME_DIR ??= tmpdir(); // Mesa complains on stderr without it
   try {
     const { create } = await import('webgpu');
-    const gpu = create([]);
+    const gpu = create(DAWN_OPTIONS);
     keptForEver.push(gpu);
     return gpu;
   } catch {
