@@ -21,9 +21,14 @@ import type { FusedActivation } from '../shared/fused-activation.js';
 import { windowGeometry, type Padding, type Pair, type WindowAttributes } from '../shared/window.js';
 import { conv2dForward, conv2dInputGradient, conv2dWeightGradient, type Conv2dAttributes } from './conv2d.js';
 import { pooledForwardCalls, pooledInputGradientCalls, pooledWeightGradientCalls } from './conv2d-max-pool2d.wasm.js';
-import { pooledForwardDispatches, pooledInputGradientDispatches } from './conv2d-max-pool2d.wgsl.js';
-import { forwardVariants, inputGradientVariants } from './conv2d.wgsl.js';
-import { sliceVariants, weightGradientDispatches } from './weight-gradient.wgsl.js';
+import {
+  pooledForwardDispatches,
+  pooledForwardVariants,
+  pooledInputGradientDispatches,
+  pooledInputGradientVariants,
+  pooledWeightGradientDispatches,
+  pooledWeightGradientVariants,
+} from './conv2d-max-pool2d.wgsl.js';
 import { convolutionShape, pooledOperations, type ConvolutionShape } from './convolution-shape.js';
 
 /** The place of an output whose maximum relu cut off. */
@@ -96,7 +101,7 @@ const pooledForward = (name: string, withPlaces: boolean): Kernel<Conv2dAttribut
       const shape = convolutionShape(x, weight, window);
       return pooledForwardDispatches(shape, { activation, bias: bias !== undefined, withPlaces, variant });
     },
-    variants: ({ inputs: [x, weight] }, { window }) => forwardVariants(convolutionShape(x, weight, window)),
+    variants: ({ inputs: [x, weight] }, { window }) => pooledForwardVariants(convolutionShape(x, weight, window)),
     operations: ({ inputs: [x, weight] }, { window }) => pooledOperations(convolutionShape(x, weight, window)),
     wasm: ({ inputs: [x, weight] }, { window, activation }) =>
       pooledForwardCalls(convolutionShape(x, weight, window), { activation, withPlaces }),
@@ -128,7 +133,7 @@ export const conv2dMaxPool2dInputGradient = defineKernel<PooledInputGradientAttr
   wgsl: ({ inputs: [, , weight] }, { window, xShape }, { variant }) =>
     pooledInputGradientDispatches(convolutionShape(xShape, weight, window), variant),
   variants: ({ inputs: [, , weight] }, { window, xShape }) =>
-    inputGradientVariants(convolutionShape(xShape, weight, window), { fromPooled: true }),
+    pooledInputGradientVariants(convolutionShape(xShape, weight, window)),
   operations: ({ inputs: [, , weight] }, { window, xShape }) =>
     pooledOperations(convolutionShape(xShape, weight, window)) / 4,
   wasm: ({ inputs: [, , weight] }, { window, xShape }) =>
@@ -161,8 +166,8 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
     for (let at = 0; at < dz.length; at++) db[at % db.length] += dz[at];
   },
   wgsl: (shapes, attributes, { variant }) =>
-    weightGradientDispatches(weightGradientShape(shapes, attributes), { pooled: true, variant }),
-  variants: () => sliceVariants,
+    pooledWeightGradientDispatches(weightGradientShape(shapes, attributes), variant),
+  variants: () => pooledWeightGradientVariants,
   operations: (shapes, attributes) => pooledOperations(weightGradientShape(shapes, attributes)) / 4,
   wasm: (shapes, attributes) => pooledWeightGradientCalls(weightGradientShape(shapes, attributes)),
 });

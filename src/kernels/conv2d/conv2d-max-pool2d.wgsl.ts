@@ -6,7 +6,16 @@
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
 import { isNanFunction, notAbove } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
-import { fitsPooling, forwardDispatches, inputGradientDispatches, takesPooledGradient } from './conv2d.wgsl.js';
+import {
+  fitsPooling,
+  forwardDispatches,
+  forwardVariants,
+  inputGradientDispatches,
+  inputGradientVariants,
+  takesPooledGradient,
+} from './conv2d.wgsl.js';
+import { sliceVariants } from '../shared/partial-sums.js';
+import { weightGradientDispatches } from './weight-gradient.wgsl.js';
 import { pooledLength, type ConvolutionShape } from './convolution-shape.js';
 
 const SIZES = /* wgsl */ `
@@ -71,6 +80,24 @@ ${ENTRY}
   dz[index] = select(0.0, dy[at], won);
 }`;
 
+/** Variants that go through a copy of z or dz, and then do as the kernels without pooling: in these of their variants. */
+const APART = 'apart, ';
+const apart = (variants: readonly string[]): string[] => variants.map((variant) => APART + variant);
+/** The variant of the kernel without pooling; undefined: pooling is done in the pass itself. */
+const withoutPooling = (variant = ''): string | undefined =>
+  variant.startsWith(APART) ? variant.slice(APART.length) : undefined;
+
+/** Names of the variants of the three kernels; the first suits software adapters. */
+export const pooledForwardVariants = (shape: ConvolutionShape): string[] => {
+  const variants = forwardVariants(shape);
+  return [...variants, ...apart(variants)];
+};
+export const pooledInputGradientVariants = (shape: ConvolutionShape): string[] =>
+  takesPooledGradient(shape)
+    ? [...inputGradientVariants(shape, { fromPooled: true }), ...apart(inputGradientVariants(shape))]
+    : inputGradientVariants(shape);
+export const pooledWeightGradientVariants: readonly string[] = [...sliceVariants, ...apart(sliceVariants.slice(1))];
+
 const convolved = ({ batch, outputHeight, outputWidth, outputChannels }: ConvolutionShape): number =>
   batch * outputHeight * outputWidth * outputChannels;
 
@@ -105,8 +132,10 @@ function placedForwardDispatches(
   shape: ConvolutionShape,
   { activation, bias, variant }: Omit<PooledForwardOptions, 'withPlaces'>,
 ): Plan<BufferView, Dispatch> {
-  if (fitsPooling(shape)) return forwardDispatches(shape, { bias, activation, toPooled: true }, variant);
-  const convolution = forwardDispatches(shape, { bias, activation: 'linear' });
+  const inner = withoutPooling(variant);
+  if (fitsPooling(shape) && inner === undefined)
+    return forwardDispatches(shape, { bias, activation, toPooled: true }, variant);
+  const convolution = forwardDispatches(shape, { bias, activation: 'linear' }, inner);
   return {
     scratch: [convolved(shape) * 4],
     steps: ({ inputs, outputs }, [z]) => [
@@ -118,13 +147,29 @@ function placedForwardDispatches(
 
 /** dy, places, w → dx */
 export function pooledInputGradientDispatches(shape: ConvolutionShape, variant?: string): Plan<BufferView, Dispatch> {
-  if (takesPooledGradient(shape)) return inputGradientDispatches(shape, { fromPooled: true, variant });
-  const gradient = inputGradientDispatches(shape, { variant });
+  const inner = withoutPooling(variant);
+  if (takesPooledGradient(shape) && inner === undefined)
+    return inputGradientDispatches(shape, { fromPooled: true, variant });
+  const gradient = inputGradientDispatches(shape, { variant: inner ?? variant });
   return {
     scratch: [convolved(shape) * 4, ...(gradient.scratch ?? [])],
     steps: ({ inputs: [dy, places, weight], outputs }, [dz, ...scratch]) => [
       dispatchThreads(EXPAND, convolved(shape), [dy, places, dz], sizes(shape)),
       ...gradient.steps({ inputs: [dz, weight], outputs }, scratch),
+    ],
+  };
+}
+
+/** x, dy, places → dw, db */
+export function pooledWeightGradientDispatches(shape: ConvolutionShape, variant?: string): Plan<BufferView, Dispatch> {
+  const inner = withoutPooling(variant);
+  if (inner === undefined) return weightGradientDispatches(shape, { pooled: true, variant });
+  const gradient = weightGradientDispatches(shape, { withBias: true, variant: inner });
+  return {
+    scratch: [convolved(shape) * 4, ...(gradient.scratch ?? [])],
+    steps: ({ inputs: [x, dy, places], outputs }, [dz, ...scratch]) => [
+      dispatchThreads(EXPAND, convolved(shape), [dy, places, dz], sizes(shape)),
+      ...gradient.steps({ inputs: [x, dz], outputs }, scratch),
     ],
   };
 }

@@ -25,7 +25,8 @@ import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.
 import { convolutionOperations, convolutionShape, ungrouped, type ConvolutionShape } from './convolution-shape.js';
 import { groupedConv2dOp } from './grouped-conv2d.js';
 import { forwardDispatches, forwardVariants, inputGradientDispatches, inputGradientVariants } from './conv2d.wgsl.js';
-import { sliceVariants, weightGradientDispatches } from './weight-gradient.wgsl.js';
+import { sliceVariants } from '../shared/partial-sums.js';
+import { weightGradientDispatches } from './weight-gradient.wgsl.js';
 
 export interface Conv2dAttributes {
   readonly window: WindowAttributes;

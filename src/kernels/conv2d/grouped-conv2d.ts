@@ -18,7 +18,7 @@ import { formatShape, sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch } from '../../tensor/tensor.js';
 import { columnSums } from '../dense/bias.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
-import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { busyThreads, partialSums } from '../shared/partial-sums.js';
 import { reluGradient } from '../activation/relu.js';
 import { between, floats, randomWindow, wholeNumbers, type RegistryEntry } from '../shared/samples.js';
 import type { Random } from '../../tensor/random.js';
@@ -283,7 +283,7 @@ export const groupedConv2dWeightGradient = defineKernel<Omit<GroupedGradientAttr
     if (isDepthwise(shape)) return weightGradientDispatches(shape, { isDepthwise: true });
     const weights = sizeOf(weight);
     const lines = shape.batch * shape.outputHeight;
-    const linesOfSlice = Math.max(1, Math.ceil((lines * weights) / BUSY_THREADS));
+    const linesOfSlice = Math.max(1, Math.ceil((lines * weights) / busyThreads()));
     const slices = Math.ceil(lines / linesOfSlice);
     return {
       scratch: slices > 1 ? [slices * weights * 4] : [],

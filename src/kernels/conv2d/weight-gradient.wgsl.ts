@@ -6,7 +6,7 @@
  * the others move on. Each thread has a slice of the lines; the slices are added up afterwards, in their order.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
-import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { busyThreads, partialSums } from '../shared/partial-sums.js';
 import { each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
@@ -168,23 +168,15 @@ ${ENTRY}
 }`;
 }
 
-/** Numbers of threads to split the lines among; large GPUs may want more. */
-const THREADS: ReadonlyMap<string, number> = new Map([
-  ['few slices', BUSY_THREADS],
-  ['many slices', 4 * BUSY_THREADS],
-]);
-
-/** Names of the variants. */
-export const sliceVariants: readonly string[] = [...THREADS.keys()];
-
-/** x, dz → dw; or before max pooling x, dy, places → dw, db */
+/** x, dz → dw; or with the bias' gradient x, dz → dw, db, or before max pooling x, dy, places → dw, db */
 export function weightGradientDispatches(
   shape: ConvolutionShape,
   {
     pooled = false,
+    withBias = pooled,
     isDepthwise = false,
     variant = '',
-  }: { pooled?: boolean; isDepthwise?: boolean; variant?: string | undefined } = {},
+  }: { pooled?: boolean; withBias?: boolean; isDepthwise?: boolean; variant?: string | undefined } = {},
 ): Plan<BufferView, Dispatch> {
   const { batch, window, inputChannels, outputChannels } = shape;
   const { size } = window;
@@ -200,11 +192,11 @@ export function weightGradientDispatches(
   const threadsOfSlice =
     (threadGroups * inputs * size[0] * size[1]) / (blocks.inputs * blocks.taps[0] * blocks.taps[1]);
   const linesOfSlice = Math.ceil(
-    lines / Math.min(lines, Math.ceil((THREADS.get(variant) ?? BUSY_THREADS) / threadsOfSlice)),
+    lines / Math.min(lines, Math.ceil(busyThreads(variant) / threadsOfSlice)),
   );
   const slices = Math.ceil(lines / linesOfSlice);
   const weights = size[0] * size[1] * inputs * outputChannels;
-  const rowsOfSlice = size[0] * size[1] * inputs + (pooled ? 1 : 0); // the last one is db
+  const rowsOfSlice = size[0] * size[1] * inputs + (withBias ? 1 : 0); // the last one is db
   const values: Record<(typeof SIZES)[number], number> = {
     HEIGHT: shape.height,
     WIDTH: shape.width,
@@ -223,10 +215,12 @@ export function weightGradientDispatches(
   };
   const code = weightGradientShader(shape, blocks, source);
   return {
-    scratch: slices > 1 || pooled ? [slices * rowsOfSlice * outputChannels * 4] : [],
+    scratch: slices > 1 || withBias ? [slices * rowsOfSlice * outputChannels * 4] : [],
     steps: ({ inputs: given, outputs: [dw, db] }, [partials]) => [
       dispatchThreads(code, slices * threadsOfSlice, [...given, partials ?? dw], values),
-      ...(partials ? [partialSums(partials, dw, weights, slices, db && { rest: db, restSize: outputChannels })] : []),
+      ...(partials
+        ? [partialSums(partials, dw, weights, slices, { variant, ...(db && { rest: db, restSize: outputChannels }) })]
+        : []),
     ],
   };
 }

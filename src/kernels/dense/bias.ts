@@ -7,7 +7,7 @@ import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { BUSY_THREADS, partialSums, sumVariants } from '../shared/partial-sums.js';
+import { busyThreads, partialSums, sumVariants } from '../shared/partial-sums.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { floats, sumSlicesCall } from '../shared/wasm-parts.js';
 import { anyShape, between, floats as randomFloats, type RegistryEntry } from '../shared/samples.js';
@@ -36,10 +36,10 @@ ${ENTRY}
   sums[index] = sum;
 }`;
 
-function slicesOf(x: Shape) {
+function slicesOf(x: Shape, variant?: string) {
   const channels = x.at(-1)!;
   const rows = sizeOf(x) / channels;
-  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / BUSY_THREADS));
+  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / busyThreads(variant)));
   return { channels, rows, rowsOfSlice, slices: Math.max(1, Math.ceil(rows / rowsOfSlice)) };
 }
 
@@ -60,7 +60,7 @@ export const columnSumsKernel = defineKernel<null>({
     return sumVariants(target, channels, slices);
   },
   wgsl({ inputs: [x] }, _, { variant }) {
-    const { channels, rows, rowsOfSlice, slices } = slicesOf(x);
+    const { channels, rows, rowsOfSlice, slices } = slicesOf(x, variant);
     const threads = slices * channels;
     return {
       scratch: slices > 1 ? [threads * 4] : [],

@@ -6,7 +6,7 @@
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
-import { BUSY_THREADS, partialSums } from '../shared/partial-sums.js';
+import { busyThreads, partialSums, sliceVariants } from '../shared/partial-sums.js';
 import { component, each, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 
 export interface ProductShape {
@@ -256,7 +256,9 @@ export function productDispatches(
   const rowTiles = Math.ceil(M / tile.rows);
   const tiles = rowTiles * threadGroups;
   // Below 256 a second dispatch costs more than the loop.
-  const mostSlices = Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(BUSY_THREADS / tiles)));
+  const division = sliceVariants[together ? 1 : 0];
+  const threads = together ? Math.ceil(N / SQUARE) * Math.ceil(M / SQUARE) * 64 : tiles;
+  const mostSlices = Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(busyThreads(division) / threads)));
   const kStep = together ? STRIP : tile.depth;
   const kOfSlice = Math.ceil(K / (K < 256 ? 1 : mostSlices) / kStep) * kStep;
   const slices = Math.ceil(K / kOfSlice);
@@ -284,7 +286,10 @@ export function productDispatches(
       const rest = sums[0] && { rest: sums[0], restSize: N };
       return [
         product([a, b, partials]),
-        partialSums(partials, c, M * N, slices, { bias: biases[0], channels: N, activation, ...rest }),
+        partialSums(partials, c, M * N, slices, {
+          ...{ bias: biases[0], channels: N, activation, variant: division },
+          ...rest,
+        }),
       ];
     },
   };

@@ -7,7 +7,7 @@
  * With one score a sample an answer is correct when (score > threshold) equals (label > ½): a tie goes to class 0, as
  * Keras' rounding does. With one a class, when the label is the place of the (first) largest.
  */
-import { defineKernel, ENTRY, planThreads } from '../../tensor/kernel.js';
+import { defineKernel, WORKGROUP } from '../../tensor/kernel.js';
 import { sizeOf } from '../../tensor/shape.js';
 import { NOT_FINITE } from '../../tensor/math.wgsl.js';
 import { between, floats, integers, labels as randomLabels, type RegistryEntry } from '../shared/samples.js';
@@ -27,7 +27,7 @@ export interface BatchMetricsAttributes {
 /** Losses that are added up at a time. */
 const PIECE = 64;
 
-// One thread, one loop: a batch is small, and the order of additions is plain.
+// One workgroup: a batch is small. Thread t adds the t-th piece of the losses, the first thread the pieces, in their order.
 const BATCH_METRICS = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> loss: array<f32>;
 @group(0) @binding(1) var<storage, read> scores: array<f32>;
@@ -38,18 +38,20 @@ override SAMPLES: u32;
 override LOSSES: u32;
 override UNITS: u32;
 override THRESHOLD: f32;
+var<workgroup> figures: array<vec3f, ${WORKGROUP}>; // sum of losses, correct answers, numbers that are not finite
 ${NOT_FINITE}
-${ENTRY}
+@compute @workgroup_size(${WORKGROUP})
+fn main(@builtin(local_invocation_index) thread: u32) {
   // In pieces, which rounds less than one long sum.
   var total = 0.0;
-  for (var first = 0u; first < LOSSES; first += ${PIECE}u) {
+  for (var first = thread * ${PIECE}u; first < LOSSES; first += ${PIECE * WORKGROUP}u) {
     var sum = 0.0;
     for (var i = first; i < min(first + ${PIECE}u, LOSSES); i++) { sum += loss[i]; }
     total += sum;
   }
   var correct = 0.0;
-  var bad = notFinite(total);
-  for (var i = 0u; i < SAMPLES; i++) {
+  var bad = 0.0;
+  for (var i = thread; i < SAMPLES; i += ${WORKGROUP}u) {
     var best = 0u;
     for (var unit = 0u; unit < UNITS; unit++) {
       bad += notFinite(scores[i * UNITS + unit]);
@@ -58,11 +60,16 @@ ${ENTRY}
     if (UNITS == 1u) { best = select(0u, 1u, scores[i] > THRESHOLD); }
     correct += select(0.0, 1.0, best == u32(labels[i] + 0.5));
   }
+  figures[thread] = vec3f(total, correct, bad);
+  workgroupBarrier();
+  if (thread > 0u) { return; }
+  var all = figures[0];
+  for (var i = 1u; i < ${WORKGROUP}u; i++) { all += figures[i]; }
   let start = row[0] * ${METRICS}u;
-  table[start] = total / f32(LOSSES);
-  table[start + 1u] = correct;
+  table[start] = all.x / f32(LOSSES);
+  table[start + 1u] = all.y;
   table[start + 2u] = f32(SAMPLES);
-  table[start + 3u] = bad;
+  table[start + 3u] = all.z + notFinite(all.x);
   table[start + ${PARAMETERS_COLUMN}u] = 0.0;
 }`;
 
@@ -88,13 +95,15 @@ export const batchMetrics = defineKernel<BatchMetricsAttributes>({
       (value, column) => (table[row[0] * METRICS + column] = value),
     );
   },
-  wgsl: ({ inputs: [loss, scores, labels] }, { threshold }) =>
-    planThreads(BATCH_METRICS, 1, {
-      SAMPLES: labels[0],
-      LOSSES: sizeOf(loss),
-      UNITS: sizeOf(scores) / labels[0],
-      THRESHOLD: threshold,
-    }),
+  wgsl({ inputs: [loss, scores, labels] }, { threshold }) {
+    const [SAMPLES] = labels;
+    const constants = { SAMPLES, LOSSES: sizeOf(loss), UNITS: sizeOf(scores) / SAMPLES, THRESHOLD: threshold };
+    return {
+      steps: ({ inputs, outputs }) => [
+        { code: BATCH_METRICS, constants, bindings: [...inputs, ...outputs], workgroups: [1, 1, 1] },
+      ],
+    };
+  },
   wasm({ inputs: [loss, scores, [samples]] }, { threshold }) {
     const sizes = [sizeOf(loss), samples, sizeOf(scores) / samples, threshold];
     return {

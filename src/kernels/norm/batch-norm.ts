@@ -25,7 +25,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { reluGradient } from '../activation/relu.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { floats as floatBytes } from '../shared/wasm-parts.js';
-import { BUSY_THREADS, partialSums, sumVariants } from '../shared/partial-sums.js';
+import { busyThreads, partialSums, sumVariants } from '../shared/partial-sums.js';
 
 export interface BatchNormAttributes {
   readonly epsilon: number;
@@ -116,15 +116,15 @@ const SUMS = {
 };
 
 /** How the rows are divided among threads. */
-function slicesOf(x: Shape) {
+function slicesOf(x: Shape, variant?: string) {
   const { rows, channels } = sizes(x);
-  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / BUSY_THREADS));
+  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / busyThreads(variant)));
   return { rows, channels, rowsOfSlice, slices: Math.max(1, Math.ceil(rows / rowsOfSlice)) };
 }
 
 /** The dispatches of a sum or two over x, and the scratch that their slices take. */
 function columnSums(x: Shape, epsilon: number, variant?: string) {
-  const { rows, channels, rowsOfSlice, slices } = slicesOf(x);
+  const { rows, channels, rowsOfSlice, slices } = slicesOf(x, variant);
   return {
     scratch: (sums: number): number[] => [slices * sums * channels * 4],
     sum: (

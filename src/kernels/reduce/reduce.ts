@@ -11,7 +11,7 @@ import { split } from '../../tensor/cpu/parts.js';
 import { alongAxes, axisRanges, type AxisRange } from './axes.js';
 import { floats as floatBytes, sumSlicesCall } from '../shared/wasm-parts.js';
 import { reshape } from '../move/reshape.js';
-import { BUSY_THREADS, partialSums, sumVariants } from '../shared/partial-sums.js';
+import { busyThreads, partialSums, sumVariants } from '../shared/partial-sums.js';
 import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface SumAttributes extends AxisRange {
@@ -41,10 +41,11 @@ ${ENTRY}
   sums[index] = SCALE * sum;
 }`;
 
-function slicesOf(x: Shape, axes: AxisRange) {
+function slicesOf(x: Shape, axes: AxisRange, variant?: string) {
   const { outer, length, inner } = alongAxes(x, axes);
+  const mostSlices = busyThreads(variant) / 64;
   const lines = outer * inner;
-  const lengthOfSlice = Math.max(64, Math.ceil(length / 256), Math.ceil((length * lines) / BUSY_THREADS));
+  const lengthOfSlice = Math.max(64, Math.ceil(length / mostSlices), Math.ceil((length * lines) / busyThreads(variant)));
   return { length, inner, lines, lengthOfSlice, slices: Math.max(1, Math.ceil(length / lengthOfSlice)) };
 }
 
@@ -66,7 +67,7 @@ export const axisSum = defineKernel<SumAttributes>({
     return sumVariants(target, lines, slices);
   },
   wgsl({ inputs: [x] }, { scale, ...axes }, { variant }) {
-    const { length, inner, lines, lengthOfSlice, slices } = slicesOf(x, axes);
+    const { length, inner, lines, lengthOfSlice, slices } = slicesOf(x, axes, variant);
     return {
       scratch: slices > 1 ? [slices * lines * 4] : [],
       steps: ({ inputs, outputs: [sums] }, [partials]) => [

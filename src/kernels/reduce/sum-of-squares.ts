@@ -7,7 +7,7 @@ import { splitElements } from '../../tensor/cpu/parts.js';
 import { sizeOf, type Shape } from '../../tensor/shape.js';
 import { floats as floatBytes, sumSlicesCall } from '../shared/wasm-parts.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { partialSums, sumVariants } from '../shared/partial-sums.js';
+import { busyThreads, partialSums, sumVariants } from '../shared/partial-sums.js';
 import { anyShape, between, floats, type RegistryEntry } from '../shared/samples.js';
 
 export interface ScaleAttributes {
@@ -26,9 +26,9 @@ ${ENTRY}
   sums[index] = SCALE * sum;
 }`;
 
-function slicesOf(x: Shape) {
+function slicesOf(x: Shape, variant?: string) {
   const size = sizeOf(x);
-  const sizeOfSlice = Math.max(64, Math.ceil(size / 1024));
+  const sizeOfSlice = Math.max(64, Math.ceil((size * 16) / busyThreads(variant)));
   return { size, sizeOfSlice, slices: Math.ceil(size / sizeOfSlice) };
 }
 
@@ -43,7 +43,7 @@ export const sumOfSquaresKernel = defineKernel<ScaleAttributes>({
   },
   variants: ({ inputs: [x] }, _, target) => sumVariants(target, 1, slicesOf(x).slices),
   wgsl({ inputs: [x] }, { scale }, { variant }) {
-    const { size, sizeOfSlice, slices } = slicesOf(x);
+    const { size, sizeOfSlice, slices } = slicesOf(x, variant);
     return {
       scratch: slices > 1 ? [slices * 4] : [],
       steps: ({ inputs, outputs: [sum] }, [partials]) => [

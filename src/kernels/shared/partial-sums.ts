@@ -21,7 +21,7 @@ export interface SumOptions {
   /** Where elements of a slice beyond the output go: a second output. */
   readonly rest?: BufferView;
   readonly restSize?: number;
-  /** One of `sumVariants`. */
+  /** One of `sumVariants`: 'many slices' are shared by lanes. */
   readonly variant?: string | undefined;
 }
 
@@ -32,6 +32,36 @@ const BY_THREADS = {
   sum: /* wgsl */ `
   var sum = 0.0;
   for (var slice = 0u; slice < SLICES; slice++) { sum += partials[slice * OUTPUTS + index]; }`,
+};
+
+/**
+ * Several threads for each output, neighbouring outputs in a workgroup: thread `lane` of an output adds every LANES-th slice, then the
+ * first thread adds what the lanes have, in their order.
+ */
+const BY_LANES = {
+  enable: '',
+  opening: /* wgsl */ `
+override THREADS: u32;
+override LANES: u32;
+var<workgroup> sums: array<f32, ${WORKGROUP}>;
+@compute @workgroup_size(${WORKGROUP})
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let outputs = ${WORKGROUP}u / LANES;
+  let index = (group.y * groups.x + group.x) * outputs + thread % outputs;
+`,
+  sum: /* wgsl */ `
+  var sum = 0.0;
+  if (index < OUTPUTS) {
+    for (var slice = thread / outputs; slice < SLICES; slice += LANES) { sum += partials[slice * OUTPUTS + index]; }
+  }
+  sums[thread] = sum;
+  workgroupBarrier();
+  if (thread >= outputs || index >= OUTPUTS) { return; }
+  for (var lane = 1u; lane < LANES; lane++) { sum += sums[lane * outputs + thread]; }`,
 };
 
 /**
@@ -68,9 +98,23 @@ fn main(
 /** Fewer slices are added by one thread in no time; more outputs keep a GPU busy with a thread for each. */
 const [MANY_SLICES, FEW_OUTPUTS] = [16, 4096];
 
-/** In which ways `size` sums of so many slices can be added up on a target: the first runs everywhere. */
+/** Names of the ways to divide a sum: the first runs everywhere and suits software adapters, the second large GPUs. */
+export const sliceVariants = ['few slices', 'many slices'] as const;
+
+/** Threads that keep a GPU busy; kernels with fewer outputs than this split their sums into slices. */
+export const busyThreads = (variant?: string): number => (variant === 'many slices' ? 65_536 : 16_384);
+
+/** In which ways `size` sums of so many slices can be added up on a target. */
 export const sumVariants = ({ features }: KernelTarget, size: number, slices: number): readonly string[] =>
-  features.has('subgroups') && slices >= MANY_SLICES && size <= FEW_OUTPUTS ? ['threads', 'subgroups'] : [];
+  slices >= MANY_SLICES && size <= FEW_OUTPUTS
+    ? [...sliceVariants, ...(features.has('subgroups') ? ['subgroups'] : [])]
+    : [];
+
+/** A power of two: so many threads that the slices of all outputs keep a GPU busy, with some slices for each. */
+function lanesFor(outputs: number, slices: number): number {
+  const most = Math.min(WORKGROUP, slices / 4, busyThreads('many slices') / outputs);
+  return 2 ** Math.max(0, Math.floor(Math.log2(most)));
+}
 
 const partialSumsShader = (
   { enable, opening, sum }: typeof BY_THREADS,
@@ -101,14 +145,12 @@ export function partialSums(
   { bias, channels = 1, activation = 'linear', rest, restSize = 0, variant }: SumOptions = {},
 ): Dispatch {
   const outputs = size + restSize;
-  const form = variant === 'subgroups' ? BY_SUBGROUPS : BY_THREADS;
+  const lanes = variant === 'many slices' ? lanesFor(outputs, slices) : 1;
+  const form = variant === 'subgroups' ? BY_SUBGROUPS : lanes > 1 ? BY_LANES : BY_THREADS;
   return dispatchThreads(
     partialSumsShader(form, bias !== undefined, rest !== undefined, activation),
-    variant === 'subgroups' ? WORKGROUP * outputs : outputs,
+    form === BY_SUBGROUPS ? WORKGROUP * outputs : lanes * outputs,
     [partials, output, ...(bias ? [bias] : []), ...(rest ? [rest] : [])],
-    { SLICES: slices, CHANNELS: channels, SIZE: size, OUTPUTS: outputs },
+    { ...(lanes > 1 && { LANES: lanes }), SLICES: slices, CHANNELS: channels, SIZE: size, OUTPUTS: outputs },
   );
 }
-
-/** Threads that keep a GPU busy; kernels with fewer outputs than this split their sums into slices. */
-export const BUSY_THREADS = 16384;

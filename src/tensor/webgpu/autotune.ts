@@ -42,13 +42,17 @@ const MEASURED = 5;
 
 function agree(expected: readonly ArrayLike<number>[], got: readonly ArrayLike<number>[], coarseness: number): boolean {
   return expected.every((values, output) => {
+    const others = got[output];
     if (values instanceof Uint32Array) {
-      const others = values.reduce((count, value, i) => count + Number(value !== got[output][i]), 0);
-      return others <= Math.ceil(OTHER_PLACES * values.length);
+      let differ = 0;
+      for (let i = 0; i < values.length; i++) differ += Number(values[i] !== others[i]);
+      return differ <= Math.ceil(OTHER_PLACES * values.length);
     }
-    const all = Array.from(values);
-    const largest = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    return all.every((value, i) => Math.abs(value - got[output][i]) <= AGREEMENT * coarseness * largest);
+    let largest = 0;
+    for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]));
+    const most = AGREEMENT * coarseness * largest;
+    for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i] - others[i]) <= most)) return false;
+    return true;
   });
 }
 
