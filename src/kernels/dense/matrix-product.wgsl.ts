@@ -284,13 +284,8 @@ export function productDispatches(
     steps({ inputs: [a, b, ...biases], outputs: [c, ...sums] }, [partials]) {
       if (!partials) return [product([a, b, c, ...biases, ...sums])];
       const rest = sums[0] && { rest: sums[0], restSize: N };
-      return [
-        product([a, b, partials]),
-        partialSums(partials, c, M * N, slices, {
-          ...{ bias: biases[0], channels: N, activation, variant: division },
-          ...rest,
-        }),
-      ];
+      const last = { bias: biases[0], channels: N, activation, variant: division, ...rest };
+      return [product([a, b, partials]), partialSums(partials, c, M * N, slices, last)];
     },
   };
 }
