@@ -34,10 +34,7 @@ const forms: Readonly<
   log1p: [(a) => `logarithmOfOnePlus(${a})`, LOG, LOG1P],
   tanh: [(a) => `hyperbolicTangent(${a})`, EXP, TANH],
   normalProbability: [(a) => `normalProbability(${a})`, EXP, NORMAL],
-  atMost: [
-    (a, b) => (b === ZERO ? notAbove(a) : ordered(`${a} <= ${b}`, a, b)),
-    isNanFunction('f32'),
-  ],
+  atMost: [(a, b) => (b === ZERO ? notAbove(a) : ordered(`${a} <= ${b}`, a, b)), isNanFunction('f32')],
   below: [(a, b) => ordered(`${a} < ${b}`, a, b), isNanFunction('f32')],
   equals: [(a, b) => ordered(`${a} == ${b}`, a, b), isNanFunction('f32')],
   isNan: [(a) => `isNan(${a})`, isNanFunction('f32')],

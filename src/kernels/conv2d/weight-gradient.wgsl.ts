@@ -191,9 +191,7 @@ export function weightGradientDispatches(
   const threadGroups = groups / blocks.vectors;
   const threadsOfSlice =
     (threadGroups * inputs * size[0] * size[1]) / (blocks.inputs * blocks.taps[0] * blocks.taps[1]);
-  const linesOfSlice = Math.ceil(
-    lines / Math.min(lines, Math.ceil(busyThreads(variant) / threadsOfSlice)),
-  );
+  const linesOfSlice = Math.ceil(lines / Math.min(lines, Math.ceil(busyThreads(variant) / threadsOfSlice)));
   const slices = Math.ceil(lines / linesOfSlice);
   const weights = size[0] * size[1] * inputs * outputChannels;
   const rowsOfSlice = size[0] * size[1] * inputs + (withBias ? 1 : 0); // the last one is db

@@ -45,7 +45,11 @@ function slicesOf(x: Shape, axes: AxisRange, variant?: string) {
   const { outer, length, inner } = alongAxes(x, axes);
   const mostSlices = busyThreads(variant) / 64;
   const lines = outer * inner;
-  const lengthOfSlice = Math.max(64, Math.ceil(length / mostSlices), Math.ceil((length * lines) / busyThreads(variant)));
+  const lengthOfSlice = Math.max(
+    64,
+    Math.ceil(length / mostSlices),
+    Math.ceil((length * lines) / busyThreads(variant)),
+  );
   return { length, inner, lines, lengthOfSlice, slices: Math.max(1, Math.ceil(length / lengthOfSlice)) };
 }
 
