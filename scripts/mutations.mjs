@@ -212,7 +212,7 @@ async function noticed(file, times) {
       return 'the compiler';
     }
   }
-  const name = new RegExp(`(^| )(${kernelsOf(file).join('|')})(Gradient)?( in .*)?$`);
+  const name = new RegExp(`(^| )(${kernelsOf(file).join('|')})(Gradient)?(,.*)?$`);
   const own = [...times].filter(([test]) => name.test(test)).reduce((sum, [, time]) => sum + time, 0);
   for (const tests of quickTests(file)) {
     const { failed } = await runTests([tests, '-t', name.source], 20_000 + 4 * own);

@@ -1,6 +1,7 @@
 /**
  * Kernels of the cpu device on inputs so large that their work is divided: into parts of several lines or rows each, parts into
- * blocks, sums into slices. The registry's samples are small; most of them are one part, or parts of one line.
+ * blocks, sums into slices. The registry's samples are small; most of them are one part, or parts of one line. Then convolutions of so
+ * many channels that only their strides, dilation or groups keep them from Winograd's way.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kernelErrors } from '../../src/checks/checks.js';
@@ -27,6 +28,8 @@ const integersBelow = (limit: number, shape: Shape): SampleTensor => integers(ra
 const plain = { size: [3, 3], strides: [1, 1], dilation: [1, 1], padding: 'same' };
 /** Windows that see thirteen rows: a band of the picture holds them for three lines of output. */
 const wide = { ...plain, dilation: [6, 1] };
+const strided = { ...plain, strides: [2, 1] };
+const dilated = { ...plain, dilation: [1, 2] };
 const pooling = { size: [3, 2], strides: [1, 2], dilation: [1, 1], padding: 'same' };
 const linear = { activation: 'linear' };
 
@@ -125,10 +128,17 @@ const cases: readonly (readonly [
     [...draw([9003]), integersBelow(2 ** 32, [1])],
     { rate: 0.4, seed: 5, layer: 2 },
   ],
+  ['conv2d', 'strides', draw([2, 17, 9, 12], [3, 3, 12, 13]), { window: strided, ...linear }],
+  ['conv2d', 'dilation', draw([2, 17, 9, 12], [3, 3, 12, 13]), { window: dilated, ...linear }],
+  ['conv2dInputGradient', 'strides', draw([2, 9, 9, 13], [3, 3, 12, 13]), { window: strided, xShape: [2, 17, 9, 12] }],
+  ['conv2dWeightGradient', 'strides', draw([2, 17, 9, 12], [2, 9, 9, 13]), { window: strided }],
+  ['groupedConv2d', 'two groups', draw([2, 17, 9, 24], [3, 3, 12, 24]), { window: plain, groups: 2, ...linear }],
+  ['conv2dMaxPool2d', 'strides', whole([2, 17, 9, 16], [3, 3, 16, 8]), { window: strided, ...linear }],
+  ['conv2dMaxPool2d', 'dilation', whole([2, 17, 9, 16], [3, 3, 16, 8]), { window: dilated, ...linear }],
 ];
 
 describe('kernels against their float64 twins', () => {
-  test.each(cases)('%s in %s', async (name, _, inputs, attributes) => {
+  test.each(cases)('%s, %s', async (name, _, inputs, attributes) => {
     const registered = kernels.find(({ kernel }) => kernel.name === name)!;
     const sample: Sample = { inputs, attributes };
     const shapes = inputs.map(({ shape }) => shape);
@@ -143,7 +153,7 @@ describe('kernels against their float64 twins', () => {
   });
 });
 
-test('matrixProduct in several blocks of depth, too large for a slice of each: u vᵀ · w zᵀ is (v · w) u zᵀ', async () => {
+test('matrixProduct, several blocks of depth, too large for a slice of each: u vᵀ · w zᵀ is (v · w) u zᵀ', async () => {
   const [M, K, N] = [1031, 300, 1031];
   const [u, v, w, z] = [M, K, K, N].map((length) => Array.from(wholeNumbers(random, [length]).values));
   const inner = v.reduce((sum, value, k) => sum + value * w[k], 0);
