@@ -1,5 +1,5 @@
 /**
- * Kernels of the cpu device on inputs so large that their work is divided: into parts of several lines or rows each, parts into
+ * Kernels, most of all those of the cpu device, on inputs so large that their work is divided: into parts of several lines or rows each, parts into
  * blocks, sums into slices. The registry's samples are small; most of them are one part, or parts of one line. Then convolutions of so
  * many channels that only their strides, dilation or groups keep them from Winograd's way.
  */
@@ -7,16 +7,23 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kernelErrors } from '../../src/checks/checks.js';
 import { kernels } from '../../src/kernels/registry.js';
 import { matrixProduct } from '../../src/kernels/dense/matrix-product.js';
-import { floats, integers, wholeNumbers, type Sample, type SampleTensor } from '../../src/kernels/shared/samples.js';
+import {
+  floats,
+  integers,
+  wholeNumbers,
+  type RegisteredKernel,
+  type Sample,
+  type SampleTensor,
+} from '../../src/kernels/shared/samples.js';
 import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import type { Shape } from '../../src/tensor/shape.js';
 import { launch, tensor } from '../../src/tensor/tensor.js';
-import { openTestCpu } from '../support/open-devices.js';
+import { openTestDevices } from '../support/open-devices.js';
 
 let devices: Device[] = [];
 beforeAll(async () => {
-  devices = await Promise.all([openTestCpu(), openTestCpu({ relaxedSimd: false })]);
+  devices = await openTestDevices();
 });
 afterAll(() => devices.forEach((device) => device.destroy()));
 
@@ -137,19 +144,29 @@ const cases: readonly (readonly [
   ['conv2dMaxPool2d', 'dilation', whole([2, 17, 9, 16], [3, 3, 16, 8]), { window: dilated, ...linear }],
 ];
 
+const cpuDevices = (): Device[] => devices.filter(({ description: { kind } }) => kind === 'cpu');
+const registeredAs = (name: string): RegisteredKernel => kernels.find(({ kernel }) => kernel.name === name)!;
+
+async function expectRight(device: Device, registered: RegisteredKernel, sample: Sample): Promise<void> {
+  const measured = await kernelErrors(device, { ...registered, sample: () => sample }, 1);
+  expect(measured.filter(({ error }) => !(error <= registered.roundings))).toEqual([]);
+}
+
 describe('kernels against their float64 twins', () => {
   test.each(cases)('%s, %s', async (name, _, inputs, attributes) => {
-    const registered = kernels.find(({ kernel }) => kernel.name === name)!;
-    const sample: Sample = { inputs, attributes };
+    const registered = registeredAs(name);
     const shapes = inputs.map(({ shape }) => shape);
     const outputs = registered.kernel.outputs(shapes, attributes as never).map(({ shape }) => shape);
     const plan = registered.kernel.wasm!({ inputs: shapes, outputs }, attributes as never)!;
     const calls = plan.steps({ inputs: shapes.map(() => 0), outputs: outputs.map(() => 0) }, plan.scratch ?? []);
     expect(Math.max(...calls.map(({ parts }) => parts))).toBeGreaterThan(1);
-    for (const device of devices) {
-      const measured = await kernelErrors(device, { ...registered, sample: () => sample }, 1);
-      expect(measured.filter(({ error }) => !(error <= registered.roundings))).toEqual([]);
-    }
+    for (const device of cpuDevices()) await expectRight(device, registered, { inputs, attributes });
+  });
+
+  test('conv2dWeightGradient, so many lines that threads of a shader sum several', async () => {
+    const inputs = draw([2, 497, 3, 12], [2, 497, 3, 12]);
+    for (const device of devices)
+      await expectRight(device, registeredAs('conv2dWeightGradient'), { inputs, attributes: { window: plain } });
   });
 });
 
@@ -166,7 +183,7 @@ test('matrixProduct, several blocks of depth, too large for a slice of each: u v
     u.map((value) => inner * value),
     z,
   );
-  for (const device of devices) {
+  for (const device of cpuDevices()) {
     const [a, b] = [tensor(device, outer(u, v), [M, K]), tensor(device, outer(w, z), [K, N])];
     const [c] = launch(matrixProduct, [a, b], {});
     expect((await c.read()).findIndex((value, i) => value !== expected[i])).toBe(-1);

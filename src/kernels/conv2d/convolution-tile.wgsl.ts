@@ -235,16 +235,11 @@ export interface TileOptions {
 export function convolutionTiles(
   shape: ConvolutionShape,
   bindings: readonly BufferView[],
-  { tile: wanted, fromPooled = false, toPooled = false, bias = false, activation = 'linear' }: TileOptions,
+  { tile, fromPooled = false, toPooled = false, bias = false, activation = 'linear' }: TileOptions,
 ): Dispatch {
   const { size, strides, dilation } = shape.window;
   const width = widthOf(shape.outputChannels);
   const groups = shape.outputChannels / width;
-  const tile: Tile = {
-    ...wanted,
-    vectors: groups % wanted.vectors === 0 ? wanted.vectors : 1,
-    depth: shape.inputChannels % wanted.depth === 0 ? wanted.depth : 1,
-  };
   const rows = touchedPixels(tile.rows, size[0], strides[0], dilation[0]);
   const columns = touchedPixels(tile.columns, size[1], strides[1], dilation[1]);
   const source = (fromPooled ? pooledSource : pictureSource)(shape, rows, columns, tile);
