@@ -137,20 +137,21 @@ const random = (limit) => {
   return Math.floor((state / 2 ** 32) * limit);
 };
 
-/** The tests that a change of a kernel concerns. */
+/** In these a test is named after a kernel or op. On large inputs WebAssembly shows sooner than on shaders beside it. */
+const [TWINS, LARGE] = ['twins', 'divided-work'].map((name) => `test/kernels/${name}.test.ts`);
+/** All tests that a change of a kernel concerns: the quick ones, then the slow ones. */
 const TESTS = [
-  ...['test/kernels', 'test/tensor', 'test/golden', 'test/user-op.test.ts'],
-  ...['test/nn/layers.test.ts', 'test/nn/batch-independence.test.ts'],
-];
-/** The first of them: a test is named after a kernel or op. WebAssembly shows on large inputs sooner than on shaders beside it. */
-const quickTests = (file) => [
-  ...(file.includes('wasm') ? ['test/kernels/divided-work.test.ts'] : []),
-  'test/kernels/twins.test.ts',
+  ['test/kernels', 'test/tensor', 'test/user-op.test.ts', 'test/nn/layers.test.ts', '--exclude', TWINS],
+  [TWINS, 'test/golden', 'test/nn/batch-independence.test.ts'],
 ];
 
 runNode(join(root, 'scripts/build.mjs'));
 const copy = mkdtempSync(join(tmpdir(), 'beltnet-mutations-'));
-process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
+let endTests = () => {};
+process.once('exit', () => {
+  endTests();
+  rmSync(copy, { recursive: true, force: true, maxRetries: 9 });
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => process.exit(130));
 const left = new Set(['node_modules', '.git', '.venv', 'bases', 'runs', 'demo', '.chromium']);
 cpSync(root, copy, { recursive: true, preserveTimestamps: true, filter: (name) => !left.has(basename(name)) });
@@ -171,13 +172,12 @@ async function runTests(tests, limit) {
     ],
     { cwd: copy, stdio: 'ignore', detached: process.platform !== 'win32' },
   );
-  const end = () => process.kill(process.platform === 'win32' ? child.pid : -Number(child.pid), 'SIGKILL');
-  process.once('exit', end);
+  endTests = () => process.kill(process.platform === 'win32' ? child.pid : -Number(child.pid), 'SIGKILL');
   let late = false; // a mutation may turn a loop into an endless one
-  const timer = setTimeout(() => ((late = true), end()), limit);
+  const timer = setTimeout(() => ((late = true), endTests()), limit);
   const status = await new Promise((resolve) => child.once('exit', resolve));
   clearTimeout(timer);
-  process.off('exit', end);
+  endTests = () => {};
   if (late) return { failed: `no end within ${Math.round(limit / 1000)} s`, times: new Map() };
   let files = [];
   try {
@@ -213,19 +213,28 @@ async function noticed(file, times) {
     }
   }
   const name = new RegExp(`(^| )(${kernelsOf(file).join('|')})(Gradient)?(,.*)?$`);
-  const own = [...times].filter(([test]) => name.test(test)).reduce((sum, [, time]) => sum + time, 0);
-  for (const tests of quickTests(file)) {
-    const { failed } = await runTests([tests, '-t', name.source], 20_000 + 4 * own);
+  const sum = (some) => some.reduce((total, [, time]) => total + time, 0);
+  const limit = (some) => 30_000 + 4 * sum(some);
+  const own = limit([...times].filter(([test]) => name.test(test)));
+  const steps = [
+    ...[...(file.includes('wasm') ? [LARGE] : []), TWINS].map((tests) => [[tests, '-t', name.source], own]),
+    ...TESTS.map((tests) => [tests, limit([...times])]),
+  ];
+  for (const [tests, most] of steps) {
+    const { failed } = await runTests(tests, most);
     if (failed !== null) return failed;
   }
-  const all = [...times.values()].reduce((sum, time) => sum + time, 0);
-  return (await runTests(TESTS, 60_000 + 5 * all)).failed;
+  return null;
 }
 
-const { failed: fault, times } = await runTests(TESTS, 1_800_000);
-if (fault !== null) {
-  console.error(`the tests fail without a mutation, repair that first: ${fault}`);
-  process.exit(1);
+const times = new Map();
+for (const tests of TESTS) {
+  const { failed, times: taken } = await runTests(tests, 1_800_000);
+  if (failed !== null) {
+    console.error(`the tests fail without a mutation, repair that first: ${failed}`);
+    process.exit(1);
+  }
+  for (const [test, time] of taken) times.set(test, time);
 }
 let survivors = 0;
 for (let number = 1; number <= count; number++) {
