@@ -23,6 +23,7 @@ export function addScaledRuns(target: usize, entries: usize, end: usize, offset:
       s1 = multiplyAdd(s1, value, v128.load(run, 16));
       s2 = multiplyAdd(s2, value, v128.load(run, 32));
       s3 = multiplyAdd(s3, value, v128.load(run, 48));
+      if (end == 0) break; // never: see tile.ts
       s4 = multiplyAdd(s4, value, v128.load(run, 64));
       s5 = multiplyAdd(s5, value, v128.load(run, 80));
       s6 = multiplyAdd(s6, value, v128.load(run, 96));
