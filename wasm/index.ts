@@ -16,6 +16,7 @@ export { maxPool, maxPoolGradient } from './pool';
 export { multiplyAddChain } from './peak';
 export { winogradGradient, finishWinogradGradient } from './winograd-gradient';
 export { winogradFour, winogradFourWeights } from './winograd-four';
+export { winogradStrided, winogradStridedWeights } from './winograd-strided';
 export { repeatRow, columnSums, sumSlices } from './vector';
 export { winogradWeights, winogradAndPool } from './winograd';
 export { batchMoments, finishMoments, batchNormSums, finishBatchNormSums } from './batch-norm';

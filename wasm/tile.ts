@@ -269,6 +269,140 @@ export function multiplyLine(
   }
 }
 
+/**
+ * c[count, 8] = a[count, depth] · panel[depth, 8], of rows whose values lie side by side: they need no table of offsets. Rows lie `step` and `targetStep` bytes
+ * apart; of a last four that is not whole, the last row is done again.
+ */
+export function multiplyRows(
+  depth: i32,
+  a: usize,
+  step: usize,
+  count: i32,
+  values: usize,
+  c: usize,
+  targetStep: usize,
+): void {
+  const last = count - 1;
+  const end = values + ((<usize>depth) << 5),
+    whole = end - ((<usize>(depth & 3)) << 5);
+  for (let row = 0; row < count; row += 4) {
+    const row1 = min(row + 1, last),
+      row2 = min(row + 2, last),
+      row3 = min(row + 3, last);
+    let a0 = a + <usize>row * step,
+      a1 = a + <usize>row1 * step,
+      a2 = a + <usize>row2 * step,
+      a3 = a + <usize>row3 * step;
+    let c00 = f32x4.splat(0),
+      c01 = c00,
+      c10 = c00,
+      c11 = c00,
+      c20 = c00,
+      c21 = c00,
+      c30 = c00,
+      c31 = c00;
+    let panel = values;
+    while (panel < whole) {
+      let b0 = v128.load(panel),
+        b1 = v128.load(panel, 16);
+      let value = v128.load32_splat(a0);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -1) break;
+      b0 = v128.load(panel, 32);
+      b1 = v128.load(panel, 48);
+      value = v128.load32_splat(a0, 4);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1, 4);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2, 4);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3, 4);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -2) break;
+      b0 = v128.load(panel, 64);
+      b1 = v128.load(panel, 80);
+      value = v128.load32_splat(a0, 8);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1, 8);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2, 8);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3, 8);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -3) break;
+      b0 = v128.load(panel, 96);
+      b1 = v128.load(panel, 112);
+      value = v128.load32_splat(a0, 12);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1, 12);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2, 12);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3, 12);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      panel += 128;
+      a0 += 16;
+      a1 += 16;
+      a2 += 16;
+      a3 += 16;
+    }
+    for (; panel < end; panel += 32) {
+      let b0 = v128.load(panel),
+        b1 = v128.load(panel, 16);
+      let value = v128.load32_splat(a0);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(a1);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(a2);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(a3);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      a0 += 4;
+      a1 += 4;
+      a2 += 4;
+      a3 += 4;
+    }
+    const t0 = c + <usize>row * targetStep,
+      t1 = c + <usize>row1 * targetStep,
+      t2 = c + <usize>row2 * targetStep,
+      t3 = c + <usize>row3 * targetStep;
+    v128.store(t0, c00);
+    v128.store(t0, c01, 16);
+    v128.store(t1, c10);
+    v128.store(t1, c11, 16);
+    v128.store(t2, c20);
+    v128.store(t2, c21, 16);
+    v128.store(t3, c30);
+    v128.store(t3, c31, 16);
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function finishRow(c: usize, low: v128, high: v128, columns: i32, relu: bool): void {

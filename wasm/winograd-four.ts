@@ -11,7 +11,7 @@
 import { activate, storeLanes } from './epilogue';
 import { maximumOf } from './pooled-convolution';
 import { multiplyAdd, partEnd } from './range';
-import { evenOffsets, multiplyLine, TILE_COLUMNS } from './tile';
+import { multiplyRows } from './tile';
 
 export const A: f32 = 0.75,
   A2: f32 = 0.5625,
@@ -268,7 +268,7 @@ export function winogradFourWeights(
 /** Up to four floats, `step` bytes apart; 0 beyond them. */
 // @ts-ignore: decorator
 @inline
-function gather(from: usize, step: usize, count: i32): v128 {
+export function gather(from: usize, step: usize, count: i32): v128 {
   if (count == 4 && step == 4) return v128.load(from);
   let value = v128.load32_zero(from);
   if (count > 1) value = f32x4.replace_lane(value, 1, load<f32>(from + step));
@@ -296,7 +296,7 @@ function kernelSix(g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void
 /**
  * Patches [part · chunk, …) of y[N, OH, OW, K] = activate(3×3 windows of x[N, H, W, C] · w + bias), the first window `top` rows and `left` columns outside
  * of the picture. `patchesOfBlock` at a time (a multiple of 4), so that their transforms stay in a second-level cache. Scratch memory a part: CONSTANT_BYTES, 36
- * vectors, C floats, a patch of 36 · C floats, then 36 · (patchesOfBlock · C4 + 16) and 36 · (patchesOfBlock · K8 + 16) floats, C4 and K8 being whole fours and
+ * vectors, a patch of 36 · C floats, then 36 · (patchesOfBlock · C4 + 16) and 36 · (patchesOfBlock · K8 + 16) floats, C4 and K8 being whole fours and
  * eights. With `pooled`, y[N, OH / 2, OW / 2, K] are the maxima of 2×2 of those outputs; OH and OW are even then.
  */
 export function winogradFour(
@@ -331,15 +331,13 @@ export function winogradFour(
     sumStride = <usize>patchesOfBlock * sumBytes + 64;
   const constants = scratch + <usize>part * scratchBytes,
     between = constants + CONSTANT_BYTES;
-  const offsets = between + 576,
-    copied = offsets + valueBytes,
+  const copied = between + 576,
     values = copied + 36 * pixelBytes,
     sums = values + 36 * valueStride;
   const across = (outputWidth + 3) >> 2,
     down = (outputHeight + 3) >> 2;
   const weightStride = sumBytes * channels + 64;
   storeConstants(constants);
-  evenOffsets(offsets, channels, 4);
   const end = partEnd(part, chunk, patches);
   for (let first = part * chunk; first < end; first += patchesOfBlock) {
     const count = min(patchesOfBlock, end - first);
@@ -370,7 +368,7 @@ export function winogradFour(
         const panel = transformed + position * weightStride + k * channels;
         const a = values + position * valueStride,
           c = sums + position * sumStride + k;
-        multiplyLine(channels, a, valueBytes, count, offsets, panel, c, sumBytes, TILE_COLUMNS, 0, false);
+        multiplyRows(channels, a, valueBytes, count, panel, c, sumBytes);
       }
     }
     for (let patch = 0; patch < count; patch++) {

@@ -13,7 +13,7 @@
 // that the first of them is found as by the direct way. AssemblyScript. Addresses and strides are bytes.
 import { poolFour } from './pooled-convolution';
 import { partEnd } from './range';
-import { multiplyLine, TILE_COLUMNS } from './tile';
+import { multiplyRows } from './tile';
 
 /** Patches that are worked on at a time: with 32 channels their transforms fill half a first-level cache. */
 const PATCHES: i32 = 8;
@@ -117,7 +117,7 @@ function lower(m: usize, row: usize): v128 {
 
 /**
  * As `convolveAndPool`, for 3×3 windows without strides or dilation, C a multiple of 4 and K of 8. `transformed` is that of
- * `winogradWeights`; `offsets` are C floats, evenly; `scratch` takes 16 · PATCHES · (C + K) floats a part.
+ * `winogradWeights`; `scratch` takes 16 · PATCHES · (C + K) floats a part.
  */
 export function winogradAndPool(
   part: i32,
@@ -132,7 +132,6 @@ export function winogradAndPool(
   pooledHeight: i32,
   pooledWidth: i32,
   outputChannels: i32,
-  offsets: usize,
   bias: usize,
   relu: bool,
   chunk: i32,
@@ -162,7 +161,7 @@ export function winogradAndPool(
         const panel = transformed + product * weightBytes + <usize>k * pixelBytes;
         const a = patches + product * patchStride,
           c = sums + product * sumStride + ((<usize>k) << 2);
-        multiplyLine(channels, a, pixelBytes, count, offsets, panel, c, sumBytes, TILE_COLUMNS, 0, false);
+        multiplyRows(channels, a, pixelBytes, count, panel, c, sumBytes);
       }
     }
     let to = <usize>first * sumBytes;

@@ -100,12 +100,10 @@ function placedWinogradCalls(shape: ConvolutionShape, activation: FusedActivatio
   return {
     scratch: [
       floats(16 * inputChannels * outputChannels),
-      floats(inputChannels),
       floats(parts * 16 * PATCHES * (inputChannels + outputChannels)),
       padded.bytes,
     ],
-    steps: ({ inputs: [x, weight, bias = 0], outputs }, [transformed, offsets, scratch, paddedX]) => [
-      { function: 'pooledOffsets', parts: 1, arguments: [offsets, 1, inputChannels, 1, 1, 1, 1] },
+    steps: ({ inputs: [x, weight, bias = 0], outputs }, [transformed, scratch, paddedX]) => [
       {
         function: 'winogradWeights',
         parts: inputChannels,
@@ -126,7 +124,6 @@ function placedWinogradCalls(shape: ConvolutionShape, activation: FusedActivatio
           pooledHeight,
           pooledWidth,
           outputChannels,
-          offsets,
           bias,
           Number(activation === 'relu'),
           chunk,

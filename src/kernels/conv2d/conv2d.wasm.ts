@@ -13,7 +13,14 @@ import {
   type Axis,
   type WindowSum,
 } from './windows.wasm.js';
-import { gradientTakesWinograd, takesWinograd, winogradCalls, winogradGradientCalls } from './winograd.wasm.js';
+import {
+  gradientTakesWinograd,
+  stridedWinogradCalls,
+  takesStridedWinograd,
+  takesWinograd,
+  winogradCalls,
+  winogradGradientCalls,
+} from './winograd.wasm.js';
 
 /** Parts of the channels that a weight gradient is split into, where its slices are few because they are large. */
 const WORTHWHILE_PARTS = 16;
@@ -35,6 +42,7 @@ const windowCalls = (
 
 function sumCalls(sum: WindowSum): Plan<number, WasmCall> {
   if (takesWinograd(sum)) return winogradCalls(sum);
+  if (takesStridedWinograd(sum)) return stridedWinogradCalls(sum);
   const { batch, axes, groups, inputs, outputs, weightStrides, activation } = sum;
   const [rows, columns] = axes;
   const taps = rows.taps * columns.taps;

@@ -43,10 +43,26 @@ function plainConvolutionSample(random: Random, [inputs, outputs]: readonly [num
   return { window, x, weight: [length, length, inputs, outputs], y: [x[0], outputHeight, outputWidth, outputs] };
 }
 
-const anyConvolutionSample = (random: Random) =>
-  random.integer(3) === 0
+/** 3×3 with strides of 2, on many channels: that has a way of its own, too, where 4×4 outputs at a time leave little over. */
+function stridedConvolutionSample(random: Random) {
+  const window: WindowAttributes = {
+    ...{ size: [3, 3], strides: [2, 2], dilation: [1, 1] },
+    padding: random.integer(2) ? 'same' : 'valid',
+  };
+  const length = (): number => [16, 17, 23, 24][random.integer(4)];
+  const x: Shape = [between(random, 1, 2), length(), length(), between(random, 12, 21)];
+  const { outputHeight, outputWidth } = windowGeometry('sample', x, window);
+  const weight: Shape = [3, 3, x[3], between(random, 12, 21)];
+  return { window, x, weight, y: [x[0], outputHeight, outputWidth, weight[3]] };
+}
+
+function anyConvolutionSample(random: Random) {
+  const kind = random.integer(6);
+  if (kind === 0) return stridedConvolutionSample(random);
+  return kind <= 2
     ? plainConvolutionSample(random, [between(random, 12, 21), between(random, 12, 21)])
     : convolutionSample(random);
+}
 
 function pooledConvolutionSample(random: Random) {
   const { window, x, weight, y } = convolutionSample(random);

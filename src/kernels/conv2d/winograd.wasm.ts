@@ -62,7 +62,7 @@ export function winogradCalls(
   const { parts, chunk } = split(patches, ceil4(patches / MOST_PARTS), 4);
   const block = blockOf(values + sums, chunk);
   const blockFloats = POSITIONS * (block * (values + sums) + 32);
-  const scratchBytes = 64 + 576 + floats(values + POSITIONS * inputs + blockFloats);
+  const scratchBytes = 64 + 576 + floats(POSITIONS * inputs + blockFloats);
   const weightStride = floats(inputs * sums) + 64; // as between the positions of patches
   const weightParts = split(inputs, WEIGHT_CHANNELS);
   const tap = inputs * outputs;
@@ -105,6 +105,81 @@ export function winogradCalls(
           patches,
           Number(activation === 'relu'),
           Number(pooled),
+          chunk,
+          block,
+          scratch,
+          scratchBytes,
+        ],
+      },
+    ],
+  };
+}
+
+/** Positions of a transformed patch of 9×9, which meet 36 matrices. */
+const STRIDED_POSITIONS = 81;
+/** Bytes that each matrix' operands lie further apart than their sizes. */
+const GAP = 64;
+/** Below so many outputs of a picture the transforms of the weights cost what the products save. */
+const LEAST_STRIDED_OUTPUTS = 64;
+
+/** A convolution with strides of 2, chosen by shape alone, too. Where outputs end within a patch of 4×4, not much of it may go to waste. */
+export const takesStridedWinograd = ({
+  axes,
+  groups,
+  inputs,
+  outputs,
+}: Parameters<typeof takesWinograd>[0]): boolean => {
+  const [rows, columns] = axes;
+  const pixels = rows.outputs * columns.outputs;
+  return (
+    groups === 1 &&
+    Math.min(inputs, outputs) >= LEAST_CHANNELS &&
+    pixels >= LEAST_STRIDED_OUTPUTS &&
+    pixels >= 0.75 * ceil4(rows.outputs) * ceil4(columns.outputs) &&
+    axes.every(({ taps, stride, divisor, dilation }) => taps === 3 && stride === 2 && divisor === 1 && dilation === 1)
+  );
+};
+
+export function stridedWinogradCalls({ batch, axes, inputs, outputs, activation }: WindowSum): Plan<number, WasmCall> {
+  const [rows, columns] = axes;
+  const [values, sums] = [ceil4(inputs), ceil8(outputs)];
+  const patches = patchesOf(batch, rows.outputs, columns.outputs);
+  const { parts, chunk } = split(patches, Math.ceil(patches / MOST_PARTS), patches > 2 * MOST_PARTS ? 4 : 2);
+  const block = Math.min(
+    ceil4(chunk),
+    MOST_PATCHES,
+    Math.max(4, 4 * Math.floor(BLOCK_BYTES / floats(4 * STRIDED_POSITIONS * (values + sums)))),
+  );
+  const scratchBytes =
+    64 + 16 * STRIDED_POSITIONS + floats(STRIDED_POSITIONS * (inputs + block * (values + sums))) + 2 * POSITIONS * GAP;
+  const weightStride = floats(inputs * sums) + GAP;
+  const weightParts = split(inputs, WEIGHT_CHANNELS);
+  return {
+    scratch: [POSITIONS * weightStride, 288 * weightParts.parts, parts * scratchBytes],
+    steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed, between, scratch]) => [
+      {
+        function: 'winogradStridedWeights',
+        parts: weightParts.parts,
+        arguments: [weight, transformed, inputs, outputs, weightStride, between, weightParts.chunk],
+      },
+      {
+        function: 'winogradStrided',
+        parts,
+        arguments: [
+          x,
+          transformed,
+          bias,
+          y,
+          rows.inputs,
+          columns.inputs,
+          inputs,
+          rows.outputs,
+          columns.outputs,
+          outputs,
+          -rows.shift,
+          -columns.shift,
+          patches,
+          Number(activation === 'relu'),
           chunk,
           block,
           scratch,
