@@ -10,6 +10,31 @@ export function fillValues(part: i32, to: usize, count: i32, chunk: i32, value: 
   for (; to < end; to += 4) store<f32>(to, value);
 }
 
+/** Bytes from which the engine's own copying, which is a call out of WebAssembly, is quicker. */
+const LONG: usize = 512;
+
+/** Whole floats, as all runs of memory here are. */
+export function copyFloats(to: usize, from: usize, bytes: usize): void {
+  if (bytes > LONG) {
+    memory.copy(to, from, bytes);
+    return;
+  }
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(to + at, v128.load(from + at));
+  for (; at < bytes; at += 4) store<f32>(to + at, load<f32>(from + at));
+}
+
+export function clearFloats(to: usize, bytes: usize): void {
+  if (bytes > LONG) {
+    memory.fill(to, 0, bytes);
+    return;
+  }
+  const zeros = f32x4.splat(0);
+  let at: usize = 0;
+  for (; at + 16 <= bytes; at += 16) v128.store(to + at, zeros);
+  for (; at < bytes; at += 4) store<f32>(to + at, 0);
+}
+
 /** Runs [part · chunk, …) of those at every (i, j, k) of a box [·, second, third]: `length` values each. */
 export function copyRuns(
   part: i32,
@@ -35,12 +60,6 @@ export function copyRuns(
       i = run / third / second;
     const source = from + ((<usize>(i * read0 + j * read1 + k * read2)) << 2);
     const target = to + ((<usize>(i * write0 + j * write1 + k * write2)) << 2);
-    if (bytes > 512) {
-      memory.copy(target, source, bytes);
-      continue;
-    }
-    let at: usize = 0;
-    for (; at + 16 <= bytes; at += 16) v128.store(target + at, v128.load(source + at));
-    for (; at < bytes; at += 4) store<f32>(target + at, load<f32>(source + at));
+    copyFloats(target, source, bytes);
   }
 }

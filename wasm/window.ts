@@ -5,6 +5,8 @@
 // stride 1, dilation −d, shift +padding and the convolution's stride as divisor. Outputs that agree modulo the divisor
 // are a phase: they see the same taps, and their windows lie evenly, so that no zeros are ever put between pixels.
 
+import { clearFloats, copyFloats } from './move';
+
 /** One axis of a convolution; its words are written by `windowAxis`. */
 @unmanaged
 export class Axis {
@@ -137,13 +139,13 @@ export function copyBand(
     afterBytes = <usize>after * pixelBytes;
   for (let row = first; row < first + rows; row++) {
     if (row < 0 || row >= height) {
-      memory.fill(band, 0, beforeBytes + rowBytes + afterBytes);
+      clearFloats(band, beforeBytes + rowBytes + afterBytes);
     } else {
       const source = picture + <usize>row * sourceBytes;
-      memory.fill(band, 0, beforeBytes);
-      if (repeat == 1) memory.copy(band + beforeBytes, source, rowBytes);
+      clearFloats(band, beforeBytes);
+      if (repeat == 1) copyFloats(band + beforeBytes, source, rowBytes);
       else repeatValues(band + beforeBytes, source, width * channels, repeat);
-      memory.fill(band + beforeBytes + rowBytes, 0, afterBytes);
+      clearFloats(band + beforeBytes + rowBytes, afterBytes);
     }
     band += beforeBytes + rowBytes + afterBytes;
   }

@@ -9,6 +9,7 @@
 // times those of plain sums. Rows of ±p share their even and odd parts.
 // AssemblyScript. Pictures are NHWC, addresses and strides bytes.
 import { activate, storeLanes } from './epilogue';
+import { clearFloats, copyFloats } from './move';
 import { maximumOf } from './pooled-convolution';
 import { multiplyAdd, partEnd } from './range';
 import { multiplyRows } from './tile';
@@ -113,16 +114,21 @@ export function copyPatch(
   row: i32,
   column: i32,
 ): void {
-  memory.fill(patch, 0, <usize>(size * size) * pixelBytes);
-  const firstColumn = max(0, column),
-    endColumn = min(width, column + size);
-  if (firstColumn >= endColumn) return;
-  for (let y = max(0, row); y < min(height, row + size); y++) {
-    memory.copy(
-      patch + <usize>((y - row) * size + firstColumn - column) * pixelBytes,
-      picture + <usize>(y * width + firstColumn) * pixelBytes,
-      <usize>(endColumn - firstColumn) * pixelBytes,
-    );
+  const lineBytes = <usize>size * pixelBytes;
+  const firstColumn = min(size, max(0, -column)),
+    endColumn = max(firstColumn, min(size, width - column));
+  const beforeBytes = <usize>firstColumn * pixelBytes,
+    endBytes = <usize>endColumn * pixelBytes;
+  for (let y = row; y < row + size; y++) {
+    if (y < 0 || y >= height) {
+      clearFloats(patch, lineBytes);
+    } else {
+      const from = picture + <usize>(y * width + column + firstColumn) * pixelBytes;
+      clearFloats(patch, beforeBytes);
+      copyFloats(patch + beforeBytes, from, endBytes - beforeBytes);
+      clearFloats(patch + endBytes, lineBytes - endBytes);
+    }
+    patch += lineBytes;
   }
 }
 

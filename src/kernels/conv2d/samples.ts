@@ -46,7 +46,9 @@ function plainConvolutionSample(random: Random, [inputs, outputs]: readonly [num
 /** 3×3 with strides of 2, on many channels: that has a way of its own, too, where 4×4 outputs at a time leave little over. */
 function stridedConvolutionSample(random: Random) {
   const window: WindowAttributes = {
-    ...{ size: [3, 3], strides: [2, 2], dilation: [1, 1] },
+    size: [3, 3],
+    strides: [2, 2],
+    dilation: [1, 1],
     padding: random.integer(2) ? 'same' : 'valid',
   };
   const length = (): number => [16, 17, 23, 24][random.integer(4)];
