@@ -21,7 +21,8 @@ export function openTestCpu(options: CpuDeviceOptions = {}): Promise<CpuDevice> 
 export async function openTestDevice(kind: 'webgpu' | 'cpu'): Promise<Device> {
   if (kind === 'cpu') return openTestCpu();
   noteDevice(kind);
-  return WebGpuDevice.open(await getAdapter(), { subgroups: true }); // more variants to check; the first ones are the choice still
+  // More variants to check; the first ones are the choice still.
+  return WebGpuDevice.open(await getAdapter(), { subgroups: true, halfPrecision: true, autotune: false });
 }
 
 /** All of them, the CPU device also without fused multiply-add. */

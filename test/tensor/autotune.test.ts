@@ -1,7 +1,9 @@
 /** The trial between a kernel's variants: the quickest wins, but none that computes something else. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { conv2dMaxPool2dForward, conv2dMaxPool2dValues } from '../../src/kernels/conv2d/conv2d-max-pool2d.js';
+import { conv2dForward } from '../../src/kernels/conv2d/conv2d.js';
 import { quickest, type Contender } from '../../src/tensor/webgpu/autotune.js';
-import { defineKernel, ENTRY, planThreads } from '../../src/tensor/kernel.js';
+import { defineKernel, ENTRY, PLAIN_TARGET, planThreads } from '../../src/tensor/kernel.js';
 import { launch, tensor, zeros } from '../../src/tensor/tensor.js';
 import { WebGpuDevice } from '../../src/tensor/webgpu/webgpu-device.js';
 import { getAdapter } from '../support/gpu.js';
@@ -110,6 +112,22 @@ describe('a kernel is told its target', () => {
       device.destroy();
     }
     expect(seen.length).toBe(2);
+  });
+
+  test('half precision is offered where a target has it, to predictions and forward passes alone', () => {
+    const features = new Set(['shader-f16'] as const);
+    const window = { size: [3, 3], strides: [1, 1], dilation: [1, 1], padding: 'valid' } as const;
+    const shapes = { inputs: [[1, 8, 8, 4], [3, 3, 4, 4], [4]], outputs: [] };
+    const offered = [conv2dForward, conv2dMaxPool2dValues, conv2dMaxPool2dForward].map(({ variants }) =>
+      [features, PLAIN_TARGET.features].map((has) =>
+        variants!(shapes, { window, activation: 'relu' }, { ...PLAIN_TARGET, features: has }).includes('half precision'),
+      ),
+    );
+    expect(offered).toEqual([
+      [true, false],
+      [true, false],
+      [false, false],
+    ]);
   });
 });
 

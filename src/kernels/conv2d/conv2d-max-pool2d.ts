@@ -29,6 +29,7 @@ import {
   pooledWeightGradientDispatches,
   pooledWeightGradientVariants,
 } from './conv2d-max-pool2d.wgsl.js';
+import { halfCoarseness } from './convolution-tile.wgsl.js';
 import { convolutionShape, pooledOperations, type ConvolutionShape } from './convolution-shape.js';
 
 /** The place of an output whose maximum relu cut off. */
@@ -101,7 +102,10 @@ const pooledForward = (name: string, withPlaces: boolean): Kernel<Conv2dAttribut
       const shape = convolutionShape(x, weight, window);
       return pooledForwardDispatches(shape, { activation, bias: bias !== undefined, withPlaces, variant });
     },
-    variants: ({ inputs: [x, weight] }, { window }) => pooledForwardVariants(convolutionShape(x, weight, window)),
+    // Half precision would move places.
+    variants: ({ inputs: [x, weight] }, { window }, { features }) =>
+      pooledForwardVariants(convolutionShape(x, weight, window), withPlaces ? undefined : features),
+    coarseness: halfCoarseness,
     operations: ({ inputs: [x, weight] }, { window }) => pooledOperations(convolutionShape(x, weight, window)),
     wasm: ({ inputs: [x, weight] }, { window, activation }) =>
       pooledForwardCalls(convolutionShape(x, weight, window), { activation, withPlaces }),

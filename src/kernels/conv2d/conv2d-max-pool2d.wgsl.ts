@@ -3,7 +3,7 @@
  * sums before anything is written, and the gradients dz before the pooling are made of dy and places while they are
  * read. Other shapes go through a scratch copy of z or dz.
  */
-import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
+import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type KernelTarget, type Plan } from '../../tensor/kernel.js';
 import { isNanFunction, notAbove } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import {
@@ -88,10 +88,10 @@ const withoutPooling = (variant = ''): string | undefined =>
   variant.startsWith(APART) ? variant.slice(APART.length) : undefined;
 
 /** Names of the variants of the three kernels; the first suits software adapters. */
-export const pooledForwardVariants = (shape: ConvolutionShape): string[] => {
-  const variants = forwardVariants(shape);
-  return [...variants, ...apart(variants)];
-};
+export const pooledForwardVariants = (shape: ConvolutionShape, features?: KernelTarget['features']): string[] => [
+  ...forwardVariants(shape, features),
+  ...apart(forwardVariants(shape)),
+];
 export const pooledInputGradientVariants = (shape: ConvolutionShape): string[] =>
   takesPooledGradient(shape)
     ? [...inputGradientVariants(shape, { fromPooled: true }), ...apart(inputGradientVariants(shape))]

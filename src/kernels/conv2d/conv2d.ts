@@ -24,6 +24,7 @@ import type { Padding, Pair, WindowAttributes } from '../shared/window.js';
 import { inputGradientCalls, forwardCalls, weightGradientCalls } from './conv2d.wasm.js';
 import { convolutionOperations, convolutionShape, ungrouped, type ConvolutionShape } from './convolution-shape.js';
 import { groupedConv2dOp } from './grouped-conv2d.js';
+import { halfCoarseness } from './convolution-tile.wgsl.js';
 import { forwardDispatches, forwardVariants, inputGradientDispatches, inputGradientVariants } from './conv2d.wgsl.js';
 import { sliceVariants } from '../shared/partial-sums.js';
 import { weightGradientDispatches } from './weight-gradient.wgsl.js';
@@ -98,7 +99,8 @@ export const conv2dForward = defineKernel<Conv2dAttributes>({
       { bias: shapes.inputs.length === 3, activation: attributes.activation },
       variant,
     ),
-  variants: (shapes, attributes) => forwardVariants(forwardShape(shapes, attributes)),
+  variants: (shapes, attributes, { features }) => forwardVariants(forwardShape(shapes, attributes), features),
+  coarseness: halfCoarseness,
   operations: (shapes, attributes) => convolutionOperations(forwardShape(shapes, attributes)),
   wasm: (shapes, attributes) => forwardCalls(ungrouped(forwardShape(shapes, attributes)), attributes.activation),
 });

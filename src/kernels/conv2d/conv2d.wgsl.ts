@@ -1,5 +1,5 @@
 /** Convolution and its gradients on the WebGPU device: which shader does which, and the weights turned for the input gradient. */
-import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type Plan } from '../../tensor/kernel.js';
+import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type KernelTarget, type Plan } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import type { Pair } from '../shared/window.js';
 import { convolutionLoop } from './convolution-loop.wgsl.js';
@@ -17,10 +17,13 @@ interface ForwardOptions {
   readonly toPooled?: boolean;
 }
 
-/** Names of the variants of the forward convolution; the first suits software adapters. None: large windows. */
-export const forwardVariants = (shape: ConvolutionShape): string[] => [
+/**
+ * Names of the variants of the forward convolution; the first suits software adapters. None: large windows. Half precision is
+ * for the forward pass alone: gradients lie below its range.
+ */
+export const forwardVariants = (shape: ConvolutionShape, features?: KernelTarget['features']): string[] => [
   ...(fitsRows(shape) ? [ROWS] : []),
-  ...(fitsTile(shape) ? tilesFor(shape).keys() : []),
+  ...(fitsTile(shape) ? tilesFor(shape, { half: features?.has('shader-f16') }).keys() : []),
 ];
 
 /** Whether maxima can be taken of a convolution's sums before they are written. */
@@ -37,7 +40,7 @@ export function forwardDispatches(
       const bindings = [...inputs, ...outputs];
       if (variant === LOOP) return [convolutionLoop(shape, bindings, options)];
       if (variant === ROWS) return [convolutionRows(shape, bindings, options)];
-      return [convolutionTiles(shape, bindings, { tile: tileNamed(tilesFor(shape), variant), ...options })];
+      return [convolutionTiles(shape, bindings, { tile: tileNamed(tilesFor(shape, { half: true }), variant), ...options })];
     },
   };
 }

@@ -10,7 +10,7 @@
  */
 import { type BufferView, type Dispatch, dispatchThreads } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
-import { component, each, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
+import { component, each, halfOf, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
 import { maximumSink, pixelSink, summingShader, type Sink, type SummedTile } from './summed-tile.wgsl.js';
@@ -19,7 +19,13 @@ import { maximumSink, pixelSink, summingShader, type Sink, type SummedTile } fro
 export interface Tile extends SummedTile {
   /** Input channels that are loaded at a time; as a vector if more than 1. */
   readonly depth: VectorWidth;
+  /** The sums of a window over those channels are in half precision; they are added in single precision. */
+  readonly half?: boolean;
 }
+
+/** The tile whose sums are partly in half precision, and how many times as much its errors may be: it rounds to 11 binary digits where single precision has 24. */
+export const HALF_PRECISION = 'half precision';
+export const halfCoarseness = { [HALF_PRECISION]: 2 ** 10 } as const;
 
 /** Windows of more taps are walked in a loop instead (`convolution-loop.wgsl.ts`). */
 const MOST_TAPS = 25;
@@ -33,7 +39,7 @@ export const fitsTile = ({ window: { size } }: ConvolutionShape): boolean => siz
  */
 export function tilesFor(
   { window: { size }, inputChannels }: ConvolutionShape,
-  { fromPooled = false } = {},
+  { fromPooled = false, half = false } = {},
 ): ReadonlyMap<string, Tile> {
   const taps = size[0] * size[1];
   const depth = widthOf(inputChannels);
@@ -42,7 +48,9 @@ export function tilesFor(
     { rows: 2, columns: 2, vectors: 1, depth },
     ...(taps <= 9 ? [{ rows: 2, columns: 4, vectors: 1, depth }] : []),
   ];
-  return new Map(tiles.map((tile) => [`${tile.rows}x${tile.columns} by ${tile.depth}`, tile]));
+  const named = new Map(tiles.map((tile) => [`${tile.rows}x${tile.columns} by ${tile.depth}`, tile]));
+  if (half) named.set(HALF_PRECISION, { ...tiles[tiles.length - 1], half });
+  return named;
 }
 
 /** The tile of that name, or else the first. */
@@ -184,12 +192,18 @@ function tileShader(
         .filter((p) => output * strides[0] + p * dilation[0] === r)
         .map((p): Pair => [output, p]),
     );
+  const half = (value: string, vector: VectorWidth): string => (tile.half ? `${halfOf(vector)}(${value})` : value);
+  const sum = tile.half ? 'part' : 'sum';
+  const sums = range(tile.rows).flatMap((r) =>
+    range(tile.columns).flatMap((q) => range(tile.vectors).map((v) => `${r}_${q}_${v}`)),
+  );
   const add = /* wgsl */ `for (var c = 0u; c < INPUT_GROUPS; c++) {
+    ${tile.half ? each(sums, (cell) => `var part_${cell} = ${halfOf(width)}(0.0);`) : ''}
     let first = c * ${tile.depth}u * OUTPUT_GROUPS + group;
     ${each(taps, ([p, q]) =>
       perChannel(
         (d, v) =>
-          `let w_${p}_${q}_${d}_${v} = weight[first + (${(p * size[1] + q) * tile.depth}u * INPUT_GROUPS + ${d}u) * OUTPUT_GROUPS + ${v}u * THREAD_GROUPS];`,
+          `let w_${p}_${q}_${d}_${v} = ${half(`weight[first + (${(p * size[1] + q) * tile.depth}u * INPUT_GROUPS + ${d}u) * OUTPUT_GROUPS + ${v}u * THREAD_GROUPS]`, width)};`,
       ),
     )}
     ${each(
@@ -200,16 +214,19 @@ function tileShader(
       each(range(size[1]), (q) =>
         perChannel((d, v) =>
           unroll(tile.columns, (column) => {
-            const sum = `sum_${output}_${column}_${v}`;
+            const cell = `${sum}_${output}_${column}_${v}`;
             const value = component(`x_${r}_${column * strides[1] + q * dilation[1]}`, tile.depth, d);
-            return `${sum} = fma(Output(${value}), w_${p}_${q}_${d}_${v}, ${sum});`;
+            const factor = tile.half ? `${halfOf(width)}(f16(${value}))` : `Output(${value})`;
+            return `${cell} = fma(${factor}, w_${p}_${q}_${d}_${v}, ${cell});`;
           }),
         ),
       ),
     )}`,
     )}
+    ${tile.half ? each(sums, (cell) => `sum_${cell} += Output(part_${cell});`) : ''}
   }`;
   return summingShader({
+    enable: tile.half ? 'enable f16;' : '',
     tile,
     width,
     sizes: SIZES,

@@ -19,6 +19,8 @@ export interface Sink {
 }
 
 interface Summing {
+  /** Language features that the shader needs. */
+  readonly enable?: string;
   readonly tile: SummedTile;
   /** Of an output. */
   readonly width: VectorWidth;
@@ -35,7 +37,7 @@ interface Summing {
 }
 
 /** A thread sums the tile at row i, column j of picture n, for the vectors of channels from `group` on. */
-export function summingShader({ tile, width, sizes, inputs, bias, sink, before, add }: Summing): string {
+export function summingShader({ enable = '', tile, width, sizes, inputs, bias, sink, before, add }: Summing): string {
   const buffers = [
     ...inputs,
     'read> weight: array<Output>',
@@ -43,7 +45,7 @@ export function summingShader({ tile, width, sizes, inputs, bias, sink, before, 
     ...sink.buffers,
   ];
   const beginning = (v: number) => (bias ? `bias[group + ${v}u * THREAD_GROUPS]` : 'Output(0.0)');
-  return /* wgsl */ `
+  return /* wgsl */ `${enable}
 alias Output = ${typeOf(width)};
 ${buffers.map((buffer, binding) => `@group(0) @binding(${binding}) var<storage, ${buffer};`).join('\n')}
 ${each(sizes, (name) => `override ${name}: u32;`)}

@@ -10,6 +10,9 @@ export const widthOf = (channels: number): VectorWidth => (channels % 4 === 0 ? 
 export const typeOf = (width: VectorWidth): 'f32' | 'vec4f' => (width === 1 ? 'f32' : 'vec4f');
 export const integersOf = (width: VectorWidth): 'u32' | 'vec4u' => (width === 1 ? 'u32' : 'vec4u');
 
+/** WGSL's type of that width in half precision, behind `shader-f16`. */
+export const halfOf = (width: VectorWidth): 'f16' | 'vec4h' => (width === 1 ? 'f16' : 'vec4h');
+
 /** WGSL of component `i` of a value that is a vector or a scalar. */
 export const component = (name: string, width: VectorWidth, i: number): string =>
   width === 1 ? name : `${name}.${'xyzw'[i]}`;
