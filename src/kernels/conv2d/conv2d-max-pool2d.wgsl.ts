@@ -1,7 +1,7 @@
 /**
  * Convolution with 2 × 2 max pooling on the WebGPU device. Where the shape allows it, the maxima are taken of a tile's
  * sums before anything is written, and the gradients dz before the pooling are made of dy and places while they are
- * read. Other shapes go through a scratch copy of z or dz.
+ * read. Other shapes go through a scratch copy of z or dz, and so may large GPUs, which have bandwidth to spare.
  */
 import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type KernelTarget, type Plan } from '../../tensor/kernel.js';
 import { isNanFunction, notAbove } from '../../tensor/math.wgsl.js';
