@@ -120,7 +120,9 @@ describe('a kernel is told its target', () => {
     const shapes = { inputs: [[1, 8, 8, 4], [3, 3, 4, 4], [4]], outputs: [] };
     const offered = [conv2dForward, conv2dMaxPool2dValues, conv2dMaxPool2dForward].map(({ variants }) =>
       [features, PLAIN_TARGET.features].map((has) =>
-        variants!(shapes, { window, activation: 'relu' }, { ...PLAIN_TARGET, features: has }).includes('half precision'),
+        variants!(shapes, { window, activation: 'relu' }, { ...PLAIN_TARGET, features: has }).includes(
+          'half precision',
+        ),
       ),
     );
     expect(offered).toEqual([

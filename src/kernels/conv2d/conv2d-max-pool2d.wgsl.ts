@@ -3,7 +3,14 @@
  * sums before anything is written, and the gradients dz before the pooling are made of dy and places while they are
  * read. Other shapes go through a scratch copy of z or dz, and so may large GPUs, which have bandwidth to spare.
  */
-import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type KernelTarget, type Plan } from '../../tensor/kernel.js';
+import {
+  type BufferView,
+  type Dispatch,
+  dispatchThreads,
+  ENTRY,
+  type KernelTarget,
+  type Plan,
+} from '../../tensor/kernel.js';
 import { isNanFunction, notAbove } from '../../tensor/math.wgsl.js';
 import { activate, type FusedActivation } from '../shared/fused-activation.js';
 import {

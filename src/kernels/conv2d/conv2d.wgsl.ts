@@ -1,5 +1,12 @@
 /** Convolution and its gradients on the WebGPU device: which shader does which, and the weights turned for the input gradient. */
-import { type BufferView, type Dispatch, dispatchThreads, ENTRY, type KernelTarget, type Plan } from '../../tensor/kernel.js';
+import {
+  type BufferView,
+  type Dispatch,
+  dispatchThreads,
+  ENTRY,
+  type KernelTarget,
+  type Plan,
+} from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import type { Pair } from '../shared/window.js';
 import { convolutionLoop } from './convolution-loop.wgsl.js';
@@ -40,7 +47,9 @@ export function forwardDispatches(
       const bindings = [...inputs, ...outputs];
       if (variant === LOOP) return [convolutionLoop(shape, bindings, options)];
       if (variant === ROWS) return [convolutionRows(shape, bindings, options)];
-      return [convolutionTiles(shape, bindings, { tile: tileNamed(tilesFor(shape, { half: true }), variant), ...options })];
+      return [
+        convolutionTiles(shape, bindings, { tile: tileNamed(tilesFor(shape, { half: true }), variant), ...options }),
+      ];
     },
   };
 }

@@ -10,7 +10,17 @@
  */
 import { type BufferView, type Dispatch, dispatchThreads } from '../../tensor/kernel.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
-import { component, each, halfOf, integersOf, range, typeOf, unroll, widthOf, type VectorWidth } from '../shared/wgsl-text.js';
+import {
+  component,
+  each,
+  halfOf,
+  integersOf,
+  range,
+  typeOf,
+  unroll,
+  widthOf,
+  type VectorWidth,
+} from '../shared/wgsl-text.js';
 import type { Pair } from '../shared/window.js';
 import { isPadded, pooledLength, touchedPixels, type ConvolutionShape } from './convolution-shape.js';
 import { maximumSink, pixelSink, summingShader, type Sink, type SummedTile } from './summed-tile.wgsl.js';
