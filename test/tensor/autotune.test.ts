@@ -118,9 +118,9 @@ describe('a kernel is told its target', () => {
     const features = new Set(['shader-f16'] as const);
     const window = { size: [3, 3], strides: [1, 1], dilation: [1, 1], padding: 'valid' } as const;
     const shapes = { inputs: [[1, 8, 8, 4], [3, 3, 4, 4], [4]], outputs: [] };
-    const offered = [conv2dForward, conv2dMaxPool2dValues, conv2dMaxPool2dForward].map(({ variants }) =>
+    const offered = [conv2dForward, conv2dMaxPool2dValues, conv2dMaxPool2dForward].map((kernel) =>
       [features, PLAIN_TARGET.features].map((has) =>
-        variants!(shapes, { window, activation: 'relu' }, { ...PLAIN_TARGET, features: has }).includes(
+        kernel.variants!(shapes, { window, activation: 'relu' }, { ...PLAIN_TARGET, features: has }).includes(
           'half precision',
         ),
       ),
