@@ -50,7 +50,7 @@ const computes = (line) =>
 
 function candidates(file) {
   const found = [];
-  for (const [row, line] of readFileSync(join(root, file), 'utf8').split('\n').entries()) {
+  for (const [row, line] of read(file).split('\n').entries()) {
     if (line === '// --- samples') break; // what stands behind is no kernel
     if (!computes(line)) continue;
     const code = line.replace(/(?<!:)\/\/.*/, '');
@@ -61,17 +61,19 @@ function candidates(file) {
   return found;
 }
 
-const read = (file) => readFileSync(join(root, file), 'utf8');
 const filesIn = (folder) =>
   readdirSync(join(root, folder), { recursive: true })
     .map((name) => `${folder}/${String(name).split(sep).join('/')}`)
     .filter((name) => name.endsWith('.ts') && !/registry|samples|generated/.test(name))
     .toSorted();
 
-/** Which files each imports. Those of src/ import WebAssembly by the names of its functions. */
 const sources = [...filesIn('src/kernels'), ...filesIn('src/tensor'), ...filesIn('wasm')];
+const texts = new Map(sources.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+const read = (file) => texts.get(file);
+
+/** Which files each imports. Those of src/ import WebAssembly by the names of its functions. */
 const wasmFunctions = [...read('wasm/index.ts').matchAll(/export \{([^}]*)\} from '\.\/([\w-]+)'/g)].flatMap(
-  ([, names, file]) => names.split(',').map((name) => [`'${name.trim()}'`, `wasm/${file}.ts`]),
+  ([, names, file]) => names.match(/\w+/g).map((name) => [`'${name}'`, `wasm/${file}.ts`]),
 );
 const imports = new Map(
   sources.map((file) => {
@@ -93,10 +95,10 @@ function reaches(file, other, seen = new Set()) {
 const kernelsIn = (file) => [...read(file).matchAll(/\bname: '(\w+)'/g)].map(([, name]) => name);
 
 /** Names of the kernels and ops that a file concerns: its own, or those of all files that are made of it. */
-const kernelsOf = (file) =>
-  kernelsIn(file).length > 0
-    ? kernelsIn(file)
-    : sources.filter((one) => one.startsWith('src/kernels') && reaches(one, file)).flatMap(kernelsIn);
+function kernelsOf(file) {
+  const isKernel = file.startsWith('src/kernels') && kernelsIn(file).length > 0;
+  return sources.filter((one) => (isKernel ? one === file : reaches(one, file))).flatMap(kernelsIn);
+}
 
 const isConvolution = (file) => /conv2d\/.*\.wgsl\.ts$/.test(file);
 const isGenerator = (file) =>
@@ -141,8 +143,8 @@ const random = (limit) => {
 const [TWINS, LARGE] = ['twins', 'divided-work'].map((name) => `test/kernels/${name}.test.ts`);
 /** All tests that a change of a kernel concerns: the quick ones, then the slow ones. */
 const TESTS = [
-  ['test/kernels', 'test/tensor', 'test/user-op.test.ts', 'test/nn/layers.test.ts', '--exclude', TWINS],
-  [TWINS, 'test/golden', 'test/nn/batch-independence.test.ts'],
+  ['test/kernels', 'test/tensor', 'test/user-op.test.ts', 'test/nn/losses.test.ts', '--exclude', TWINS],
+  [TWINS, 'test/golden', 'test/nn/layers.test.ts', 'test/nn/batch-independence.test.ts'],
 ];
 
 runNode(join(root, 'scripts/build.mjs'));
