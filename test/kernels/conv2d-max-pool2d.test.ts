@@ -104,12 +104,22 @@ describe('conv2dMaxPool2d', () => {
   });
 });
 
-test('a large window, which the plain loop alone takes, with several vectors of channels', async () => {
+test.each<[string, Shape[], Options]>([
+  [
+    'a large window, which the plain loop alone takes, with several vectors of channels',
+    [[2, 5, 40, 8], [3, 19, 8, 12], [12]],
+    {},
+  ],
+  ['strides longer than the picture', [[2, 1, 2, 4], [3, 3, 4, 4], [4]], { strides: [2, 3], padding: 'same' }],
+])('conv2d: %s', async (_, shapes, options) => {
   const random = new Random(12, RandomStream.synthetic);
-  const inputs = [[2, 5, 40, 8], [3, 19, 8, 12], [12]].map((shape) => floats(random, shape));
+  const inputs = shapes.map((shape) => floats(random, shape));
   const { roundings } = ops.find(({ op }) => op.name === 'conv2d')!;
   for (const device of devices) {
-    const measured = await deviceErrors(device, { inputs, compute: ([x, w, bias]) => conv2d(x, w, { bias }) });
+    const measured = await deviceErrors(device, {
+      inputs,
+      compute: ([x, w, bias]) => conv2d(x, w, { ...options, bias }),
+    });
     expect(measured.filter(({ error }) => !(error <= roundings))).toEqual([]);
   }
 });
