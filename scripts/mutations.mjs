@@ -216,7 +216,7 @@ async function noticed(file, times) {
   }
   const name = new RegExp(`(^| )(${kernelsOf(file).join('|')})(Gradient)?(,.*)?$`);
   const sum = (some) => some.reduce((total, [, time]) => total + time, 0);
-  const limit = (some) => 30_000 + 4 * sum(some);
+  const limit = (some) => 30_000 + 10 * sum(some);
   const own = limit([...times].filter(([test]) => name.test(test)));
   const steps = [
     ...[...(file.includes('wasm') ? [LARGE] : []), TWINS].map((tests) => [[tests, '-t', name.source], own]),
