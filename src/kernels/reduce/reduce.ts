@@ -189,12 +189,12 @@ export const mean = (x: Tensor, options: ReduceOptions = {}): Tensor =>
 /** Mean over each picture: x [N,H,W,C] → [N,C]. */
 export const globalAveragePool2d = (x: Tensor): Tensor => mean(x, { axis: [1, 2] });
 
+// --- samples
+
 export function randomAxes(random: { integer(limit: number): number }, shape: Shape): AxisRange {
   const first = random.integer(shape.length);
   return { first, count: 1 + random.integer(shape.length - first) };
 }
-
-// --- samples
 
 export const reduceEntry: RegistryEntry = {
   kernels: [
