@@ -156,6 +156,17 @@ describe('on a device that tries variants', () => {
     expect((await y.read()).every((value, i) => value === i / 4)).toBe(true);
   });
 
+  test('where memory is left for the step alone, nothing is tried', async () => {
+    const small = await WebGpuDevice.open(await getAdapter(), { autotune: true, memoryBudget: 3 * 4 * 4096 });
+    const [x, y] = [zeros(small, [4096]), zeros(small, [4096])];
+    const recording = small.record(small.createPool(), () => launch(doubled, [x], null, [y]));
+    expect(await small.tune(recording)).toBe(true);
+    expect([...small.kernelChoices.values()]).toEqual(['slow']);
+    launch(doubled, [x], null, [y]);
+    expect(await y.read()).toEqual(new Float32Array(4096));
+    small.destroy();
+  });
+
   test('a choice that the kernel does not know is refused, rather than to be another', async () => {
     const other = await WebGpuDevice.open(await getAdapter(), { kernelChoices: { 'doubled [4] null': 'quickest' } });
     const [x, y] = [tensor(other, Float32Array.of(1, 2, 3, 4)), zeros(other, [4])];

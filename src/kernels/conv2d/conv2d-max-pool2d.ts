@@ -171,7 +171,8 @@ export const conv2dMaxPool2dWeightGradient = defineKernel<PooledWeightGradientAt
   },
   wgsl: (shapes, attributes, { variant }) =>
     pooledWeightGradientDispatches(weightGradientShape(shapes, attributes), variant),
-  variants: () => pooledWeightGradientVariants,
+  variants: ({ inputs: [x, dy] }, { window }) =>
+    pooledWeightGradientVariants(convolutionShape(x, [...window.size, x[3], dy[3]], window)),
   operations: (shapes, attributes) => pooledOperations(weightGradientShape(shapes, attributes)) / 4,
   wasm: (shapes, attributes) => pooledWeightGradientCalls(weightGradientShape(shapes, attributes)),
 });

@@ -89,7 +89,10 @@ ${ENTRY}
 
 /** Variants that go through a copy of z or dz, and then do as the kernels without pooling: in these of their variants. */
 const APART = 'apart, ';
-const apart = (variants: readonly string[]): string[] => variants.map((variant) => APART + variant);
+/** Bytes of a copy, at most: a binding of so many is within every adapter's limits. */
+const MOST_BYTES = 2 ** 27;
+const apart = (shape: ConvolutionShape, variants: readonly string[]): string[] =>
+  convolved(shape) * 4 <= MOST_BYTES ? variants.map((variant) => APART + variant) : [];
 /** The variant of the kernel without pooling; undefined: pooling is done in the pass itself. */
 const withoutPooling = (variant = ''): string | undefined =>
   variant.startsWith(APART) ? variant.slice(APART.length) : undefined;
@@ -97,13 +100,16 @@ const withoutPooling = (variant = ''): string | undefined =>
 /** Names of the variants of the three kernels; the first suits software adapters. */
 export const pooledForwardVariants = (shape: ConvolutionShape, features?: KernelTarget['features']): string[] => [
   ...forwardVariants(shape, features),
-  ...apart(forwardVariants(shape)),
+  ...apart(shape, forwardVariants(shape)),
 ];
 export const pooledInputGradientVariants = (shape: ConvolutionShape): string[] =>
   takesPooledGradient(shape)
-    ? [...inputGradientVariants(shape, { fromPooled: true }), ...apart(inputGradientVariants(shape))]
+    ? [...inputGradientVariants(shape, { fromPooled: true }), ...apart(shape, inputGradientVariants(shape))]
     : inputGradientVariants(shape);
-export const pooledWeightGradientVariants: readonly string[] = [...sliceVariants, ...apart(sliceVariants.slice(1))];
+export const pooledWeightGradientVariants = (shape: ConvolutionShape): string[] => [
+  ...sliceVariants,
+  ...apart(shape, sliceVariants.slice(1)),
+];
 
 const convolved = ({ batch, outputHeight, outputWidth, outputChannels }: ConvolutionShape): number =>
   batch * outputHeight * outputWidth * outputChannels;

@@ -344,6 +344,10 @@ export class WebGpuDevice extends Device {
         };
       };
       return await quickest(variants.map(contender));
+    } catch (error) {
+      // The step itself needs no second set of operands.
+      if (error instanceof OutOfMemoryError) return variants[0];
+      throw error;
     } finally {
       for (const storage of taken) this.release(storage);
     }
