@@ -3,7 +3,16 @@
 // whatever M is and however the work is split. All addresses are bytes, all strides and counts elements, unless the name says bytes.
 import { storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
-import { copyEdge, evenOffsets, multiplyInto, packPanel, TILE_BYTES, TILE_COLUMNS, TILE_ROWS } from './tile';
+import {
+  copyEdge,
+  evenOffsets,
+  multiplyInto,
+  multiplyRows,
+  packPanel,
+  TILE_BYTES,
+  TILE_COLUMNS,
+  TILE_ROWS,
+} from './tile';
 
 /** Depth that is multiplied at a time: a panel of it stays in the first-level cache. As in src/kernels/shared/wasm-parts.ts. */
 const BLOCK_DEPTH: i32 = 256;
@@ -40,6 +49,10 @@ function multiplyBlock(
     for (let column = 0; column < columns; column += TILE_COLUMNS) {
       const width = min(TILE_COLUMNS, columns - column);
       packPanel(panel, b + <usize>k * bRowBytes + <usize>column * bColumnBytes, bRowBytes, bColumnBytes, depth, width);
+      if (width == TILE_COLUMNS && columnBytes == 4 && k == first) {
+        multiplyRows(depth, block, rowBytes, rows, panel, c + ((<usize>column) << 2), stride);
+        continue;
+      }
       for (let row = 0; row < rows; row += TILE_ROWS) {
         const last = rows - 1; // rows beyond it repeat it; their products are thrown away
         const a0 = block + <usize>row * rowBytes;

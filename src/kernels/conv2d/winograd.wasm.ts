@@ -144,7 +144,8 @@ export function stridedWinogradCalls({ batch, axes, inputs, outputs, activation 
   const [rows, columns] = axes;
   const [values, sums] = [ceil4(inputs), ceil8(outputs)];
   const patches = patchesOf(batch, rows.outputs, columns.outputs);
-  const { parts, chunk } = split(patches, Math.ceil(patches / MOST_PARTS), patches > 2 * MOST_PARTS ? 4 : 2);
+  const least = patches < MOST_PARTS ? 2 : 4; // of few patches, parts with half a tile still keep two threads busy
+  const { parts, chunk } = split(patches, Math.ceil(patches / MOST_PARTS / least) * least, least);
   const block = Math.min(
     ceil4(chunk),
     MOST_PATCHES,
