@@ -81,8 +81,7 @@ describe('the registry', () => {
 
   // NVIDIA's driver makes a maximum of `select(x, 0.0, x <= 0.0)`, which loses NaN; no software adapter shows it.
   test('no shader leaves it to a driver whether NaN is at most 0', () => {
-    const view = { buffer: { bytes: 0 }, offset: 0, bytes: 0, dtype: 'float32' } as const;
-    const views = new Array<typeof view>(16).fill(view);
+    const views = range(16).map(() => ({ buffer: { bytes: 0 }, offset: 0, bytes: 0, dtype: 'float32' }) as const);
     const codes = kernels.flatMap(({ kernel, sample }) =>
       range(3).flatMap((index) => {
         const { inputs, attributes } = sample(sampleNumber(index));
