@@ -1,8 +1,8 @@
 // Matrix products in SIMD: C[M,N] = A[M,K] · B[K,N], row-major, float32. AssemblyScript. Each element of C is a sum over blocks of
 // BLOCK_DEPTH products, in order, and each block's sum starts from 0: that depends on K alone, so that a row of C is the same bits
 // whatever M is and however the work is split. All addresses are bytes, all strides and counts elements, unless the name says bytes.
-import { storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
+import { addScaledRuns, ENTRY_BYTES } from './runs';
 import {
   copyEdge,
   evenOffsets,
@@ -19,6 +19,9 @@ const BLOCK_DEPTH: i32 = 256;
 /** Bytes of scratch memory a part: a tile at the edge of C, the offsets in a row of A, and a panel of B. */
 const OFFSETS_BYTES: usize = BLOCK_DEPTH << 2;
 const SCRATCH_BYTES: usize = TILE_BYTES + OFFSETS_BYTES + ((BLOCK_DEPTH * TILE_COLUMNS) << 2);
+
+/** Entries of 32 rows of B, which are added at a time where A has few rows. */
+const ROWS_BYTES: usize = 32 * ENTRY_BYTES;
 
 /** C[rows, columns] = A[rows, K] · B[K, columns] for K from `first` to `end`; c points at its first element, a at its first row, b at row 0. */
 function multiplyBlock(
@@ -37,7 +40,7 @@ function multiplyBlock(
   scratch: usize,
 ): void {
   if (rows < TILE_ROWS && bColumnBytes == 4 && end - first <= BLOCK_DEPTH) {
-    multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, stride, rows, columns, first, end);
+    multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, stride, rows, columns, first, end, scratch);
     return;
   }
   const offsets = scratch + TILE_BYTES,
@@ -81,8 +84,8 @@ function multiplyBlock(
 }
 
 /**
- * The same for less than a tile of rows, where packing B would cost as much as the product: rows of B, scaled and added. Eight of them at a time are
- * read side by side, along all columns, since memory is what such a product waits for.
+ * The same for one block and less than a tile of rows, where packing B would cost as much as the product: rows of B, scaled and added,
+ * some at a time, so that memory is read nearly in its order.
  */
 function multiplyFewRows(
   a: usize,
@@ -96,52 +99,20 @@ function multiplyFewRows(
   columns: i32,
   first: i32,
   end: i32,
+  scratch: usize,
 ): void {
   for (let row = 0; row < rows; row++) {
     memory.fill(c, 0, (<usize>columns) << 2);
-    let k = first;
-    for (; k + 8 <= end; k += 8)
-      addEightRows(c, columns, a + <usize>k * columnBytes, columnBytes, b + <usize>k * bRowBytes, bRowBytes);
-    for (; k < end; k++) addRow(c, columns, a + <usize>k * columnBytes, b + <usize>k * bRowBytes);
+    let entry = scratch;
+    for (let k = first; k < end; k++) {
+      store<f32>(entry, load<f32>(a + <usize>k * columnBytes));
+      store<u32>(entry, <u32>(b + <usize>k * bRowBytes), 4);
+      entry += ENTRY_BYTES;
+    }
+    for (let some = scratch; some < entry; some += ROWS_BYTES)
+      addScaledRuns(c, some, min(some + ROWS_BYTES, entry), 0, columns);
     a += rowBytes;
     c += stride;
-  }
-}
-
-/** c[columns] += Σ of eight values, `step` bytes apart, times rows of B, in their order. The way out in the middle is as in tile.ts. */
-function addEightRows(c: usize, columns: i32, a: usize, step: usize, b: usize, rowBytes: usize): void {
-  const a0 = v128.load32_splat(a),
-    a1 = v128.load32_splat(a + step),
-    a2 = v128.load32_splat(a + 2 * step),
-    a3 = v128.load32_splat(a + 3 * step),
-    a4 = v128.load32_splat(a + 4 * step),
-    a5 = v128.load32_splat(a + 5 * step),
-    a6 = v128.load32_splat(a + 6 * step),
-    a7 = v128.load32_splat(a + 7 * step);
-  for (; columns > 0; columns -= 4) {
-    let from = b;
-    let sum = multiplyAdd(v128.load(c), a0, v128.load(from));
-    sum = multiplyAdd(sum, a1, v128.load((from += rowBytes)));
-    sum = multiplyAdd(sum, a2, v128.load((from += rowBytes)));
-    sum = multiplyAdd(sum, a3, v128.load((from += rowBytes)));
-    if (rowBytes == 1) break;
-    sum = multiplyAdd(sum, a4, v128.load((from += rowBytes)));
-    sum = multiplyAdd(sum, a5, v128.load((from += rowBytes)));
-    sum = multiplyAdd(sum, a6, v128.load((from += rowBytes)));
-    sum = multiplyAdd(sum, a7, v128.load((from += rowBytes)));
-    storeLanes(c, sum, columns);
-    c += 16;
-    b += 16;
-  }
-}
-
-/** c[columns] += a · b[columns] */
-function addRow(c: usize, columns: i32, a: usize, b: usize): void {
-  const value = v128.load32_splat(a);
-  for (; columns > 0; columns -= 4) {
-    storeLanes(c, multiplyAdd(v128.load(c), value, v128.load(b)), columns);
-    c += 16;
-    b += 16;
   }
 }
 
