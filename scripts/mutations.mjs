@@ -201,7 +201,7 @@ async function buildWasmInCopy() {
       await buildWasm(
         copy,
         product,
-        Object.keys(product.builds).filter((name) => !name.startsWith('unshared')),
+        Object.keys(product.builds).filter((name) => name !== 'unsharedRelaxed'),
       );
 }
 

@@ -1,7 +1,8 @@
 /**
  * Kernels, most of all those of the cpu device, on inputs so large that their work is divided: into parts of several lines or rows each, parts into
  * blocks, sums into slices. The registry's samples are small; most of them are one part, or parts of one line. Then convolutions of so
- * many channels that only their strides, dilation or groups keep them from Winograd's way.
+ * many channels that only their strides, dilation or groups keep them from Winograd's way. All of them write to their outputs alone,
+ * and their parts give the same in reverse order.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kernelErrors } from '../../src/checks/checks.js';
@@ -17,7 +18,9 @@ import {
 } from '../../src/kernels/shared/samples.js';
 import type { Device } from '../../src/tensor/device.js';
 import { Random, RandomStream } from '../../src/tensor/random.js';
-import type { Shape } from '../../src/tensor/shape.js';
+import { wasmBinaries } from '../../src/tensor/cpu/wasm.generated.js';
+import type { Plan as AnyPlan, WasmCall } from '../../src/tensor/kernel.js';
+import { sizeOf, type Shape } from '../../src/tensor/shape.js';
 import { launch, tensor } from '../../src/tensor/tensor.js';
 import { openTestDevices } from '../support/open-devices.js';
 
@@ -154,6 +157,37 @@ async function misses(device: Device, name: string, sample: Sample): ReturnType<
   return measured.filter(({ error }) => !(error <= registered.roundings));
 }
 
+type Plan = AnyPlan<number, WasmCall>;
+type Sizes = readonly number[];
+type Order = (parts: number[]) => readonly number[];
+const UNTOUCHED = 0xa5;
+const GAP = 256;
+
+/** Bytes of the outputs of a kernel's WebAssembly with the parts of each call in the order given, and of a gap behind each of them. */
+async function bytesOf(plan: Plan, sizes: Sizes, inputs: readonly SampleTensor[], order: Order): Promise<Uint8Array[]> {
+  let end = 65_536; // the module's own
+  const place = (bytes: number): number => {
+    const at = end;
+    end = Math.ceil((at + bytes + GAP) / 256) * 256;
+    return at;
+  };
+  const [from, to] = [inputs.map(({ values }) => place(values.byteLength)), sizes.map(place)];
+  const scratch = (plan.scratch ?? []).map(place);
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65_536) });
+  const bytes = new Uint8Array(memory.buffer).fill(UNTOUCHED);
+  for (const [i, { values }] of inputs.entries())
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), from[i]);
+  const load = async (binary: BufferSource) =>
+    (await WebAssembly.instantiate(binary, { env: { memory } })).instance.exports;
+  const own = await load(Uint8Array.from(atob(await wasmBinaries.unshared()), (letter) => letter.charCodeAt(0)));
+  for (const { function: name, parts, arguments: values } of plan.steps({ inputs: from, outputs: to }, scratch)) {
+    const exports = typeof name === 'string' ? own : await load(Uint8Array.from(name.bytes(false, false)));
+    const run = exports[typeof name === 'string' ? name : 'run'] as (...values: number[]) => void;
+    for (const part of order(Array.from({ length: parts }, (_, each) => each))) run(part, ...values);
+  }
+  return to.map((at, i) => bytes.slice(at, at + sizes[i] + GAP));
+}
+
 describe('kernels against their float64 twins', () => {
   test.each(cases)('%s, %s', async (name, _, inputs, attributes) => {
     const registered = registeredAs(name);
@@ -163,6 +197,11 @@ describe('kernels against their float64 twins', () => {
     const calls = plan.steps({ inputs: shapes.map(() => 0), outputs: outputs.map(() => 0) }, plan.scratch ?? []);
     expect(Math.max(...calls.map(({ parts }) => parts))).toBeGreaterThan(1);
     for (const device of cpuDevices()) expect(await misses(device, name, { inputs, attributes })).toEqual([]);
+    const sizes = outputs.map((shape) => 4 * sizeOf(shape));
+    const results = await bytesOf(plan, sizes, inputs, (parts) => parts);
+    expect(await bytesOf(plan, sizes, inputs, (parts) => parts.toReversed())).toEqual(results);
+    for (const [i, result] of results.entries())
+      expect(result.subarray(sizes[i]).findIndex((byte) => byte !== UNTOUCHED)).toBe(-1);
   });
 
   test('conv2dWeightGradient, so many lines that threads of a shader sum several', async () => {
