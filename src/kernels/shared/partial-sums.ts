@@ -113,7 +113,7 @@ export const sumVariants = ({ features }: KernelTarget, size: number, slices: nu
 /** A power of two: so many threads that the slices of all outputs keep a GPU busy, with some slices for each. */
 function lanesFor(outputs: number, slices: number): number {
   const most = Math.min(WORKGROUP, slices / 4, busyThreads('many slices') / outputs);
-  return 2 ** Math.max(0, Math.floor(Math.log2(most)));
+  return 2 ** (31 - Math.clz32(Math.max(1, Math.floor(most))));
 }
 
 const partialSumsShader = (
