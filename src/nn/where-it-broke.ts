@@ -3,9 +3,9 @@
  * that, to the same bits, up to the step that told it, whose layers are then looked at one by one.
  */
 import { NotANumberError } from '../errors.js';
+import { firstNotFinite } from '../expect.js';
 import type { Device } from '../tensor/device.js';
 import type { Model } from './model.js';
-import { firstNotFinite } from '../expect.js';
 import { sizeOf } from '../tensor/shape.js';
 import { tensor } from '../tensor/tensor.js';
 import { renderBatch } from './training/batch-source.js';

@@ -5,9 +5,9 @@
 import { defineOp } from '../../tensor/autograd.js';
 import { elementwiseKernel } from '../../tensor/elementwise.js';
 import { defineKernel, dispatchThreads, ENTRY } from '../../tensor/kernel.js';
-import { sizeOf, type Shape } from '../../tensor/shape.js';
+import { sizeOf } from '../../tensor/shape.js';
 import { launch, type Tensor } from '../../tensor/tensor.js';
-import { busyThreads, partialSums, sumVariants } from '../shared/partial-sums.js';
+import { partialSums, rowSlices, sumVariants } from '../shared/partial-sums.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { floats, sumSlicesCall } from '../shared/wasm-parts.js';
 import { anyShape, between, floats as randomFloats, type RegistryEntry } from '../shared/samples.js';
@@ -36,13 +36,6 @@ ${ENTRY}
   sums[index] = sum;
 }`;
 
-function slicesOf(x: Shape, variant?: string) {
-  const channels = x.at(-1)!;
-  const rows = sizeOf(x) / channels;
-  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / busyThreads(variant)));
-  return { channels, rows, rowsOfSlice, slices: Math.max(1, Math.ceil(rows / rowsOfSlice)) };
-}
-
 /** x [..., C] → sums [C] */
 export const columnSumsKernel = defineKernel<null>({
   name: 'columnSums',
@@ -56,11 +49,11 @@ export const columnSumsKernel = defineKernel<null>({
     for (let channel = 0; channel < channels; channel++) sums[channel] = totals[channel]!;
   },
   variants({ inputs: [x] }, _, target) {
-    const { channels, slices } = slicesOf(x);
+    const { channels, slices } = rowSlices(x);
     return sumVariants(target, channels, slices);
   },
   wgsl({ inputs: [x] }, _, { variant }) {
-    const { channels, rows, rowsOfSlice, slices } = slicesOf(x, variant);
+    const { channels, rows, rowsOfSlice, slices } = rowSlices(x, variant);
     const threads = slices * channels;
     return {
       scratch: slices > 1 ? [threads * 4] : [],

@@ -255,10 +255,10 @@ export function productDispatches(
   const threadGroups = N / tile.width / tile.vectors;
   const rowTiles = Math.ceil(M / tile.rows);
   const tiles = rowTiles * threadGroups;
-  // Below 256 a second dispatch costs more than the loop.
   const division = sliceVariants[together ? 1 : 0];
   const threads = together ? Math.ceil(N / SQUARE) * Math.ceil(M / SQUARE) * 64 : tiles;
   const mostSlices = Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(busyThreads(division) / threads)));
+  // Below 256 a second dispatch costs more than the loop.
   const kStep = together ? STRIP : tile.depth;
   const kOfSlice = Math.ceil(K / (K < 256 ? 1 : mostSlices) / kStep) * kStep;
   const slices = Math.ceil(K / kOfSlice);

@@ -25,7 +25,7 @@ import { launch, type Tensor } from '../../tensor/tensor.js';
 import { reluGradient } from '../activation/relu.js';
 import type { FusedActivation } from '../shared/fused-activation.js';
 import { floats as floatBytes } from '../shared/wasm-parts.js';
-import { busyThreads, partialSums, sumVariants } from '../shared/partial-sums.js';
+import { partialSums, rowSlices, sumVariants } from '../shared/partial-sums.js';
 
 export interface BatchNormAttributes {
   readonly epsilon: number;
@@ -115,16 +115,9 @@ const SUMS = {
   },
 };
 
-/** How the rows are divided among threads. */
-function slicesOf(x: Shape, variant?: string) {
-  const { rows, channels } = sizes(x);
-  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / busyThreads(variant)));
-  return { rows, channels, rowsOfSlice, slices: Math.max(1, Math.ceil(rows / rowsOfSlice)) };
-}
-
 /** The dispatches of a sum or two over x, and the scratch that their slices take. */
 function columnSums(x: Shape, epsilon: number, variant?: string) {
-  const { rows, channels, rowsOfSlice, slices } = slicesOf(x, variant);
+  const { rows, channels, rowsOfSlice, slices } = rowSlices(x, variant);
   return {
     scratch: (sums: number): number[] => [slices * sums * channels * 4],
     sum: (
@@ -166,7 +159,7 @@ export const batchMoments = defineKernel<null>({
     totals.forEach((total, c) => (variance[c] = total / rows));
   },
   variants({ inputs: [shape] }, _, target) {
-    const { channels, slices } = slicesOf(shape);
+    const { channels, slices } = rowSlices(shape);
     return sumVariants(target, channels, slices);
   },
   wgsl({ inputs: [shape] }, _, { variant }) {
@@ -224,7 +217,7 @@ export const batchNormParameterGradients = defineKernel<ActivatedAttributes>({
     }
   },
   variants({ inputs: [shape] }, _, target) {
-    const { channels, slices } = slicesOf(shape);
+    const { channels, slices } = rowSlices(shape);
     return sumVariants(target, 2 * channels, slices);
   },
   wgsl({ inputs: [shape] }, { epsilon, activation }, { variant }) {

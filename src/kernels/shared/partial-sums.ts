@@ -10,6 +10,7 @@ import {
   type KernelTarget,
   WORKGROUP,
 } from '../../tensor/kernel.js';
+import { type Shape, sizeOf } from '../../tensor/shape.js';
 import { activate, type FusedActivation } from './fused-activation.js';
 
 /** What else happens to the sums. */
@@ -103,6 +104,14 @@ export const sliceVariants = ['few slices', 'many slices'] as const;
 
 /** Threads that keep a GPU busy; kernels with fewer outputs than this split their sums into slices. */
 export const busyThreads = (variant?: string): number => (variant === 'many slices' ? 65_536 : 16_384);
+
+/** How the rows of x [..., C] are divided among threads that each take one channel of a slice of them. */
+export function rowSlices(x: Shape, variant?: string) {
+  const channels = x.at(-1)!;
+  const rows = sizeOf(x) / channels;
+  const rowsOfSlice = Math.max(32, Math.ceil((rows * channels) / busyThreads(variant)));
+  return { rows, channels, rowsOfSlice, slices: Math.max(1, Math.ceil(rows / rowsOfSlice)) };
+}
 
 /** In which ways `size` sums of so many slices can be added up on a target. */
 export const sumVariants = ({ features }: KernelTarget, size: number, slices: number): readonly string[] =>
