@@ -74,12 +74,14 @@ export async function findLearningRate(
   const rates = exponentialDecay({ initialLearningRate: from, decaySteps: steps - 1, decayRate: to / from });
   const losses = new SmoothedLosses();
   let sum = 0;
+  let ended = false;
   const note = (event: TrainingEvent): 'stop' | undefined => {
-    if (event.type !== 'step') return undefined;
+    if (event.type !== 'step' || ended) return undefined; // steps that were under way at the end are told, too
     const earlier = sum;
     sum = event.loss * event.step; // events tell the epoch's mean so far
     onProgress?.(event.step, steps);
-    return losses.add(rates.at(event.step, rates.initial), sum - earlier) ? undefined : 'stop';
+    ended = !losses.add(rates.at(event.step, rates.initial), sum - earlier);
+    return ended ? 'stop' : undefined;
   };
   const weights = await model.getWeights();
   try {

@@ -54,5 +54,8 @@ export type TrainingEvent = Common &
     | ({ readonly type: 'end' } & History)
   );
 
-/** May be asynchronous: the training waits for it. What returns 'stop' ends the training after the current step. */
+/**
+ * May be asynchronous: the training waits for it. What returns 'stop' ends the training: at `epoch` there, at `step` after those that
+ * are under way, as many as the device is further.
+ */
 export type TrainingCallback = (event: TrainingEvent) => void | 'stop' | undefined | Promise<void | 'stop' | undefined>;
