@@ -150,8 +150,9 @@ function serializeGraph(model: Model, layers: readonly Layer[]): object {
       { ...serializeInput(model, name), name, inbound_nodes: [] },
       ...layers.map((layer) => serialize(layer, { name: layer.name, inbound_nodes: inboundOf(layer) })),
     ],
-    input_layers: [[name, 0, 0]],
-    output_layers: [history(nodes.length)],
+    // Not in lists, as Keras has them since 3.4: it would warn at each call that it got no list.
+    input_layers: history(0),
+    output_layers: history(nodes.length),
   };
   return { module: 'keras.src.models.functional', class_name: 'Functional', config, registered_name: 'Functional' };
 }
