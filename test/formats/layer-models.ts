@@ -136,6 +136,11 @@ export const layerModels: Readonly<Record<string, () => Model>> = {
     ),
   'ZeroPadding2D with another number': () =>
     row(new ZeroPadding2D({ padding: [2, 1], value: -0.75 }), new Conv2D(2, 3)),
+  // Zeros are larger than the numbers beside them: neither is a padding of the pooling's own, which takes no part in a maximum.
+  'ZeroPadding2D before MaxPooling2D': () =>
+    row(new ReLU({ maxValue: 0, negativeSlope: 1 }), new ZeroPadding2D({ padding: 2 }), new MaxPooling2D()),
+  'ZeroPadding2D before AveragePooling2D, padded itself': () =>
+    row(new ZeroPadding2D(), new AveragePooling2D({ poolSize: 3, strides: 2, padding: sides })),
   'MaxPooling2D, padding in numbers': () => row(new MaxPooling2D({ poolSize: 3, strides: 2, padding: sides })),
   'AveragePooling2D, padding in numbers': () => row(new AveragePooling2D({ poolSize: 3, strides: 2, padding: sides })),
   Permute: () => row(new Permute([3, 1, 2]), new Conv2D(2, 3)),

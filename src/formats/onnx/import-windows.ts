@@ -189,7 +189,7 @@ function pad(node: NodeReader): Given {
       .some((side) => side > 0)
   ) {
     if (!Number.isFinite(fill)) throw new ModelFileError(`expects a finite value to pad with, got ${fill}`);
-    picture = node.apply(new ZeroPadding2D({ name: node.named(), padding: part(1), value: fill }), picture);
+    picture = node.apply(new ZeroPadding2D({ name: node.named(), padding: part(1), value: fill || 0 }), picture); // not −0
   }
   return valueOf(picture, order);
 }

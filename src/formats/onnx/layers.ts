@@ -211,9 +211,9 @@ const forms: { readonly [Kind in LayerKind]: Form<LayerOf<Kind>> } = {
   ZeroPadding2D({ name, options }, { graph, values: [x], add }) {
     const [[top, bottom], [left, right]] = options.padding;
     const pads = graph.integers(`${name}.pads`, [0, 0, top, left, 0, 0, bottom, right]);
-    const value =
-      options.value === 0 ? [] : [graph.constant(`${name}.value`, [], () => Float32Array.of(options.value))];
-    return add('Pad', [x.channelsFirst(), pads, ...value]);
+    // As −0: onnxruntime (1.30) makes a pad with 0 the padding of a pooling behind it, which takes no part in a maximum or a mean.
+    const value = graph.constant(`${name}.value`, [], () => Float32Array.of(options.value || -0));
+    return add('Pad', [x.channelsFirst(), pads, value]);
   },
 };
 
