@@ -23,6 +23,8 @@ import { beltnetWorks, program, writeClasses } from '../cli/run-beltnet.js';
 const PICTURES = Number(process.env['BELTNET_PICTURES'] ?? 200_000);
 const SHARDS = 8;
 const KILLED = [2, 5];
+/** Enough for the list of the pictures; with less to spare garbage is collected before it counts as memory. */
+const HEAP_MB = 128;
 
 let folder: string;
 
@@ -46,7 +48,7 @@ beforeAll(async () => {
     writeFileSync(join(name, `${index}.png`), makePng({ width, height, rows }));
   }
 }, 1_800_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }), 600_000);
 
 interface Judged {
   readonly code: number | null;
@@ -60,7 +62,7 @@ interface Judged {
 /** @param killWhen looked at often: whether it is time for SIGKILL */
 async function judge(args: readonly string[], killWhen: () => boolean = () => false): Promise<Judged> {
   const start = performance.now();
-  const child = spawn(process.execPath, [program, ...args], { cwd: folder });
+  const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, program, ...args], { cwd: folder });
   const hash = createHash('sha256');
   let bytes = 0;
   child.stdout.on('data', (chunk: Buffer) => {

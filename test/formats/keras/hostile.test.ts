@@ -29,8 +29,9 @@ describe('mutated files', { timeout: 120_000 }, () => {
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/keras/${name}`, import.meta.url));
 
 test('a file that jsfive reads without end, filling memory, is refused by the guard', async () => {
+  // On a busy machine the limit of time comes first.
   await expect(loadKeras(fixture('endless.h5'))).rejects.toThrow(
-    /endless.h5: the HDF5 file is damaged: reading it fails \(.*memory limit/,
+    /endless.h5: the HDF5 file is damaged: reading it (fails \(.*memory limit|does not end)/,
   );
 });
 
