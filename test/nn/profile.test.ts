@@ -1,5 +1,5 @@
 /** The profile of a training step, and the choice of kernels that `fit` makes where a device has one. */
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { imageDataGenerator } from '../../src/data/image-data-generator.js';
 import { Conv2D } from '../../src/nn/layers/convolution.js';
 import { Dense, Flatten } from '../../src/nn/layers/core.js';
@@ -59,18 +59,28 @@ describe('the profile of a training step', () => {
 });
 
 describe('fit and the choice of kernels', () => {
-  const trained = async (options: WebGpuDeviceOptions) => {
-    const device = await WebGpuDevice.open(await getAdapter(), options);
+  // One device for all that try, since compiling takes most of the time: a test begins without choices.
+  let trying: WebGpuDevice;
+  beforeAll(async () => {
+    trying = await WebGpuDevice.open(await getAdapter(), { autotune: true });
+  });
+  beforeEach(() => trying.kernelChoices.clear());
+  afterAll(() => trying.destroy());
+
+  const trainedOn = async (device: WebGpuDevice) => {
     const model = network(device);
     await model.fit(flow(), { epochs: 2 });
-    const weights = await model.getWeights();
-    const choices = Object.fromEntries(device.kernelChoices);
+    return { weights: await model.getWeights(), choices: Object.fromEntries(device.kernelChoices) };
+  };
+  const trained = async (options: WebGpuDeviceOptions) => {
+    const device = await WebGpuDevice.open(await getAdapter(), options);
+    const result = await trainedOn(device);
     device.destroy();
-    return { weights, choices };
+    return result;
   };
 
   test('a device that tries variants chooses one for each kernel that has several; the choice gives the same bits again', async () => {
-    const first = await trained({ autotune: true });
+    const first = await trainedOn(trying);
     expect(Object.keys(first.choices).map((key) => key.split(' ')[0])).toEqual(
       expect.arrayContaining(['conv2dMaxPool2d', 'conv2dMaxPool2dWeightGradient']),
     );
@@ -80,9 +90,8 @@ describe('fit and the choice of kernels', () => {
   });
 
   test('evaluating and predicting steps are tuned where that is asked for, and not in the midst of a training', async () => {
-    const device = await WebGpuDevice.open(await getAdapter(), { autotune: true });
-    const model = network(device);
-    const kernels = (): string[] => [...device.kernelChoices.keys()].map((key) => key.split(' ')[0]);
+    const model = network(trying);
+    const kernels = (): string[] => [...trying.kernelChoices.keys()].map((key) => key.split(' ')[0]);
     const plain = await model.predict(flow());
     expect(kernels()).toEqual([]);
     const tuned = await model.predict(flow(), { tune: true });
@@ -98,18 +107,15 @@ describe('fit and the choice of kernels', () => {
         callbacks: [async ({ type }) => void (type === 'epoch' && (await model.predict(flow(), { tune: true })))],
       }),
     ).rejects.toThrow(/predict: expects a model that is not busy, got one in fit\(\)/);
-    device.destroy();
   });
 
   test('fit tunes the steps over validation pictures too', async () => {
-    const device = await WebGpuDevice.open(await getAdapter(), { autotune: true });
     const validationData = flow(3);
-    await network(device).fit(flow(), { validationData });
-    const shapes = [...device.kernelChoices.keys()]
+    await network(trying).fit(flow(), { validationData });
+    const shapes = [...trying.kernelChoices.keys()]
       .filter((key) => key.startsWith('conv2d'))
       .map((key) => key.split(' ')[1]);
     expect(shapes.some((shape) => shape.startsWith('[3,'))).toBe(true);
-    device.destroy();
   });
 
   test('hardware tries variants by itself, software adapters try nothing', async () => {

@@ -65,6 +65,8 @@ export async function profileStep(device: Device, recording: Recording, rounds =
 /** Milliseconds that a measurement of the peak takes at least, so that starting it counts for nothing. */
 const MEASURED = 10;
 const ATTEMPTS = 5;
+/** Milliseconds of all attempts after which there are no more of a device that is slow, but for a second one. */
+const ENOUGH = 100;
 /** Chains enough for each thread of a large GPU. */
 const CHAIN_VALUES = 2 ** 20;
 /** More than caches hold. */
@@ -98,20 +100,16 @@ async function fastest(
   const [x, y] = [zeros(device, [values]), emptyTensor(device, [values])];
   const pool = device.createPool();
   try {
-    let best = 0;
-    for (let scale = 1, attempt = 0; attempt < ATTEMPTS;) {
+    for (let scale = 1; ; scale *= 2) {
       const { work, amount } = make(scale);
       const recording = device.record(pool, () => work(x, y));
       await device.profile(recording); // compiles
-      const milliseconds = sum(await device.profile(recording));
-      if (milliseconds < MEASURED) {
-        scale *= 2;
-        continue;
-      }
-      attempt++;
-      best = Math.max(best, (amount / milliseconds) * 1000);
+      const times: number[] = [];
+      const isLongEnough = (): boolean => Math.min(...times) >= MEASURED;
+      do times.push(sum(await device.profile(recording)));
+      while (isLongEnough() && times.length < ATTEMPTS && (times.length < 2 || sum(times) < ENOUGH));
+      if (isLongEnough()) return (amount / Math.min(...times)) * 1000;
     }
-    return best;
   } finally {
     device.forget(pool);
     x.destroy();
