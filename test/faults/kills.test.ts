@@ -1,7 +1,8 @@
 /** Kills at random moments, seeded; `npm run test:long` has many more of them. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { beltnet, beltnetWorks, finishedRunFiles, startBeltnet, writeClasses } from '../cli/run-beltnet.js';
@@ -27,8 +28,20 @@ test('a training that is killed loses nothing that it said, and can be started a
 
 test('a training that is killed over an empty run begins again under the same name', async () => {
   const options = ['belt', '--device', 'cpu', '--size', '16x16', '--name', 'empty'];
-  const { child, finished } = startBeltnet(['train', ...options], { cwd });
-  while (!readdirSync(join(cwd, 'runs')).includes('empty')) await new Promise((resolve) => setTimeout(resolve, 1));
+  // No file of that run gets its name, however late the kill comes.
+  const nameless = join(cwd, 'nameless.mjs');
+  writeFileSync(
+    nameless,
+    `import files from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+const { rename } = files;
+files.rename = (from, to) => (to.includes('empty') ? new Promise((resolve) => setTimeout(resolve, 1e8)) : rename(from, to));
+syncBuiltinESMExports();
+`,
+  );
+  const environment = { NODE_OPTIONS: `--import=${pathToFileURL(nameless).href}` };
+  const { child, finished } = startBeltnet(['train', ...options], { cwd, environment });
+  while (!existsSync(join(cwd, 'runs/empty'))) await new Promise((resolve) => setTimeout(resolve, 1));
   child.kill('SIGKILL');
   await finished;
   await beltnetWorks(['train', ...options, '--epochs', '1'], { cwd });

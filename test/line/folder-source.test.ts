@@ -32,13 +32,14 @@ function contextWith(hooks: {
   };
 }
 
-/** Names of the frames that come until nothing more does. */
-async function framesOf(source: FolderSource, milliseconds: number): Promise<string[]> {
+/** Names of the frames that come until nothing more does: ten looks at the folder after the first of them. */
+async function framesOf(source: FolderSource): Promise<string[]> {
   const names: string[] = [];
-  const timer = setTimeout(() => void source.close(), milliseconds);
+  let timer: NodeJS.Timeout | undefined;
   for (;;) {
     const frames = await source.next();
     if (frames.length === 0) break;
+    timer ??= setTimeout(() => void source.close(), 500);
     for (const frame of frames) {
       names.push(`${frame.name} ${frame.bytes?.length}`);
       await frame.done?.();
@@ -64,7 +65,7 @@ test('one that is completed between its listing and its reading', async () => {
     appendFileSync(join(folder, 'a.png'), picture.subarray(20));
   };
   const source = new FolderSource(config(folder), contextWith({ beforeRead: complete }));
-  expect(await framesOf(source, 1500)).toEqual([`a.png ${picture.length}`]);
+  expect(await framesOf(source)).toEqual([`a.png ${picture.length}`]);
 });
 
 test('one that another picture is written over while it is decoded: that is the one which is judged', async () => {
@@ -78,5 +79,5 @@ test('one that another picture is written over while it is decoded: that is the 
     writeFileSync(join(folder, 'a.png'), second);
   };
   const source = new FolderSource(config(folder), contextWith({ whileDecoding: writeOver }));
-  expect(await framesOf(source, 1500)).toEqual([`a.png ${second.length}`]);
+  expect(await framesOf(source)).toEqual([`a.png ${second.length}`]);
 });

@@ -104,7 +104,7 @@ describe('a PLC', () => {
     await until(() => !output.health().isThere, 'its absence');
     await line.alarm('alarm');
     await line.verdict(true);
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await until(() => output.health().trouble !== null, 'the trouble');
     await line.verdict();
     await line.alarm('clear');
     expect(line.troubles.at(-1)).toMatch(/^the PLC at 127\.0\.0\.1:\d+ does not answer: /);
@@ -208,6 +208,7 @@ describe('a broker', () => {
     await until(() => !output.health().isThere, 'its absence');
     const missed = [await line.alarm('alarm'), await line.alarm('acknowledged'), await line.alarm('clear')];
     await new Promise((resolve) => setTimeout(resolve, 200));
+    await until(() => output.health().trouble !== null, 'the trouble');
     await line.verdict();
     expect(line.troubles.at(-1)).toMatch(/^the broker mqtt:\/\/127\.0\.0\.1:\d+ does not answer/);
     expect(output.health().waiting).toBe(3);
