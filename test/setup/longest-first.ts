@@ -5,6 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const longest = [
   ...['kernels/twins', 'page/engine', 'faults/output', 'golden/golden', 'cli/commands', 'cli/data'],
   ...['page/screens', 'faults/resume', 'package', 'examples/browser', 'cli/failures', 'cli/export'],
+  ...['cli/shards', 'cli/report', 'page/journey', 'classifier/base', 'classifier/warm-start', 'cli/search'],
 ].map((name) => `/test/${name}.test.ts`);
 
 const rank = ({ moduleId }: TestSpecification): number => {
