@@ -201,12 +201,12 @@ test('live: epochs come into the open page, and the whole report at the end', as
     'live',
     '--live',
   ];
+  const page = await browser.newPage(); // first: it takes as long as many epochs
   const { until, finished, child } = startBeltnet(['train', 'belt', ...options, ...device], { cwd });
   let said = '';
   child.stdout?.on('data', (text: string) => (said += text));
   await until('Live: http://127.0.0.1:');
   const url = /Live: (\S+)/.exec(said)?.[1] ?? '';
-  const page = await browser.newPage();
   const asked: string[] = [];
   page.on('request', (request) => asked.push(new URL(request.url(), url).origin));
   await page.goto(url);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Random, RandomStream } from '../../src/tensor/random.js';
 import { beltnet, beltnetWorks, noisyPng, startBeltnet, writeClasses, writeFiles } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
-import { EPOCHS, figuresOf, resumeUntilDone, trainArguments } from './resumes.js';
+import { EPOCHS, figuresOf, resumeUntilDone, trainArguments, type Stop } from './resumes.js';
 
 let cwd: string;
 beforeAll(async () => {
@@ -20,7 +20,10 @@ afterAll(() => rmSync(cwd, { recursive: true, force: true }));
 const model = (run: string, name = 'last'): Buffer => readFileSync(join(cwd, 'runs', run, `${name}.safetensors`));
 /** A copy of the run that was never stopped, as after its fourth epoch or so. */
 const stopped = async (name: string): Promise<string> => {
-  await resumeUntilDone(cwd, name, 'cpu', [{ signal: 'SIGTERM', epoch: 4, milliseconds: 5 }], { finish: false });
+  const moments: Stop[] = [{ signal: 'SIGTERM', epoch: 4, milliseconds: 5 }];
+  // A busy machine may be so late that the training has come to its end.
+  while ((await resumeUntilDone(cwd, name, 'cpu', moments, { finish: false })).stops === 0)
+    rmSync(join(cwd, 'runs', name), { recursive: true });
   return `runs/${name}`;
 };
 
@@ -29,11 +32,13 @@ test.each([1, 2])('stopped at moments of seed %d and resumed: the bits of a trai
   const moments = (['SIGKILL', 'SIGINT', 'SIGKILL'] as const).map((signal, round) => ({
     ...{ signal, epoch: round === 0 ? 1 : 3 * round + random.integer(3), milliseconds: random.integer(60) },
   }));
-  const name = `stopped-${seed}`;
-  const { stops } = await resumeUntilDone(cwd, name, 'cpu', moments);
-  expect(stops).toBeGreaterThan(1);
-  for (const kind of ['last', 'best']) expect(model(name, kind).equals(model('whole', kind))).toBe(true);
-  expect(figuresOf(cwd, name)).toEqual(figuresOf(cwd, 'whole'));
+  // Until two stops or more were in time.
+  for (let stops = 0, attempt = 1; stops < 2; attempt++) {
+    const name = `stopped-${seed}-${attempt}`;
+    ({ stops } = await resumeUntilDone(cwd, name, 'cpu', moments));
+    for (const kind of ['last', 'best']) expect(model(name, kind).equals(model('whole', kind))).toBe(true);
+    expect(figuresOf(cwd, name)).toEqual(figuresOf(cwd, 'whole'));
+  }
 });
 
 describe('what is not resumed', () => {
