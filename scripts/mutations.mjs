@@ -172,7 +172,10 @@ async function runTests(tests, limit) {
       ...[join(copy, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'node', '--bail', '1'],
       ...['--reporter', 'json', '--outputFile', output, ...tests],
     ],
-    { cwd: copy, stdio: 'ignore', detached: process.platform !== 'win32' },
+    {
+      ...{ cwd: copy, stdio: 'ignore', detached: process.platform !== 'win32' },
+      env: { ...process.env, BELTNET_EVERY_INPUT: '1' }, // of kernels; npm test leaves some to Chromium
+    },
   );
   endTests = () => process.kill(process.platform === 'win32' ? child.pid : -Number(child.pid), 'SIGKILL');
   let late = false; // a mutation may turn a loop into an endless one
