@@ -56,6 +56,14 @@ const depthwise = () =>
     new Dense(2, { activation: 'softmax' }),
   ]);
 
+/** Means of more than a few thousand values, which the CPU device takes in slices. */
+const means = () =>
+  new Sequential([
+    new ReLU({ inputShape: [39, 39, 3] }),
+    new GlobalAveragePooling2D(),
+    new Dense(2, { activation: 'softmax' }),
+  ]);
+
 const dense = () =>
   new Sequential([
     new Flatten({ inputShape: [18, 17, 1] }), // depth 306
@@ -69,6 +77,7 @@ describe('a prediction does not depend on its batch', () => {
     ['residual', residual, 14 * 13 * 3],
     ['depthwise', depthwise, 11 * 15 * 3],
     ['dense', dense, 18 * 17],
+    ['means', means, 39 * 39 * 3],
   ])('%s', async (_, build, size) => {
     const random = new Random(5, RandomStream.synthetic);
     const x = Float32Array.from({ length: MOST * size }, () => random.uniform(0, 1));

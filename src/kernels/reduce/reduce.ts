@@ -18,9 +18,6 @@ export interface SumAttributes extends AxisRange {
   readonly scale: number;
 }
 
-/** Lines that keep all threads of a CPU busy. */
-const MANY_LINES = 8;
-
 /** Each thread: scale · the sum of one slice of one line. */
 const SLICE_SUMS = /* wgsl */ `
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -88,8 +85,8 @@ export const axisSum = defineKernel<SumAttributes>({
   },
   wasm({ inputs: [x] }, { scale, ...axes }) {
     const { outer, length, inner } = alongAxes(x, axes);
-    // Few lines are cut into slices, for the threads.
-    const lengthOfSlice = outer >= MANY_LINES ? length : Math.ceil(split(length * inner, 4096).chunk / inner);
+    // Long lines are cut into slices, for the threads: also where there are many, since a picture's bits do not depend on its batch.
+    const lengthOfSlice = Math.ceil(split(length * inner, 4096).chunk / inner);
     const slices = Math.ceil(length / lengthOfSlice);
     return {
       scratch: slices > 1 ? [floatBytes(slices * outer * inner)] : [],
