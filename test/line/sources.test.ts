@@ -9,6 +9,7 @@ import { PictureSplitter } from '../../src/line/sources/picture-splitter.js';
 import { PpmReader } from '../../src/line/sources/ppm-reader.js';
 import { noisyPng, program, startBeltnet } from '../cli/run-beltnet.js';
 import { plainJpeg, temporaryFolder } from '../data/make-pictures.js';
+import { freePort } from './peers.js';
 import { until, watch, writeBrightnessModel } from './support.js';
 
 const pieces = (bytes: Uint8Array, length: number): Uint8Array[] =>
@@ -170,15 +171,19 @@ describe('ffmpeg', () => {
     const { of, line, until: holds } = await watch(lineOf(model, source, { suspects: { frozenSeconds: 0 } }));
     await holds(() => of('verdict').length >= 3);
     expect(line.lastPicture('camera', 'all')).toMatchObject({ width: 64, height: 48 });
-    const first = child() as number;
+    // A busy machine may have begun with a fault of its own.
+    const [before, asked, first] = [of('fault').length, requests, child() as number];
+    const faults = () => of('fault').slice(before);
     process.kill(first, 'SIGSTOP'); // SIGTERM would wait for ever
-    await holds(() => of('fault').some(({ fault, active }) => fault === 'camera-lost' && active));
-    expect(of('fault')[0].detail).toContain('no frame for 1 s: it was killed');
-    await holds(() => of('fault').some(({ active }) => !active));
-    expect(requests).toBe(2);
+    await holds(() => faults().some(({ fault, active }) => fault === 'camera-lost' && active));
+    expect(faults()[0].detail).toContain('no frame for 1 s: it was killed');
+    await holds(() => faults().some(({ active }) => !active));
+    expect(requests).toBe(asked + faults().filter(({ active }) => active).length);
     expect(child()).not.toBe(first);
+    const told = of('fault').length;
+    const next = requests + 1;
     for (const server of servers) server.closeAllConnections();
-    await holds(() => requests >= 3 && of('fault').length >= 4);
+    await holds(() => requests >= next && of('fault').length >= told + 2);
     await line.close();
     await until(() => child() === null);
   });
@@ -193,7 +198,7 @@ describe('ffmpeg', () => {
       'ffmpeg',
       `-loglevel error -framerate 10 -i ${folder}/frames/%d.png -pix_fmt yuv420p ${video}`.split(' '),
     );
-    const port = 20_000 + (process.pid % 20_000);
+    const port = await freePort();
     const url = `rtsp://127.0.0.1:${port}/cam`;
     const { of, until: holds } = await watch(lineOf(model, { kind: 'stream', url, listen: true, framesPerSecond: 5 }));
     const push = `-loglevel quiet -re -stream_loop -1 -i ${video} -c copy -f rtsp -rtsp_transport tcp ${url}`.split(
