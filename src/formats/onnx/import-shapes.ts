@@ -159,24 +159,23 @@ function slice(node: NodeReader): Given {
     throw new ModelFileError(
       `expected as many ends and axes as starts, got ${starts.length}, ${ends.length} and ${axes.length}`,
     );
-  const bounds = lengths.map((length) => [0, length]);
+  const taken = lengths.map((length) => placesOf(length, 0, length, 1));
   for (const [at, axis] of axes.entries()) {
-    const length = lengths[axis];
-    const within = (place: number): number => Math.min(Math.max(place < 0 ? place + length : place, 0), length);
-    if ((steps[at] ?? 1) !== 1) throw new ModelFileError(`expects steps of 1, got ${steps[at]}`);
-    bounds[axis] = [within(starts[at]), within(ends[at])];
-    if (bounds[axis][0] >= bounds[axis][1])
+    const step = steps[at] ?? 1;
+    if (step !== 1 && !isConstant(given)) throw new ModelFileError(`expects steps of 1, got ${step}`);
+    taken[axis] = placesOf(lengths[axis], starts[at], ends[at], step);
+    if (taken[axis].length === 0)
       throw new ModelFileError(
-        `expects something to be left, got ${bounds[axis].join(' to ')} of ${formatShape(lengths)}`,
+        `expects something to be left, got ${starts[at]} to ${ends[at]} of ${formatShape(lengths)}`,
       );
   }
   if (isConstant(given))
-    return bounds.reduce<Constant>((part, [from, to], axis) => {
-      const indices = Array.from({ length: to - from }, (_, at) => from + at);
-      return indices.length === lengths[axis]
-        ? part
-        : node.context.folding.gathered(part, axis, indices, [indices.length]);
-    }, given);
+    return taken.reduce<Constant>(
+      (part, places, axis) =>
+        axes.includes(axis) ? node.context.folding.gathered(part, axis, places, [places.length]) : part,
+      given,
+    );
+  const bounds = taken.map((places) => [places[0], places.length + places[0]]);
   const cut = bounds.flatMap(([from, to], axis) => (from === 0 && to === lengths[axis] ? [] : [axis]));
   if (cut.length === 0) return given;
   if (cut.includes(0)) throw new ModelFileError('expects all pictures, got a part of the batch');
@@ -191,6 +190,16 @@ function slice(node: NodeReader): Given {
     (value, axis) => alongRows(node, value, axis, (rows) => cropped(node, rows, bounds[axis])),
     given,
   );
+}
+
+/** The places of an axis that a slice takes: negative starts and ends count from the axis' end, a negative step goes backwards. */
+function placesOf(length: number, start: number, end: number, step: number): number[] {
+  if (!Number.isInteger(step) || step === 0) throw new ModelFileError(`expects steps other than 0, got ${step}`);
+  const [least, most] = step > 0 ? [0, length] : [-1, length - 1];
+  const [first, last] = [start, end].map((place) =>
+    Math.min(Math.max(place < 0 ? place + length : place, least), most),
+  );
+  return Array.from({ length: Math.max(0, Math.ceil((last - first) / step)) }, (_, at) => first + at * step);
 }
 
 /** Rows [from, to) of [H,W,C]. */
