@@ -27,13 +27,13 @@ export const OF_0: f32 = 1 / (A2 * B2),
 
 /** Constants as `load32_splat` reads them: as immediates they would be put together anew at every use. */
 export const CONSTANT_BYTES: usize = 64;
-const SUM: usize = 0,
+const MINUS_AB2: usize = 16,
+  MINUS_BA2: usize = 20;
+export const SUM: usize = 0,
   PRODUCT: usize = 4,
   MINUS_A2: usize = 8,
   MINUS_B2: usize = 12,
-  MINUS_AB2: usize = 16,
-  MINUS_BA2: usize = 20;
-export const PLUS_A: usize = 24,
+  PLUS_A: usize = 24,
   PLUS_B: usize = 28,
   PLUS_A2: usize = 32,
   PLUS_B2: usize = 36,

@@ -1,8 +1,10 @@
-// Weight gradient of a 3×3 convolution in Winograd's way, with the matrices of winograd-four.ts. The forward pass being linear in g,
+// Weight gradient of a 3×3 convolution in Winograd's way, with the matrices of winograd-four.ts, or of winograd-strided-axis.ts. The forward pass being
+// linear in g,
 //
 //   dg = Gᵀ [ Σ over patches of (A dY Aᵀ) ⊙ (Bᵀ d B) ] G
 //
-// so that 36 products of depth `patches` are summed, and Gᵀ … G is applied once, at the end. AssemblyScript. Addresses and strides are bytes.
+// so that 36 products of depth `patches` (with strides some of four times as many) are summed, and Gᵀ … G is applied once, at the end.
+// AssemblyScript. Addresses and strides are bytes.
 import { storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
 import { evenOffsets, multiplyTile } from './tile';
@@ -26,25 +28,58 @@ import {
   storeConstants,
   transformPatch,
 } from './winograd-four';
+import { GAP, LAST_MATRIX, PRODUCTS, SINGLE_PRODUCTS, transformStridedPatch } from './winograd-strided';
+import { gatherSix as gatherStridedSix, storeStridedConstants } from './winograd-strided-axis';
+
+const MATRICES: i32 = 36;
+
+/** The rows ±a and ±b of A times four values, `toStep` apart. */
+// @ts-ignore: decorator
+@inline
+function spreadPoints(y0: v128, y1: v128, y2: v128, y3: v128, to: usize, toStep: usize, k: usize): void {
+  const evenA = multiplyAdd(y0, y2, constant(k, PLUS_A2)),
+    oddA = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_A)), y3, constant(k, PLUS_A3));
+  v128.store(to, f32x4.add(evenA, oddA));
+  v128.store(to + toStep, f32x4.sub(evenA, oddA));
+  const evenB = multiplyAdd(y0, y2, constant(k, PLUS_B2)),
+    oddB = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_B)), y3, constant(k, PLUS_B3));
+  v128.store(to + 2 * toStep, f32x4.add(evenB, oddB));
+  v128.store(to + 3 * toStep, f32x4.sub(evenB, oddB));
+}
 
 /** A times four values, `step` apart; the six results lie `toStep` apart. */
 // @ts-ignore: decorator
 @inline
 function spreadFour(y: usize, step: usize, to: usize, toStep: usize, k: usize): void {
   const y0 = v128.load(y),
+    y3 = v128.load(y + 3 * step);
+  v128.store(to, y0);
+  spreadPoints(y0, v128.load(y + step), v128.load(y + 2 * step), y3, to + toStep, toStep, k);
+  v128.store(to + 5 * toStep, y3);
+}
+
+/** With strides: A times four values, `step` apart, the five results `toStep` apart, and the four as they are, `oneStep` apart. */
+// @ts-ignore: decorator
+@inline
+function spreadStridedFour(
+  y: usize,
+  step: usize,
+  to: usize,
+  toStep: usize,
+  toOne: usize,
+  oneStep: usize,
+  k: usize,
+): void {
+  const y0 = v128.load(y),
     y1 = v128.load(y + step),
     y2 = v128.load(y + 2 * step),
     y3 = v128.load(y + 3 * step);
-  v128.store(to, y0);
-  const evenA = multiplyAdd(y0, y2, constant(k, PLUS_A2)),
-    oddA = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_A)), y3, constant(k, PLUS_A3));
-  v128.store(to + toStep, f32x4.add(evenA, oddA));
-  v128.store(to + 2 * toStep, f32x4.sub(evenA, oddA));
-  const evenB = multiplyAdd(y0, y2, constant(k, PLUS_B2)),
-    oddB = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_B)), y3, constant(k, PLUS_B3));
-  v128.store(to + 3 * toStep, f32x4.add(evenB, oddB));
-  v128.store(to + 4 * toStep, f32x4.sub(evenB, oddB));
-  v128.store(to + 5 * toStep, y3);
+  spreadPoints(y0, y1, y2, y3, to, toStep, k);
+  v128.store(to + 4 * toStep, y3);
+  v128.store(toOne, y0);
+  v128.store(toOne + oneStep, y1);
+  v128.store(toOne + 2 * oneStep, y2);
+  v128.store(toOne + 3 * oneStep, y3);
 }
 
 /** A dY Aᵀ of 4×4 pixels at y, for `channels` channels: vectors at to + position · stride, two of them, then the next panel. */
@@ -69,11 +104,61 @@ function spreadPatch(
   }
 }
 
+/** The same with strides, in the order of `transformStridedPatch`: products lie `single` or `four` bytes apart, positions of one product `panelBytes`. */
+function spreadStridedPatch(
+  y: usize,
+  lineBytes: usize,
+  pixelBytes: usize,
+  channels: i32,
+  to: usize,
+  single: usize,
+  four: usize,
+  panelBytes: usize,
+  between: usize,
+  constants: usize,
+): void {
+  let oneColumns = to + 25 * single,
+    oneRows = oneColumns + 5 * four,
+    ones = oneRows + 5 * four;
+  for (let k = 0; k < channels; k += 4) {
+    for (let row: usize = 0; row < 4; row++) {
+      const line = between + row * 144;
+      spreadStridedFour(y + row * lineBytes, pixelBytes, line, 16, line + 80, 16, constants);
+    }
+    for (let column: usize = 0; column < 5; column++)
+      spreadStridedFour(
+        between + column * 16,
+        144,
+        to + column * single,
+        5 * single,
+        oneRows + column * four,
+        panelBytes,
+        constants,
+      );
+    for (let column: usize = 0; column < 4; column++)
+      spreadStridedFour(
+        between + 80 + column * 16,
+        144,
+        oneColumns + column * panelBytes,
+        four,
+        ones + column * panelBytes,
+        four,
+        constants,
+      );
+    y += 16;
+    to += k & 4 ? panelBytes - 16 : 16;
+    const step = k & 4 ? 4 * panelBytes - 16 : 16;
+    oneColumns += step;
+    oneRows += step;
+    ones += step;
+  }
+}
+
 /**
  * slices[slice, 36, C4, K8] = the products of patches [slice · chunk, …) of x[N, H, W, C] and dz[N, OH, OW, K], the first window `top` rows and `left` columns outside of
- * the picture, C4 and K8 being whole fours and eights; then `finishWinogradGradient`. Parts count slices first, then blocks of `channelChunk`
- * output channels (whole eights). Scratch memory a part: CONSTANT_BYTES, 36 vectors, `patchesOfBlock` floats, 36 · C and 16 · K + 8 floats,
- * then 36 · (patchesOfBlock · C4 + 16) and 36 · (patchesOfBlock · channelChunk + 16) floats.
+ * the picture, windows one pixel apart or (`strided`) two; C4 and K8 being whole fours and eights; then `finishWinogradGradient`. Parts count slices first,
+ * then blocks of `channelChunk` output channels (whole eights). Scratch memory a part: CONSTANT_BYTES, `positions` vectors (36, with strides 81), `patchesOfBlock` floats
+ * (four times as many), `positions` · C and 16 · K + 8 floats, then `positions` · patchesOfBlock · (C4 + channelChunk) + 2 · 39 · 16 floats.
  */
 export function winogradGradient(
   part: i32,
@@ -88,6 +173,7 @@ export function winogradGradient(
   outputChannels: i32,
   top: i32,
   left: i32,
+  strided: bool,
   patches: i32,
   chunk: i32,
   sliceCount: i32,
@@ -99,6 +185,11 @@ export function winogradGradient(
   const slice = part % sliceCount,
     firstChannel = (part / sliceCount) * channelChunk;
   const ownChannels = min(channelChunk, outputChannels - firstChannel);
+  const stride = strided ? 2 : 1,
+    size = strided ? 9 : 6,
+    positions = <usize>(size * size);
+  const products = strided ? PRODUCTS : MATRICES,
+    singleProducts = strided ? SINGLE_PRODUCTS : MATRICES;
   const pixelBytes = (<usize>channels) << 2,
     rowBytes = <usize>width * pixelBytes;
   const targetBytes = (<usize>outputChannels) << 2,
@@ -106,85 +197,108 @@ export function winogradGradient(
   const rows = (channels + 3) & -4,
     valueBytes = (<usize>rows) << 2,
     sumBytes = (<usize>((outputChannels + 7) & -8)) << 2;
-  const valueStride = <usize>patchesOfBlock * valueBytes + 64,
-    gradientStride = ((<usize>(patchesOfBlock * channelChunk)) << 2) + 64;
-  const panelBytes = (<usize>patchesOfBlock) << 5;
   const constants = scratch + <usize>part * scratchBytes,
     between = constants + CONSTANT_BYTES,
-    offsets = between + 576;
-  const copied = offsets + ((<usize>patchesOfBlock) << 2),
-    copiedGradients = copied + 36 * pixelBytes;
+    offsets = between + positions * 16;
+  const deepest = strided ? 4 * patchesOfBlock : patchesOfBlock;
+  const copied = offsets + ((<usize>deepest) << 2),
+    copiedGradients = copied + positions * pixelBytes;
   const values = copiedGradients + 16 * targetBytes + 32,
-    gradients = values + 36 * valueStride;
-  const sums = slices + <usize>(slice * 36 * rows) * sumBytes + ((<usize>firstChannel) << 2);
+    gradients = values + positions * <usize>patchesOfBlock * valueBytes + <usize>products * GAP;
+  const sums = slices + <usize>(slice * MATRICES * rows) * sumBytes + ((<usize>firstChannel) << 2);
   const across = (outputWidth + 3) >> 2,
     down = (outputHeight + 3) >> 2;
-  storeConstants(constants);
-  evenOffsets(offsets, patchesOfBlock, valueBytes);
+  if (strided) storeStridedConstants(constants);
+  else storeConstants(constants);
+  evenOffsets(offsets, deepest, valueBytes);
   const start = slice * chunk,
     end = partEnd(slice, chunk, patches);
   for (let first = start; first < end; first += patchesOfBlock) {
     const count = min(patchesOfBlock, end - first);
+    const valueStride = <usize>count * valueBytes,
+      panelBytes = (<usize>count) << 5,
+      gradientStride = ((<usize>(count * channelChunk)) << 2) + GAP;
     for (let patch = 0; patch < count; patch++) {
       const line = (first + patch) / across,
         n = line / down;
       const i = 4 * (line % down),
         j = 4 * ((first + patch) % across);
+      const row = stride * i - top,
+        column = stride * j - left;
       const picture = x + <usize>(n * height) * rowBytes,
         picturesGradient = dz + <usize>(n * outputHeight) * lineBytes;
-      const to = values + <usize>patch * valueBytes;
-      if (i >= top && j >= left && i - top + 6 <= height && j - left + 6 <= width) {
-        transformPatch(
-          picture + <usize>(i - top) * rowBytes + <usize>(j - left) * pixelBytes,
-          rowBytes,
-          pixelBytes,
-          to,
-          valueStride,
+      let d = picture + <usize>row * rowBytes + <usize>column * pixelBytes,
+        dStep = rowBytes;
+      if (row < 0 || column < 0 || row + size > height || column + size > width) {
+        copyPatch(copied, size, picture, height, width, pixelBytes, row, column);
+        d = copied;
+        dStep = <usize>size * pixelBytes;
+      }
+      let y = picturesGradient + <usize>i * lineBytes + <usize>j * targetBytes,
+        yStep = lineBytes;
+      if (i + 4 > outputHeight || j + 4 > outputWidth) {
+        copyPatch(copiedGradients, 4, picturesGradient, outputHeight, outputWidth, targetBytes, i, j);
+        y = copiedGradients;
+        yStep = 4 * targetBytes;
+      }
+      y += (<usize>firstChannel) << 2;
+      const to = values + <usize>patch * valueBytes,
+        toGradient = gradients + ((<usize>patch) << 5);
+      if (strided) {
+        transformStridedPatch(d, dStep, pixelBytes, 9, 2, 1, 1, to, valueStride, between, constants);
+        spreadStridedPatch(
+          y,
+          yStep,
+          targetBytes,
+          ownChannels,
+          toGradient,
+          gradientStride,
+          4 * gradientStride - 3 * GAP,
+          panelBytes,
           between,
           constants,
         );
       } else {
-        copyPatch(copied, 6, picture, height, width, pixelBytes, i - top, j - left);
-        transformPatch(copied, 6 * pixelBytes, pixelBytes, to, valueStride, between, constants);
+        transformPatch(d, dStep, pixelBytes, to, valueStride + GAP, between, constants);
+        spreadPatch(
+          y,
+          yStep,
+          targetBytes,
+          ownChannels,
+          toGradient,
+          gradientStride,
+          panelBytes,
+          between,
+          constants,
+        );
       }
-      let y = picturesGradient + <usize>i * lineBytes + <usize>j * targetBytes,
-        step = lineBytes;
-      if (i + 4 > outputHeight || j + 4 > outputWidth) {
-        copyPatch(copiedGradients, 4, picturesGradient, outputHeight, outputWidth, targetBytes, i, j);
-        y = copiedGradients;
-        step = 4 * targetBytes;
-      }
-      spreadPatch(
-        y + ((<usize>firstChannel) << 2),
-        step,
-        targetBytes,
-        ownChannels,
-        gradients + ((<usize>patch) << 5),
-        gradientStride,
-        panelBytes,
-        between,
-        constants,
-      );
     }
-    for (let position: usize = 0; position < 36; position++) {
+    let value = values,
+      gradient = gradients;
+    for (let product = 0; product < products; product++) {
+      const together = product < singleProducts ? 1 : 4;
+      const matrix = min(product, LAST_MATRIX);
+      const accumulate = first > start || product > matrix;
       for (let k = 0; k < ownChannels; k += 8) {
-        const panel = gradients + position * gradientStride + <usize>(k >> 3) * panelBytes;
+        const panel = gradient + <usize>((k >> 3) * together) * panelBytes;
         for (let c = 0; c < rows; c += 4) {
-          const a = values + position * valueStride + ((<usize>c) << 2);
+          const a = value + ((<usize>c) << 2);
           multiplyTile(
-            count,
+            together * count,
             a,
             a + 4,
             a + 8,
             a + 12,
             offsets,
             panel,
-            sums + (position * rows + c) * sumBytes + ((<usize>k) << 2),
+            sums + <usize>(matrix * rows + c) * sumBytes + ((<usize>k) << 2),
             sumBytes,
-            first > start,
+            accumulate,
           );
         }
       }
+      value += together * valueStride + GAP;
+      gradient += together * (gradientStride - GAP) + GAP;
     }
   }
 }
@@ -217,6 +331,7 @@ export function finishWinogradGradient(
   count: i32,
   channels: i32,
   outputChannels: i32,
+  strided: bool,
   between: usize,
 ): void {
   const sumBytes = (<usize>((outputChannels + 7) & -8)) << 2,
@@ -233,9 +348,16 @@ export function finishWinogradGradient(
       v128.store(between + position * 16, sum);
     }
     const to = dw + ((<usize>(part * outputChannels + k)) << 2);
-    for (let column: usize = 0; column < 6; column++) gatherSix(between + column * 16, 96, lines + column * 16, 96);
+    for (let column: usize = 0; column < 6; column++) {
+      const line = lines + column * 16;
+      if (!strided) gatherSix(between + column * 16, 96, line, 96);
+      else if (column < 5) gatherStridedSix(between + column * 16, 80, between + (30 + column) * 16, line, 96);
+      else gatherStridedSix(between + 400, 16, between + 560, line, 96);
+    }
     for (let row: usize = 0; row < 3; row++) {
-      gatherSix(lines + row * 96, 16, between, 16);
+      const line = lines + row * 96;
+      if (strided) gatherStridedSix(line, 16, line + 80, between, 16);
+      else gatherSix(line, 16, between, 16);
       for (let column: usize = 0; column < 3; column++)
         storeLanes(to + (3 * row + column) * tap, v128.load(between + column * 16), outputChannels - k);
     }

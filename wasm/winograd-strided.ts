@@ -1,100 +1,34 @@
-// 3×3 convolution with strides of 2 in 81 products for 4×4 outputs where the direct way takes 144. Along one axis, output i sees the inputs
-// 2i, 2i + 1 and 2i + 2: two taps of the even ones, which Winograd's F(4, 2) does in five products for four outputs where four times two would be, and one tap
-// of the odd ones. So nine inputs become T d: five sums of the even ones and the four odd ones as they are, a kernel of three becomes six, since the odd tap is the
-// same for all four, and the outputs are
-//
-//   y = A [ G(g0, g2) ⊙ B (d0, d2, d4, d6, d8) ] + g1 · (d1, d3, d5, d7)
-//
-// With two axes the kernel has 6×6 values, which meet 9×9 of the picture: 36 matrix products, of which those with an odd tap take the patches of four
-// positions at once, that with two of sixteen. The matrices follow from the points ±a, ±b, ∞ as in winograd-four.ts; a = 1/2 and b = 3/2 make errors
-// smaller than those of plain sums, which are longer (3×3×64 products: 0.62 of their root mean square).
-// AssemblyScript. Pictures are NHWC, addresses and strides bytes.
+// 3×3 convolution with strides of 2, and its input gradient, in Winograd's way: winograd-strided-axis.ts has what is done along one axis. With two axes
+// a kernel has 6×6 values, which meet 9×9 of a patch: 25 of them one position, ten four and the last one sixteen, so that there are 25 matrix products of
+// one position of each patch and 14 of four. AssemblyScript. Pictures are NHWC, addresses and strides bytes.
 import { activate, storeLanes } from './epilogue';
-import { multiplyAdd, partEnd } from './range';
+import { partEnd } from './range';
 import { multiplyRows } from './tile';
-import { CONSTANT_BYTES, constant, copyPatch, gather } from './winograd-four';
+import { CONSTANT_BYTES, copyPatch, gather } from './winograd-four';
+import { combineFive, kernelSix, storeStridedConstants, transformNine } from './winograd-strided-axis';
 
-/**
- * Positions of T d Tᵀ: even sums in both axes [5, 5], those of rows in odd columns [5, 4], those of columns in odd rows [columns 5, rows 4], odd rows and
- * columns [4, 4].
- */
-const POSITIONS: usize = 81;
+export const POSITIONS: usize = 81;
+/** Products of one position of each patch; those after them are of four. */
+export const SINGLE_PRODUCTS: i32 = 25;
+export const PRODUCTS: i32 = 39;
+/** The last matrix: that of the last four products. */
+export const LAST_MATRIX: i32 = 35;
 /** Bytes between the products' operands beyond a whole number of patches: neighbours would fall on the same lines of a cache. */
-const GAP: usize = 64;
-const MATRICES: usize = 36;
-
-const A: f32 = 0.5,
-  B: f32 = 1.5;
-const MINUS_A2: usize = 0,
-  MINUS_B2: usize = 4,
-  PLUS_A: usize = 8,
-  MINUS_A: usize = 12,
-  PLUS_B: usize = 16,
-  MINUS_B: usize = 20,
-  SUM: usize = 24,
-  PRODUCT: usize = 28,
-  PLUS_A2: usize = 32,
-  PLUS_B2: usize = 36,
-  PLUS_A3: usize = 40,
-  PLUS_B3: usize = 44;
-
-function storeConstants(to: usize): void {
-  store<f32>(to + MINUS_A2, -A * A);
-  store<f32>(to + MINUS_B2, -B * B);
-  store<f32>(to + PLUS_A, A);
-  store<f32>(to + MINUS_A, -A);
-  store<f32>(to + PLUS_B, B);
-  store<f32>(to + MINUS_B, -B);
-  store<f32>(to + SUM, -A * A - B * B);
-  store<f32>(to + PRODUCT, A * A * B * B);
-  store<f32>(to + PLUS_A2, A * A);
-  store<f32>(to + PLUS_B2, B * B);
-  store<f32>(to + PLUS_A3, A * A * A);
-  store<f32>(to + PLUS_B3, B * B * B);
-}
-
-/** T times nine values, `step` apart: the five sums of the even ones lie `evenStep` apart, the four odd ones `oddStep`. */
-// @ts-ignore: decorator
-@inline
-function transformNine(
-  d: usize,
-  step: usize,
-  even: usize,
-  evenStep: usize,
-  odd: usize,
-  oddStep: usize,
-  k: usize,
-): void {
-  const d0 = v128.load(d),
-    d2 = v128.load(d + 2 * step),
-    d4 = v128.load(d + 4 * step),
-    d6 = v128.load(d + 6 * step);
-  const evenA = multiplyAdd(d6, d2, constant(k, MINUS_B2)),
-    oddA = multiplyAdd(d4, d0, constant(k, MINUS_B2));
-  v128.store(even, multiplyAdd(evenA, oddA, constant(k, PLUS_A)));
-  v128.store((even += evenStep), multiplyAdd(evenA, oddA, constant(k, MINUS_A)));
-  const evenB = multiplyAdd(d6, d2, constant(k, MINUS_A2)),
-    oddB = multiplyAdd(d4, d0, constant(k, MINUS_A2));
-  v128.store((even += evenStep), multiplyAdd(evenB, oddB, constant(k, PLUS_B)));
-  v128.store((even += evenStep), multiplyAdd(evenB, oddB, constant(k, MINUS_B)));
-  v128.store(
-    even + evenStep,
-    multiplyAdd(multiplyAdd(v128.load(d + 8 * step), d4, constant(k, SUM)), d0, constant(k, PRODUCT)),
-  );
-  v128.store(odd, v128.load((d += step)));
-  v128.store((odd += oddStep), v128.load((d += 2 * step)));
-  v128.store((odd += oddStep), v128.load((d += 2 * step)));
-  v128.store(odd + oddStep, v128.load(d + 2 * step));
-}
+export const GAP: usize = 64;
 
 /**
- * T d Tᵀ of the patch at `d` for all channels, four at a time. Neighbouring positions lie `stride` apart, and GAP more where their kernels differ.
- * `between` takes 81 vectors.
+ * T d Tᵀ of the patch at `d`, of `lines` rows and columns, for all channels, four at a time: sums in both axes [5, 5], of rows in single columns [5, 4], of
+ * columns in single rows [columns 5, rows 4], single rows and columns [4, 4]. Sums are of every `each`-th row and column; the single ones begin at
+ * (oneRow, oneColumn). Positions of one product lie `stride` apart. `between` takes 81 vectors.
  */
-function transformPatch(
+export function transformStridedPatch(
   d: usize,
   rowBytes: usize,
   pixelBytes: usize,
+  lines: usize,
+  each: usize,
+  oneRow: usize,
+  oneColumn: usize,
   to: usize,
   stride: usize,
   between: usize,
@@ -102,69 +36,42 @@ function transformPatch(
 ): void {
   const single = stride + GAP,
     four = 4 * stride + GAP;
-  const oddRows = to + 25 * single + 5 * four,
-    odd = oddRows + 5 * four;
+  const oneColumns = to + 25 * single,
+    oneRows = oneColumns + 5 * four,
+    ones = oneRows + 5 * four;
+  const columnStep = each * pixelBytes,
+    rowStep = each * 144;
+  oneColumn *= pixelBytes;
   for (let channel: usize = 0; channel < pixelBytes; channel += 16) {
-    for (let row: usize = 0; row < 9; row++) {
-      const line = between + row * 144;
-      transformNine(d + channel + row * rowBytes, pixelBytes, line, 16, line + 80, 16, constants);
+    let from = d + channel;
+    for (let line = between; line < between + lines * 144; line += 144) {
+      transformNine(from, from + oneColumn, columnStep, line, 16, line + 80, 16, constants);
+      from += rowBytes;
     }
+    const one = between + oneRow * 144;
     for (let column: usize = 0; column < 5; column++)
       transformNine(
         between + column * 16,
-        144,
+        one + column * 16,
+        rowStep,
         to + channel + column * single,
         5 * single,
-        oddRows + channel + column * four,
+        oneRows + channel + column * four,
         stride,
         constants,
       );
     for (let column: usize = 0; column < 4; column++)
       transformNine(
         between + 80 + column * 16,
-        144,
-        to + channel + 25 * single + column * stride,
+        one + 80 + column * 16,
+        rowStep,
+        oneColumns + channel + column * stride,
         four,
-        odd + channel + column * stride,
-        4 * stride,
+        ones + channel + column * stride,
+        four,
         constants,
       );
   }
-}
-
-/** A times five values, `step` apart, and four more, `extraStep` apart, added to them; the four results lie `toStep` apart. */
-// @ts-ignore: decorator
-@inline
-function combineNine(m: usize, step: usize, extra: usize, extraStep: usize, to: usize, toStep: usize, k: usize): void {
-  const m0 = v128.load(m),
-    m1 = v128.load((m += step)),
-    m2 = v128.load((m += step)),
-    m3 = v128.load((m += step));
-  const sumA = f32x4.add(m0, m1),
-    differenceA = f32x4.sub(m0, m1),
-    sumB = f32x4.add(m2, m3),
-    differenceB = f32x4.sub(m2, m3);
-  v128.store(to, f32x4.add(f32x4.add(sumA, sumB), v128.load(extra)));
-  v128.store(
-    (to += toStep),
-    multiplyAdd(
-      multiplyAdd(v128.load((extra += extraStep)), differenceA, constant(k, PLUS_A)),
-      differenceB,
-      constant(k, PLUS_B),
-    ),
-  );
-  v128.store(
-    (to += toStep),
-    multiplyAdd(multiplyAdd(v128.load((extra += extraStep)), sumA, constant(k, PLUS_A2)), sumB, constant(k, PLUS_B2)),
-  );
-  v128.store(
-    to + toStep,
-    multiplyAdd(
-      multiplyAdd(f32x4.add(v128.load(m + step), v128.load(extra + extraStep)), differenceA, constant(k, PLUS_A3)),
-      differenceB,
-      constant(k, PLUS_B3),
-    ),
-  );
 }
 
 /** The outputs of one patch for all channels, finished and stored: `rows` × `columns` pixels of it lie in the picture. */
@@ -185,25 +92,17 @@ function combinePatch(
   const single = stride + GAP,
     four = 4 * stride + GAP;
   for (let k = 0; k < channels; k += 4) {
-    const oddColumns = m + 25 * single,
-      oddRows = oddColumns + 5 * four,
-      odd = oddRows + 5 * four;
+    const oneColumns = m + 25 * single,
+      oneRows = oneColumns + 5 * four,
+      ones = oneRows + 5 * four;
     for (let row: usize = 0; row < 5; row++)
-      combineNine(m + row * 5 * single, single, oddColumns + row * four, stride, between + row * 64, 16, constants);
+      combineMore(m + row * 5 * single, single, oneColumns + row * four, stride, between + row * 64, 16, constants);
     for (let row: usize = 0; row < 4; row++)
-      combineNine(
-        oddRows + row * stride,
-        four,
-        odd + row * 4 * stride,
-        stride,
-        between + 320 + row * 64,
-        16,
-        constants,
-      );
+      combineMore(oneRows + row * stride, four, ones + row * four, stride, between + 320 + row * 64, 16, constants);
     const first = bias ? v128.load(bias + ((<usize>k) << 2)) : f32x4.splat(0);
     for (let column = 0; column < columns; column++) {
       const line = between + ((<usize>column) << 4);
-      combineNine(line, 64, line + 320, 64, line, 64, constants);
+      combineMore(line, 64, line + 320, 64, line, 64, constants);
       let to = y + <usize>column * pixelBytes + ((<usize>k) << 2);
       for (let row = 0; row < rows; row++) {
         storeLanes(to, activate(f32x4.add(v128.load(line + ((<usize>row) << 6)), first), relu), channels - k);
@@ -214,9 +113,89 @@ function combinePatch(
   }
 }
 
+/** A times five values, and four more, `moreStep` apart. */
+// @ts-ignore: decorator
+@inline
+function combineMore(m: usize, step: usize, more: usize, moreStep: usize, to: usize, toStep: usize, k: usize): void {
+  combineFive(
+    m,
+    step,
+    v128.load(more),
+    v128.load(more + moreStep),
+    v128.load(more + 2 * moreStep),
+    v128.load(more + 3 * moreStep),
+    to,
+    toStep,
+    k,
+  );
+}
+
+/** A times five values alone. */
+// @ts-ignore: decorator
+@inline
+function combineAlone(m: usize, step: usize, to: usize, toStep: usize, k: usize): void {
+  const zero = f32x4.splat(0);
+  combineFive(m, step, zero, zero, zero, zero, to, toStep, k);
+}
+
+/** The same for an input gradient: 8×8 pixels, of which those from (oneRow, oneColumn) on, two apart, were seen through one tap in that axis. */
+function combineTurnedPatch(
+  m: usize,
+  stride: usize,
+  y: usize,
+  lineBytes: usize,
+  channels: i32,
+  rows: i32,
+  columns: i32,
+  oneRow: usize,
+  oneColumn: usize,
+  between: usize,
+  constants: usize,
+): void {
+  const pixelBytes = (<usize>channels) << 2;
+  const single = stride + GAP,
+    four = 4 * stride + GAP;
+  // `between` holds the 8×8 pixels, then 5×4 vectors on the way there.
+  const half = between + 1024;
+  const summedRows = between + (1 - oneRow) * 128,
+    oneRowsAt = between + oneRow * 128;
+  const summedColumn = (1 - oneColumn) * 16;
+  oneColumn *= 16;
+  for (let k = 0; k < channels; k += 4) {
+    const oneColumns = m + 25 * single,
+      oneRows = oneColumns + 5 * four,
+      ones = oneRows + 5 * four;
+    for (let row: usize = 0; row < 5; row++)
+      combineAlone(m + row * 5 * single, single, half + row * 64, 16, constants);
+    for (let column: usize = 0; column < 4; column++) {
+      combineAlone(half + column * 16, 64, summedRows + summedColumn + column * 32, 256, constants);
+      combineAlone(oneColumns + column * stride, four, summedRows + oneColumn + column * 32, 256, constants);
+    }
+    for (let row: usize = 0; row < 4; row++) {
+      const line = oneRowsAt + row * 256;
+      combineAlone(oneRows + row * stride, four, line + summedColumn, 32, constants);
+      const from = ones + row * four;
+      v128.store(line + oneColumn, v128.load(from));
+      v128.store(line + oneColumn, v128.load(from + stride), 32);
+      v128.store(line + oneColumn, v128.load(from + 2 * stride), 64);
+      v128.store(line + oneColumn, v128.load(from + 3 * stride), 96);
+    }
+    for (let row = 0; row < rows; row++) {
+      let to = y + <usize>row * lineBytes + ((<usize>k) << 2);
+      let from = between + ((<usize>row) << 7);
+      for (let column = 0; column < columns; column++) {
+        storeLanes(to, v128.load(from), channels - k);
+        to += pixelBytes;
+        from += 16;
+      }
+    }
+    m += 16;
+  }
+}
+
 /**
- * transformed[36, ceil(K / 8), C, 8]: the kernels g = w[3, 3, C, K] as 6×6 values, in the order in which `winogradStrided` takes them; part: some input
- * channels. Matrices lie `stride` bytes apart. `between` takes 18 vectors a part.
+ * transformed[36, ceil(K / 8), C, 8]: the kernels, which lie as `winogradFourWeights` takes them, as 6×6 values in the order in which `winogradStrided`
+ * takes them; part: some input channels. Matrices lie `stride` bytes apart. `between` takes 18 vectors a part.
  */
 export function winogradStridedWeights(
   part: i32,
@@ -224,26 +203,30 @@ export function winogradStridedWeights(
   transformed: usize,
   inputs: i32,
   outputs: i32,
+  tapStride: i32,
+  inputStride: i32,
+  outputStride: i32,
   stride: usize,
   between: usize,
   chunk: i32,
 ): void {
-  const tap = (<usize>(inputs * outputs)) << 2;
+  const tap = (<usize>tapStride) << 2,
+    outputBytes = (<usize>outputStride) << 2;
   const end = partEnd(part, chunk, inputs);
   between += <usize>part * 288;
   for (let panel = 0; panel < outputs; panel += 8) {
     for (let input = part * chunk; input < end; input++) {
       for (let k = panel; k < min(panel + 8, outputs); k += 4) {
-        const g = weights + ((<usize>(input * outputs + k)) << 2);
+        const g = weights + ((<usize>(input * inputStride + k * outputStride)) << 2);
         const to = transformed + ((<usize>(panel * inputs + input * 8 + (k & 4))) << 2);
         const lanes = min(4, outputs - k);
         for (let row: usize = 0; row < 3; row++) {
           const from = g + 3 * row * tap,
             line = between + row * 96;
           kernelSix(
-            gather(from, 4, lanes),
-            gather(from + tap, 4, lanes),
-            gather(from + 2 * tap, 4, lanes),
+            gather(from, outputBytes, lanes),
+            gather(from + tap, outputBytes, lanes),
+            gather(from + 2 * tap, outputBytes, lanes),
             line,
             16,
             line + 80,
@@ -265,28 +248,12 @@ export function winogradStridedWeights(
   }
 }
 
-/** G (g0, g2), `evenStep` apart, and g1. */
-// @ts-ignore: decorator
-@inline
-function kernelSix(g0: v128, g1: v128, g2: v128, even: usize, evenStep: usize, odd: usize): void {
-  const OF_A: f32 = 1 / (2 * A * (B * B - A * A)),
-    OF_B: f32 = 1 / (2 * B * (B * B - A * A));
-  const firstA = f32x4.mul(g0, f32x4.splat(OF_A)),
-    secondA = f32x4.mul(g2, f32x4.splat(-A * OF_A));
-  v128.store(even, f32x4.sub(secondA, firstA));
-  v128.store((even += evenStep), f32x4.add(secondA, firstA));
-  const firstB = f32x4.mul(g0, f32x4.splat(OF_B)),
-    secondB = f32x4.mul(g2, f32x4.splat(B * OF_B));
-  v128.store((even += evenStep), f32x4.add(secondB, firstB));
-  v128.store((even += evenStep), f32x4.sub(secondB, firstB));
-  v128.store(even + evenStep, g2);
-  v128.store(odd, g1);
-}
-
 /**
- * Patches [part · chunk, …) of y[N, OH, OW, K] = activate(3×3 windows of x[N, H, W, C], two apart, · w + bias), the first window `top` rows and `left` columns
- * outside of the picture; `patchesOfBlock` at a time, so that their transforms stay in a second-level cache. Scratch memory a part: CONSTANT_BYTES, 81 vectors,
- * a patch of 81 · C floats, then 81 · patchesOfBlock · (C4 + K8) + 2 · 36 · 16 floats, C4 and K8 being whole fours and eights.
+ * Patches [part · chunk, …) of y[N, OH, OW, K] = activate(3×3 windows of x[N, H, W, C], two apart, · w + bias), 4×4 of it each, the first one's 9×9 values of x
+ * beginning `top` rows and `left` columns outside of the picture. `turned`: x is dz, y the input gradient, 8×8 of it each, that begin 5×5 values of dz; of both the
+ * single ones begin at (oneRow, oneColumn), which is (1, 1) else. `patchesOfBlock` at a time, so that their transforms stay in a second-level cache. Scratch memory
+ * a part: CONSTANT_BYTES, 84 vectors, a patch of 81 · C floats, then 81 · patchesOfBlock · (C4 + K8) + 2 · 39 · 16 floats, C4 and K8 being whole fours and
+ * eights.
  */
 export function winogradStrided(
   part: i32,
@@ -302,13 +269,20 @@ export function winogradStrided(
   outputChannels: i32,
   top: i32,
   left: i32,
+  oneRow: i32,
+  oneColumn: i32,
   patches: i32,
+  turned: bool,
   relu: bool,
   chunk: i32,
   patchesOfBlock: i32,
   scratch: usize,
   scratchBytes: usize,
 ): void {
+  const lines = turned ? 5 : 9,
+    each = turned ? 1 : 2,
+    size = turned ? 8 : 4;
+  const step = 4 * each;
   const pixelBytes = (<usize>channels) << 2,
     rowBytes = <usize>width * pixelBytes,
     targetBytes = (<usize>outputChannels) << 2;
@@ -316,13 +290,13 @@ export function winogradStrided(
     sumBytes = (<usize>((outputChannels + 7) & -8)) << 2;
   const constants = scratch + <usize>part * scratchBytes,
     between = constants + CONSTANT_BYTES;
-  const copied = between + POSITIONS * 16,
+  const copied = between + 1344,
     values = copied + POSITIONS * pixelBytes,
-    sums = values + POSITIONS * <usize>patchesOfBlock * valueBytes + MATRICES * GAP;
-  const across = (outputWidth + 3) >> 2,
-    down = (outputHeight + 3) >> 2;
+    sums = values + POSITIONS * <usize>patchesOfBlock * valueBytes + <usize>PRODUCTS * GAP;
+  const across = (outputWidth + size - 1) / size,
+    down = (outputHeight + size - 1) / size;
   const weightStride = sumBytes * channels + GAP;
-  storeConstants(constants);
+  storeStridedConstants(constants);
   const end = partEnd(part, chunk, patches);
   for (let first = part * chunk; first < end; first += patchesOfBlock) {
     const count = min(patchesOfBlock, end - first);
@@ -331,45 +305,76 @@ export function winogradStrided(
     for (let patch = 0; patch < count; patch++) {
       const line = (first + patch) / across;
       const picture = x + <usize>((line / down) * height) * rowBytes;
-      const row = 8 * (line % down) - top,
-        column = 8 * ((first + patch) % across) - left;
+      const row = step * (line % down) - top,
+        column = step * ((first + patch) % across) - left;
       let d = picture + <usize>row * rowBytes + <usize>column * pixelBytes,
         lineBytes = rowBytes;
-      if (row < 0 || column < 0 || row + 9 > height || column + 9 > width) {
-        copyPatch(copied, 9, picture, height, width, pixelBytes, row, column);
+      if (row < 0 || column < 0 || row + lines > height || column + lines > width) {
+        copyPatch(copied, lines, picture, height, width, pixelBytes, row, column);
         d = copied;
-        lineBytes = 9 * pixelBytes;
+        lineBytes = <usize>lines * pixelBytes;
       }
-      transformPatch(d, lineBytes, pixelBytes, values + <usize>patch * valueBytes, valueStride, between, constants);
+      transformStridedPatch(
+        d,
+        lineBytes,
+        pixelBytes,
+        lines,
+        each,
+        oneRow,
+        oneColumn,
+        values + <usize>patch * valueBytes,
+        valueStride,
+        between,
+        constants,
+      );
     }
     let a = values,
-      c = sums,
-      panel = transformed;
-    for (let matrix = 0; matrix < <i32>MATRICES; matrix++) {
-      const positions = matrix < 25 ? 1 : matrix < 35 ? 4 : 16;
+      c = sums;
+    for (let product = 0; product < PRODUCTS; product++) {
+      const positions = product < SINGLE_PRODUCTS ? 1 : 4;
+      const panel = transformed + <usize>min(product, LAST_MATRIX) * weightStride;
       for (let k: usize = 0; k < sumBytes; k += 32)
         multiplyRows(channels, a, valueBytes, positions * count, panel + k * channels, c + k, sumBytes);
       a += positions * valueStride + GAP;
       c += positions * sumStride + GAP;
-      panel += weightStride;
     }
     for (let patch = 0; patch < count; patch++) {
       const line = (first + patch) / across,
-        j = 4 * ((first + patch) % across);
-      const i = 4 * (line % down);
-      combinePatch(
-        sums + <usize>patch * sumBytes,
-        sumStride,
-        y + <usize>(((line / down) * outputHeight + i) * outputWidth + j) * targetBytes,
-        <usize>outputWidth * targetBytes,
-        outputChannels,
-        min(4, outputHeight - i),
-        min(4, outputWidth - j),
-        bias,
-        relu,
-        between,
-        constants,
-      );
+        j = size * ((first + patch) % across);
+      const i = size * (line % down);
+      const m = sums + <usize>patch * sumBytes,
+        to = y + <usize>(((line / down) * outputHeight + i) * outputWidth + j) * targetBytes,
+        lineBytes = <usize>outputWidth * targetBytes;
+      const rows = min(size, outputHeight - i),
+        columns = min(size, outputWidth - j);
+      if (turned)
+        combineTurnedPatch(
+          m,
+          sumStride,
+          to,
+          lineBytes,
+          outputChannels,
+          rows,
+          columns,
+          oneRow,
+          oneColumn,
+          between,
+          constants,
+        );
+      else
+        combinePatch(
+          m,
+          sumStride,
+          to,
+          lineBytes,
+          outputChannels,
+          rows,
+          columns,
+          bias,
+          relu,
+          between,
+          constants,
+        );
     }
   }
 }

@@ -3,7 +3,7 @@ import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, floats } from '../shared/wasm-parts.js';
 import type { GroupedShape } from './convolution-shape.js';
-import { forwardAxes, type WindowSum } from './windows.wasm.js';
+import { forwardAxes, type Axis, type WindowSum } from './windows.wasm.js';
 
 /** Below so many channels on either side the transforms cost what the products save. */
 const LEAST_CHANNELS = 12;
@@ -115,14 +115,21 @@ export function winogradCalls(
   };
 }
 
-/** Positions of a transformed patch of 9×9, which meet 36 matrices. */
+/** Positions of a transformed patch of 9×9, which meet 36 matrices in 39 products. */
 const STRIDED_POSITIONS = 81;
-/** Bytes that each matrix' operands lie further apart than their sizes. */
+const STRIDED_PRODUCTS = 39;
+/** Bytes that the products' operands lie further apart than their sizes. */
 const GAP = 64;
 /** Below so many outputs of a picture the transforms of the weights cost what the products save. */
 const LEAST_STRIDED_OUTPUTS = 64;
 
-/** A convolution with strides of 2, chosen by shape alone, too. Where outputs end within a patch of 4×4, not much of it may go to waste. */
+/** Outputs that a patch of a sum has along one axis: an input gradient's is the other way round. */
+const patchOf = ({ divisor }: Axis): number => (divisor === 2 ? 8 : 4);
+
+/**
+ * A convolution with strides of 2, or the input gradient of one, chosen by shape alone, too. Where outputs end within a patch, not much of it may go to
+ * waste.
+ */
 export const takesStridedWinograd = ({
   axes,
   groups,
@@ -130,20 +137,34 @@ export const takesStridedWinograd = ({
   outputs,
 }: Parameters<typeof takesWinograd>[0]): boolean => {
   const [rows, columns] = axes;
+  const patch = patchOf(rows);
   const pixels = rows.outputs * columns.outputs;
+  const whole = (length: number): number => Math.ceil(length / patch) * patch;
   return (
     groups === 1 &&
     Math.min(inputs, outputs) >= LEAST_CHANNELS &&
-    pixels >= LEAST_STRIDED_OUTPUTS &&
-    pixels >= 0.75 * ceil4(rows.outputs) * ceil4(columns.outputs) &&
-    axes.every(({ taps, stride, divisor, dilation }) => taps === 3 && stride === 2 && divisor === 1 && dilation === 1)
+    pixels >= LEAST_STRIDED_OUTPUTS * (patch / 4) ** 2 &&
+    pixels >= 0.75 * whole(rows.outputs) * whole(columns.outputs) &&
+    axes.every(
+      ({ taps, stride, divisor, dilation }) =>
+        taps === 3 && stride * divisor === 2 && divisor === rows.divisor && Math.abs(dilation) === 1,
+    )
   );
 };
 
-export function stridedWinogradCalls({ batch, axes, inputs, outputs, activation }: WindowSum): Plan<number, WasmCall> {
+export function stridedWinogradCalls({
+  batch,
+  axes,
+  inputs,
+  outputs,
+  weightStrides,
+  activation,
+}: WindowSum): Plan<number, WasmCall> {
   const [rows, columns] = axes;
+  const turned = rows.divisor === 2; // an input gradient, of which dz is the source: taps run backwards
+  const size = patchOf(rows);
   const [values, sums] = [ceil4(inputs), ceil8(outputs)];
-  const patches = patchesOf(batch, rows.outputs, columns.outputs);
+  const patches = batch * Math.ceil(rows.outputs / size) * Math.ceil(columns.outputs / size);
   const least = patches < MOST_PARTS ? 2 : 4; // of few patches, parts with half a tile still keep two threads busy
   const { parts, chunk } = split(patches, Math.ceil(patches / MOST_PARTS / least) * least, least);
   const block = Math.min(
@@ -152,16 +173,32 @@ export function stridedWinogradCalls({ batch, axes, inputs, outputs, activation 
     Math.max(4, 4 * Math.floor(BLOCK_BYTES / floats(4 * STRIDED_POSITIONS * (values + sums)))),
   );
   const scratchBytes =
-    64 + 16 * STRIDED_POSITIONS + floats(STRIDED_POSITIONS * (inputs + block * (values + sums))) + 2 * POSITIONS * GAP;
+    64 + 1344 + floats(STRIDED_POSITIONS * (inputs + block * (values + sums))) + 2 * STRIDED_PRODUCTS * GAP;
   const weightStride = floats(inputs * sums) + GAP;
   const weightParts = split(inputs, WEIGHT_CHANNELS);
+  const tap = inputs * outputs;
+  const [inputStride, outputStride] = weightStrides;
+  // Of eight neighbours in dx, those that one tap saw begin with the second, or with the first where the padding is odd.
+  const ones = axes.map(({ shift }) => (turned ? 1 - (shift % 2) : 1));
+  const origins = axes.map(({ shift }, axis) => (turned ? ones[axis] - Math.floor(shift / 2) : -shift));
   return {
     scratch: [POSITIONS * weightStride, 288 * weightParts.parts, parts * scratchBytes],
     steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed, between, scratch]) => [
       {
         function: 'winogradStridedWeights',
         parts: weightParts.parts,
-        arguments: [weight, transformed, inputs, outputs, weightStride, between, weightParts.chunk],
+        arguments: [
+          weight + (turned ? floats(8 * tap) : 0),
+          transformed,
+          inputs,
+          outputs,
+          turned ? -tap : tap,
+          inputStride,
+          outputStride,
+          weightStride,
+          between,
+          weightParts.chunk,
+        ],
       },
       {
         function: 'winogradStrided',
@@ -177,9 +214,10 @@ export function stridedWinogradCalls({ batch, axes, inputs, outputs, activation 
           rows.outputs,
           columns.outputs,
           outputs,
-          -rows.shift,
-          -columns.shift,
+          ...origins,
+          ...ones,
           patches,
+          Number(turned),
           Number(activation === 'relu'),
           chunk,
           block,
@@ -195,11 +233,13 @@ const sumsBytes = (inputs: number, outputs: number): number => floats(POSITIONS 
 
 /** For weight gradients: with up to 64 channels on either side, say. */
 export const gradientTakesWinograd = (sum: Parameters<typeof takesWinograd>[0]): boolean =>
-  takesWinograd(sum) && sumsBytes(sum.inputs, sum.outputs) <= MOST_SUMS_BYTES;
+  (takesWinograd(sum) && sumsBytes(sum.inputs, sum.outputs) <= MOST_SUMS_BYTES) || takesStridedWinograd(sum);
 
 /** x, dz → dw */
 export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: GroupedShape): Plan<number, WasmCall> {
   const [rows, columns] = forwardAxes({ batch, ...shape });
+  const strided = rows.stride === 2;
+  const [positions, products] = strided ? [STRIDED_POSITIONS, STRIDED_PRODUCTS] : [POSITIONS, POSITIONS];
   const patches = patchesOf(batch, rows.outputs, columns.outputs);
   const sliceBytes = sumsBytes(inputs, outputs);
   const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
@@ -210,12 +250,17 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const panels = ceil8(outputs) / 8;
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(outputs / channelChunk);
-  const block = blockOf(ceil4(inputs) + channelChunk, ceil4(chunk), GRADIENT_BLOCK_BYTES);
+  const perPatch = positions * (ceil4(inputs) + channelChunk);
+  const block = Math.max(
+    4,
+    Math.min(MOST_PATCHES, ceil4(chunk), 4 * Math.floor(GRADIENT_BLOCK_BYTES / floats(4 * perPatch))),
+  );
   const scratchBytes =
     64 +
-    576 +
+    16 * positions +
     32 +
-    floats(block + 36 * inputs + 16 * outputs + POSITIONS * (block * (ceil4(inputs) + channelChunk) + 32));
+    floats((strided ? 4 : 1) * block + positions * inputs + 16 * outputs + block * perPatch) +
+    2 * products * GAP;
   return {
     scratch: [slices * sliceBytes, parts * scratchBytes, 864 * inputs],
     steps: ({ inputs: [x, dz], outputs: [dw] }, [sums, scratch, between]) => [
@@ -234,6 +279,7 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
           outputs,
           -rows.shift,
           -columns.shift,
+          Number(strided),
           patches,
           chunk,
           slices,
@@ -243,7 +289,11 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
           scratchBytes,
         ],
       },
-      { function: 'finishWinogradGradient', parts: inputs, arguments: [sums, dw, slices, inputs, outputs, between] },
+      {
+        function: 'finishWinogradGradient',
+        parts: inputs,
+        arguments: [sums, dw, slices, inputs, outputs, Number(strided), between],
+      },
     ],
   };
 }
