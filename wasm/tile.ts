@@ -403,6 +403,125 @@ export function multiplyRows(
   }
 }
 
+/**
+ * c[count, 8] = (accumulate ? c : 0) + aᵀ · panel[depth, 8] of a[depth, count], whose rows lie `step` bytes apart, those of c `targetStep`; `count` is a
+ * whole number of fours. Four neighbours of a have one address between them.
+ */
+export function multiplyTransposed(
+  depth: i32,
+  a: usize,
+  step: usize,
+  count: i32,
+  values: usize,
+  c: usize,
+  targetStep: usize,
+  accumulate: bool,
+): void {
+  const end = values + ((<usize>depth) << 5),
+    whole = end - ((<usize>(depth & 3)) << 5);
+  for (let row = 0; row < count; row += 4) {
+    let c00 = f32x4.splat(0),
+      c01 = c00,
+      c10 = c00,
+      c11 = c00,
+      c20 = c00,
+      c21 = c00,
+      c30 = c00,
+      c31 = c00;
+    let from = a,
+      panel = values;
+    while (panel < whole) {
+      let b0 = v128.load(panel),
+        b1 = v128.load(panel, 16);
+      let value = v128.load32_splat(from);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(from, 4);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(from, 8);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(from, 12);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -1) break;
+      from += step;
+      b0 = v128.load(panel, 32);
+      b1 = v128.load(panel, 48);
+      value = v128.load32_splat(from);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(from, 4);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(from, 8);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(from, 12);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -2) break;
+      from += step;
+      b0 = v128.load(panel, 64);
+      b1 = v128.load(panel, 80);
+      value = v128.load32_splat(from);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(from, 4);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(from, 8);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(from, 12);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      if (depth == -3) break;
+      from += step;
+      b0 = v128.load(panel, 96);
+      b1 = v128.load(panel, 112);
+      value = v128.load32_splat(from);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(from, 4);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(from, 8);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(from, 12);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      from += step;
+      panel += 128;
+    }
+    for (; panel < end; panel += 32) {
+      const b0 = v128.load(panel),
+        b1 = v128.load(panel, 16);
+      let value = v128.load32_splat(from);
+      c00 = multiplyAdd(c00, value, b0);
+      c01 = multiplyAdd(c01, value, b1);
+      value = v128.load32_splat(from, 4);
+      c10 = multiplyAdd(c10, value, b0);
+      c11 = multiplyAdd(c11, value, b1);
+      value = v128.load32_splat(from, 8);
+      c20 = multiplyAdd(c20, value, b0);
+      c21 = multiplyAdd(c21, value, b1);
+      value = v128.load32_splat(from, 12);
+      c30 = multiplyAdd(c30, value, b0);
+      c31 = multiplyAdd(c31, value, b1);
+      from += step;
+    }
+    storeRow(c, c00, c01, accumulate);
+    storeRow(c + targetStep, c10, c11, accumulate);
+    storeRow(c + 2 * targetStep, c20, c21, accumulate);
+    storeRow(c + 3 * targetStep, c30, c31, accumulate);
+    a += 16;
+    c += 4 * targetStep;
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function finishRow(c: usize, low: v128, high: v128, columns: i32, relu: bool): void {

@@ -7,7 +7,7 @@
 // AssemblyScript. Addresses and strides are bytes.
 import { storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
-import { evenOffsets, multiplyTile } from './tile';
+import { multiplyTransposed } from './tile';
 import {
   A,
   A2,
@@ -157,8 +157,8 @@ function spreadStridedPatch(
 /**
  * slices[slice, 36, C4, K8] = the products of patches [slice · chunk, …) of x[N, H, W, C] and dz[N, OH, OW, K], the first window `top` rows and `left` columns outside of
  * the picture, windows one pixel apart or (`strided`) two; C4 and K8 being whole fours and eights; then `finishWinogradGradient`. Parts count slices first,
- * then blocks of `channelChunk` output channels (whole eights). Scratch memory a part: CONSTANT_BYTES, `positions` vectors (36, with strides 81), `patchesOfBlock` floats
- * (four times as many), `positions` · C and 16 · K + 8 floats, then `positions` · patchesOfBlock · (C4 + channelChunk) + 2 · 39 · 16 floats.
+ * then blocks of `channelChunk` output channels (whole eights). Scratch memory a part: CONSTANT_BYTES, `positions` vectors (36, with strides 81),
+ * `positions` · C and 16 · K + 8 floats, then `positions` · patchesOfBlock · (C4 + channelChunk) + 2 · 39 · 16 floats.
  */
 export function winogradGradient(
   part: i32,
@@ -198,19 +198,17 @@ export function winogradGradient(
     valueBytes = (<usize>rows) << 2,
     sumBytes = (<usize>((outputChannels + 7) & -8)) << 2;
   const constants = scratch + <usize>part * scratchBytes,
-    between = constants + CONSTANT_BYTES,
-    offsets = between + positions * 16;
-  const deepest = strided ? 4 * patchesOfBlock : patchesOfBlock;
-  const copied = offsets + ((<usize>deepest) << 2),
+    between = constants + CONSTANT_BYTES;
+  const copied = between + positions * 16,
     copiedGradients = copied + positions * pixelBytes;
   const values = copiedGradients + 16 * targetBytes + 32,
     gradients = values + positions * <usize>patchesOfBlock * valueBytes + <usize>products * GAP;
-  const sums = slices + <usize>(slice * MATRICES * rows) * sumBytes + ((<usize>firstChannel) << 2);
+  const matrixBytes = <usize>rows * sumBytes + GAP;
+  const sums = slices + <usize>(slice * MATRICES) * matrixBytes + ((<usize>firstChannel) << 2);
   const across = (outputWidth + 3) >> 2,
     down = (outputHeight + 3) >> 2;
   if (strided) storeStridedConstants(constants);
   else storeConstants(constants);
-  evenOffsets(offsets, deepest, valueBytes);
   const start = slice * chunk,
     end = partEnd(slice, chunk, patches);
   for (let first = start; first < end; first += patchesOfBlock) {
@@ -260,17 +258,7 @@ export function winogradGradient(
         );
       } else {
         transformPatch(d, dStep, pixelBytes, to, valueStride + GAP, between, constants);
-        spreadPatch(
-          y,
-          yStep,
-          targetBytes,
-          ownChannels,
-          toGradient,
-          gradientStride,
-          panelBytes,
-          between,
-          constants,
-        );
+        spreadPatch(y, yStep, targetBytes, ownChannels, toGradient, gradientStride, panelBytes, between, constants);
       }
     }
     let value = values,
@@ -279,24 +267,18 @@ export function winogradGradient(
       const together = product < singleProducts ? 1 : 4;
       const matrix = min(product, LAST_MATRIX);
       const accumulate = first > start || product > matrix;
-      for (let k = 0; k < ownChannels; k += 8) {
-        const panel = gradient + <usize>((k >> 3) * together) * panelBytes;
-        for (let c = 0; c < rows; c += 4) {
-          const a = value + ((<usize>c) << 2);
-          multiplyTile(
-            together * count,
-            a,
-            a + 4,
-            a + 8,
-            a + 12,
-            offsets,
-            panel,
-            sums + <usize>(matrix * rows + c) * sumBytes + ((<usize>k) << 2),
-            sumBytes,
-            accumulate,
-          );
-        }
-      }
+      const target = sums + <usize>matrix * matrixBytes;
+      for (let k = 0; k < ownChannels; k += 8)
+        multiplyTransposed(
+          together * count,
+          value,
+          valueBytes,
+          rows,
+          gradient + <usize>((k >> 3) * together) * panelBytes,
+          target + ((<usize>k) << 2),
+          sumBytes,
+          accumulate,
+        );
       value += together * valueStride + GAP;
       gradient += together * (gradientStride - GAP) + GAP;
     }
@@ -335,7 +317,7 @@ export function finishWinogradGradient(
   between: usize,
 ): void {
   const sumBytes = (<usize>((outputChannels + 7) & -8)) << 2,
-    stride = <usize>((channels + 3) & -4) * sumBytes;
+    stride = <usize>((channels + 3) & -4) * sumBytes + GAP;
   between += <usize>part * 864;
   const lines = between + 576;
   const tap = (<usize>(channels * outputChannels)) << 2;

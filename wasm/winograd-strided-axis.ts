@@ -113,10 +113,7 @@ export function combineFive(
     (to += toStep),
     multiplyAdd(multiplyAdd(second, differenceA, constant(k, PLUS_A)), differenceB, constant(k, PLUS_B)),
   );
-  v128.store(
-    (to += toStep),
-    multiplyAdd(multiplyAdd(third, sumA, constant(k, PLUS_A2)), sumB, constant(k, PLUS_B2)),
-  );
+  v128.store((to += toStep), multiplyAdd(multiplyAdd(third, sumA, constant(k, PLUS_A2)), sumB, constant(k, PLUS_B2)));
   v128.store(
     to + toStep,
     multiplyAdd(

@@ -165,8 +165,7 @@ function combineTurnedPatch(
     const oneColumns = m + 25 * single,
       oneRows = oneColumns + 5 * four,
       ones = oneRows + 5 * four;
-    for (let row: usize = 0; row < 5; row++)
-      combineAlone(m + row * 5 * single, single, half + row * 64, 16, constants);
+    for (let row: usize = 0; row < 5; row++) combineAlone(m + row * 5 * single, single, half + row * 64, 16, constants);
     for (let column: usize = 0; column < 4; column++) {
       combineAlone(half + column * 16, 64, summedRows + summedColumn + column * 32, 256, constants);
       combineAlone(oneColumns + column * stride, four, summedRows + oneColumn + column * 32, 256, constants);
@@ -361,20 +360,7 @@ export function winogradStrided(
           between,
           constants,
         );
-      else
-        combinePatch(
-          m,
-          sumStride,
-          to,
-          lineBytes,
-          outputChannels,
-          rows,
-          columns,
-          bias,
-          relu,
-          between,
-          constants,
-        );
+      else combinePatch(m, sumStride, to, lineBytes, outputChannels, rows, columns, bias, relu, between, constants);
     }
   }
 }

@@ -38,6 +38,7 @@ const integersBelow = (limit: number, shape: Shape): SampleTensor => integers(ra
 const plain = { size: [3, 3], strides: [1, 1], dilation: [1, 1], padding: 'same' };
 /** Windows that see thirteen rows: a band of the picture holds them for three lines of output. */
 const wide = { ...plain, dilation: [6, 1] };
+const halving = { ...plain, strides: [2, 2] };
 const strided = { ...plain, strides: [2, 1] };
 const dilated = { ...plain, dilation: [1, 2] };
 const pooling = { size: [3, 2], strides: [1, 2], dilation: [1, 1], padding: 'same' };
@@ -66,6 +67,19 @@ const cases: readonly (readonly [
   ['conv2d', 'Winograd', draw(square, square3x3, [12]), { window: plain, ...linear }],
   ['conv2dInputGradient', 'Winograd', draw(square, square3x3), { window: plain, xShape: square }],
   ['conv2dWeightGradient', 'Winograd', draw(square, square), { window: plain }],
+  ...([16, 24] as const).flatMap((length) => {
+    // 'same' pads an odd axis on both sides, an even one behind: an input gradient's pixels of one tap come second or first.
+    const [x, w, y] = [
+      [4, length, length + 31, 13],
+      [3, 3, 13, 21],
+      [4, length / 2, (length + 32) / 2, 21],
+    ] as const;
+    return [
+      ['conv2d', 'Winograd with strides', draw(x, w, [21]), { window: halving, ...linear }],
+      ['conv2dInputGradient', 'Winograd with strides', draw(y, w), { window: halving, xShape: x }],
+      ['conv2dWeightGradient', 'Winograd with strides', draw(x, y), { window: halving }],
+    ] as const;
+  }),
   ['conv2dMaxPool2dValues', 'Winograd', draw(square, square3x3, [12]), { window: plain, activation: 'relu' }],
   ['conv2d', 'bands', draw(lines, lines3x3, [4]), { window: wide, activation: 'relu' }],
   ['conv2dInputGradient', 'bands', draw(summed, lines3x3), { window: wide, xShape: lines }],

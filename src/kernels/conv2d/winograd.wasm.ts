@@ -20,6 +20,9 @@ const MOST_PARTS = 16;
 const WORTHWHILE_PARTS = 8;
 /** Of a weight gradient's transforms more at a time: the deeper its products, the less often its sums are fetched and put back. */
 const GRADIENT_BLOCK_BYTES = 786432;
+/** With strides there are more transforms of a patch, and depths of one and of four patches. */
+const STRIDED_GRADIENT_BLOCK_BYTES = 1048576;
+const MOST_STRIDED_GRADIENT_PATCHES = 64;
 /** Sums of a weight gradient that a cache no longer holds cost more than the products that are saved. */
 const MOST_SUMS_BYTES = 655360;
 /** Most bytes that the slices of a weight gradient take together. */
@@ -31,8 +34,8 @@ const patchesOf = (batch: number, height: number, width: number): number =>
   batch * Math.ceil(height / 4) * Math.ceil(width / 4);
 
 /** Patches whose transforms, of so many floats for each position, fit. */
-const blockOf = (floatsOfPosition: number, most: number, bytes = BLOCK_BYTES): number =>
-  Math.max(4, Math.min(MOST_PATCHES, most, Math.floor(bytes / floats(POSITIONS * floatsOfPosition) / 4) * 4));
+const blockOf = (floatsOfPosition: number, most: number): number =>
+  Math.max(4, Math.min(MOST_PATCHES, most, Math.floor(BLOCK_BYTES / floats(POSITIONS * floatsOfPosition) / 4) * 4));
 
 /** Chosen by shape alone, so that a picture's bits do not depend on its batch. */
 export const takesWinograd = ({
@@ -229,7 +232,8 @@ export function stridedWinogradCalls({
   };
 }
 
-const sumsBytes = (inputs: number, outputs: number): number => floats(POSITIONS * ceil4(inputs) * ceil8(outputs));
+const sumsBytes = (inputs: number, outputs: number): number =>
+  POSITIONS * (floats(ceil4(inputs) * ceil8(outputs)) + GAP);
 
 /** For weight gradients: with up to 64 channels on either side, say. */
 export const gradientTakesWinograd = (sum: Parameters<typeof takesWinograd>[0]): boolean =>
@@ -239,28 +243,23 @@ export const gradientTakesWinograd = (sum: Parameters<typeof takesWinograd>[0]):
 export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: GroupedShape): Plan<number, WasmCall> {
   const [rows, columns] = forwardAxes({ batch, ...shape });
   const strided = rows.stride === 2;
-  const [positions, products] = strided ? [STRIDED_POSITIONS, STRIDED_PRODUCTS] : [POSITIONS, POSITIONS];
+  const [positions, products, blockBytes, mostPatches] = strided
+    ? [STRIDED_POSITIONS, STRIDED_PRODUCTS, STRIDED_GRADIENT_BLOCK_BYTES, MOST_STRIDED_GRADIENT_PATCHES]
+    : [POSITIONS, POSITIONS, GRADIENT_BLOCK_BYTES, MOST_PATCHES];
   const patches = patchesOf(batch, rows.outputs, columns.outputs);
   const sliceBytes = sumsBytes(inputs, outputs);
   const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
   const { parts: slices, chunk } = split(
     patches,
-    Math.max(MOST_PATCHES, Math.ceil(patches / Math.min(affordable, MOST_PARTS))),
+    Math.max(mostPatches, Math.ceil(patches / Math.min(affordable, MOST_PARTS))),
   );
   const panels = ceil8(outputs) / 8;
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(outputs / channelChunk);
   const perPatch = positions * (ceil4(inputs) + channelChunk);
-  const block = Math.max(
-    4,
-    Math.min(MOST_PATCHES, ceil4(chunk), 4 * Math.floor(GRADIENT_BLOCK_BYTES / floats(4 * perPatch))),
-  );
+  const block = Math.max(4, Math.min(mostPatches, ceil4(chunk), 4 * Math.floor(blockBytes / floats(4 * perPatch))));
   const scratchBytes =
-    64 +
-    16 * positions +
-    32 +
-    floats((strided ? 4 : 1) * block + positions * inputs + 16 * outputs + block * perPatch) +
-    2 * products * GAP;
+    64 + 16 * positions + 32 + floats(positions * inputs + 16 * outputs + block * perPatch) + 2 * products * GAP;
   return {
     scratch: [slices * sliceBytes, parts * scratchBytes, 864 * inputs],
     steps: ({ inputs: [x, dz], outputs: [dw] }, [sums, scratch, between]) => [
