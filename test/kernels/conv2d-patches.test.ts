@@ -32,13 +32,13 @@ const paddings: Record<string, Padding> = {
 
 describe.each([1, 2])('strides of %i', (stride) => {
   test.each([
-    [8, 8, 12, 16, 'same'],
-    [8, 12, 12, 13, 'same'],
-    [11, 12, 17, 20, 'same'],
-    [11, 11, 14, 21, 'valid'],
-    [12, 9, 13, 12, 'valid'],
-    [8, 12, 12, 13, 'numbers'],
-    [12, 12, 16, 12, 'more numbers'],
+    [8, 8, 32, 36, 'same'],
+    [8, 12, 32, 33, 'same'],
+    [11, 12, 37, 40, 'same'],
+    [11, 11, 34, 41, 'valid'],
+    [12, 11, 33, 32, 'valid'],
+    [11, 11, 32, 33, 'numbers'],
+    [12, 12, 36, 32, 'more numbers'],
   ] as const)('%i×%i outputs of %i channels to %i, %s', async (rows, columns, inputs, outputs, named) => {
     const random = new Random(rows * columns, RandomStream.synthetic);
     const draw = (shape: Shape) => Float32Array.from({ length: sizeOf(shape) }, () => random.uniform(-1, 1));

@@ -121,7 +121,7 @@ export function weightGradientCalls(given: GroupedShape): Plan<number, WasmCall>
   const shape = flat(given);
   const { batch, groups, inputs, outputs } = shape;
   const axes = forwardAxes(shape);
-  if (gradientTakesWinograd({ axes, groups, inputs, outputs })) return winogradGradientCalls(shape);
+  if (gradientTakesWinograd({ batch, axes, groups, inputs, outputs })) return winogradGradientCalls(shape);
   const [rows, columns] = axes;
   const depth = rows.taps * columns.taps * inputs;
   const bandLines = Math.max(1, Math.min(rows.outputs, Math.floor(PIXELS / columns.outputs)));

@@ -126,6 +126,17 @@ const GAP = 64;
 /** Below so many outputs of a picture the transforms of the weights cost what the products save. */
 const LEAST_STRIDED_OUTPUTS = 64;
 
+/**
+ * Products for each value that is transformed, of a patch's position: below so many the transforms of an input gradient (as large as the picture) or
+ * of a weight gradient (of both sides) cost what the products save.
+ */
+const LEAST_TURNED_SHARE = 16;
+const LEAST_GRADIENT_SHARE = 20;
+/** Below so many patches it is the sums of a weight gradient that cost it. */
+const LEAST_GRADIENT_PATCHES = 16;
+
+const productShare = (inputs: number, outputs: number): number => (inputs * outputs) / (inputs + outputs);
+
 /** Outputs that a patch of a sum has along one axis: an input gradient's is the other way round. */
 const patchOf = ({ divisor }: Axis): number => (divisor === 2 ? 8 : 4);
 
@@ -146,6 +157,7 @@ export const takesStridedWinograd = ({
   return (
     groups === 1 &&
     Math.min(inputs, outputs) >= LEAST_CHANNELS &&
+    (patch === 4 || productShare(inputs, outputs) >= LEAST_TURNED_SHARE) &&
     pixels >= LEAST_STRIDED_OUTPUTS * (patch / 4) ** 2 &&
     pixels >= 0.75 * whole(rows.outputs) * whole(columns.outputs) &&
     axes.every(
@@ -235,9 +247,16 @@ export function stridedWinogradCalls({
 const sumsBytes = (inputs: number, outputs: number): number =>
   POSITIONS * (floats(ceil4(inputs) * ceil8(outputs)) + GAP);
 
-/** For weight gradients: with up to 64 channels on either side, say. */
-export const gradientTakesWinograd = (sum: Parameters<typeof takesWinograd>[0]): boolean =>
-  (takesWinograd(sum) && sumsBytes(sum.inputs, sum.outputs) <= MOST_SUMS_BYTES) || takesStridedWinograd(sum);
+/** For weight gradients: without strides with up to 64 channels on either side, say, with strides from some 40 on. */
+export function gradientTakesWinograd(sum: Omit<WindowSum, 'weightStrides' | 'activation'>): boolean {
+  const { batch, axes, inputs, outputs } = sum;
+  if (takesWinograd(sum)) return sumsBytes(inputs, outputs) <= MOST_SUMS_BYTES;
+  return (
+    takesStridedWinograd(sum) &&
+    productShare(inputs, outputs) >= LEAST_GRADIENT_SHARE &&
+    patchesOf(batch, axes[0].outputs, axes[1].outputs) >= LEAST_GRADIENT_PATCHES
+  );
+}
 
 /** x, dz → dw */
 export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: GroupedShape): Plan<number, WasmCall> {
