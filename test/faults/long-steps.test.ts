@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { startBeltnet, writeClasses } from '../cli/run-beltnet.js';
 import { noteDevice } from '../support/devices.js';
 
-// The only step takes several seconds. Two are promised until the end; a busy machine is given ten times that.
+// The only step takes several seconds: who waited for it would have a model.
 test('Ctrl-C does not wait for a step of seconds', async () => {
   noteDevice('cpu');
   const cwd = mkdtempSync(join(tmpdir(), 'beltnet-long-step-'));
@@ -23,5 +23,5 @@ test('Ctrl-C does not wait for a step of seconds', async () => {
     code: 130,
     stderr: expect.stringContaining('stopped in epoch 1 of 1; no model was written'),
   });
-  expect(readdirSync(join(cwd, 'runs/long'))).not.toContain('model.safetensors');
-}, 40_000);
+  expect(readdirSync(join(cwd, 'runs/long')).filter((name) => name.endsWith('.safetensors'))).toEqual([]);
+});

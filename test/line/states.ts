@@ -60,7 +60,7 @@ export class PlayedLine {
 }
 
 /** Waits until something holds, which is an error after a while that nothing should take. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, seconds = 20): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, seconds = 60): Promise<void> {
   const end = performance.now() + 1000 * seconds;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`${what} did not come in ${seconds} s`);

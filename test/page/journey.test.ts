@@ -144,7 +144,7 @@ test('a run of the command line with its pictures: tried, compared, taken out an
   const ui = await servePage({ port: 0, run });
   try {
     const { page, wrong } = await watchedPage(await browser.newContext(), ui.url);
-    page.setDefaultTimeout(30_000);
+    page.setDefaultTimeout(60_000);
     await page.goto(ui.url);
     await page.getByText('60 pictures added.').waitFor();
     await page.locator('.matrix .cell').first().waitFor();
