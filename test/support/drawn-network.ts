@@ -67,7 +67,7 @@ class Drawing {
   }
 
   apply(layer: Layer, inputs: SymbolicTensor | readonly SymbolicTensor[] = this.#x): void {
-    this.#x = layer.apply(inputs as SymbolicTensor);
+    this.#x = layer.apply(inputs);
     this.lines.push(`${written(layer)} → ${this.#shape.join('×')}`);
   }
 
