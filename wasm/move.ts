@@ -54,12 +54,18 @@ export function copyRuns(
 ): void {
   const bytes = (<usize>length) << 2;
   const end = partEnd(part, chunk, runs);
-  for (let run = part * chunk; run < end; run++) {
-    const k = run % third,
-      j = (run / third) % second,
-      i = run / third / second;
+  const start = part * chunk;
+  let k = start % third,
+    j = (start / third) % second,
+    i = start / third / second;
+  for (let run = start; run < end; run++) {
     const source = from + ((<usize>(i * read0 + j * read1 + k * read2)) << 2);
     const target = to + ((<usize>(i * write0 + j * write1 + k * write2)) << 2);
     copyFloats(target, source, bytes);
+    if (++k < third) continue;
+    k = 0;
+    if (++j < second) continue;
+    j = 0;
+    i++;
   }
 }

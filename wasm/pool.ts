@@ -154,11 +154,10 @@ export function maxPoolGradient(
   }
 }
 
-/** target[count] += source · factor */
-function addScaled(target: usize, source: usize, factor: f32, count: i32): void {
+/** target[bytes] += source · factor */
+function addScaled(target: usize, source: usize, factor: f32, bytes: usize): void {
   const scale = f32x4.splat(factor);
   let i: usize = 0;
-  const bytes = (<usize>count) << 2;
   for (; i + 16 <= bytes; i += 16)
     v128.store(target + i, f32x4.add(v128.load(target + i), f32x4.mul(v128.load(source + i), scale)));
   for (; i < bytes; i += 4) store<f32>(target + i, load<f32>(target + i) + load<f32>(source + i) * factor);
@@ -226,7 +225,17 @@ export function averagePool(
   }
 }
 
-/** Lines [part · chunk, …) of dx [lines, W, C]: to each pixel the gradient of every window that covers it, divided by the window's pixels. */
+/** Places of window i that lie inside the picture. */
+// @ts-ignore: decorator
+@inline
+function placesOf(i: i32, window: i32, stride: i32, before: i32, length: i32): i32 {
+  return min(length, i * stride - before + window) - max(0, i * stride - before);
+}
+
+/**
+ * Lines [part · chunk, …) of dx [lines, W, C]: to each pixel the gradient of every window that covers it, divided by the window's pixels. What several rows of windows give is
+ * summed first, for all columns. Scratch memory a part: a line of dy.
+ */
 export function averagePoolGradient(
   part: i32,
   dy: usize,
@@ -244,30 +253,40 @@ export function averagePoolGradient(
   top: i32,
   left: i32,
   chunk: i32,
+  scratch: usize,
 ): void {
-  const pixelBytes = (<usize>channels) << 2;
+  const pixelBytes = (<usize>channels) << 2,
+    lineBytes = <usize>outputWidth * pixelBytes;
+  const sums = scratch + <usize>part * lineBytes;
   const end = partEnd(part, chunk, lines);
-  const lineBytes = <usize>width * pixelBytes;
-  dx += <usize>(part * chunk) * lineBytes;
+  dx += <usize>(part * chunk * width) * pixelBytes;
   for (let line = part * chunk; line < end; line++) {
-    memory.fill(dx, 0, lineBytes);
+    memory.fill(dx, 0, <usize>width * pixelBytes);
     const row = line % height;
-    const picture = (line / height) * outputHeight;
     // Windows i with i · stride − top ≤ row < i · stride − top + size
-    const firstWindow = row + top < windowHeight ? 0 : (row + top - windowHeight) / strideHeight + 1;
-    const endWindow = min(outputHeight, (row + top) / strideHeight + 1);
-    for (let i = firstWindow; i < endWindow; i++) {
-      const rows = min(height, i * strideHeight - top + windowHeight) - max(0, i * strideHeight - top);
-      let from = dy + <usize>((picture + i) * outputWidth) * pixelBytes;
+    const firstRow = row + top < windowHeight ? 0 : (row + top - windowHeight) / strideHeight + 1,
+      endRow = min(outputHeight, (row + top) / strideHeight + 1);
+    if (firstRow < endRow) {
+      let from = dy + <usize>((line / height) * outputHeight + firstRow) * lineBytes,
+        rows = placesOf(firstRow, windowHeight, strideHeight, top, height);
+      if (firstRow + 1 < endRow) {
+        memory.fill(sums, 0, lineBytes);
+        for (let i = firstRow; i < endRow; i++) {
+          addScaled(sums, from, 1 / <f32>placesOf(i, windowHeight, strideHeight, top, height), lineBytes);
+          from += lineBytes;
+        }
+        from = sums;
+        rows = 1;
+      }
       for (let j = 0; j < outputWidth; j++) {
         const firstColumn = max(0, j * strideWidth - left),
           endColumn = min(width, j * strideWidth - left + windowWidth);
         const factor: f32 = 1 / <f32>(rows * (endColumn - firstColumn));
         for (let column = firstColumn; column < endColumn; column++)
-          addScaled(dx + <usize>column * pixelBytes, from, factor, channels);
+          addScaled(dx + <usize>column * pixelBytes, from, factor, pixelBytes);
         from += pixelBytes;
       }
     }
-    dx += lineBytes;
+    dx += <usize>width * pixelBytes;
   }
 }

@@ -589,18 +589,24 @@ export function multiplyInto(
 
 /** panel[depth, 8] = b[depth, columns ≤ 8] filled up with zeros; element (k, n) lies at b + k · rowBytes + n · columnBytes. */
 export function packPanel(panel: usize, b: usize, rowBytes: usize, columnBytes: usize, depth: i32, columns: i32): void {
-  const whole = columnBytes == 4 && columns == TILE_COLUMNS;
-  for (let k = 0; k < depth; k++) {
-    if (whole) {
-      v128.store(panel, v128.load(b));
-      v128.store(panel, v128.load(b, 16), 16);
-    } else {
+  const end = panel + ((<usize>depth) << 5);
+  if (columnBytes != 4) {
+    for (; panel < end; panel += 32) {
       for (let n = 0; n < TILE_COLUMNS; n++) {
         store<f32>(panel + ((<usize>n) << 2), n < columns ? load<f32>(b + <usize>n * columnBytes) : 0);
       }
+      b += rowBytes;
     }
+    return;
+  }
+  // What is loaded beyond the columns is other memory, and left out.
+  const places = i32x4(0, 1, 2, 3),
+    low = i32x4.lt_s(places, i32x4.splat(columns)),
+    high = i32x4.lt_s(places, i32x4.splat(columns - 4));
+  for (; panel < end; panel += 32) {
+    v128.store(panel, v128.and(v128.load(b), low));
+    v128.store(panel, v128.and(v128.load(b, 16), high), 16);
     b += rowBytes;
-    panel += TILE_COLUMNS << 2;
   }
 }
 

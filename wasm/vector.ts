@@ -11,7 +11,10 @@ export function repeatRow(part: i32, from: usize, to: usize, count: i32, times: 
 /** Rows that are summed before their sum joins the total: keeps the rounding error of long columns small. */
 const ROWS_OF_BLOCK: i32 = 128;
 
-/** sums[part, channels] = Σ over the part's rows of x[rows, channels], block by block. `blocks` is room for one row a part. */
+/**
+ * sums[part, channels] = Σ over the part's rows of x[rows, channels], block by block; as many rows at a time as are whole vectors. `blocks` is room for four rows
+ * a part.
+ */
 export function columnSums(
   part: i32,
   x: usize,
@@ -22,18 +25,25 @@ export function columnSums(
   blocks: usize,
 ): void {
   const rowBytes = (<usize>channels) << 2;
+  const together = channels & 1 ? 4 : channels & 2 ? 2 : 1;
   const last = partEnd(part, chunk, rows);
   x += <usize>(part * chunk) * rowBytes;
   sums += <usize>part * rowBytes;
-  const block = blocks + <usize>part * rowBytes;
+  const block = blocks + <usize>(4 * part) * rowBytes;
   memory.fill(sums, 0, rowBytes);
   for (let first = part * chunk; first < last; first += ROWS_OF_BLOCK) {
     const end = min(first + ROWS_OF_BLOCK, last);
-    memory.fill(block, 0, rowBytes);
-    for (let row = first; row < end; row++) {
+    memory.fill(block, 0, <usize>together * rowBytes);
+    let row = first;
+    for (; row + together <= end; row += together) {
+      addTo(block, x, together * channels);
+      x += <usize>together * rowBytes;
+    }
+    for (; row < end; row++) {
       addTo(block, x, channels);
       x += rowBytes;
     }
+    for (let other = 1; other < together; other++) addTo(block, block + <usize>other * rowBytes, channels);
     addTo(sums, block, channels);
   }
 }

@@ -11,15 +11,13 @@
 import { activate, storeLanes } from './epilogue';
 import { clearFloats, copyFloats } from './move';
 import { maximumOf } from './pooled-convolution';
-import { multiplyAdd, partEnd } from './range';
+import { multiplyAdd, multiplySubtract, partEnd } from './range';
 import { multiplyRows } from './tile';
 
 export const A: f32 = 0.75,
-  A2: f32 = 0.5625,
-  A3: f32 = 0.421875;
+  A2: f32 = 0.5625;
 export const B: f32 = 1.5,
-  B2: f32 = 2.25,
-  B3: f32 = 3.375;
+  B2: f32 = 2.25;
 /** 1 / Π (p − others) for p = 0, ±a and ±b. */
 export const OF_0: f32 = 1 / (A2 * B2),
   OF_A: f32 = 1 / (2 * A2 * (A2 - B2)),
@@ -27,32 +25,16 @@ export const OF_0: f32 = 1 / (A2 * B2),
 
 /** Constants as `load32_splat` reads them: as immediates they would be put together anew at every use. */
 export const CONSTANT_BYTES: usize = 64;
-const MINUS_AB2: usize = 16,
-  MINUS_BA2: usize = 20;
-export const SUM: usize = 0,
-  PRODUCT: usize = 4,
-  MINUS_A2: usize = 8,
-  MINUS_B2: usize = 12,
-  PLUS_A: usize = 24,
-  PLUS_B: usize = 28,
-  PLUS_A2: usize = 32,
-  PLUS_B2: usize = 36,
-  PLUS_A3: usize = 40,
-  PLUS_B3: usize = 44;
+export const PLUS_A: usize = 0,
+  PLUS_B: usize = 4,
+  PLUS_A2: usize = 8,
+  PLUS_B2: usize = 12;
 
 export function storeConstants(to: usize): void {
-  store<f32>(to + SUM, -A2 - B2);
-  store<f32>(to + PRODUCT, A2 * B2);
-  store<f32>(to + MINUS_A2, -A2);
-  store<f32>(to + MINUS_B2, -B2);
-  store<f32>(to + MINUS_AB2, -A * B2);
-  store<f32>(to + MINUS_BA2, -B * A2);
   store<f32>(to + PLUS_A, A);
   store<f32>(to + PLUS_B, B);
   store<f32>(to + PLUS_A2, A2);
   store<f32>(to + PLUS_B2, B2);
-  store<f32>(to + PLUS_A3, A3);
-  store<f32>(to + PLUS_B3, B3);
 }
 
 // @ts-ignore: decorator
@@ -61,27 +43,29 @@ export function constant(constants: usize, which: usize): v128 {
   return v128.load32_splat(constants + which);
 }
 
-/** Bᵀ times six values, `step` apart; the results lie `toStep` apart. */
+/**
+ * Bᵀ times six values, `step` apart; the results lie `toStep` apart. As Π (x − others) = (x² − b²)(x² − a²) where the points are 0 and ∞, and (x ± a)(x² − b²)
+ * or (x ± b)(x² − a²) at ±a and ±b, differences d − a²·d and d − b²·d serve several of them.
+ */
 // @ts-ignore: decorator
 @inline
-function transformSix(d: usize, step: usize, to: usize, toStep: usize, k: usize): void {
-  const d1 = v128.load(d + step),
+function transformSix(d: usize, step: usize, to: usize, toStep: usize, a: v128, b: v128, a2: v128, b2: v128): void {
+  const d0 = v128.load(d),
+    d1 = v128.load(d + step),
     d2 = v128.load(d + 2 * step),
     d3 = v128.load(d + 3 * step),
-    d4 = v128.load(d + 4 * step);
-  v128.store(to, multiplyAdd(multiplyAdd(d4, d2, constant(k, SUM)), v128.load(d), constant(k, PRODUCT)));
-  const evenA = multiplyAdd(d4, d2, constant(k, MINUS_B2));
-  const oddA = multiplyAdd(f32x4.mul(d3, constant(k, PLUS_A)), d1, constant(k, MINUS_AB2));
-  v128.store(to + toStep, f32x4.add(evenA, oddA));
-  v128.store(to + 2 * toStep, f32x4.sub(evenA, oddA));
-  const evenB = multiplyAdd(d4, d2, constant(k, MINUS_A2));
-  const oddB = multiplyAdd(f32x4.mul(d3, constant(k, PLUS_B)), d1, constant(k, MINUS_BA2));
-  v128.store(to + 3 * toStep, f32x4.add(evenB, oddB));
-  v128.store(to + 4 * toStep, f32x4.sub(evenB, oddB));
-  v128.store(
-    to + 5 * toStep,
-    multiplyAdd(multiplyAdd(v128.load(d + 5 * step), d3, constant(k, SUM)), d1, constant(k, PRODUCT)),
-  );
+    d4 = v128.load(d + 4 * step),
+    d5 = v128.load(d + 5 * step);
+  const oddB = multiplySubtract(d3, a2, d1),
+    evenB = multiplySubtract(d4, a2, d2);
+  v128.store(to, multiplySubtract(evenB, b2, multiplySubtract(d2, a2, d0)));
+  v128.store(to + 5 * toStep, multiplySubtract(multiplySubtract(d5, a2, d3), b2, oddB));
+  v128.store(to + 3 * toStep, multiplyAdd(evenB, b, oddB));
+  v128.store(to + 4 * toStep, multiplySubtract(evenB, b, oddB));
+  const oddA = multiplySubtract(d3, b2, d1),
+    evenA = multiplySubtract(d4, b2, d2);
+  v128.store(to + toStep, multiplyAdd(evenA, a, oddA));
+  v128.store(to + 2 * toStep, multiplySubtract(evenA, a, oddA));
 }
 
 /** Bᵀ d B of the patch at `d` for all channels, four at a time; `between` takes 36 vectors. */
@@ -94,11 +78,15 @@ export function transformPatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   for (const end = d + pixelBytes; d < end; d += 16) {
     for (let row: usize = 0; row < 6; row++)
-      transformSix(d + row * rowBytes, pixelBytes, between + row * 96, 16, constants);
+      transformSix(d + row * rowBytes, pixelBytes, between + row * 96, 16, a, b, a2, b2);
     for (let column: usize = 0; column < 6; column++)
-      transformSix(between + column * 16, 96, to + column * stride, 6 * stride, constants);
+      transformSix(between + column * 16, 96, to + column * stride, 6 * stride, a, b, a2, b2);
     to += 16;
   }
 }
@@ -135,26 +123,19 @@ export function copyPatch(
 /** Aᵀ times six values, `step` apart, to four that lie `toStep` apart. */
 // @ts-ignore: decorator
 @inline
-function combineSix(m: usize, step: usize, to: usize, toStep: usize, k: usize): void {
+function combineSix(m: usize, step: usize, to: usize, toStep: usize, a: v128, b: v128, a2: v128, b2: v128): void {
   const m1 = v128.load(m + step),
     m2 = v128.load(m + 2 * step),
     m3 = v128.load(m + 3 * step),
     m4 = v128.load(m + 4 * step);
   const sumA = f32x4.add(m1, m2),
-    differenceA = f32x4.sub(m1, m2),
     sumB = f32x4.add(m3, m4),
-    differenceB = f32x4.sub(m3, m4);
+    oddA = f32x4.mul(f32x4.sub(m1, m2), a),
+    oddB = f32x4.mul(f32x4.sub(m3, m4), b);
   v128.store(to, f32x4.add(v128.load(m), f32x4.add(sumA, sumB)));
-  v128.store(to + toStep, multiplyAdd(f32x4.mul(differenceA, constant(k, PLUS_A)), differenceB, constant(k, PLUS_B)));
-  v128.store(to + 2 * toStep, multiplyAdd(f32x4.mul(sumA, constant(k, PLUS_A2)), sumB, constant(k, PLUS_B2)));
-  v128.store(
-    to + 3 * toStep,
-    multiplyAdd(
-      multiplyAdd(v128.load(m + 5 * step), differenceA, constant(k, PLUS_A3)),
-      differenceB,
-      constant(k, PLUS_B3),
-    ),
-  );
+  v128.store(to + toStep, f32x4.add(oddA, oddB));
+  v128.store(to + 2 * toStep, multiplyAdd(f32x4.mul(sumA, a2), sumB, b2));
+  v128.store(to + 3 * toStep, multiplyAdd(multiplyAdd(v128.load(m + 5 * step), oddA, a2), oddB, b2));
 }
 
 /** Aᵀ M A of one patch for all channels, finished and stored: `rows` × `columns` pixels of it lie in the picture. */
@@ -171,14 +152,18 @@ function combinePatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   const pixelBytes = (<usize>channels) << 2;
   for (let k = 0; k < channels; k += 4) {
     for (let column: usize = 0; column < 6; column++)
-      combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
+      combineSix(m + column * stride, 6 * stride, between + column * 16, 96, a, b, a2, b2);
     const first = bias ? v128.load(bias + ((<usize>k) << 2)) : f32x4.splat(0);
     for (let row = 0; row < rows; row++) {
       const line = between + <usize>row * 96;
-      combineSix(line, 16, line, 16, constants);
+      combineSix(line, 16, line, 16, a, b, a2, b2);
       let to = y + <usize>row * lineBytes + ((<usize>k) << 2);
       for (let column = 0; column < columns; column++) {
         storeLanes(to, activate(f32x4.add(v128.load(line + ((<usize>column) << 4)), first), relu), channels - k);
@@ -203,15 +188,19 @@ function combineAndPoolPatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   const pixelBytes = (<usize>channels) << 2;
   for (let k = 0; k < channels; k += 4) {
     for (let column: usize = 0; column < 6; column++)
-      combineSix(m + column * stride, 6 * stride, between + column * 16, 96, constants);
+      combineSix(m + column * stride, 6 * stride, between + column * 16, 96, a, b, a2, b2);
     const first = bias ? v128.load(bias + ((<usize>k) << 2)) : f32x4.splat(0);
     for (let row = 0; row < rows; row++) {
       let upper = between + <usize>row * 192;
-      combineSix(upper, 16, upper, 16, constants);
-      combineSix(upper + 96, 16, upper + 96, 16, constants);
+      combineSix(upper, 16, upper, 16, a, b, a2, b2);
+      combineSix(upper + 96, 16, upper + 96, 16, a, b, a2, b2);
       let to = y + <usize>row * lineBytes + ((<usize>k) << 2);
       for (let column = 0; column < columns; column++) {
         const best = maximumOf(v128.load(upper), v128.load(upper, 16), v128.load(upper, 96), v128.load(upper, 112));

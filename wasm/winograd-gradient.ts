@@ -6,7 +6,7 @@
 // so that 36 products of depth `patches` (with strides some of four times as many) are summed, and Gᵀ … G is applied once, at the end.
 // AssemblyScript. Addresses and strides are bytes.
 import { storeLanes } from './epilogue';
-import { multiplyAdd, partEnd } from './range';
+import { multiplyAdd, multiplySubtract, partEnd } from './range';
 import { multiplyTransposed } from './tile';
 import {
   A,
@@ -21,10 +21,8 @@ import {
   OF_B,
   PLUS_A,
   PLUS_A2,
-  PLUS_A3,
   PLUS_B,
   PLUS_B2,
-  PLUS_B3,
   storeConstants,
   transformPatch,
 } from './winograd-four';
@@ -36,25 +34,36 @@ const MATRICES: i32 = 36;
 /** The rows ±a and ±b of A times four values, `toStep` apart. */
 // @ts-ignore: decorator
 @inline
-function spreadPoints(y0: v128, y1: v128, y2: v128, y3: v128, to: usize, toStep: usize, k: usize): void {
-  const evenA = multiplyAdd(y0, y2, constant(k, PLUS_A2)),
-    oddA = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_A)), y3, constant(k, PLUS_A3));
-  v128.store(to, f32x4.add(evenA, oddA));
-  v128.store(to + toStep, f32x4.sub(evenA, oddA));
-  const evenB = multiplyAdd(y0, y2, constant(k, PLUS_B2)),
-    oddB = multiplyAdd(f32x4.mul(y1, constant(k, PLUS_B)), y3, constant(k, PLUS_B3));
-  v128.store(to + 2 * toStep, f32x4.add(evenB, oddB));
-  v128.store(to + 3 * toStep, f32x4.sub(evenB, oddB));
+function spreadPoints(
+  y0: v128,
+  y1: v128,
+  y2: v128,
+  y3: v128,
+  to: usize,
+  toStep: usize,
+  a: v128,
+  b: v128,
+  a2: v128,
+  b2: v128,
+): void {
+  const evenA = multiplyAdd(y0, y2, a2),
+    oddA = multiplyAdd(y1, y3, a2);
+  v128.store(to, multiplyAdd(evenA, a, oddA));
+  v128.store(to + toStep, multiplySubtract(evenA, a, oddA));
+  const evenB = multiplyAdd(y0, y2, b2),
+    oddB = multiplyAdd(y1, y3, b2);
+  v128.store(to + 2 * toStep, multiplyAdd(evenB, b, oddB));
+  v128.store(to + 3 * toStep, multiplySubtract(evenB, b, oddB));
 }
 
 /** A times four values, `step` apart; the six results lie `toStep` apart. */
 // @ts-ignore: decorator
 @inline
-function spreadFour(y: usize, step: usize, to: usize, toStep: usize, k: usize): void {
+function spreadFour(y: usize, step: usize, to: usize, toStep: usize, a: v128, b: v128, a2: v128, b2: v128): void {
   const y0 = v128.load(y),
     y3 = v128.load(y + 3 * step);
   v128.store(to, y0);
-  spreadPoints(y0, v128.load(y + step), v128.load(y + 2 * step), y3, to + toStep, toStep, k);
+  spreadPoints(y0, v128.load(y + step), v128.load(y + 2 * step), y3, to + toStep, toStep, a, b, a2, b2);
   v128.store(to + 5 * toStep, y3);
 }
 
@@ -68,13 +77,16 @@ function spreadStridedFour(
   toStep: usize,
   toOne: usize,
   oneStep: usize,
-  k: usize,
+  a: v128,
+  b: v128,
+  a2: v128,
+  b2: v128,
 ): void {
   const y0 = v128.load(y),
     y1 = v128.load(y + step),
     y2 = v128.load(y + 2 * step),
     y3 = v128.load(y + 3 * step);
-  spreadPoints(y0, y1, y2, y3, to, toStep, k);
+  spreadPoints(y0, y1, y2, y3, to, toStep, a, b, a2, b2);
   v128.store(to + 4 * toStep, y3);
   v128.store(toOne, y0);
   v128.store(toOne + oneStep, y1);
@@ -94,11 +106,15 @@ function spreadPatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   for (let k = 0; k < channels; k += 4) {
     for (let column: usize = 0; column < 4; column++)
-      spreadFour(y + column * pixelBytes, lineBytes, between + column * 16, 64, constants);
+      spreadFour(y + column * pixelBytes, lineBytes, between + column * 16, 64, a, b, a2, b2);
     for (let row: usize = 0; row < 6; row++)
-      spreadFour(between + row * 64, 16, to + 6 * row * stride, stride, constants);
+      spreadFour(between + row * 64, 16, to + 6 * row * stride, stride, a, b, a2, b2);
     y += 16;
     to += k & 4 ? panelBytes - 16 : 16;
   }
@@ -117,13 +133,17 @@ function spreadStridedPatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   let oneColumns = to + 25 * single,
     oneRows = oneColumns + 5 * four,
     ones = oneRows + 5 * four;
   for (let k = 0; k < channels; k += 4) {
     for (let row: usize = 0; row < 4; row++) {
       const line = between + row * 144;
-      spreadStridedFour(y + row * lineBytes, pixelBytes, line, 16, line + 80, 16, constants);
+      spreadStridedFour(y + row * lineBytes, pixelBytes, line, 16, line + 80, 16, a, b, a2, b2);
     }
     for (let column: usize = 0; column < 5; column++)
       spreadStridedFour(
@@ -133,7 +153,10 @@ function spreadStridedPatch(
         5 * single,
         oneRows + column * four,
         panelBytes,
-        constants,
+        a,
+        b,
+        a2,
+        b2,
       );
     for (let column: usize = 0; column < 4; column++)
       spreadStridedFour(
@@ -143,7 +166,10 @@ function spreadStridedPatch(
         four,
         ones + column * panelBytes,
         four,
-        constants,
+        a,
+        b,
+        a2,
+        b2,
       );
     y += 16;
     to += k & 4 ? panelBytes - 16 : 16;

@@ -14,28 +14,23 @@
 // The matrices follow from the points ±a, ±b, ∞ as in winograd-four.ts; a = 1/2 and b = 3/2 make errors smaller than those of plain sums, which are longer
 // (3×3×64 products: 0.62 of their root mean square). AssemblyScript. Addresses and strides are bytes.
 import { multiplyAdd } from './range';
-import {
-  constant,
-  MINUS_A2,
-  MINUS_B2,
-  PLUS_A,
-  PLUS_A2,
-  PLUS_A3,
-  PLUS_B,
-  PLUS_B2,
-  PLUS_B3,
-  PRODUCT,
-  SUM,
-} from './winograd-four';
+import { constant, PLUS_A, PLUS_A2, PLUS_B, PLUS_B2 } from './winograd-four';
 
 const A: f32 = 0.5,
   B: f32 = 1.5;
 const OF_A: f32 = 1 / (2 * A * (B * B - A * A)),
   OF_B: f32 = 1 / (2 * B * (B * B - A * A));
-const MINUS_A: usize = 16,
-  MINUS_B: usize = 20;
+/** Behind those of winograd-four.ts. */
+const SUM: usize = 16,
+  PRODUCT: usize = 20,
+  MINUS_A2: usize = 24,
+  MINUS_B2: usize = 28,
+  MINUS_A: usize = 32,
+  MINUS_B: usize = 36,
+  PLUS_A3: usize = 40,
+  PLUS_B3: usize = 44;
 
-/** The table of winograd-four.ts, of these points. */
+/** The table of winograd-four.ts, of these points, and more. */
 export function storeStridedConstants(to: usize): void {
   store<f32>(to + SUM, -A * A - B * B);
   store<f32>(to + PRODUCT, A * A * B * B);

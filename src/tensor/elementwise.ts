@@ -166,9 +166,9 @@ function plan(kinds: readonly OperandKind[], outputs: readonly Expression[], sha
       ],
     };
   }
-  // What depends on channels only is computed once for each, into rows; rows are repeated until they are whole fours.
+  // What depends on channels only is computed once for each, into rows; rows are repeated until they are whole eights.
   const channels = shape.at(-1)!;
-  const times = channels % 4 === 0 ? 1 : channels % 2 === 0 ? 2 : 4;
+  const times = [1, 2, 4].find((each) => (channels * each) % 8 === 0) ?? 8;
   const { rows, results } = apart(outputs, operands);
   const main = functionFor(operands + rows.length, results, targets);
   const { parts, chunk } = splitRows(count, channels * times);

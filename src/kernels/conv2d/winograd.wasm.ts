@@ -270,7 +270,8 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
   const { parts: slices, chunk } = split(
     patches,
-    Math.max(mostPatches, Math.ceil(patches / Math.min(affordable, MOST_PARTS))),
+    // Whole blocks, as far as that goes: each fetches all sums.
+    Math.max(mostPatches, Math.ceil(patches / Math.min(affordable, MOST_PARTS) / MOST_PATCHES) * MOST_PATCHES),
   );
   const panels = ceil8(outputs) / 8;
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));

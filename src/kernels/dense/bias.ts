@@ -72,7 +72,7 @@ export const columnSumsKernel = defineKernel<null>({
     const rows = sizeOf(x) / channels;
     const { parts, chunk } = split(rows, 1024);
     return {
-      scratch: [floats(parts * channels), floats(parts * channels)],
+      scratch: [floats(4 * parts * channels), floats(parts * channels)],
       steps: ({ inputs: [from], outputs: [sums] }, [blocks, slices]) => [
         { function: 'columnSums', parts, arguments: [from, slices, rows, channels, chunk, blocks] },
         sumSlicesCall(slices, parts, sums, 1, channels),

@@ -103,12 +103,18 @@ function forEachPixel(
   }
 }
 
-/** Lines of y or dx, a part some of them; arguments in the order of the shader's constants. Forward, a part has scratch memory for a line of x. */
-function windowCalls(name: string, x: Shape, window: WindowAttributes, lines: number): Plan<number, WasmCall> {
+/** Lines of y or dx, a part some of them; arguments in the order of the shader's constants. A part has scratch memory for a line of what it reads. */
+function windowCalls(
+  name: string,
+  x: Shape,
+  window: WindowAttributes,
+  lines: number,
+  read: Shape,
+): Plan<number, WasmCall> {
   const { parts, chunk } = split(lines);
   const sizes = Object.values(constants(x, window));
   return {
-    scratch: name === 'averagePool' ? [4 * parts * x[2] * x[3]] : [],
+    scratch: [4 * parts * read[2] * read[3]],
     steps: ({ inputs, outputs }, scratch) => [
       { function: name, parts, arguments: [...inputs, ...outputs, lines, ...sizes, chunk, ...scratch] },
     ],
@@ -127,7 +133,7 @@ export const averagePool2dForward = defineKernel<AveragePoolAttributes>({
     forEachPixel(shapes.inputs[0], window, (from, to, count) => (y[to] += x[from] / count));
   },
   wgsl: ({ inputs: [x], outputs: [y] }, { window }) => planThreads(FORWARD, sizeOf(y), constants(x, window)),
-  wasm: ({ inputs: [x], outputs: [y] }, { window }) => windowCalls('averagePool', x, window, y[0] * y[1]),
+  wasm: ({ inputs: [x], outputs: [y] }, { window }) => windowCalls('averagePool', x, window, y[0] * y[1], x),
 });
 
 /** dy → dx */
@@ -139,7 +145,8 @@ export const averagePool2dGradient = defineKernel<AveragePoolAttributes & { read
     forEachPixel(xShape, window, (to, from, count) => (dx[to] += dy[from] / count));
   },
   wgsl: (_, { window, xShape }) => planThreads(BACKWARD, sizeOf(xShape), constants(xShape, window)),
-  wasm: (_, { window, xShape }) => windowCalls('averagePoolGradient', xShape, window, xShape[0] * xShape[1]),
+  wasm: ({ inputs: [dy] }, { window, xShape }) =>
+    windowCalls('averagePoolGradient', xShape, window, xShape[0] * xShape[1], dy),
 });
 
 export const averagePool2dOp = defineOp<AveragePoolAttributes>({

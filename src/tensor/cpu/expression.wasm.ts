@@ -238,7 +238,7 @@ function withFusedProducts(outputs: readonly Expression[]): Expression[] {
 
 /**
  * The function of (part, addresses of all operands, count, chunk, bytes of a row): output k of the element at i is written to operand `targets[k]`. Operands of
- * kind `channel` are rows of whole fours that repeat; a part then begins with a row.
+ * kind `channel` are rows of whole eights that repeat; a part then begins with a row.
  */
 export function generateFunction(
   operands: number,
@@ -258,8 +258,8 @@ export function generateFunction(
 }
 
 /**
- * Vectors that are computed side by side where no operand repeats: one chain of operations fills the waits of another, and a constant that
- * the engine keeps in memory is fetched once for both.
+ * Vectors that are computed side by side: one chain of operations fills the waits of another, and a constant that the engine keeps in
+ * memory is fetched once for both.
  */
 const SIDE_BY_SIDE = 2;
 
@@ -267,7 +267,7 @@ function functionBody(operands: number, outputs: readonly Expression[], targets:
   const { nodes, indexOf } = inOrder(outputs);
   const PART = 0;
   const [COUNT, CHUNK, ROW_BYTES, AT, END, ROW] = [1, 2, 3, 4, 5, 6].map((i) => operands + i);
-  const vectors = nodes.some(({ kind }) => kind === 'channel') ? 1 : SIDE_BY_SIDE;
+  const hasRows = nodes.some(({ kind }) => kind === 'channel');
   const isFixed: boolean[] = []; // the same for all elements
   for (const node of nodes) {
     const inputs = node.inputs.map(indexOf);
@@ -302,12 +302,16 @@ function functionBody(operands: number, outputs: readonly Expression[], targets:
   const left = [...get(END), ...get(AT), I32.subtract];
   const when = (condition: number[], then: number[], otherwise: number[] = []): number[] =>
     [condition, 0x04, 0x40, then, otherwise.length > 0 ? [0x05, otherwise] : [], 0x0b].flat(2);
-  const advance = (bytes: number): number[] => [...get(AT), ...integer(bytes), I32.add, ...set(AT)];
+  const further = (place: number, bytes: number): number[] => [get(place), integer(bytes), I32.add, set(place)].flat();
+  // row = row + bytes < row bytes ? row + bytes : 0
+  const nextOfRow = (bytes: number): number[] =>
+    [further(ROW, bytes), get(ROW), integer(0), get(ROW), get(ROW_BYTES), I32.ltUnsigned, SELECT, set(ROW)].flat();
+  const advance = (bytes: number): number[] => [...further(AT, bytes), ...(hasRows ? nextOfRow(bytes) : [])];
   const sideBySide = [
-    [BLOCK, LOOP, left, integer(16 * vectors), I32.ltSigned, LEAVE_BLOCK],
-    inside(vectors),
-    Array.from({ length: vectors }, (_, v) => storeVector(v)),
-    [advance(16 * vectors), AGAIN, END_OF, END_OF],
+    [BLOCK, LOOP, left, integer(16 * SIDE_BY_SIDE), I32.ltSigned, LEAVE_BLOCK],
+    inside(SIDE_BY_SIDE),
+    Array.from({ length: SIDE_BY_SIDE }, (_, v) => storeVector(v)),
+    [advance(16 * SIDE_BY_SIDE), AGAIN, END_OF, END_OF],
   ];
   const code = [
     // at = 4·part·chunk; end = 4·min((part + 1)·chunk, count)
@@ -316,7 +320,7 @@ function functionBody(operands: number, outputs: readonly Expression[], targets:
     [get(END), get(COUNT), get(END), get(COUNT), I32.ltUnsigned, SELECT],
     [integer(2), I32.shiftLeft, set(END)],
     before,
-    vectors > 1 ? sideBySide : [],
+    sideBySide,
     [BLOCK, LOOP, get(AT), get(END), I32.geUnsigned, LEAVE_BLOCK],
     inside(1),
     when(
@@ -330,12 +334,9 @@ function functionBody(operands: number, outputs: readonly Expression[], targets:
       ].flat(),
     ),
     advance(16),
-    // row = row + 16 < row bytes ? row + 16 : 0
-    [get(ROW), integer(16), I32.add, set(ROW)],
-    [get(ROW), integer(0), get(ROW), get(ROW_BYTES), I32.ltUnsigned, SELECT, set(ROW)],
     [AGAIN, END_OF, END_OF, END_OF], // of the loop, the block and the function
   ];
-  const locals = [2, 3, TYPE.i32, unsigned(vectors * nodes.length), TYPE.v128]; // three i32, a v128 for each node and vector
+  const locals = [2, 3, TYPE.i32, unsigned(SIDE_BY_SIDE * nodes.length), TYPE.v128]; // three i32, a v128 for each node and vector
   return [locals, code].flat(5);
 }
 
