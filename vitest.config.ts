@@ -27,7 +27,6 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts', 'test/pytorch/**', 'test/long/**'],
           pool: 'forks',
-          isolate: false, // a process runs many files, and loads what they share once: a tenth of the time
           globalSetup: 'test/setup/machine-node.ts',
           setupFiles: ['test/setup/node-gpu.ts', 'test/setup/note-devices.ts', 'test/setup/equal-bytes.ts'],
         },
