@@ -67,6 +67,7 @@ const cases: readonly (readonly [
   ['conv2d', 'Winograd', draw(square, square3x3, [12]), { window: plain, ...linear }],
   ['conv2dInputGradient', 'Winograd', draw(square, square3x3), { window: plain, xShape: square }],
   ['conv2dWeightGradient', 'Winograd', draw(square, [1, 92, 92, 20]), { window: plain }],
+  ['conv2dWeightGradient', 'Winograd, many channels', draw([2, 15, 18, 140], [2, 15, 18, 72]), { window: plain }],
   ...([16, 24] as const).flatMap((length) => {
     // 'same' pads an odd axis on both sides, an even one behind: an input gradient's pixels of one tap come second or first.
     const [x, w, y] = [

@@ -19,12 +19,9 @@ const MOST_PARTS = 16;
 /** Parts that a weight gradient is split into, where its slices are few because they are large. */
 const WORTHWHILE_PARTS = 8;
 /** Of a weight gradient's transforms more at a time: the deeper its products, the less often its sums are fetched and put back. */
-const GRADIENT_BLOCK_BYTES = 786432;
-/** With strides there are more transforms of a patch, and depths of one and of four patches. */
-const STRIDED_GRADIENT_BLOCK_BYTES = 1048576;
+const GRADIENT_BLOCK_BYTES = 1048576;
+/** With strides the products are of one patch's values and of four. */
 const MOST_STRIDED_GRADIENT_PATCHES = 64;
-/** Sums of a weight gradient that a cache no longer holds cost more than the products that are saved. */
-const MOST_SUMS_BYTES = 655360;
 /** Most bytes that the slices of a weight gradient take together. */
 const SLICE_BYTES = 2 ** 23;
 
@@ -244,29 +241,21 @@ export function stridedWinogradCalls({
   };
 }
 
-const sumsBytes = (inputs: number, outputs: number): number =>
-  POSITIONS * (floats(ceil4(inputs) * ceil8(outputs)) + GAP);
-
-/** For weight gradients: without strides with up to 64 channels on either side, say, with strides from some 40 on. */
-export function gradientTakesWinograd(sum: Omit<WindowSum, 'weightStrides' | 'activation'>): boolean {
-  const { batch, axes, inputs, outputs } = sum;
-  if (takesWinograd(sum)) return sumsBytes(inputs, outputs) <= MOST_SUMS_BYTES;
-  return (
-    takesStridedWinograd(sum) &&
-    productShare(inputs, outputs) >= LEAST_GRADIENT_SHARE &&
-    patchesOf(batch, axes[0].outputs, axes[1].outputs) >= LEAST_GRADIENT_PATCHES
-  );
-}
+/** For weight gradients. */
+export const gradientTakesWinograd = (sum: Omit<WindowSum, 'weightStrides' | 'activation'>): boolean =>
+  takesWinograd(sum) ||
+  (takesStridedWinograd(sum) &&
+    productShare(sum.inputs, sum.outputs) >= LEAST_GRADIENT_SHARE &&
+    patchesOf(sum.batch, sum.axes[0].outputs, sum.axes[1].outputs) >= LEAST_GRADIENT_PATCHES);
 
 /** x, dz → dw */
 export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: GroupedShape): Plan<number, WasmCall> {
   const [rows, columns] = forwardAxes({ batch, ...shape });
   const strided = rows.stride === 2;
-  const [positions, products, blockBytes, mostPatches] = strided
-    ? [STRIDED_POSITIONS, STRIDED_PRODUCTS, STRIDED_GRADIENT_BLOCK_BYTES, MOST_STRIDED_GRADIENT_PATCHES]
-    : [POSITIONS, POSITIONS, GRADIENT_BLOCK_BYTES, MOST_PATCHES];
+  const [positions, products] = strided ? [STRIDED_POSITIONS, STRIDED_PRODUCTS] : [POSITIONS, POSITIONS];
+  const mostPatches = strided ? MOST_STRIDED_GRADIENT_PATCHES : MOST_PATCHES;
   const patches = patchesOf(batch, rows.outputs, columns.outputs);
-  const sliceBytes = sumsBytes(inputs, outputs);
+  const sliceBytes = POSITIONS * (floats(ceil4(inputs) * ceil8(outputs)) + GAP);
   const affordable = Math.max(1, Math.floor(SLICE_BYTES / sliceBytes));
   const { parts: slices, chunk } = split(
     patches,
@@ -277,7 +266,10 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(outputs / channelChunk);
   const perPatch = positions * (ceil4(inputs) + channelChunk);
-  const block = Math.max(4, Math.min(mostPatches, ceil4(chunk), 4 * Math.floor(blockBytes / floats(4 * perPatch))));
+  const block = Math.max(
+    4,
+    Math.min(mostPatches, ceil4(chunk), 4 * Math.floor(GRADIENT_BLOCK_BYTES / floats(4 * perPatch))),
+  );
   const scratchBytes =
     64 + 16 * positions + 32 + floats(positions * inputs + 16 * outputs + block * perPatch) + 2 * products * GAP;
   return {
