@@ -241,12 +241,10 @@ export function stridedWinogradCalls({
   };
 }
 
-/** For weight gradients. */
+/** For weight gradients, which are sums over the batch. */
 export const gradientTakesWinograd = (sum: Omit<WindowSum, 'weightStrides' | 'activation'>): boolean =>
-  takesWinograd(sum) ||
-  (takesStridedWinograd(sum) &&
-    productShare(sum.inputs, sum.outputs) >= LEAST_GRADIENT_SHARE &&
-    patchesOf(sum.batch, sum.axes[0].outputs, sum.axes[1].outputs) >= LEAST_GRADIENT_PATCHES);
+  patchesOf(sum.batch, sum.axes[0].outputs, sum.axes[1].outputs) >= LEAST_GRADIENT_PATCHES &&
+  (takesWinograd(sum) || (takesStridedWinograd(sum) && productShare(sum.inputs, sum.outputs) >= LEAST_GRADIENT_SHARE));
 
 /** x, dz → dw */
 export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: GroupedShape): Plan<number, WasmCall> {
