@@ -258,7 +258,7 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const { parts: slices, chunk } = split(
     patches,
     // Whole blocks, as far as that goes: each fetches all sums.
-    Math.max(mostPatches, Math.ceil(patches / Math.min(affordable, MOST_PARTS) / MOST_PATCHES) * MOST_PATCHES),
+    mostPatches * Math.ceil(patches / Math.min(affordable, MOST_PARTS) / mostPatches),
   );
   const panels = ceil8(outputs) / 8;
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
