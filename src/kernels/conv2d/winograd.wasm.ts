@@ -1,5 +1,6 @@
 /** 3×3 convolutions and their gradients in Winograd's way on the CPU device: `wasm/winograd-four.ts`, `wasm/winograd-gradient.ts`. */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
+import { square } from '../../tensor/exact-math.js';
 import { split } from '../../tensor/cpu/parts.js';
 import { ceil8, floats } from '../shared/wasm-parts.js';
 import type { GroupedShape } from './convolution-shape.js';
@@ -155,7 +156,7 @@ export const takesStridedWinograd = ({
     groups === 1 &&
     Math.min(inputs, outputs) >= LEAST_CHANNELS &&
     (patch === 4 || productShare(inputs, outputs) >= LEAST_TURNED_SHARE) &&
-    pixels >= LEAST_STRIDED_OUTPUTS * (patch / 4) ** 2 &&
+    pixels >= LEAST_STRIDED_OUTPUTS * square(patch / 4) &&
     pixels >= 0.75 * whole(rows.outputs) * whole(columns.outputs) &&
     axes.every(
       ({ taps, stride, divisor, dilation }) =>
