@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import * as proto from 'onnx-proto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   decodeModel,
@@ -117,6 +118,13 @@ test.each(Object.entries(layerModels))('what beltnet writes it reads: %s', async
   );
   expect(share(found, wanted)).toBeLessThan(1e-5);
   for (const one of [model, again]) one.destroy();
+});
+
+test('a batch of any size that a file claims takes no memory', async () => {
+  const file = proto.onnx.ModelProto.decode(await encodeOnnx(await randomWeights(layerModels['Cropping2D']()), info));
+  file.graph!.input![0].type!.tensorType!.shape!.dim![0] = { dimValue: 2 ** 40 };
+  const { model } = importOnnx(proto.onnx.ModelProto.encode(file).finish());
+  expect(model.layers.map(({ kind }) => kind)).toContain('Cropping2D');
 });
 
 describe("ONNX's own tests of operators", () => {

@@ -159,56 +159,62 @@ function slice(node: NodeReader): Given {
     throw new ModelFileError(
       `expected as many ends and axes as starts, got ${starts.length}, ${ends.length} and ${axes.length}`,
     );
-  const taken = lengths.map((length) => placesOf(length, 0, length, 1));
+  const ranges = lengths.map((length) => rangeOf(length, 0, length, 1));
   for (const [at, axis] of axes.entries()) {
     const step = steps[at] ?? 1;
     if (step !== 1 && !isConstant(given)) throw new ModelFileError(`expects steps of 1, got ${step}`);
-    taken[axis] = placesOf(lengths[axis], starts[at], ends[at], step);
-    if (taken[axis].length === 0)
+    ranges[axis] = rangeOf(lengths[axis], starts[at], ends[at], step);
+    if (ranges[axis].count === 0)
       throw new ModelFileError(
         `expects something to be left, got ${starts[at]} to ${ends[at]} of ${formatShape(lengths)}`,
       );
   }
+  const cut = ranges.flatMap(({ count, step }, axis) => (count === lengths[axis] && step === 1 ? [] : [axis]));
   if (isConstant(given))
-    return taken.reduce<Constant>(
-      (part, places, axis) =>
-        axes.includes(axis) ? node.context.folding.gathered(part, axis, places, [places.length]) : part,
-      given,
-    );
-  const bounds = taken.map((places) => [places[0], places.length + places[0]]);
-  const cut = bounds.flatMap(([from, to], axis) => (from === 0 && to === lengths[axis] ? [] : [axis]));
+    return cut.reduce<Constant>((part, axis) => {
+      const { first, count, step } = ranges[axis];
+      const indices = Array.from({ length: count }, (_, at) => first + at * step);
+      return node.context.folding.gathered(part, axis, indices, [count]);
+    }, given);
   if (cut.length === 0) return given;
   if (cut.includes(0)) throw new ModelFileError('expects all pictures, got a part of the batch');
   const isPicture = given.axes.length === 4 && cut.every((axis) => axis >= 2);
   if (isPicture) {
-    const sides = [2, 3].map((axis) => [bounds[axis][0], lengths[axis] - bounds[axis][1]] as const);
+    const sides = [2, 3].map((axis) => sidesOf(lengths[axis], ranges[axis]));
     const picture = arranged(given, CHANNELS_LAST, node.context);
     const layer = new Cropping2D({ name: node.named(), cropping: [sides[0], sides[1]] });
     return valueOf(node.apply(layer, picture), CHANNELS_LAST);
   }
   return cut.reduce<Value>(
-    (value, axis) => alongRows(node, value, axis, (rows) => cropped(node, rows, bounds[axis])),
+    (value, axis) => alongRows(node, value, axis, (rows) => cropped(node, rows, ranges[axis])),
     given,
   );
 }
 
-/** The places of an axis that a slice takes: negative starts and ends count from the axis' end, a negative step goes backwards. */
-function placesOf(length: number, start: number, end: number, step: number): number[] {
-  if (!Number.isInteger(step) || step === 0) throw new ModelFileError(`expects steps other than 0, got ${step}`);
-  const [least, most] = step > 0 ? [0, length] : [-1, length - 1];
-  const [first, last] = [start, end].map((place) =>
-    Math.min(Math.max(place < 0 ? place + length : place, least), most),
-  );
-  return Array.from({ length: Math.max(0, Math.ceil((last - first) / step)) }, (_, at) => first + at * step);
+interface Range {
+  readonly first: number;
+  readonly count: number;
+  readonly step: number;
 }
 
-/** Rows [from, to) of [H,W,C]. */
-function cropped(node: NodeReader, rows: SymbolicTensor, [from, to]: readonly number[]): SymbolicTensor {
-  const [height] = rows.shape;
-  const cropping = [
-    [from, height - to],
-    [0, 0],
-  ] as const;
+/** What a slice takes of an axis: negative starts and ends count from its end, a negative step goes backwards. */
+function rangeOf(length: number, start: number, end: number, step: number): Range {
+  if (!Number.isInteger(step) || step === 0) throw new ModelFileError(`expects steps other than 0, got ${step}`);
+  const [least, most] = step > 0 ? [0, length] : [-1, length - 1];
+  const within = (place: number): number => Math.min(Math.max(place < 0 ? place + length : place, least), most);
+  const first = within(start);
+  return { first, count: Math.max(0, Math.ceil((within(end) - first) / step)), step };
+}
+
+/** What a range with steps of 1 leaves before it and behind it. */
+const sidesOf = (length: number, { first, count }: Omit<Range, 'step'>): readonly [number, number] => [
+  first,
+  length - first - count,
+];
+
+/** Some rows of [H,W,C]. */
+function cropped(node: NodeReader, rows: SymbolicTensor, range: Omit<Range, 'step'>): SymbolicTensor {
+  const cropping = [sidesOf(rows.shape[0], range), [0, 0]] as const;
   return node.apply(new Cropping2D({ name: node.named(), cropping }), rows);
 }
 
@@ -251,7 +257,7 @@ function gather(node: NodeReader): Given {
       `expects 1 to ${MOST_GATHERED} indices below ${lengths[axis]}, got ${[...data.subarray(0, 8)].join(',')}`,
     );
   const taken = alongRows(node, given, axis, (rows) => {
-    const parts = indices.map((index) => cropped(node, rows, [index, index + 1]));
+    const parts = indices.map((index) => cropped(node, rows, { first: index, count: 1 }));
     return parts.length === 1
       ? parts[0]
       : node.apply(new Concatenate({ name: node.named('joined'), axis: 1 }), ...parts);
