@@ -1,4 +1,7 @@
-/** 3×3 convolutions and their gradients in Winograd's way on the CPU device: `wasm/winograd-four.ts`, `wasm/winograd-gradient.ts`. */
+/**
+ * 3×3 convolutions and their gradients in Winograd's way on the CPU device: `wasm/winograd-four.ts`, with strides of 2 `wasm/winograd-strided.ts`, weight
+ * gradients `wasm/winograd-gradient.ts`.
+ */
 import type { Plan, WasmCall } from '../../tensor/kernel.js';
 import { square } from '../../tensor/exact-math.js';
 import { split } from '../../tensor/cpu/parts.js';
@@ -31,9 +34,33 @@ const ceil4 = (count: number): number => Math.ceil(count / 4) * 4;
 const patchesOf = (batch: number, height: number, width: number): number =>
   batch * Math.ceil(height / 4) * Math.ceil(width / 4);
 
-/** Patches whose transforms, of so many floats for each position, fit. */
-const blockOf = (floatsOfPosition: number, most: number): number =>
-  Math.max(4, Math.min(MOST_PATCHES, most, Math.floor(BLOCK_BYTES / floats(POSITIONS * floatsOfPosition) / 4) * 4));
+/** Patches whose transforms, of so many floats each, fit; no more than a part has. */
+const blockOf = (floatsOfPatch: number, chunk: number, most = MOST_PATCHES, bytes = BLOCK_BYTES): number =>
+  Math.max(4, Math.min(most, ceil4(chunk), 4 * Math.floor(bytes / floats(4 * floatsOfPatch))));
+
+/** Transforms the kernels; of an input gradient, whose taps run backwards, from the last one on. */
+function weightsCall(
+  name: 'winogradFourWeights' | 'winogradStridedWeights',
+  { inputs, outputs, weightStrides }: WindowSum,
+  turned: boolean,
+  stride: number,
+): { scratch: [number, number]; call: (weight: number, transformed: number, between: number) => WasmCall } {
+  const { parts, chunk } = split(inputs, WEIGHT_CHANNELS);
+  const [inputStride, outputStride] = weightStrides;
+  const tap = inputs * outputs;
+  const first = turned ? floats(8 * tap) : 0;
+  return {
+    scratch: [POSITIONS * stride, 288 * parts],
+    call: (weight, transformed, between) => ({
+      function: name,
+      parts,
+      arguments: [
+        ...[weight + first, transformed, inputs, outputs, turned ? -tap : tap],
+        ...[inputStride, outputStride, stride, between, chunk],
+      ],
+    }),
+  };
+}
 
 /** Chosen by shape alone, so that a picture's bits do not depend on its batch. */
 export const takesWinograd = ({
@@ -51,9 +78,10 @@ export const takesWinograd = ({
 
 /** @param options.pooled takes the maxima of 2×2 outputs; what an odd last row or column would give is left out */
 export function winogradCalls(
-  { batch, axes, inputs, outputs, weightStrides, activation }: WindowSum,
+  sum: WindowSum,
   { pooled = false }: { readonly pooled?: boolean } = {},
 ): Plan<number, WasmCall> {
+  const { batch, axes, inputs, outputs, activation } = sum;
   const [rows, columns] = axes;
   const [height, width] = axes.map(({ outputs: length }) => length - (pooled ? length % 2 : 0));
   const turned = rows.dilation < 0; // an input gradient's taps run backwards: the same windows, the kernel turned by 180°
@@ -61,32 +89,15 @@ export function winogradCalls(
   const [values, sums] = [ceil4(inputs), ceil8(outputs)];
   const patches = patchesOf(batch, height, width);
   const { parts, chunk } = split(patches, ceil4(patches / MOST_PARTS), 4);
-  const block = blockOf(values + sums, chunk);
+  const block = blockOf(POSITIONS * (values + sums), chunk);
   const blockFloats = POSITIONS * (block * (values + sums) + 32);
   const scratchBytes = 64 + 576 + floats(POSITIONS * inputs + blockFloats);
   const weightStride = floats(inputs * sums) + 64; // as between the positions of patches
-  const weightParts = split(inputs, WEIGHT_CHANNELS);
-  const tap = inputs * outputs;
-  const [inputStride, outputStride] = weightStrides;
+  const weights = weightsCall('winogradFourWeights', sum, turned, weightStride);
   return {
-    scratch: [POSITIONS * weightStride, 288 * weightParts.parts, parts * scratchBytes],
+    scratch: [...weights.scratch, parts * scratchBytes],
     steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed, between, scratch]) => [
-      {
-        function: 'winogradFourWeights',
-        parts: weightParts.parts,
-        arguments: [
-          weight + (turned ? floats(8 * tap) : 0),
-          transformed,
-          inputs,
-          outputs,
-          turned ? -tap : tap,
-          inputStride,
-          outputStride,
-          weightStride,
-          between,
-          weightParts.chunk,
-        ],
-      },
+      weights.call(weight, transformed, between),
       {
         function: 'winogradFour',
         parts,
@@ -165,14 +176,8 @@ export const takesStridedWinograd = ({
   );
 };
 
-export function stridedWinogradCalls({
-  batch,
-  axes,
-  inputs,
-  outputs,
-  weightStrides,
-  activation,
-}: WindowSum): Plan<number, WasmCall> {
+export function stridedWinogradCalls(sum: WindowSum): Plan<number, WasmCall> {
+  const { batch, axes, inputs, outputs, activation } = sum;
   const [rows, columns] = axes;
   const turned = rows.divisor === 2; // an input gradient, of which dz is the source: taps run backwards
   const size = patchOf(rows);
@@ -180,39 +185,18 @@ export function stridedWinogradCalls({
   const patches = batch * Math.ceil(rows.outputs / size) * Math.ceil(columns.outputs / size);
   const least = patches < MOST_PARTS ? 2 : 4; // of few patches, parts with half a tile still keep two threads busy
   const { parts, chunk } = split(patches, Math.ceil(patches / MOST_PARTS / least) * least, least);
-  const block = Math.min(
-    ceil4(chunk),
-    MOST_PATCHES,
-    Math.max(4, 4 * Math.floor(BLOCK_BYTES / floats(4 * STRIDED_POSITIONS * (values + sums)))),
-  );
+  const block = blockOf(STRIDED_POSITIONS * (values + sums), chunk);
   const scratchBytes =
     64 + 1344 + floats(STRIDED_POSITIONS * (inputs + block * (values + sums))) + 2 * STRIDED_PRODUCTS * GAP;
   const weightStride = floats(inputs * sums) + GAP;
-  const weightParts = split(inputs, WEIGHT_CHANNELS);
-  const tap = inputs * outputs;
-  const [inputStride, outputStride] = weightStrides;
+  const weights = weightsCall('winogradStridedWeights', sum, turned, weightStride);
   // Of eight neighbours in dx, those that one tap saw begin with the second, or with the first where the padding is odd.
   const ones = axes.map(({ shift }) => (turned ? 1 - (shift % 2) : 1));
   const origins = axes.map(({ shift }, axis) => (turned ? ones[axis] - Math.floor(shift / 2) : -shift));
   return {
-    scratch: [POSITIONS * weightStride, 288 * weightParts.parts, parts * scratchBytes],
+    scratch: [...weights.scratch, parts * scratchBytes],
     steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed, between, scratch]) => [
-      {
-        function: 'winogradStridedWeights',
-        parts: weightParts.parts,
-        arguments: [
-          weight + (turned ? floats(8 * tap) : 0),
-          transformed,
-          inputs,
-          outputs,
-          turned ? -tap : tap,
-          inputStride,
-          outputStride,
-          weightStride,
-          between,
-          weightParts.chunk,
-        ],
-      },
+      weights.call(weight, transformed, between),
       {
         function: 'winogradStrided',
         parts,
@@ -265,10 +249,7 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(outputs / channelChunk);
   const perPatch = positions * (ceil4(inputs) + channelChunk);
-  const block = Math.max(
-    4,
-    Math.min(mostPatches, ceil4(chunk), 4 * Math.floor(GRADIENT_BLOCK_BYTES / floats(4 * perPatch))),
-  );
+  const block = blockOf(perPatch, chunk, mostPatches, GRADIENT_BLOCK_BYTES);
   const scratchBytes =
     64 + 16 * positions + 32 + floats(positions * inputs + 16 * outputs + block * perPatch) + 2 * products * GAP;
   return {

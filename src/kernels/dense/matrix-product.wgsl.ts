@@ -258,8 +258,8 @@ export function productDispatches(
   const division = sliceVariants[together ? 1 : 0];
   const threads = together ? Math.ceil(N / SQUARE) * Math.ceil(M / SQUARE) * 64 : tiles;
   const mostSlices = Math.max(1, Math.min(Math.floor(K / 64), Math.ceil(busyThreads(division) / threads)));
-  // Below 256 a second dispatch costs more than the loop.
   const kStep = together ? STRIP : tile.depth;
+  // Below 256 a second dispatch costs more than the loop.
   const kOfSlice = Math.ceil(K / (K < 256 ? 1 : mostSlices) / kStep) * kStep;
   const slices = Math.ceil(K / kOfSlice);
   const rowsOfSlice = M + (columnSums ? 1 : 0); // the last one is the column sums
