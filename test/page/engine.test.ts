@@ -321,7 +321,7 @@ describe('pages of their own', () => {
   });
 
   test('a reload in the midst of a training loses nothing, and it ends with the same bits', async () => {
-    const options: TrainingOptions = { ...OPTIONS, size: { width: 16, height: 16 }, epochs: 3 };
+    const options: TrainingOptions = { ...OPTIONS, size: { width: 16, height: 16 }, epochs: 20 };
     const page = await newPage();
     await page.evaluate(() => opened.engine.projects.createExample({ pictures: 32, seed: 6 }));
     await train(page, { ...options, name: 'whole' });
@@ -351,8 +351,8 @@ describe('pages of their own', () => {
         epochs: await engine.training.epochs(),
       };
     });
-    expect(done.status).toMatchObject({ phase: 'finished', epoch: 3 });
-    expect(done.epochs.map(({ record }) => record.epoch)).toEqual([1, 2, 3]);
+    expect(done.status).toMatchObject({ phase: 'finished', epoch: options.epochs });
+    expect(done.epochs.map(({ record }) => record.epoch)).toEqual(Array.from({ length: 20 }, (_, n) => n + 1));
     expect(done.hash).toBe(whole);
 
     // A worker that is killed without a word: the training is there, and goes on from its last checkpoint.

@@ -79,15 +79,18 @@ test('camera, folder, training, verdict, export, command line', async () => {
   await page.getByRole('button', { name: 'Train with these' }).click();
   await page.getByText('From scratch').click();
   await page.getByText('32', { exact: true }).click();
-  await page.getByRole('spinbutton', { name: 'Epochs', exact: true }).fill('3');
+  // More than any machine makes before its user has found the buttons
+  await page.getByRole('spinbutton', { name: 'Epochs', exact: true }).fill('1000');
   await page.getByText('More settings').click();
   await page.getByText('The same bits on every computer').click();
   await page.getByRole('button', { name: 'Start training' }).click();
-  // Paused, left, found again and gone on with
+  // Paused, left, found again, gone on with, and stopped
   await page.getByRole('button', { name: 'Pause', exact: true }).click();
   await page.getByText('Paused: nothing is lost').first().waitFor();
   await page.reload();
   await page.getByRole('button', { name: 'Go on', exact: true }).click();
+  await page.getByRole('log').filter({ hasText: 'Epoch 2/1000' }).waitFor();
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
   await page.getByRole('button', { name: 'Try the model' }).click();
   await page.locator('.matrix .cell').first().waitFor();
   await chosen(page, 'Choose a picture', join(cwd, 'belt/gap/0.jpg'));

@@ -22,7 +22,7 @@ import { manifestLines } from '../../../src/classifier/picture-manifest.js';
 import { commandLine, isOnBase, type FullOptions } from './options.js';
 import { bytesOf, finderBy, isDivided, listsOf, recordOf } from './pictures.js';
 import type { CheckedOperation, Compared, ComparedPicture, PictureId, Proof, TrainedAgain } from './protocol.js';
-import { currentRun, filesInMemory, filesOf, readNote } from './runs.js';
+import { currentRun, epochsOf, filesInMemory, filesOf, readNote } from './runs.js';
 import type { Session } from './session.js';
 import { trainProject } from './train-project.js';
 import type { TrialRoom } from './trial.js';
@@ -137,7 +137,9 @@ export class ProofRoom implements Proof {
     const note = await readNote(session, name);
     if (!note?.options)
       throw new UsageError(`trainAgain: expects a run that was trained here, got '${name}', which came from a file`);
-    const options: FullOptions = { ...note.options, reproducible: true };
+    // One that was stopped is trained as far as it came.
+    const done = note.phase === 'finished' ? undefined : (await epochsOf(filesOf(session, name))).at(-1)?.epoch;
+    const options: FullOptions = { ...note.options, reproducible: true, ...(done !== undefined && { epochs: done }) };
     return this.#alone(async (signal) => {
       const files = filesInMemory(`${name} again`);
       const total = isOnBase(options) ? 1 : options.epochs;

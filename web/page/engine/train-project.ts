@@ -223,9 +223,10 @@ export async function judgeStopped(
   try {
     const judged = await judgeRun(run, device, sets, { batchSize: options.batchSize });
     const epochs = await epochsOf(run.files);
+    const done = epochs.at(-1)?.epoch ?? 0;
     await recordEnd(run, {
-      ...{ sets, judged, command: lineOf(session, options) },
-      ...{ epochs: epochs.length, bestEpoch: bestEpoch(epochs)?.epoch ?? null },
+      ...{ sets, judged, command: lineOf(session, { ...options, epochs: done }) },
+      ...{ epochs: done, bestEpoch: bestEpoch(epochs)?.epoch ?? null },
     });
   } finally {
     if (isOwn) device.destroy();
