@@ -3,6 +3,7 @@
 // may be divided into groups. Each function does one part of the work (see range.ts); a "line" is one row of output pixels,
 // counted over the whole batch.
 import { partEnd } from './range';
+import { workspace } from './workspace';
 import { evenOffsets, multiplyInto, multiplyLine, packPanel, TILE_BYTES } from './tile';
 import {
   Axis,
@@ -98,7 +99,7 @@ export function packWindows(
 
 /**
  * Lines [part · chunk, …) of y[N, rows.outputs, columns.outputs, groups · outputs] = activate(windows of x[N, rows.inputs, columns.inputs, groups · inputs]
- * · w + bias). `packed` and `offsets` are those of `packWindows` and `windowOffsets`; scratch memory a part: the band of `bandLines` lines.
+ * · w + bias). `packed` and `offsets` are those of `packWindows` and `windowOffsets`; workspace: the band of `bandLines` lines.
  */
 export function convolve(
   part: i32,
@@ -116,8 +117,6 @@ export function convolve(
   relu: bool,
   chunk: i32,
   bandLines: i32,
-  scratch: usize,
-  scratchBytes: usize,
 ): void {
   const rows = changetype<Axis>(rowAxis),
     columns = changetype<Axis>(columnAxis);
@@ -131,7 +130,7 @@ export function convolve(
   const targetBytes = (<usize>(groups * outputs)) << 2;
   const copied = columns.before > 0 || columns.after > 0;
   const rowBytes = <usize>(columns.before + width + columns.after) * pixelBytes;
-  const band = scratch + <usize>part * scratchBytes;
+  const band = workspace;
   const end = partEnd(part, chunk, lines);
   for (let first = part * chunk; first < end;) {
     const n = first / outputHeight,
@@ -239,7 +238,7 @@ function convolveBand(
 
 /**
  * slices[slice, taps · inputs, K] = windows(x)ᵀ · dz over the lines [slice · chunk, …): the weight gradient of those lines; then `sumSlices`. Parts
- * count slices first, then blocks of `panelChunk` panels of 8 channels. Scratch memory a part: TILE_BYTES, 36 bytes a pixel of `bandLines`
+ * count slices first, then blocks of `panelChunk` panels of 8 channels. Workspace: TILE_BYTES, 36 bytes a pixel of `bandLines`
  * lines, and their band.
  */
 export function convolutionWeightGradient(
@@ -258,8 +257,6 @@ export function convolutionWeightGradient(
   sliceCount: i32,
   panelChunk: i32,
   bandLines: i32,
-  scratch: usize,
-  scratchBytes: usize,
 ): void {
   const rows = changetype<Axis>(rowAxis),
     columns = changetype<Axis>(columnAxis);
@@ -278,7 +275,7 @@ export function convolutionWeightGradient(
     firstPanel = (part / sliceCount) * panelChunk;
   const endPanel = min(firstPanel + panelChunk, groups * panels);
   const sums = slices + <usize>(slice * depth) * targetBytes;
-  const edge = scratch + <usize>part * scratchBytes,
+  const edge = workspace,
     steps = edge + TILE_BYTES;
   const packed = steps + ((<usize>(bandLines * outputWidth)) << 2),
     band = packed + ((<usize>(bandLines * outputWidth * CHANNELS)) << 2);

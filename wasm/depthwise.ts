@@ -4,6 +4,7 @@
 import { activate, storeLanes } from './epilogue';
 import { multiplyAdd, partEnd } from './range';
 import { Axis, copyBand, firstInput, firstTap, highestInput, lowestInput, tapStep } from './window';
+import { workspace } from './workspace';
 
 /** Bytes of an entry of the list of taps: where the tap's input lies behind the window's first, and its weights. */
 const ENTRY_BYTES: usize = 8;
@@ -97,7 +98,7 @@ function fourChannels(
 
 /**
  * Lines [part · chunk, …) of y[N, rows.outputs, columns.outputs, K / sumOf] for x[N, rows.inputs, columns.inputs, K / repeat] and
- * w[taps, K]; `sumOf` neighbouring channels are summed. Scratch memory a part: 8 bytes a tap, `bandLines` lines' band, a line of K channels.
+ * w[taps, K]; `sumOf` neighbouring channels are summed. Workspace: 8 bytes a tap, `bandLines` lines' band, a line of K channels.
  */
 export function depthwise(
   part: i32,
@@ -114,8 +115,6 @@ export function depthwise(
   relu: bool,
   chunk: i32,
   bandLines: i32,
-  scratch: usize,
-  scratchBytes: usize,
 ): void {
   const rows = changetype<Axis>(rowAxis),
     columns = changetype<Axis>(columnAxis);
@@ -130,7 +129,7 @@ export function depthwise(
   const targetLineBytes = (<usize>(outputWidth * targetChannels)) << 2;
   const copied = columns.before > 0 || columns.after > 0 || repeat > 1;
   const rowBytes = <usize>(columns.before + width + columns.after) * pixelBytes;
-  const entries = scratch + <usize>part * scratchBytes;
+  const entries = workspace;
   const longLine = entries + <usize>(rows.taps * columns.taps) * ENTRY_BYTES;
   const band = longLine + (sumOf > 1 ? <usize>outputWidth * pixelBytes + 32 : 0);
   const end = partEnd(part, chunk, lines);
@@ -373,8 +372,6 @@ export function depthwiseWeightGradient(
   repeat: i32,
   chunk: i32,
   bandLines: i32,
-  scratch: usize,
-  scratchBytes: usize,
 ): void {
   const rows = changetype<Axis>(rowAxis),
     columns = changetype<Axis>(columnAxis);
@@ -391,7 +388,7 @@ export function depthwiseWeightGradient(
     step = <usize>columns.stride * pixelBytes;
   const tapBytes = (<usize>((channels + 3) & -4)) << 2;
   const sums = slices + <usize>(part * rows.taps * columns.taps) * tapBytes;
-  const band = scratch + <usize>part * scratchBytes;
+  const band = workspace;
   memory.fill(sums, 0, <usize>(rows.taps * columns.taps) * tapBytes);
   const end = partEnd(part, chunk, lines);
   for (let first = part * chunk; first < end;) {

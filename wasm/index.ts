@@ -26,3 +26,4 @@ export { axisSum, sumOfSquares, axisBroadcast, axisMax, axisMaxGradient } from '
 export { softmax, softmaxGradient, softmaxCrossEntropy, softmaxCrossEntropyGradient } from './softmax';
 export { oneHot, classWeights, batchMetrics, countNotFinite, addCounts } from './labels';
 export { dropout } from './dropout';
+export { useWorkspace } from './workspace';

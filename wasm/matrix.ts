@@ -13,12 +13,12 @@ import {
   TILE_COLUMNS,
   TILE_ROWS,
 } from './tile';
+import { workspace } from './workspace';
 
 /** Depth that is multiplied at a time: a panel of it stays in the first-level cache. As in src/kernels/shared/wasm-parts.ts. */
 const BLOCK_DEPTH: i32 = 256;
-/** Bytes of scratch memory a part: a tile at the edge of C, the offsets in a row of A, and a panel of B. */
+/** The workspace of a product is a tile at the edge of C, the offsets in a row of A, and a panel of B. */
 const OFFSETS_BYTES: usize = BLOCK_DEPTH << 2;
-const SCRATCH_BYTES: usize = TILE_BYTES + OFFSETS_BYTES + ((BLOCK_DEPTH * TILE_COLUMNS) << 2);
 
 /** Entries of 32 rows of B, which are added at a time where A has few rows. */
 const ROWS_BYTES: usize = 32 * ENTRY_BYTES;
@@ -37,13 +37,12 @@ function multiplyBlock(
   columns: i32,
   first: i32,
   end: i32,
-  scratch: usize,
 ): void {
   if (rows < TILE_ROWS && bColumnBytes == 4 && end - first <= BLOCK_DEPTH) {
-    multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, stride, rows, columns, first, end, scratch);
+    multiplyFewRows(a, rowBytes, columnBytes, b, bRowBytes, c, stride, rows, columns, first, end);
     return;
   }
-  const offsets = scratch + TILE_BYTES,
+  const offsets = workspace + TILE_BYTES,
     panel = offsets + OFFSETS_BYTES;
   evenOffsets(offsets, BLOCK_DEPTH, columnBytes);
   for (let k = first; k < end; k += BLOCK_DEPTH) {
@@ -76,7 +75,7 @@ function multiplyBlock(
           offsets,
           panel,
           k > first,
-          scratch,
+          workspace,
         );
       }
     }
@@ -99,24 +98,23 @@ function multiplyFewRows(
   columns: i32,
   first: i32,
   end: i32,
-  scratch: usize,
 ): void {
   for (let row = 0; row < rows; row++) {
     memory.fill(c, 0, (<usize>columns) << 2);
-    let entry = scratch;
+    let entry = workspace;
     for (let k = first; k < end; k++) {
       store<f32>(entry, load<f32>(a + <usize>k * columnBytes));
       store<u32>(entry, <u32>(b + <usize>k * bRowBytes), 4);
       entry += ENTRY_BYTES;
     }
-    for (let some = scratch; some < entry; some += ROWS_BYTES)
+    for (let some = workspace; some < entry; some += ROWS_BYTES)
       addScaledRuns(c, some, min(some + ROWS_BYTES, entry), 0, columns);
     a += rowBytes;
     c += stride;
   }
 }
 
-/** Rows [r · chunk, …) and columns [q · columnChunk, …) of C = A · B; parts count r first. `scratch` takes SCRATCH_BYTES a part. */
+/** Rows [r · chunk, …) and columns [q · columnChunk, …) of C = A · B; parts count r first. */
 export function productOfTiles(
   part: i32,
   a: usize,
@@ -131,7 +129,6 @@ export function productOfTiles(
   K: i32,
   chunk: i32,
   columnChunk: i32,
-  scratch: usize,
 ): void {
   const rowParts = (M + chunk - 1) / chunk;
   const r = part % rowParts,
@@ -151,7 +148,6 @@ export function productOfTiles(
     partEnd(q, columnChunk, N) - column,
     0,
     K,
-    scratch + <usize>part * SCRATCH_BYTES,
   );
 }
 
@@ -168,7 +164,6 @@ export function productOfSlice(
   M: i32,
   N: i32,
   K: i32,
-  scratch: usize,
 ): void {
   multiplyBlock(
     a,
@@ -183,7 +178,6 @@ export function productOfSlice(
     N,
     part * BLOCK_DEPTH,
     partEnd(part, BLOCK_DEPTH, K),
-    scratch + <usize>part * SCRATCH_BYTES,
   );
 }
 
@@ -248,7 +242,7 @@ function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
 }
 
-/** Columns [part · chunk, …) of C = A[M,K] · B[N,K]ᵀ. `scratch` takes SCRATCH_BYTES a part. */
+/** Columns [part · chunk, …) of C = A[M,K] · B[N,K]ᵀ. */
 export function productOfDots(
   part: i32,
   a: usize,
@@ -258,12 +252,11 @@ export function productOfDots(
   N: i32,
   K: i32,
   chunk: i32,
-  scratch: usize,
 ): void {
   const rowBytes = (<usize>K) << 2,
     stride = (<usize>N) << 2;
   const end = partEnd(part, chunk, N);
-  const edge = scratch + <usize>part * SCRATCH_BYTES;
+  const edge = workspace;
   for (let column = part * chunk; column < end; column += 4) {
     const columns = min(4, end - column);
     const b0 = b + <usize>column * rowBytes;

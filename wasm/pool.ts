@@ -1,6 +1,7 @@
 // Maximum over windows, four channels at a time. AssemblyScript. Pictures are NHWC, addresses are bytes.
 import { larger } from './pooled-convolution';
 import { partEnd } from './range';
+import { workspace } from './workspace';
 
 /** Sets y[channels] to the maximum of a window of `rows` × `columns` pixels, the first at `x`. */
 function maximumOfWindow(
@@ -183,7 +184,7 @@ function sumOfRows(to: usize, from: usize, step: usize, count: i32, bytes: usize
 
 /**
  * Lines [part · chunk, …) of y: the average of what of each window lies inside the picture, by sums down the columns, which neighbouring
- * windows share. Scratch memory a part: a line of x.
+ * windows share. Workspace: a line of x.
  */
 export function averagePool(
   part: i32,
@@ -202,11 +203,10 @@ export function averagePool(
   top: i32,
   left: i32,
   chunk: i32,
-  scratch: usize,
 ): void {
   const pixelBytes = (<usize>channels) << 2,
     lineBytes = <usize>width * pixelBytes;
-  const sums = scratch + <usize>part * lineBytes;
+  const sums = workspace;
   const end = partEnd(part, chunk, lines);
   y += <usize>(part * chunk * outputWidth) * pixelBytes;
   for (let line = part * chunk; line < end; line++) {
@@ -234,7 +234,7 @@ function placesOf(i: i32, window: i32, stride: i32, before: i32, length: i32): i
 
 /**
  * Lines [part · chunk, …) of dx [lines, W, C]: to each pixel the gradient of every window that covers it, divided by the window's pixels. What several rows of windows give is
- * summed first, for all columns. Scratch memory a part: a line of dy.
+ * summed first, for all columns. Workspace: a line of dy.
  */
 export function averagePoolGradient(
   part: i32,
@@ -253,11 +253,10 @@ export function averagePoolGradient(
   top: i32,
   left: i32,
   chunk: i32,
-  scratch: usize,
 ): void {
   const pixelBytes = (<usize>channels) << 2,
     lineBytes = <usize>outputWidth * pixelBytes;
-  const sums = scratch + <usize>part * lineBytes;
+  const sums = workspace;
   const end = partEnd(part, chunk, lines);
   dx += <usize>(part * chunk * width) * pixelBytes;
   for (let line = part * chunk; line < end; line++) {

@@ -11,6 +11,7 @@
 import { multiplyAdd, partEnd } from './range';
 import { addScaledRuns, ENTRY_BYTES } from './runs';
 import { addTo } from './vector';
+import { workspace } from './workspace';
 
 /** Places of a pooling window, and one for the entries that relu cut off. */
 const PLACES: usize = 5;
@@ -72,7 +73,7 @@ function paddedRun(run: i32): i32 {
 
 /**
  * slices[part] = [K, kernelHeight, runs, paddedRun] of dw and [K] of db over the pictures [part · chunk, …). Pieces of
- * `linesOfPiece` pooled lines at a time. Scratch memory a part: PLACES + K words, then K lists of linesOfPiece · pooledWidth + 1 entries.
+ * `linesOfPiece` pooled lines at a time. Workspace: PLACES + K words, then K lists of linesOfPiece · pooledWidth + 1 entries.
  */
 export function pooledWeightGradient(
   part: i32,
@@ -95,7 +96,6 @@ export function pooledWeightGradient(
   dilationWidth: i32,
   chunk: i32,
   linesOfPiece: i32,
-  scratch: usize,
 ): void {
   const runs = dilationWidth == 1 ? 1 : kernelWidth;
   const run = dilationWidth == 1 ? kernelWidth * channels : channels;
@@ -107,7 +107,7 @@ export function pooledWeightGradient(
   const kernelBytes = (<usize>(kernelHeight * runs * paddedRun(run))) << 2;
   const sliceBytes = <usize>outputChannels * (kernelBytes + 4);
   const listBytes = <usize>(linesOfPiece * pooledWidth + 1) * ENTRY_BYTES;
-  const shifts = scratch + <usize>part * ((PLACES << 2) + <usize>outputChannels * (listBytes + 4));
+  const shifts = workspace;
   const ends = shifts + (PLACES << 2);
   const lists = ends + ((<usize>outputChannels) << 2);
   const dw = slices + <usize>part * sliceBytes;
@@ -208,7 +208,7 @@ export function exchangeWeights(part: i32, exchanged: usize, weights: usize, R: 
 
 /**
  * Picture `part` of dx [N, height, width, C], the picture with its border. `weights` are exchanged, [K, R].
- * Scratch memory a part: PLACES words, then PLACES lists of K + 1 entries.
+ * Workspace: PLACES words, then PLACES lists of K + 1 entries.
  */
 export function pooledInputGradient(
   part: i32,
@@ -228,7 +228,6 @@ export function pooledInputGradient(
   strideWidth: i32,
   dilationHeight: i32,
   dilationWidth: i32,
-  scratch: usize,
 ): void {
   const runs = dilationWidth == 1 ? 1 : kernelWidth;
   const run = dilationWidth == 1 ? kernelWidth * channels : channels;
@@ -238,7 +237,7 @@ export function pooledInputGradient(
     down = (<usize>strideHeight * width * channels) << 2;
   const kernelBytes = (<usize>(kernelHeight * kernelWidth * channels)) << 2;
   const listBytes = <usize>(outputChannels + 1) * ENTRY_BYTES;
-  const ends = scratch + <usize>part * PLACES * (4 + listBytes);
+  const ends = workspace;
   const lists = ends + (PLACES << 2);
   const pictureBytes = (<usize>(height * width * channels)) << 2;
   const picture = dx + <usize>part * pictureBytes;

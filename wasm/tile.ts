@@ -563,7 +563,7 @@ export function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, c
   }
 }
 
-/** A tile of which `rows` × `columns` belong to C: the others go to `edge`, TILE_BYTES of scratch memory. */
+/** A tile of which `rows` × `columns` belong to C: the others go to `edge`, TILE_BYTES of the workspace. */
 export function multiplyInto(
   c: usize,
   stride: usize,

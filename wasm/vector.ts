@@ -1,6 +1,7 @@
 // Element by element: what is bound by memory, four values at a time. AssemblyScript. Addresses are bytes; each function
 // does one part of the elements (see range.ts). Chunks are whole fours.
 import { partEnd } from './range';
+import { workspace } from './workspace';
 
 /** A row of so many values, written several times behind each other. */
 export function repeatRow(part: i32, from: usize, to: usize, count: i32, times: i32): void {
@@ -12,8 +13,7 @@ export function repeatRow(part: i32, from: usize, to: usize, count: i32, times: 
 const ROWS_OF_BLOCK: i32 = 128;
 
 /**
- * sums[part, channels] = Σ over the part's rows of x[rows, channels], block by block; as many rows at a time as are whole vectors. `blocks` is room for four rows
- * a part.
+ * sums[part, channels] = Σ over the part's rows of x[rows, channels], block by block; as many rows at a time as are whole vectors. Workspace: four rows.
  */
 export function columnSums(
   part: i32,
@@ -22,14 +22,13 @@ export function columnSums(
   rows: i32,
   channels: i32,
   chunk: i32,
-  blocks: usize,
 ): void {
   const rowBytes = (<usize>channels) << 2;
   const together = channels & 1 ? 4 : channels & 2 ? 2 : 1;
   const last = partEnd(part, chunk, rows);
   x += <usize>(part * chunk) * rowBytes;
   sums += <usize>part * rowBytes;
-  const block = blocks + <usize>(4 * part) * rowBytes;
+  const block = workspace;
   memory.fill(sums, 0, rowBytes);
   for (let first = part * chunk; first < last; first += ROWS_OF_BLOCK) {
     const end = min(first + ROWS_OF_BLOCK, last);

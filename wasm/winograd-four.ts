@@ -13,6 +13,7 @@ import { clearFloats, copyFloats } from './move';
 import { maximumOf } from './pooled-convolution';
 import { multiplyAdd, multiplySubtract, partEnd } from './range';
 import { multiplyRows } from './tile';
+import { workspace } from './workspace';
 
 export const A: f32 = 0.75,
   A2: f32 = 0.5625;
@@ -228,13 +229,12 @@ export function winogradFourWeights(
   inputStride: i32,
   outputStride: i32,
   stride: usize,
-  between: usize,
   chunk: i32,
 ): void {
   const tap = (<usize>tapStride) << 2,
     outputBytes = (<usize>outputStride) << 2;
   const end = partEnd(part, chunk, inputs);
-  between += <usize>part * 288;
+  const between = workspace;
   for (let panel = 0; panel < outputs; panel += 8) {
     for (let input = part * chunk; input < end; input++) {
       for (let k = panel; k < min(panel + 8, outputs); k += 4) {
@@ -290,7 +290,7 @@ function kernelSix(g0: v128, g1: v128, g2: v128, to: usize, stride: usize): void
 
 /**
  * Patches [part · chunk, …) of y[N, OH, OW, K] = activate(3×3 windows of x[N, H, W, C] · w + bias), the first window `top` rows and `left` columns outside
- * of the picture. `patchesOfBlock` at a time (a multiple of 4), so that their transforms stay in a second-level cache. Scratch memory a part: CONSTANT_BYTES, 36
+ * of the picture. `patchesOfBlock` at a time (a multiple of 4), so that their transforms stay in a second-level cache. Workspace: CONSTANT_BYTES, 36
  * vectors, a patch of 36 · C floats, then 36 · (patchesOfBlock · C4 + 16) and 36 · (patchesOfBlock · K8 + 16) floats, C4 and K8 being whole fours and
  * eights. With `pooled`, y[N, OH / 2, OW / 2, K] are the maxima of 2×2 of those outputs; OH and OW are even then.
  */
@@ -313,8 +313,6 @@ export function winogradFour(
   pooled: bool,
   chunk: i32,
   patchesOfBlock: i32,
-  scratch: usize,
-  scratchBytes: usize,
 ): void {
   const pixelBytes = (<usize>channels) << 2,
     rowBytes = <usize>width * pixelBytes,
@@ -324,7 +322,7 @@ export function winogradFour(
   // 64 bytes more than a whole number of patches: neighbouring positions would fall on the same lines of a cache.
   const valueStride = <usize>patchesOfBlock * valueBytes + 64,
     sumStride = <usize>patchesOfBlock * sumBytes + 64;
-  const constants = scratch + <usize>part * scratchBytes,
+  const constants = workspace,
     between = constants + CONSTANT_BYTES;
   const copied = between + 576,
     values = copied + 36 * pixelBytes,

@@ -28,6 +28,7 @@ import {
 } from './winograd-four';
 import { GAP, LAST_MATRIX, PRODUCTS, SINGLE_PRODUCTS, transformStridedPatch } from './winograd-strided';
 import { gatherSix as gatherStridedSix, storeStridedConstants } from './winograd-strided-axis';
+import { workspace } from './workspace';
 
 const MATRICES: i32 = 36;
 
@@ -183,7 +184,7 @@ function spreadStridedPatch(
 /**
  * slices[slice, 36, C4, K8] = the products of patches [slice · chunk, …) of x[N, H, W, C] and dz[N, OH, OW, K], the first window `top` rows and `left` columns outside of
  * the picture, windows one pixel apart or (`strided`) two; C4 and K8 being whole fours and eights; then `finishWinogradGradient`. Parts count slices first,
- * then blocks of `channelChunk` output channels (whole eights). Scratch memory a part: CONSTANT_BYTES, `positions` vectors (36, with strides 81),
+ * then blocks of `channelChunk` output channels (whole eights). Workspace: CONSTANT_BYTES, `positions` vectors (36, with strides 81),
  * `positions` · C and 16 · K + 8 floats, then `positions` · patchesOfBlock · (C4 + channelChunk) + 2 · 39 · 16 floats.
  */
 export function winogradGradient(
@@ -205,8 +206,6 @@ export function winogradGradient(
   sliceCount: i32,
   channelChunk: i32,
   patchesOfBlock: i32,
-  scratch: usize,
-  scratchBytes: usize,
 ): void {
   const slice = part % sliceCount,
     firstChannel = (part / sliceCount) * channelChunk;
@@ -223,7 +222,7 @@ export function winogradGradient(
   const rows = (channels + 3) & -4,
     valueBytes = (<usize>rows) << 2,
     sumBytes = (<usize>((outputChannels + 7) & -8)) << 2;
-  const constants = scratch + <usize>part * scratchBytes,
+  const constants = workspace,
     between = constants + CONSTANT_BYTES;
   const copied = between + positions * 16,
     copiedGradients = copied + positions * pixelBytes;
@@ -331,7 +330,7 @@ function gatherSix(m: usize, step: usize, to: usize, toStep: usize): void {
   );
 }
 
-/** dw[3, 3, C, K] = Gᵀ (Σ over slices, in their order) G; part: an input channel. `between` takes 864 bytes a part. */
+/** dw[3, 3, C, K] = Gᵀ (Σ over slices, in their order) G; part: an input channel. Workspace: 54 vectors. */
 export function finishWinogradGradient(
   part: i32,
   slices: usize,
@@ -340,12 +339,11 @@ export function finishWinogradGradient(
   channels: i32,
   outputChannels: i32,
   strided: bool,
-  between: usize,
 ): void {
   const sumBytes = (<usize>((outputChannels + 7) & -8)) << 2,
     stride = <usize>((channels + 3) & -4) * sumBytes + GAP;
-  between += <usize>part * 864;
-  const lines = between + 576;
+  const between = workspace,
+    lines = between + 576;
   const tap = (<usize>(channels * outputChannels)) << 2;
   for (let k = 0; k < outputChannels; k += 4) {
     const at = slices + <usize>part * sumBytes + ((<usize>k) << 2);

@@ -6,6 +6,7 @@ import { partEnd } from './range';
 import { multiplyRows } from './tile';
 import { CONSTANT_BYTES, copyPatch, gather } from './winograd-four';
 import { combineFive, kernelSix, storeStridedConstants, transformNine } from './winograd-strided-axis';
+import { workspace } from './workspace';
 
 export const POSITIONS: usize = 81;
 /** Products of one position of each patch; those after them are of four. */
@@ -194,7 +195,7 @@ function combineTurnedPatch(
 
 /**
  * transformed[36, ceil(K / 8), C, 8]: the kernels, which lie as `winogradFourWeights` takes them, as 6×6 values in the order in which `winogradStrided`
- * takes them; part: some input channels. Matrices lie `stride` bytes apart. `between` takes 18 vectors a part.
+ * takes them; part: some input channels. Matrices lie `stride` bytes apart. Workspace: 18 vectors.
  */
 export function winogradStridedWeights(
   part: i32,
@@ -206,13 +207,12 @@ export function winogradStridedWeights(
   inputStride: i32,
   outputStride: i32,
   stride: usize,
-  between: usize,
   chunk: i32,
 ): void {
   const tap = (<usize>tapStride) << 2,
     outputBytes = (<usize>outputStride) << 2;
   const end = partEnd(part, chunk, inputs);
-  between += <usize>part * 288;
+  const between = workspace;
   for (let panel = 0; panel < outputs; panel += 8) {
     for (let input = part * chunk; input < end; input++) {
       for (let k = panel; k < min(panel + 8, outputs); k += 4) {
@@ -250,8 +250,8 @@ export function winogradStridedWeights(
 /**
  * Patches [part · chunk, …) of y[N, OH, OW, K] = activate(3×3 windows of x[N, H, W, C], two apart, · w + bias), 4×4 of it each, the first one's 9×9 values of x
  * beginning `top` rows and `left` columns outside of the picture. `turned`: x is dz, y the input gradient, 8×8 of it each, that begin 5×5 values of dz; of both the
- * single ones begin at (oneRow, oneColumn), which is (1, 1) else. `patchesOfBlock` at a time, so that their transforms stay in a second-level cache. Scratch memory
- * a part: CONSTANT_BYTES, 84 vectors, a patch of 81 · C floats, then 81 · patchesOfBlock · (C4 + K8) + 2 · 39 · 16 floats, C4 and K8 being whole fours and
+ * single ones begin at (oneRow, oneColumn), which is (1, 1) else. `patchesOfBlock` at a time, so that their transforms stay in a second-level cache. Workspace:
+ * CONSTANT_BYTES, 84 vectors, a patch of 81 · C floats, then 81 · patchesOfBlock · (C4 + K8) + 2 · 39 · 16 floats, C4 and K8 being whole fours and
  * eights.
  */
 export function winogradStrided(
@@ -275,8 +275,6 @@ export function winogradStrided(
   relu: bool,
   chunk: i32,
   patchesOfBlock: i32,
-  scratch: usize,
-  scratchBytes: usize,
 ): void {
   const lines = turned ? 5 : 9,
     each = turned ? 1 : 2,
@@ -287,7 +285,7 @@ export function winogradStrided(
     targetBytes = (<usize>outputChannels) << 2;
   const valueBytes = (<usize>((channels + 3) & -4)) << 2,
     sumBytes = (<usize>((outputChannels + 7) & -8)) << 2;
-  const constants = scratch + <usize>part * scratchBytes,
+  const constants = workspace,
     between = constants + CONSTANT_BYTES;
   const copied = between + 1344,
     values = copied + POSITIONS * pixelBytes,

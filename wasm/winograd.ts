@@ -14,6 +14,7 @@
 import { poolFour } from './pooled-convolution';
 import { partEnd } from './range';
 import { multiplyRows } from './tile';
+import { workspace } from './workspace';
 
 /** Patches that are worked on at a time: with 32 channels their transforms fill half a first-level cache. */
 const PATCHES: i32 = 8;
@@ -117,7 +118,7 @@ function lower(m: usize, row: usize): v128 {
 
 /**
  * As `convolveAndPool`, for 3×3 windows without strides or dilation, C a multiple of 4 and K of 8. `transformed` is that of
- * `winogradWeights`; `scratch` takes 16 · PATCHES · (C + K) floats a part.
+ * `winogradWeights`. Workspace: 16 · PATCHES · (C + K) floats.
  */
 export function winogradAndPool(
   part: i32,
@@ -135,14 +136,13 @@ export function winogradAndPool(
   bias: usize,
   relu: bool,
   chunk: i32,
-  scratch: usize,
 ): void {
   const pixelBytes = (<usize>channels) << 2,
     rowBytes = <usize>width * pixelBytes;
   const sumBytes = (<usize>outputChannels) << 2;
   const patchStride = PATCHES * pixelBytes,
     sumStride = PATCHES * sumBytes;
-  const patches = scratch + <usize>part * 16 * (patchStride + sumStride);
+  const patches = workspace;
   const sums = patches + 16 * patchStride;
   const weightBytes = pixelBytes * outputChannels;
   const end = partEnd(part, chunk, lines) * pooledWidth;

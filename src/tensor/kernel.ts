@@ -40,6 +40,8 @@ export interface DeviceBuffer {
 /** How a device carries out a kernel: intermediate buffers (bytes each) and the steps, in order. */
 export interface Plan<Value, Step> {
   readonly scratch?: readonly number[];
+  /** Bytes that each thread of the CPU device works in while it does a part; the function knows where. */
+  readonly workspace?: number;
   steps(operands: Operands<Value>, scratch: readonly Value[]): readonly Step[];
 }
 

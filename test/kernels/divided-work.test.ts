@@ -1,8 +1,8 @@
 /**
  * Kernels, most of all those of the cpu device, on inputs so large that their work is divided: into parts of several lines or rows each, parts into
  * blocks, sums into slices. The registry's samples are small; most of them are one part, or parts of one line. Then convolutions of so
- * many channels that only their strides, dilation or groups keep them from Winograd's way. All of them write to their outputs alone,
- * and their parts give the same in reverse order.
+ * many channels that only their strides, dilation or groups keep them from Winograd's way. All of them write to their outputs and their workspace alone,
+ * and their parts give the same in reverse order, whatever the workspace held.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kernelErrors } from '../../src/checks/checks.js';
@@ -96,6 +96,16 @@ const cases: readonly (readonly [
     [...draw([37, 6, 8, 2], [37, 3, 4, 5]), integersBelow(5, [37, 3, 4, 5])],
     { window: plain },
   ],
+  [
+    ...(['conv2dMaxPool2dInputGradient', 'pictures'] as const),
+    [...draw([37, 3, 4, 5]), integersBelow(5, [37, 3, 4, 5]), ...draw([3, 3, 2, 5])],
+    { window: plain, xShape: [37, 6, 8, 2] },
+  ],
+  ['matrixProduct', 'rows', draw([50, 300], [300, 45]), {}],
+  ['matrixProduct', 'few rows', draw([3, 70], [70, 75]), {}],
+  ['matrixProduct', 'rows with rows', draw([5, 71], [75, 71]), { transposeB: true }],
+  ['matrixProduct', 'slices', draw([3, 600], [600, 5], [5]), { activation: 'relu' }],
+  ['denseWeightGradient', 'rows', draw([1100, 70], [1100, 21]), null],
   ['maxPool2d', 'lines', whole([3, 37, 9, 5]), { window: pooling }],
   ['maxPool2dValues', 'lines', whole([3, 37, 9, 5]), { window: pooling }],
   ['averagePool2d', 'lines', draw([3, 37, 9, 5]), { window: pooling }],
@@ -178,8 +188,14 @@ type Order = (parts: number[]) => readonly number[];
 const UNTOUCHED = 0xa5;
 const GAP = 256;
 
-/** Bytes of the outputs of a kernel's WebAssembly with the parts of each call in the order given, and of a gap behind each of them. */
-async function bytesOf(plan: Plan, sizes: Sizes, inputs: readonly SampleTensor[], order: Order): Promise<Uint8Array[]> {
+interface Written {
+  readonly outputs: Uint8Array[];
+  /** What lies behind each of them, and behind the workspace. */
+  readonly gaps: Uint8Array[];
+}
+
+/** What a kernel's WebAssembly writes with the parts of each call in the order given, the workspace being full of NaN before each of them. */
+async function written(plan: Plan, sizes: Sizes, inputs: readonly SampleTensor[], order: Order): Promise<Written> {
   let end = 65_536; // the module's own
   const place = (bytes: number): number => {
     const at = end;
@@ -188,6 +204,8 @@ async function bytesOf(plan: Plan, sizes: Sizes, inputs: readonly SampleTensor[]
   };
   const [from, to] = [inputs.map(({ values }) => place(values.byteLength)), sizes.map(place)];
   const scratch = (plan.scratch ?? []).map(place);
+  const { workspace: workspaceBytes = 0 } = plan;
+  const workspace = place(workspaceBytes);
   const memory = new WebAssembly.Memory({ initial: Math.ceil(end / 65_536) });
   const bytes = new Uint8Array(memory.buffer).fill(UNTOUCHED);
   for (const [i, { values }] of inputs.entries())
@@ -195,12 +213,20 @@ async function bytesOf(plan: Plan, sizes: Sizes, inputs: readonly SampleTensor[]
   const load = async (binary: BufferSource) =>
     (await WebAssembly.instantiate(binary, { env: { memory } })).instance.exports;
   const own = await load(Uint8Array.from(atob(await wasmBinaries.unshared()), (letter) => letter.charCodeAt(0)));
+  (own['useWorkspace'] as (address: number) => void)(workspace);
   for (const { function: name, parts, arguments: values } of plan.steps({ inputs: from, outputs: to }, scratch)) {
     const exports = typeof name === 'string' ? own : await load(Uint8Array.from(name.bytes(false, false)));
     const run = exports[typeof name === 'string' ? name : 'run'] as (...values: number[]) => void;
-    for (const part of order(Array.from({ length: parts }, (_, each) => each))) run(part, ...values);
+    for (const part of order(Array.from({ length: parts }, (_, each) => each))) {
+      bytes.fill(0xff, workspace, workspace + workspaceBytes);
+      run(part, ...values);
+    }
   }
-  return to.map((at, i) => bytes.slice(at, at + sizes[i] + GAP));
+  const ends = [...to.map((at, i) => at + sizes[i]), workspace + workspaceBytes];
+  return {
+    outputs: to.map((at, i) => bytes.slice(at, at + sizes[i])),
+    gaps: ends.map((start) => bytes.slice(start, start + GAP)),
+  };
 }
 
 describe('kernels against their float64 twins', () => {
@@ -213,10 +239,9 @@ describe('kernels against their float64 twins', () => {
     expect(Math.max(...calls.map(({ parts }) => parts))).toBeGreaterThan(1);
     for (const device of cpuDevices()) expect(await misses(device, name, { inputs, attributes })).toEqual([]);
     const sizes = outputs.map((shape) => 4 * sizeOf(shape));
-    const results = await bytesOf(plan, sizes, inputs, (parts) => parts);
-    expect(await bytesOf(plan, sizes, inputs, (parts) => parts.toReversed())).toEqual(results);
-    for (const [i, result] of results.entries())
-      expect(result.subarray(sizes[i]).findIndex((byte) => byte !== UNTOUCHED)).toBe(-1);
+    const results = await written(plan, sizes, inputs, (parts) => parts);
+    expect(await written(plan, sizes, inputs, (parts) => parts.toReversed())).toEqual(results);
+    for (const gap of results.gaps) expect(gap.findIndex((byte) => byte !== UNTOUCHED)).toBe(-1);
   });
 
   test('conv2dWeightGradient, so many lines that threads of a shader sum several', async () => {

@@ -148,7 +148,7 @@ describe('threads of the CPU device', () => {
     const board = new SharedArrayBuffer(2 ** 18);
     const words = new Int32Array(board, 0, 2); // the state of the program, the threads that read it
     words[0] = 1;
-    await expect(serve({ module, memory, board, library: 2 ** 20 })).rejects.toThrow(RangeError);
+    await expect(serve({ module, memory, board, library: 2 ** 20, index: 1 })).rejects.toThrow(RangeError);
     expect(words[1]).toBe(0);
   });
 

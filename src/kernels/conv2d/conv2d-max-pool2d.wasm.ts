@@ -98,12 +98,9 @@ function placedWinogradCalls(shape: ConvolutionShape, activation: FusedActivatio
   const lines = batch * pooledHeight;
   const { parts, chunk } = split(lines);
   return {
-    scratch: [
-      floats(16 * inputChannels * outputChannels),
-      floats(parts * 16 * PATCHES * (inputChannels + outputChannels)),
-      padded.bytes,
-    ],
-    steps: ({ inputs: [x, weight, bias = 0], outputs }, [transformed, scratch, paddedX]) => [
+    scratch: [floats(16 * inputChannels * outputChannels), padded.bytes],
+    workspace: floats(16 * PATCHES * (inputChannels + outputChannels)),
+    steps: ({ inputs: [x, weight, bias = 0], outputs }, [transformed, paddedX]) => [
       {
         function: 'winogradWeights',
         parts: inputChannels,
@@ -127,7 +124,6 @@ function placedWinogradCalls(shape: ConvolutionShape, activation: FusedActivatio
           bias,
           Number(activation === 'relu'),
           chunk,
-          scratch,
         ],
       },
     ],
@@ -187,12 +183,9 @@ export function pooledInputGradientCalls(shape: ConvolutionShape): Plan<number, 
   const depth = windowDepth(shape);
   const padded = paddedPicture(shape);
   return {
-    scratch: [
-      floats(depth * outputChannels),
-      floats(batch * PLACES * (1 + ENTRY * (outputChannels + 1))),
-      padded.bytes,
-    ],
-    steps: ({ inputs: [dy, places, weight], outputs: [dx] }, [exchanged, scratch, paddedDx]) => [
+    scratch: [floats(depth * outputChannels), padded.bytes],
+    workspace: floats(PLACES * (1 + ENTRY * (outputChannels + 1))),
+    steps: ({ inputs: [dy, places, weight], outputs: [dx] }, [exchanged, paddedDx]) => [
       { function: 'exchangeWeights', parts: outputChannels, arguments: [exchanged, weight, depth, outputChannels] },
       {
         function: 'pooledInputGradient',
@@ -208,7 +201,6 @@ export function pooledInputGradientCalls(shape: ConvolutionShape): Plan<number, 
           ...pooledSize(shape),
           outputChannels,
           ...windowArguments(window),
-          scratch,
         ],
       },
       ...(padded.needed
@@ -237,12 +229,9 @@ export function pooledWeightGradientCalls(shape: ConvolutionShape): Plan<number,
   const kernel =
     window.dilation[1] === 1 ? height * ceil4(width * inputChannels) : height * width * ceil4(inputChannels);
   return {
-    scratch: [
-      floats(parts * outputChannels * (kernel + 1)),
-      floats(parts * (PLACES + outputChannels * (1 + ENTRY * (linesOfPiece * pooledWidth + 1)))),
-      padded.bytes,
-    ],
-    steps: ({ inputs: [x, dy, places], outputs: [dw, db] }, [slices, scratch, paddedX]) => [
+    scratch: [floats(parts * outputChannels * (kernel + 1)), padded.bytes],
+    workspace: floats(PLACES + outputChannels * (1 + ENTRY * (linesOfPiece * pooledWidth + 1))),
+    steps: ({ inputs: [x, dy, places], outputs: [dw, db] }, [slices, paddedX]) => [
       ...padCalls(shape, padded, x, paddedX),
       {
         function: 'pooledWeightGradient',
@@ -262,7 +251,6 @@ export function pooledWeightGradientCalls(shape: ConvolutionShape): Plan<number,
           ...windowArguments(window),
           chunk,
           linesOfPiece,
-          scratch,
         ],
       },
       {

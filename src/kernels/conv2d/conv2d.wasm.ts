@@ -53,9 +53,9 @@ function sumCalls(sum: WindowSum): Plan<number, WasmCall> {
     scratch: [
       2 * AXIS_BYTES + floats(taps * inputs),
       floats(taps * inputs * groups * ceil8(outputs)),
-      parts * band.bytes,
     ],
-    steps: ({ inputs: [source, weight, bias = 0], outputs: [target] }, [at, packed, scratch]) => {
+    workspace: band.bytes,
+    steps: ({ inputs: [source, weight, bias = 0], outputs: [target] }, [at, packed]) => {
       const offsets = at + 2 * AXIS_BYTES;
       return [
         ...windowCalls(at, offsets, axes, groups * inputs, inputs),
@@ -82,8 +82,6 @@ function sumCalls(sum: WindowSum): Plan<number, WasmCall> {
             Number(activation === 'relu'),
             chunk,
             band.lines,
-            scratch,
-            band.bytes,
           ],
         },
       ];
@@ -133,10 +131,10 @@ export function weightGradientCalls(given: GroupedShape): Plan<number, WasmCall>
   const panelChunk = Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
   const parts = slices * Math.ceil(panels / panelChunk);
   const band = bandOf(axes, groups * inputs, bandLines);
-  const scratchBytes = TILE_BYTES + floats(9 * bandLines * columns.outputs) + band.bytes;
   return {
-    scratch: [2 * AXIS_BYTES + floats(depth), slices > 1 ? slices * sliceBytes : 0, parts * scratchBytes],
-    steps: ({ inputs: [x, dz], outputs: [dw] }, [at, sums, scratch]) => {
+    scratch: [2 * AXIS_BYTES + floats(depth), slices > 1 ? slices * sliceBytes : 0],
+    workspace: TILE_BYTES + floats(9 * bandLines * columns.outputs) + band.bytes,
+    steps: ({ inputs: [x, dz], outputs: [dw] }, [at, sums]) => {
       const offsets = at + 2 * AXIS_BYTES;
       return [
         ...windowCalls(at, offsets, axes, groups * inputs, inputs),
@@ -158,8 +156,6 @@ export function weightGradientCalls(given: GroupedShape): Plan<number, WasmCall>
             slices,
             panelChunk,
             band.lines,
-            scratch,
-            scratchBytes,
           ],
         },
         ...(slices > 1 ? [sumSlicesCall(sums, slices, dw, depth, groups * outputs)] : []),

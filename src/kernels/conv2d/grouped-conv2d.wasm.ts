@@ -29,10 +29,10 @@ function depthwiseCalls(
   const lines = batch * rows.outputs;
   const { parts, chunk } = split(lines);
   const longLine = sumOf > 1 ? floats(columns.outputs * channels) + 32 : 0;
-  const scratchBytes = 8 * rows.taps * columns.taps + longLine + band.bytes;
   return {
-    scratch: [2 * AXIS_BYTES, parts * scratchBytes],
-    steps: ({ inputs: [source, weight, bias = 0], outputs: [target] }, [at, scratch]) => [
+    scratch: [2 * AXIS_BYTES],
+    workspace: 8 * rows.taps * columns.taps + longLine + band.bytes,
+    steps: ({ inputs: [source, weight, bias = 0], outputs: [target] }, [at]) => [
       ...axisCalls(at, axes),
       {
         function: 'depthwise',
@@ -51,8 +51,6 @@ function depthwiseCalls(
           Number(activation === 'relu'),
           chunk,
           band.lines,
-          scratch,
-          scratchBytes,
         ],
       },
     ],
@@ -82,8 +80,9 @@ export function groupedWeightGradientCalls(shape: GroupedShape): Plan<number, Wa
   const lines = batch * rows.outputs;
   const { parts, chunk } = split(lines);
   return {
-    scratch: [2 * AXIS_BYTES, floats(parts * taps * Math.ceil(channels / 4) * 4), parts * band.bytes],
-    steps: ({ inputs: [x, dz], outputs: [dw] }, [at, slices, scratch]) => [
+    scratch: [2 * AXIS_BYTES, floats(parts * taps * Math.ceil(channels / 4) * 4)],
+    workspace: band.bytes,
+    steps: ({ inputs: [x, dz], outputs: [dw] }, [at, slices]) => [
       ...axisCalls(at, axes),
       {
         function: 'depthwiseWeightGradient',
@@ -99,8 +98,6 @@ export function groupedWeightGradientCalls(shape: GroupedShape): Plan<number, Wa
           repeat,
           chunk,
           band.lines,
-          scratch,
-          band.bytes,
         ],
       },
       { function: 'finishDepthwiseWeightGradient', parts: taps, arguments: [slices, dw, parts, taps, channels] },

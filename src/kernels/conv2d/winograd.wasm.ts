@@ -44,19 +44,19 @@ function weightsCall(
   { inputs, outputs, weightStrides }: WindowSum,
   turned: boolean,
   stride: number,
-): { scratch: [number, number]; call: (weight: number, transformed: number, between: number) => WasmCall } {
+): { scratch: number; call: (weight: number, transformed: number) => WasmCall } {
   const { parts, chunk } = split(inputs, WEIGHT_CHANNELS);
   const [inputStride, outputStride] = weightStrides;
   const tap = inputs * outputs;
   const first = turned ? floats(8 * tap) : 0;
   return {
-    scratch: [POSITIONS * stride, 288 * parts],
-    call: (weight, transformed, between) => ({
+    scratch: POSITIONS * stride,
+    call: (weight, transformed) => ({
       function: name,
       parts,
       arguments: [
         ...[weight + first, transformed, inputs, outputs, turned ? -tap : tap],
-        ...[inputStride, outputStride, stride, between, chunk],
+        ...[inputStride, outputStride, stride, chunk],
       ],
     }),
   };
@@ -91,13 +91,14 @@ export function winogradCalls(
   const { parts, chunk } = split(patches, ceil4(patches / MOST_PARTS), 4);
   const block = blockOf(POSITIONS * (values + sums), chunk);
   const blockFloats = POSITIONS * (block * (values + sums) + 32);
-  const scratchBytes = 64 + 576 + floats(POSITIONS * inputs + blockFloats);
+  const workspace = 64 + 576 + floats(POSITIONS * inputs + blockFloats);
   const weightStride = floats(inputs * sums) + 64; // as between the positions of patches
   const weights = weightsCall('winogradFourWeights', sum, turned, weightStride);
   return {
-    scratch: [...weights.scratch, parts * scratchBytes],
-    steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed, between, scratch]) => [
-      weights.call(weight, transformed, between),
+    scratch: [weights.scratch],
+    workspace,
+    steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed]) => [
+      weights.call(weight, transformed),
       {
         function: 'winogradFour',
         parts,
@@ -119,8 +120,6 @@ export function winogradCalls(
           Number(pooled),
           chunk,
           block,
-          scratch,
-          scratchBytes,
         ],
       },
     ],
@@ -186,7 +185,7 @@ export function stridedWinogradCalls(sum: WindowSum): Plan<number, WasmCall> {
   const least = patches < MOST_PARTS ? 2 : 4; // of few patches, parts with half a tile still keep two threads busy
   const { parts, chunk } = split(patches, Math.ceil(patches / MOST_PARTS / least) * least, least);
   const block = blockOf(STRIDED_POSITIONS * (values + sums), chunk);
-  const scratchBytes =
+  const workspace =
     64 + 1344 + floats(STRIDED_POSITIONS * (inputs + block * (values + sums))) + 2 * STRIDED_PRODUCTS * GAP;
   const weightStride = floats(inputs * sums) + GAP;
   const weights = weightsCall('winogradStridedWeights', sum, turned, weightStride);
@@ -194,9 +193,10 @@ export function stridedWinogradCalls(sum: WindowSum): Plan<number, WasmCall> {
   const ones = axes.map(({ shift }) => (turned ? 1 - (shift % 2) : 1));
   const origins = axes.map(({ shift }, axis) => (turned ? ones[axis] - Math.floor(shift / 2) : -shift));
   return {
-    scratch: [...weights.scratch, parts * scratchBytes],
-    steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed, between, scratch]) => [
-      weights.call(weight, transformed, between),
+    scratch: [weights.scratch],
+    workspace,
+    steps: ({ inputs: [x, weight, bias = 0], outputs: [y] }, [transformed]) => [
+      weights.call(weight, transformed),
       {
         function: 'winogradStrided',
         parts,
@@ -218,8 +218,6 @@ export function stridedWinogradCalls(sum: WindowSum): Plan<number, WasmCall> {
           Number(activation === 'relu'),
           chunk,
           block,
-          scratch,
-          scratchBytes,
         ],
       },
     ],
@@ -250,11 +248,12 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const parts = slices * Math.ceil(outputs / channelChunk);
   const perPatch = positions * (ceil4(inputs) + channelChunk);
   const block = blockOf(perPatch, chunk, mostPatches, GRADIENT_BLOCK_BYTES);
-  const scratchBytes =
+  const workspace =
     64 + 16 * positions + 32 + floats(positions * inputs + 16 * outputs + block * perPatch) + 2 * products * GAP;
   return {
-    scratch: [slices * sliceBytes, parts * scratchBytes, 864 * inputs],
-    steps: ({ inputs: [x, dz], outputs: [dw] }, [sums, scratch, between]) => [
+    scratch: [slices * sliceBytes],
+    workspace,
+    steps: ({ inputs: [x, dz], outputs: [dw] }, [sums]) => [
       {
         function: 'winogradGradient',
         parts,
@@ -276,14 +275,12 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
           slices,
           channelChunk,
           block,
-          scratch,
-          scratchBytes,
         ],
       },
       {
         function: 'finishWinogradGradient',
         parts: inputs,
-        arguments: [sums, dw, slices, inputs, outputs, Number(strided), between],
+        arguments: [sums, dw, slices, inputs, outputs, Number(strided)],
       },
     ],
   };

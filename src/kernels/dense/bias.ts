@@ -72,9 +72,10 @@ export const columnSumsKernel = defineKernel<null>({
     const rows = sizeOf(x) / channels;
     const { parts, chunk } = split(rows, 1024);
     return {
-      scratch: [floats(4 * parts * channels), floats(parts * channels)],
-      steps: ({ inputs: [from], outputs: [sums] }, [blocks, slices]) => [
-        { function: 'columnSums', parts, arguments: [from, slices, rows, channels, chunk, blocks] },
+      scratch: [floats(parts * channels)],
+      workspace: floats(4 * channels),
+      steps: ({ inputs: [from], outputs: [sums] }, [slices]) => [
+        { function: 'columnSums', parts, arguments: [from, slices, rows, channels, chunk] },
         sumSlicesCall(slices, parts, sums, 1, channels),
       ],
     };

@@ -53,6 +53,7 @@ export const denseWeightGradient = defineKernel<null>({
     const own = product.scratch?.length ?? 0;
     return {
       scratch: [...(product.scratch ?? []), ...(sums.scratch ?? [])],
+      workspace: Math.max(product.workspace ?? 0, sums.workspace ?? 0),
       steps: ({ inputs: [x, dz], outputs: [dw, db] }, scratch) => [
         ...product.steps({ inputs: [x, dz], outputs: [dw] }, scratch.slice(0, own)),
         ...sums.steps({ inputs: [dz], outputs: [db] }, scratch.slice(own)),

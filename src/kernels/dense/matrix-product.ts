@@ -92,26 +92,26 @@ export const matrixProduct = defineKernel<MatrixProductAttributes>({
     const { parts, chunk } = dots
       ? split(N, 16, 4)
       : { parts: byDepth ? slices : rows.parts * columns.parts, chunk: rows.chunk };
-    const scratch = parts * PRODUCT_BYTES;
     const strides = (a: number, b: number): number[] => [a, aRow, aColumn, b, bRow, bColumn];
     if (byDepth) {
       return {
-        scratch: [scratch, floats(parts * M * N)],
-        steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [edges, sums]) => [
-          { function: 'productOfSlice', parts, arguments: [...strides(a, b), sums, M, N, K, edges] },
+        scratch: [floats(parts * M * N)],
+        workspace: PRODUCT_BYTES,
+        steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [sums]) => [
+          { function: 'productOfSlice', parts, arguments: [...strides(a, b), sums, M, N, K] },
           sumSlicesCall(sums, parts, c, M, N, { bias, activation }),
         ],
       };
     }
     return {
-      scratch: [scratch],
-      steps: ({ inputs: [a, b, bias = 0], outputs: [c] }, [edges]) => [
+      workspace: PRODUCT_BYTES,
+      steps: ({ inputs: [a, b, bias = 0], outputs: [c] }) => [
         dots
-          ? { function: 'productOfDots', parts, arguments: [a, b, c, M, N, K, chunk, edges] }
+          ? { function: 'productOfDots', parts, arguments: [a, b, c, M, N, K, chunk] }
           : {
               function: 'productOfTiles',
               parts,
-              arguments: [...strides(a, b), c, M, N, K, chunk, columns.chunk, edges],
+              arguments: [...strides(a, b), c, M, N, K, chunk, columns.chunk],
             },
         ...(bias || activation !== 'linear' ? [sumSlicesCall(c, 1, c, M, N, { bias, activation })] : []),
       ],

@@ -103,7 +103,7 @@ function forEachPixel(
   }
 }
 
-/** Lines of y or dx, a part some of them; arguments in the order of the shader's constants. A part has scratch memory for a line of what it reads. */
+/** Lines of y or dx, a part some of them; arguments in the order of the shader's constants. The workspace takes a line of what is read. */
 function windowCalls(
   name: string,
   x: Shape,
@@ -114,9 +114,9 @@ function windowCalls(
   const { parts, chunk } = split(lines);
   const sizes = Object.values(constants(x, window));
   return {
-    scratch: [4 * parts * read[2] * read[3]],
-    steps: ({ inputs, outputs }, scratch) => [
-      { function: name, parts, arguments: [...inputs, ...outputs, lines, ...sizes, chunk, ...scratch] },
+    workspace: 4 * read[2] * read[3],
+    steps: ({ inputs, outputs }) => [
+      { function: name, parts, arguments: [...inputs, ...outputs, lines, ...sizes, chunk] },
     ],
   };
 }

@@ -1,4 +1,4 @@
-/** Sizes of the scratch memory that the functions in `wasm/` ask for, and the sum over slices that several kernels end with. */
+/** Sizes of the memory that the functions in `wasm/` ask for, and the sum over slices that several kernels end with. */
 import type { WasmCall } from '../../tensor/kernel.js';
 import { split } from '../../tensor/cpu/parts.js';
 import type { FusedActivation } from './fused-activation.js';
@@ -13,7 +13,7 @@ export const ceil8 = (count: number): number => Math.ceil(count / 8) * 8;
 export const TILE_BYTES = 128;
 /** Depth of the blocks whose sums an element of a matrix product is the sum of. */
 export const BLOCK_DEPTH = 256;
-/** What a matrix product wants for each part: a tile, a block's offsets and a packed panel of 8 columns (or its list of scaled rows). */
+/** The workspace of a matrix product: a tile, a block's offsets and a packed panel of 8 columns (or its list of scaled rows). */
 export const PRODUCT_BYTES = TILE_BYTES + 36 * BLOCK_DEPTH;
 
 /** sum[rows, channels] = activation(Σ of `slices` slices of that size, in their order, + bias[channels]) */

@@ -3,7 +3,14 @@
  * functions there, else as its plain-TypeScript twin.
  */
 import { DeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
-import { functionNames, startWebThread, ThreadTeam, type NumberedCall, type StartThread } from './cpu-threads.js';
+import {
+  functionNames,
+  startWebThread,
+  ThreadTeam,
+  type NumberedCall,
+  type StartThread,
+  type Workspace,
+} from './cpu-threads.js';
 import { alignUp, type RangeBuffer as CpuBuffer, RangePool } from '../memory-pool.js';
 import { Device, type Change, type DeviceDescription, type Launch } from '../device.js';
 import { FunctionLibrary, type WasmFunction } from './function-library.js';
@@ -61,6 +68,10 @@ export class CpuDevice extends Device {
   readonly #functionIndices: Map<string | GeneratedFunction, number>;
   readonly #library: FunctionLibrary;
   readonly #startTeam: () => ThreadTeam | null;
+  readonly #threads: number;
+  readonly #useWorkspace: WasmFunction;
+  /** Of the largest that a kernel has asked for. */
+  #workspace: Workspace = { address: 0, bytes: 0 };
   /** Started by the first recorded step: a few single operations are not worth it. */
   #team: ThreadTeam | null | undefined;
   /** What was given back by `destroyBuffer`; the heap itself only grows. */
@@ -84,6 +95,8 @@ export class CpuDevice extends Device {
     this.#functions = names.map((name) => instance.exports[name] as WasmFunction);
     this.#functionIndices = new Map(names.map((name, index) => [name, index]));
     this.#library = new FunctionLibrary(memory, LIBRARY);
+    this.#threads = threads;
+    this.#useWorkspace = instance.exports['useWorkspace'] as WasmFunction;
     this.#startTeam = () =>
       threads > 1
         ? new ThreadTeam({ module, memory, library: LIBRARY }, this.#functions, threads - 1, startThread)
@@ -168,6 +181,7 @@ export class CpuDevice extends Device {
   ): CpuLaunch {
     const plan = kernel.wasm?.(shapes, attributes);
     if (plan) {
+      this.#provideWorkspace(plan.workspace ?? 0);
       const calls = plan.steps(
         { inputs: inputs.map(address), outputs: outputs.map(address) },
         (plan.scratch ?? []).map((bytes) => address(scratch(bytes))),
@@ -179,6 +193,17 @@ export class CpuDevice extends Device {
       twin: () =>
         kernel.twin({ inputs: inputs.map(this.#array), outputs: outputs.map(this.#array) }, shapes, attributes),
     };
+  }
+
+  /** No part is at work now, and launches do not know where it lies: a larger one may take its place. */
+  #provideWorkspace(bytes: number): void {
+    const { address: start, bytes: before } = this.#workspace;
+    if (bytes <= before) return;
+    const each = alignUp(bytes);
+    const buffer = this.createBuffer(this.#threads * each);
+    if (before > 0) this.destroyBuffer({ address: start, bytes: this.#threads * before });
+    this.#workspace = { address: buffer.address, bytes: each };
+    this.#useWorkspace(buffer.address);
   }
 
   override runsTwin<Attributes>({
@@ -239,7 +264,7 @@ export class CpuDevice extends Device {
 
   #call(calls: readonly NumberedCall[]): void {
     if (this.#team && calls.some(({ parts }) => parts > 1)) {
-      this.#team.run(calls);
+      this.#team.run(calls, this.#workspace);
       return;
     }
     for (const { function: index, parts, arguments: values } of calls) {

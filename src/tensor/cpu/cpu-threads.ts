@@ -18,6 +18,14 @@ export interface ThreadData {
   /** Address of the library of generated functions. */
   readonly library: number;
   readonly board: SharedArrayBuffer;
+  /** Which of the team's threads it is; the opening one is 0. */
+  readonly index: number;
+}
+
+/** Where threads work while they do a part: `bytes` from `address` on for the first, and so on. */
+export interface Workspace {
+  readonly address: number;
+  readonly bytes: number;
 }
 
 export interface Thread {
@@ -49,6 +57,7 @@ const NEXT = 2; // next part that nobody has taken
 const DONE = 3; // parts that are done
 const FAILED = 4; // parts that threw
 const HELPED = 5; // parts that helpers have done since the beginning
+const WORKSPACE = 6; // address and bytes of the workspace
 const WORDS = 16;
 const STOPPED = -1;
 /** Numbers that a program may have. */
@@ -111,9 +120,10 @@ function workThrough(words: Int32Array, program: Float64Array, functions: readon
 }
 
 /** What a helping thread does until the team is stopped. @internal */
-export async function serve({ module, memory, library: address, board }: ThreadData): Promise<void> {
+export async function serve({ module, memory, library: address, board, index }: ThreadData): Promise<void> {
   const instance = await WebAssembly.instantiate(module, { env: { memory } });
   const functions = functionNames(module).map((name) => instance.exports[name] as WasmFunction);
+  const useWorkspace = instance.exports['useWorkspace'] as WasmFunction;
   const library = new FunctionLibrary(memory, address);
   const words = wordsOf(board);
   const program = programOf(board);
@@ -128,6 +138,7 @@ export async function serve({ module, memory, library: address, board }: ThreadD
       // Only now is it certain that nobody writes another program, if the state is still the same.
       if (state % 2 === 1 && Atomics.load(words, STATE) === state) {
         functions.push(...library.learn());
+        useWorkspace((words[WORKSPACE] >>> 0) + index * words[WORKSPACE + 1]);
         Atomics.add(words, HELPED, workThrough(words, program, functions));
       }
     } finally {
@@ -156,7 +167,7 @@ export class ThreadTeam {
 
   /** @param functions of the opening thread, in the order of `functionNames` */
   constructor(
-    data: Omit<ThreadData, 'board'>,
+    data: Omit<ThreadData, 'board' | 'index'>,
     functions: readonly WasmFunction[],
     helpers: number,
     startThread: StartThread,
@@ -165,13 +176,18 @@ export class ThreadTeam {
     this.#words = wordsOf(board);
     this.#program = programOf(board);
     this.#functions = functions;
-    this.#threads = Array.from({ length: helpers }, () => startThread({ ...data, board })).filter(
+    this.#threads = Array.from({ length: helpers }, (_, n) => startThread({ ...data, board, index: n + 1 })).filter(
       (thread) => thread !== null,
     );
   }
 
-  /** Runs the calls one after the other, each in parts; returns when all are done. @throws Error if a part failed */
-  run(calls: readonly NumberedCall[]): void {
+  /**
+   * Runs the calls one after the other, each in parts; returns when all are done.
+   * @param workspace for all threads; the opening one knows its own
+   * @throws Error if a part failed
+   */
+  run(calls: readonly NumberedCall[], workspace: Workspace): void {
+    this.#words.set([workspace.address, workspace.bytes], WORKSPACE);
     for (let start = 0; start < calls.length;) start = this.#runProgram(calls, start);
   }
 
