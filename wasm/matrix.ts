@@ -243,16 +243,7 @@ function sumLanes(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /** Columns [part · chunk, …) of C = A[M,K] · B[N,K]ᵀ. */
-export function productOfDots(
-  part: i32,
-  a: usize,
-  b: usize,
-  c: usize,
-  M: i32,
-  N: i32,
-  K: i32,
-  chunk: i32,
-): void {
+export function productOfDots(part: i32, a: usize, b: usize, c: usize, M: i32, N: i32, K: i32, chunk: i32): void {
   const rowBytes = (<usize>K) << 2,
     stride = (<usize>N) << 2;
   const end = partEnd(part, chunk, N);

@@ -15,14 +15,7 @@ const ROWS_OF_BLOCK: i32 = 128;
 /**
  * sums[part, channels] = Σ over the part's rows of x[rows, channels], block by block; as many rows at a time as are whole vectors. Workspace: four rows.
  */
-export function columnSums(
-  part: i32,
-  x: usize,
-  sums: usize,
-  rows: i32,
-  channels: i32,
-  chunk: i32,
-): void {
+export function columnSums(part: i32, x: usize, sums: usize, rows: i32, channels: i32, chunk: i32): void {
   const rowBytes = (<usize>channels) << 2;
   const together = channels & 1 ? 4 : channels & 2 ? 2 : 1;
   const last = partEnd(part, chunk, rows);

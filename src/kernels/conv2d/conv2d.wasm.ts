@@ -50,10 +50,7 @@ function sumCalls(sum: WindowSum): Plan<number, WasmCall> {
   const lines = batch * rows.outputs;
   const { parts, chunk } = split(lines);
   return {
-    scratch: [
-      2 * AXIS_BYTES + floats(taps * inputs),
-      floats(taps * inputs * groups * ceil8(outputs)),
-    ],
+    scratch: [2 * AXIS_BYTES + floats(taps * inputs), floats(taps * inputs * groups * ceil8(outputs))],
     workspace: band.bytes,
     steps: ({ inputs: [source, weight, bias = 0], outputs: [target] }, [at, packed]) => {
       const offsets = at + 2 * AXIS_BYTES;
