@@ -18,8 +18,10 @@ const BLOCK_BYTES = 262144;
 const MOST_PATCHES = 32;
 /** Input channels whose kernels are transformed together: for eight outputs they fill whole lines of a cache. */
 const WEIGHT_CHANNELS = 16;
-/** Parts of a convolution: each has memory for a block. */
-const MOST_PARTS = 16;
+/** Parts of a convolution: threads that are not equally quick wait for each other no longer than for one of them. */
+const MOST_PARTS = 32;
+/** Slices of a weight gradient, at most. */
+const MOST_SLICES = 16;
 /** Parts that a weight gradient is split into, where its slices are few because they are large. */
 const WORTHWHILE_PARTS = 8;
 /** Of a weight gradient's transforms more at a time: the deeper its products, the less often its sums are fetched and put back. */
@@ -241,7 +243,7 @@ export function winogradGradientCalls({ batch, inputs, outputs, ...shape }: Grou
   const { parts: slices, chunk } = split(
     patches,
     // Whole blocks, as far as that goes: each fetches all sums.
-    mostPatches * Math.ceil(patches / Math.min(affordable, MOST_PARTS) / mostPatches),
+    mostPatches * Math.ceil(patches / Math.min(affordable, MOST_SLICES) / mostPatches),
   );
   const panels = ceil8(outputs) / 8;
   const channelChunk = 8 * Math.ceil(panels / Math.min(panels, Math.ceil(WORTHWHILE_PARTS / slices)));
