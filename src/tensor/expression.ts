@@ -42,11 +42,10 @@ type Compute = (...numbers: number[]) => number;
 
 /**
  * With these, expressions approximate functions in float32 from bits; they are for the approximations only, and have no WGSL.
- * `multiplyAdd` and `negateMultiplyAdd` are a · b + c and c − a · b with one rounding; `lesser` and `greater` are b < a ? b : a and
- * a < b ? b : a.
+ * `powerOfTwo` is 2^n of n + 1.5·2^23, in whose last bits n stands; `multiplyAdd` and `negateMultiplyAdd` are a · b + c and c − a · b
+ * with one rounding; `lesser` and `greater` are b < a ? b : a and a < b ? b : a.
  */
 export type BitFunction =
-  | 'round'
   | 'powerOfTwo'
   | 'exponentOf'
   | 'mantissaOf'

@@ -22,12 +22,19 @@ function isNeverPositive({ function: name, inputs: [x, factor] }: Expression): b
   return name === 'lesser' && atMost0(factor);
 }
 
+/** A number with this added to it has the nearest whole number in its last bits, from −2^22 to 2^22. */
+const WHOLE = 1.5 * 2 ** 23;
+
+/** 2^n for a whole n */
+const powerOfTwo = (n: Expression): Expression => call('powerOfTwo', n.add(WHOLE));
+
 /** e^x = scale·(1 + rest) with scale = 2^n, of which there is no float for n = 128, and |rest| ≤ √2 − 1 */
 function reduced(x: Expression): { n: Expression; scale: Expression; rest: Expression } {
-  const n = call('round', x.multiply(Math.LOG2E));
+  const shifted = x.multiply(Math.LOG2E).add(WHOLE);
+  const n = shifted.subtract(WHOLE);
   const r = x.subtract(n.multiply(0.693145752)).subtract(n.multiply(1.42860677e-6));
   const p = polynomial(r, [1.98412698e-4, 1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1, 0.5]);
-  return { n, scale: call('powerOfTwo', n), rest: r.add(p.multiply(r.square())) };
+  return { n, scale: call('powerOfTwo', shifted), rest: r.add(p.multiply(r.square())) };
 }
 
 // The same approximations as in math.wgsl.ts, where their errors and sources are stated, but where a shorter one is as exact; without
@@ -38,7 +45,7 @@ const approximations: Readonly<Partial<Record<FunctionName, (x: Expression) => E
     const mantissa = rest.add(1);
     if (isNeverPositive(x)) return x.below(-87.33654).select(0, mantissa.multiply(scale));
     const half = n.multiply(0.5).floor(); // n reaches 128
-    const y = mantissa.multiply(call('powerOfTwo', half)).multiply(call('powerOfTwo', n.subtract(half)));
+    const y = mantissa.multiply(powerOfTwo(half)).multiply(powerOfTwo(n.subtract(half)));
     return x.above(88.72283).select(Infinity, x.below(-87.33654).select(0, y));
   },
   expm1(x) {
@@ -161,24 +168,34 @@ const instructions: Readonly<Partial<Record<FunctionName, readonly number[]>>> =
   negate: vector(225),
   sqrt: vector(227),
   floor: vector(104),
-  round: vector(106),
   equals: vector(65),
   below: vector(67),
   atMost: vector(69),
   multiplyAdd: vector(261),
   negateMultiplyAdd: vector(262),
-  // The last bits of n + 1.5·2^23 are n; << 23 brings them to the exponent's place, whose zero is that of 1.
-  powerOfTwo: [splat(1.5 * 2 ** 23), vector(228), integer(23), vector(171), splat(1), vector(174)].flat(),
+  // The last bits of n + WHOLE are n; << 23 brings them to the exponent's place, whose zero is that of 1.
+  powerOfTwo: [integer(23), vector(171), splat(1), vector(174)].flat(),
 };
 
 /** (bits − those of √½) >> 23, arithmetically: the exponent that leaves a mantissa of √½ … √2 */
 const EXPONENT = [...integer(0x3f3504f3), ...vector(17), ...vector(177), ...integer(23), ...vector(172)];
 
-/** What leaves the value of a node on the stack; `input` gives what leaves one of its inputs there. */
-function compute(name: FunctionName, input: (position: number) => number[]): number[] {
+const isZero = ({ function: name, value }: Expression): boolean => name === 'constant' && Object.is(value, 0);
+
+/** What leaves the value of a node on the stack; `leave` gives what leaves another's there. */
+function compute(
+  { function: name, inputs }: Expression,
+  leave: (node: Expression) => number[],
+  relaxed: boolean,
+): number[] {
+  const input = (position: number): number[] => (position in inputs ? leave(inputs[position]) : []);
   switch (name) {
-    case 'select': // bitselect takes the condition last
-      return [...input(1), ...input(2), ...input(0), ...vector(82)];
+    case 'select': // the condition comes last
+      if (isZero(inputs[1])) return [...input(2), ...input(0), ...vector(79)]; // and not
+      return [...input(1), ...input(2), ...input(0), ...vector(relaxed ? 267 : 82)];
+    case 'negate':
+      if (inputs[0].function === 'abs') return [...leave(inputs[0].inputs[0]), ...splat(-0), ...vector(80)];
+      return [...input(0), ...instructions.negate!];
     case 'isNan':
       return [...input(0), ...input(0), ...vector(66)];
     case 'exponentOf':
@@ -186,7 +203,7 @@ function compute(name: FunctionName, input: (position: number) => number[]): num
     case 'mantissaOf':
       return [...input(0), ...input(0), ...EXPONENT, ...integer(23), ...vector(171), ...vector(177)];
     default:
-      return [input(0), input(1), input(2), instructions[name]!].flat();
+      return [input(0), input(1), input(2), instructions[name as FunctionName]!].flat();
   }
 }
 
@@ -250,7 +267,8 @@ export function generateFunction(
   return {
     bytes(shared, relaxed) {
       const key = `${shared} ${relaxed}`;
-      const bytes = made.get(key) ?? moduleOf(operands, relaxed ? withFusedProducts(exact) : exact, targets, shared);
+      const bytes =
+        made.get(key) ?? moduleOf(operands, relaxed ? withFusedProducts(exact) : exact, targets, shared, relaxed);
       made.set(key, bytes);
       return bytes;
     },
@@ -263,7 +281,12 @@ export function generateFunction(
  */
 const SIDE_BY_SIDE = 2;
 
-function functionBody(operands: number, outputs: readonly Expression[], targets: readonly number[]): number[] {
+function functionBody(
+  operands: number,
+  outputs: readonly Expression[],
+  targets: readonly number[],
+  relaxed: boolean,
+): number[] {
   const { nodes, indexOf } = inOrder(outputs);
   const PART = 0;
   const [COUNT, CHUNK, ROW_BYTES, AT, END, ROW] = [1, 2, 3, 4, 5, 6].map((i) => operands + i);
@@ -279,10 +302,7 @@ function functionBody(operands: number, outputs: readonly Expression[], targets:
   const at = (base: number[], place: number): number[] => [...base, ...get(place), I32.add];
   const valueOf = (node: Expression, v: number): number[] => {
     if (node.function === 'constant') return splat(node.value);
-    if (node.function !== 'operand')
-      return compute(node.function, (position) =>
-        position in node.inputs ? get(local(indexOf(node.inputs[position]), v)) : [],
-      );
+    if (node.function !== 'operand') return compute(node, (other) => get(local(indexOf(other), v)), relaxed);
     const base = address(node.value);
     if (node.kind === 'number') return [...base, ...V128.splat32, 2, ...unsigned(4 * node.index)];
     return [...at(base, node.kind === 'channel' ? ROW : AT), ...V128.load, ...placed(v)];
@@ -351,6 +371,7 @@ function moduleOf(
   outputs: readonly Expression[],
   targets: readonly number[],
   shared: boolean,
+  relaxed: boolean,
 ): Uint8Array {
   const parameters = Array.from({ length: operands + 4 }, () => TYPE.i32);
   const memory = shared ? [3, 1, ...unsigned(65536)] : [0, 1];
@@ -360,7 +381,7 @@ function moduleOf(
     section(2, [[...text('env'), ...text('memory'), 2, ...memory]]),
     section(3, [[0]]),
     section(7, [[...text('run'), 0, 0]]),
-    section(10, [sized(functionBody(operands, outputs, targets))]),
+    section(10, [sized(functionBody(operands, outputs, targets, relaxed))]),
   ];
   return Uint8Array.from([magic, ...sections].flat());
 }
