@@ -190,10 +190,10 @@ function compute(
 ): number[] {
   const input = (position: number): number[] => (position in inputs ? leave(inputs[position]) : []);
   switch (name) {
-    case 'select': // the condition comes last
-      if (isZero(inputs[1])) return [...input(2), ...input(0), ...vector(79)]; // and not
+    case 'select': // by and-not, by the relaxed selection (conditions fill whole lanes, of which alone it is defined), by bits; the condition comes last
+      if (isZero(inputs[1])) return [...input(2), ...input(0), ...vector(79)];
       return [...input(1), ...input(2), ...input(0), ...vector(relaxed ? 267 : 82)];
-    case 'negate':
+    case 'negate': // of an absolute value: the sign, set
       if (inputs[0].function === 'abs') return [...leave(inputs[0].inputs[0]), ...splat(-0), ...vector(80)];
       return [...input(0), ...instructions.negate!];
     case 'isNan':
