@@ -1,8 +1,8 @@
 /**
  * Kernels, most of all those of the cpu device, on inputs so large that their work is divided: into parts of several lines or rows each, parts into
  * blocks, sums into slices. The registry's samples are small; most of them are one part, or parts of one line. Then convolutions of so
- * many channels that only their strides, dilation or groups keep them from Winograd's way. All of them write to their outputs and their workspace alone,
- * and their parts give the same in reverse order, whatever the workspace held.
+ * many channels that only their strides, dilation or groups keep them from Winograd's way. All of them write to their outputs, their scratch memory
+ * and their workspace alone, and their parts give the same in reverse order, whatever the workspace held.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kernelErrors } from '../../src/checks/checks.js';
@@ -190,7 +190,7 @@ const GAP = 256;
 
 interface Written {
   readonly outputs: Uint8Array[];
-  /** What lies behind each of them, and behind the workspace. */
+  /** What lies behind each of them, behind what is there for the time of the kernel, and behind the workspace. */
   readonly gaps: Uint8Array[];
 }
 
@@ -222,7 +222,11 @@ async function written(plan: Plan, sizes: Sizes, inputs: readonly SampleTensor[]
       run(part, ...values);
     }
   }
-  const ends = [...to.map((at, i) => at + sizes[i]), workspace + workspaceBytes];
+  const ends = [
+    ...to.map((at, i) => at + sizes[i]),
+    ...scratch.map((at, i) => at + plan.scratch![i]),
+    workspace + workspaceBytes,
+  ];
   return {
     outputs: to.map((at, i) => bytes.slice(at, at + sizes[i])),
     gaps: ends.map((start) => bytes.slice(start, start + GAP)),
