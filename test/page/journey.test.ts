@@ -108,6 +108,9 @@ test('camera, folder, training, verdict, export, command line', async () => {
   await page.getByRole('link', { name: 'Prove' }).click();
   await page.getByRole('button', { name: 'Train again' }).click();
   await page.getByText('The same bits.').waitFor();
+  const line = await page.locator('.proof .command code').textContent();
+  expect(line).toContain('--reproducible');
+  expect(line).not.toContain('--epochs 1000'); // as far as it came
 
   await page.reload();
   await page.getByRole('link', { name: /^Try/ }).click();

@@ -143,7 +143,8 @@ export class TrainingRoom implements Training {
     const done = (await epochsOf(filesOf(this.#session, run))).at(-1)?.epoch ?? 0;
     const epochs = note?.options?.epochs ?? done;
     const phase = note?.phase === 'running' ? 'paused' : (note?.phase ?? 'finished');
-    const command = note?.options ? this.#command(note.options) : null;
+    const asked = note?.options ?? null;
+    const command = asked && this.#command(phase === 'stopped' ? { ...asked, epochs: done } : asked);
     return { phase, run, epoch: done, epochs, message: note?.message ?? null, command };
   }
 
@@ -292,6 +293,6 @@ export class TrainingRoom implements Training {
     this.#set({ phase: 'finishing' });
     if ((await run.read('best')) && note.options) await judgeStopped(session, { options: note.options, run });
     await writeNote(session, name, { ...note, phase: 'stopped' });
-    this.#set({ phase: 'stopped' });
+    this.#set(await this.#standing(name));
   }
 }
