@@ -13,37 +13,20 @@
 //
 // The matrices follow from the points ±a, ±b, ∞ as in winograd-four.ts; a = 1/2 and b = 3/2 make errors smaller than those of plain sums, which are longer
 // (3×3×64 products: 0.62 of their root mean square). AssemblyScript. Addresses and strides are bytes.
-import { multiplyAdd } from './range';
-import { constant, PLUS_A, PLUS_A2, PLUS_B, PLUS_B2 } from './winograd-four';
+import { multiplyAdd, multiplySubtract } from './range';
+import { PLUS_A, PLUS_A2, PLUS_B, PLUS_B2 } from './winograd-four';
 
 const A: f32 = 0.5,
   B: f32 = 1.5;
 const OF_A: f32 = 1 / (2 * A * (B * B - A * A)),
   OF_B: f32 = 1 / (2 * B * (B * B - A * A));
-/** Behind those of winograd-four.ts. */
-const SUM: usize = 16,
-  PRODUCT: usize = 20,
-  MINUS_A2: usize = 24,
-  MINUS_B2: usize = 28,
-  MINUS_A: usize = 32,
-  MINUS_B: usize = 36,
-  PLUS_A3: usize = 40,
-  PLUS_B3: usize = 44;
 
-/** The table of winograd-four.ts, of these points, and more. */
+/** The table of winograd-four.ts, of these points. */
 export function storeStridedConstants(to: usize): void {
-  store<f32>(to + SUM, -A * A - B * B);
-  store<f32>(to + PRODUCT, A * A * B * B);
-  store<f32>(to + MINUS_A2, -A * A);
-  store<f32>(to + MINUS_B2, -B * B);
-  store<f32>(to + MINUS_A, -A);
-  store<f32>(to + MINUS_B, -B);
   store<f32>(to + PLUS_A, A);
   store<f32>(to + PLUS_B, B);
   store<f32>(to + PLUS_A2, A * A);
   store<f32>(to + PLUS_B2, B * B);
-  store<f32>(to + PLUS_A3, A * A * A);
-  store<f32>(to + PLUS_B3, B * B * B);
 }
 
 /** B times five values from `d` on, and four from `one` on as they are, all `step` apart: the sums lie `toStep` apart, the others `oneStep`. */
@@ -57,24 +40,24 @@ export function transformNine(
   toStep: usize,
   toOne: usize,
   oneStep: usize,
-  k: usize,
+  a: v128,
+  b: v128,
+  a2: v128,
+  b2: v128,
 ): void {
   const d0 = v128.load(d),
     d1 = v128.load(d + step),
     d2 = v128.load(d + 2 * step),
     d3 = v128.load(d + 3 * step);
-  const evenA = multiplyAdd(d3, d1, constant(k, MINUS_B2)),
-    oddA = multiplyAdd(d2, d0, constant(k, MINUS_B2));
-  v128.store(to, multiplyAdd(evenA, oddA, constant(k, PLUS_A)));
-  v128.store((to += toStep), multiplyAdd(evenA, oddA, constant(k, MINUS_A)));
-  const evenB = multiplyAdd(d3, d1, constant(k, MINUS_A2)),
-    oddB = multiplyAdd(d2, d0, constant(k, MINUS_A2));
-  v128.store((to += toStep), multiplyAdd(evenB, oddB, constant(k, PLUS_B)));
-  v128.store((to += toStep), multiplyAdd(evenB, oddB, constant(k, MINUS_B)));
-  v128.store(
-    to + toStep,
-    multiplyAdd(multiplyAdd(v128.load(d + 4 * step), d2, constant(k, SUM)), d0, constant(k, PRODUCT)),
-  );
+  const evenA = multiplySubtract(d3, d1, b2),
+    oddA = multiplySubtract(d2, d0, b2);
+  v128.store(to, multiplyAdd(evenA, oddA, a));
+  v128.store((to += toStep), multiplySubtract(evenA, oddA, a));
+  const evenB = multiplySubtract(d3, d1, a2),
+    oddB = multiplySubtract(d2, d0, a2);
+  v128.store((to += toStep), multiplyAdd(evenB, oddB, b));
+  v128.store((to += toStep), multiplySubtract(evenB, oddB, b));
+  v128.store(to + toStep, multiplySubtract(multiplySubtract(v128.load(d + 4 * step), d2, b2), oddA, a2));
   v128.store(toOne, v128.load(one));
   v128.store((toOne += oneStep), v128.load((one += step)));
   v128.store((toOne += oneStep), v128.load((one += step)));
@@ -93,29 +76,25 @@ export function combineFive(
   fourth: v128,
   to: usize,
   toStep: usize,
-  k: usize,
+  a: v128,
+  b: v128,
+  a2: v128,
+  b2: v128,
 ): void {
   const m0 = v128.load(m),
     m1 = v128.load((m += step)),
     m2 = v128.load((m += step)),
     m3 = v128.load((m += step));
   const sumA = f32x4.add(m0, m1),
-    differenceA = f32x4.sub(m0, m1),
+    differenceA = f32x4.mul(f32x4.sub(m0, m1), a),
     sumB = f32x4.add(m2, m3),
-    differenceB = f32x4.sub(m2, m3);
+    differenceB = f32x4.mul(f32x4.sub(m2, m3), b);
   v128.store(to, f32x4.add(f32x4.add(sumA, sumB), first));
-  v128.store(
-    (to += toStep),
-    multiplyAdd(multiplyAdd(second, differenceA, constant(k, PLUS_A)), differenceB, constant(k, PLUS_B)),
-  );
-  v128.store((to += toStep), multiplyAdd(multiplyAdd(third, sumA, constant(k, PLUS_A2)), sumB, constant(k, PLUS_B2)));
+  v128.store((to += toStep), f32x4.add(f32x4.add(differenceA, differenceB), second));
+  v128.store((to += toStep), multiplyAdd(multiplyAdd(third, sumA, a2), sumB, b2));
   v128.store(
     to + toStep,
-    multiplyAdd(
-      multiplyAdd(f32x4.add(v128.load(m + step), fourth), differenceA, constant(k, PLUS_A3)),
-      differenceB,
-      constant(k, PLUS_B3),
-    ),
+    multiplyAdd(multiplyAdd(f32x4.add(v128.load(m + step), fourth), differenceA, a2), differenceB, b2),
   );
 }
 

@@ -4,7 +4,7 @@
 import { activate, storeLanes } from './epilogue';
 import { partEnd } from './range';
 import { multiplyRows } from './tile';
-import { CONSTANT_BYTES, copyPatch, gather } from './winograd-four';
+import { constant, CONSTANT_BYTES, copyPatch, gather, PLUS_A, PLUS_A2, PLUS_B, PLUS_B2 } from './winograd-four';
 import { combineFive, kernelSix, storeStridedConstants, transformNine } from './winograd-strided-axis';
 import { workspace } from './workspace';
 
@@ -35,6 +35,10 @@ export function transformStridedPatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   const single = stride + GAP,
     four = 4 * stride + GAP;
   const oneColumns = to + 25 * single,
@@ -46,7 +50,7 @@ export function transformStridedPatch(
   for (let channel: usize = 0; channel < pixelBytes; channel += 16) {
     let from = d + channel;
     for (let line = between; line < between + lines * 144; line += 144) {
-      transformNine(from, from + oneColumn, columnStep, line, 16, line + 80, 16, constants);
+      transformNine(from, from + oneColumn, columnStep, line, 16, line + 80, 16, a, b, a2, b2);
       from += rowBytes;
     }
     const one = between + oneRow * 144;
@@ -59,7 +63,10 @@ export function transformStridedPatch(
         5 * single,
         oneRows + channel + column * four,
         stride,
-        constants,
+        a,
+        b,
+        a2,
+        b2,
       );
     for (let column: usize = 0; column < 4; column++)
       transformNine(
@@ -70,7 +77,10 @@ export function transformStridedPatch(
         four,
         ones + channel + column * stride,
         four,
-        constants,
+        a,
+        b,
+        a2,
+        b2,
       );
   }
 }
@@ -89,6 +99,10 @@ function combinePatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   const pixelBytes = (<usize>channels) << 2;
   const single = stride + GAP,
     four = 4 * stride + GAP;
@@ -97,13 +111,13 @@ function combinePatch(
       oneRows = oneColumns + 5 * four,
       ones = oneRows + 5 * four;
     for (let row: usize = 0; row < 5; row++)
-      combineMore(m + row * 5 * single, single, oneColumns + row * four, stride, between + row * 64, 16, constants);
+      combineMore(m + row * 5 * single, single, oneColumns + row * four, stride, between + row * 64, 16, a, b, a2, b2);
     for (let row: usize = 0; row < 4; row++)
-      combineMore(oneRows + row * stride, four, ones + row * four, stride, between + 320 + row * 64, 16, constants);
+      combineMore(oneRows + row * stride, four, ones + row * four, stride, between + 320 + row * 64, 16, a, b, a2, b2);
     const first = bias ? v128.load(bias + ((<usize>k) << 2)) : f32x4.splat(0);
     for (let column = 0; column < columns; column++) {
       const line = between + ((<usize>column) << 4);
-      combineMore(line, 64, line + 320, 64, line, 64, constants);
+      combineMore(line, 64, line + 320, 64, line, 64, a, b, a2, b2);
       let to = y + <usize>column * pixelBytes + ((<usize>k) << 2);
       for (let row = 0; row < rows; row++) {
         storeLanes(to, activate(f32x4.add(v128.load(line + ((<usize>row) << 6)), first), relu), channels - k);
@@ -117,7 +131,18 @@ function combinePatch(
 /** A times five values, and four more, `moreStep` apart. */
 // @ts-ignore: decorator
 @inline
-function combineMore(m: usize, step: usize, more: usize, moreStep: usize, to: usize, toStep: usize, k: usize): void {
+function combineMore(
+  m: usize,
+  step: usize,
+  more: usize,
+  moreStep: usize,
+  to: usize,
+  toStep: usize,
+  a: v128,
+  b: v128,
+  a2: v128,
+  b2: v128,
+): void {
   combineFive(
     m,
     step,
@@ -127,16 +152,19 @@ function combineMore(m: usize, step: usize, more: usize, moreStep: usize, to: us
     v128.load(more + 3 * moreStep),
     to,
     toStep,
-    k,
+    a,
+    b,
+    a2,
+    b2,
   );
 }
 
 /** A times five values alone. */
 // @ts-ignore: decorator
 @inline
-function combineAlone(m: usize, step: usize, to: usize, toStep: usize, k: usize): void {
+function combineAlone(m: usize, step: usize, to: usize, toStep: usize, a: v128, b: v128, a2: v128, b2: v128): void {
   const zero = f32x4.splat(0);
-  combineFive(m, step, zero, zero, zero, zero, to, toStep, k);
+  combineFive(m, step, zero, zero, zero, zero, to, toStep, a, b, a2, b2);
 }
 
 /** The same for an input gradient: 8×8 pixels, of which those from (oneRow, oneColumn) on, two apart, were seen through one tap in that axis. */
@@ -153,6 +181,10 @@ function combineTurnedPatch(
   between: usize,
   constants: usize,
 ): void {
+  const a = constant(constants, PLUS_A),
+    b = constant(constants, PLUS_B),
+    a2 = constant(constants, PLUS_A2),
+    b2 = constant(constants, PLUS_B2);
   const pixelBytes = (<usize>channels) << 2;
   const single = stride + GAP,
     four = 4 * stride + GAP;
@@ -166,14 +198,15 @@ function combineTurnedPatch(
     const oneColumns = m + 25 * single,
       oneRows = oneColumns + 5 * four,
       ones = oneRows + 5 * four;
-    for (let row: usize = 0; row < 5; row++) combineAlone(m + row * 5 * single, single, half + row * 64, 16, constants);
+    for (let row: usize = 0; row < 5; row++)
+      combineAlone(m + row * 5 * single, single, half + row * 64, 16, a, b, a2, b2);
     for (let column: usize = 0; column < 4; column++) {
-      combineAlone(half + column * 16, 64, summedRows + summedColumn + column * 32, 256, constants);
-      combineAlone(oneColumns + column * stride, four, summedRows + oneColumn + column * 32, 256, constants);
+      combineAlone(half + column * 16, 64, summedRows + summedColumn + column * 32, 256, a, b, a2, b2);
+      combineAlone(oneColumns + column * stride, four, summedRows + oneColumn + column * 32, 256, a, b, a2, b2);
     }
     for (let row: usize = 0; row < 4; row++) {
       const line = oneRowsAt + row * 256;
-      combineAlone(oneRows + row * stride, four, line + summedColumn, 32, constants);
+      combineAlone(oneRows + row * stride, four, line + summedColumn, 32, a, b, a2, b2);
       const from = ones + row * four;
       v128.store(line + oneColumn, v128.load(from));
       v128.store(line + oneColumn, v128.load(from + stride), 32);

@@ -277,9 +277,11 @@ export function generateFunction(
 
 /**
  * Vectors that are computed side by side: one chain of operations fills the waits of another, and a constant that the engine keeps in
- * memory is fetched once for both.
+ * memory is fetched once for all of them. Short chains wait for memory whatever is done; what long ones keep would spill out of the registers. Rows are
+ * whole numbers of two vectors.
  */
-const SIDE_BY_SIDE = 2;
+const sideBySide = (operations: number, hasRows: boolean): number =>
+  !hasRows && operations > 15 && operations <= 40 ? 4 : 2;
 
 function functionBody(
   operands: number,
@@ -291,6 +293,7 @@ function functionBody(
   const PART = 0;
   const [COUNT, CHUNK, ROW_BYTES, AT, END, ROW] = [1, 2, 3, 4, 5, 6].map((i) => operands + i);
   const hasRows = nodes.some(({ kind }) => kind === 'channel');
+  const together = sideBySide(nodes.length, hasRows);
   const isFixed: boolean[] = []; // the same for all elements
   for (const node of nodes) {
     const inputs = node.inputs.map(indexOf);
@@ -327,11 +330,11 @@ function functionBody(
   const nextOfRow = (bytes: number): number[] =>
     [further(ROW, bytes), get(ROW), integer(0), get(ROW), get(ROW_BYTES), I32.ltUnsigned, SELECT, set(ROW)].flat();
   const advance = (bytes: number): number[] => [...further(AT, bytes), ...(hasRows ? nextOfRow(bytes) : [])];
-  const sideBySide = [
-    [BLOCK, LOOP, left, integer(16 * SIDE_BY_SIDE), I32.ltSigned, LEAVE_BLOCK],
-    inside(SIDE_BY_SIDE),
-    Array.from({ length: SIDE_BY_SIDE }, (_, v) => storeVector(v)),
-    [advance(16 * SIDE_BY_SIDE), AGAIN, END_OF, END_OF],
+  const loop = [
+    [BLOCK, LOOP, left, integer(16 * together), I32.ltSigned, LEAVE_BLOCK],
+    inside(together),
+    Array.from({ length: together }, (_, v) => storeVector(v)),
+    [advance(16 * together), AGAIN, END_OF, END_OF],
   ];
   const code = [
     // at = 4·part·chunk; end = 4·min((part + 1)·chunk, count)
@@ -340,7 +343,7 @@ function functionBody(
     [get(END), get(COUNT), get(END), get(COUNT), I32.ltUnsigned, SELECT],
     [integer(2), I32.shiftLeft, set(END)],
     before,
-    sideBySide,
+    loop,
     [BLOCK, LOOP, get(AT), get(END), I32.geUnsigned, LEAVE_BLOCK],
     inside(1),
     when(
@@ -356,7 +359,7 @@ function functionBody(
     advance(16),
     [AGAIN, END_OF, END_OF, END_OF], // of the loop, the block and the function
   ];
-  const locals = [2, 3, TYPE.i32, unsigned(SIDE_BY_SIDE * nodes.length), TYPE.v128]; // three i32, a v128 for each node and vector
+  const locals = [2, 3, TYPE.i32, unsigned(together * nodes.length), TYPE.v128]; // three i32, a v128 for each node and vector
   return [locals, code].flat(5);
 }
 
