@@ -80,11 +80,19 @@ export function expectBytes(value: unknown, what: string): asserts value is Uint
   expectList(value, what);
 }
 
+export function expectFloats(value: unknown, what: string): asserts value is Float32Array {
+  if (!(value instanceof Float32Array)) refuse(value, what, 'a Float32Array');
+}
+
 /** Of NaN a network makes a verdict like any other, since relu takes it for 0 on some devices. */
 export function expectFinite(value: unknown, what: string): asserts value is Float32Array {
-  if (!(value instanceof Float32Array)) refuse(value, what, 'a Float32Array');
+  expectFloats(value, what);
   const at = firstNotFinite(value);
-  if (at >= 0) throw new UsageError(`${what} expects finite numbers, got ${value[at]} at ${at}`);
+  if (at >= 0) refuseNotFinite(value, at, what);
+}
+
+export function refuseNotFinite(values: Float32Array, at: number, what: string): never {
+  throw new UsageError(`${what} expects finite numbers, got ${values[at]} at ${at}`);
 }
 
 /** Where the first value lies that is not finite; −1 for none. In float64 only such a value makes a sum that is not: asking each takes three times as long. */

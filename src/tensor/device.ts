@@ -2,7 +2,7 @@
  * What the two devices share: memory pool and scopes, the queue of launches, recording and replaying of steps.
  * A launch is a kernel bound to its buffers. Launches run in the order in which they were queued.
  */
-import { refuse } from '../expect.js';
+import { firstNotFinite, refuse } from '../expect.js';
 import { choiceKey, type ChoiceSubject } from './webgpu/autotune.js';
 import { DeviceError, OutOfMemoryError, UsageError } from '../errors.js';
 import { PIECE, turns } from '../turns.js';
@@ -225,6 +225,15 @@ export abstract class Device {
   write(view: BufferView, data: ArrayBufferView): void {
     this.#beforeWriting();
     this.writeBuffer(view, data);
+  }
+
+  /**
+   * Writes float32 numbers that have to be finite.
+   * @returns where the first lies that is not: then nothing is to be computed from what was written; −1 for none
+   */
+  writeFinite(view: BufferView, data: Float32Array): number {
+    this.write(view, data);
+    return firstNotFinite(data);
   }
 
   /** Sets all bytes to 0. */

@@ -2,7 +2,7 @@
  * Where a step's pictures come from, on the device. The buffers are made once for the largest batch; smaller batches
  * (the last of a pass) use the front of them.
  */
-import { expectCount, expectFunction, expectList, expectObject, objectWith } from '../../expect.js';
+import { expectCount, expectFunction, expectList, expectObject, objectWith, refuseNotFinite } from '../../expect.js';
 import { ShapeError } from '../../errors.js';
 import { DEFECTS_SIZE, TRANSFORM_SIZE } from '../../kernels/augment/attributes.js';
 import { augment } from '../../kernels/augment/augment.js';
@@ -224,17 +224,20 @@ export class ArraySource implements BatchSource {
   }
 
   /**
+   * @param method whose arguments they are
    * @param x [n, …sampleShape], row-major
    * @param y labels [n]; none when only predicting
+   * @throws UsageError for an x that is not finite: of NaN a network makes a verdict like any other, since relu takes it for 0 on some devices
    */
-  load(x: Float32Array, y?: ArrayLike<number>): number {
+  load(method: string, x: Float32Array, y?: ArrayLike<number>): number {
     const count = x.length / sizeOf(this.sampleShape);
     if (count !== this.#batchSize || (y && y.length !== count)) {
       throw new ShapeError(
         `batch: expects ${this.#batchSize} samples of ${formatShape(this.sampleShape)} with a label each, got ${x.length} values and ${y ? y.length : 'no'} labels`,
       );
     }
-    this.#x.write(x);
+    const bad = this.#x.device.writeFinite(this.#x.view, x);
+    if (bad >= 0) refuseNotFinite(x, bad, `${method}: x`);
     if (y) this.labels.write(Float32Array.from(y));
     return count;
   }

@@ -1,6 +1,6 @@
 /** What the methods that are given numbers (`trainOnBatch` and its kin) and those that are given sets check and share. */
 import { ShapeError, UsageError } from '../../errors.js';
-import { expectFinite, expectObject, expectList, received } from '../../expect.js';
+import { expectFloats, expectObject, expectList, received } from '../../expect.js';
 import type { Group } from '../../distributed/group.js';
 import type { Device } from '../../tensor/device.js';
 import { formatShape, sameShape, sizeOf, type Shape, expectShape } from '../../tensor/shape.js';
@@ -23,9 +23,9 @@ export class ArraySources {
     this.#shape = shape;
   }
 
-  /** The source for as many samples as x [n, …shape] has. @throws UsageError when it has no whole number of them, or one that is not finite */
+  /** The source for as many samples as x [n, …shape] has. @throws ShapeError when it has no whole number of them */
   for(method: string, x: Float32Array): ArraySource {
-    expectFinite(x, `${method}: x`);
+    expectFloats(x, `${method}: x`);
     const count = x.length / sizeOf(this.#shape);
     if (!Number.isInteger(count) || count === 0)
       throw new ShapeError(
@@ -65,7 +65,7 @@ export async function trainOnBatch(
     );
   checkLabels('trainOnBatch', y, expected);
   const source = arrays.for('trainOnBatch', x);
-  const count = source.load(x, y);
+  const count = source.load('trainOnBatch', x, y);
   const running = steps.train(source, count, { update: ++counters.updates, draw: ++counters.draws });
   if (running) await running;
   return figuresOf(steps, 'trainOnBatch');
@@ -81,7 +81,7 @@ export async function testOnBatch(
   figures.check('testOnBatch');
   checkLabels('testOnBatch', y, expected);
   const source = arrays.for('testOnBatch', x);
-  const running = steps.evaluate(source, source.load(x, y));
+  const running = steps.evaluate(source, source.load('testOnBatch', x, y));
   if (running) await running;
   return figuresOf(steps, 'testOnBatch');
 }
@@ -92,7 +92,7 @@ export async function predictOnBatch(
 ): Promise<Float32Array> {
   while (steps.inTurns) await steps.inTurns;
   const source = arrays.for('predictOnBatch', x);
-  return steps.predict(source, source.load(x));
+  return steps.predict(source, source.load('predictOnBatch', x));
 }
 
 /** Figures of the step that was just queued. @throws NotANumberError when they are not finite */

@@ -3,6 +3,7 @@
  * functions there, else as its plain-TypeScript twin.
  */
 import { DeviceError, OutOfMemoryError, UsageError } from '../../errors.js';
+import { firstNotFinite } from '../../expect.js';
 import {
   functionNames,
   startWebThread,
@@ -33,6 +34,8 @@ export interface CpuDeviceOptions {
 const PAGE = 65536;
 /** The first page belongs to the WebAssembly module; address 0 means "no array" to its functions. */
 const LIBRARY = PAGE;
+/** A number that a function gives back. */
+const COUNT = PAGE + 128;
 /** The first words of the second page are where threads find generated functions. */
 const HEAP_START = PAGE + 256;
 const MAXIMUM_PAGES = 65536; // 4 GiB, what 32-bit WebAssembly can address
@@ -70,6 +73,7 @@ export class CpuDevice extends Device {
   readonly #startTeam: () => ThreadTeam | null;
   readonly #threads: number;
   readonly #useWorkspace: WasmFunction;
+  readonly #countNotFinite: WasmFunction;
   /** Of the largest that a kernel has asked for. */
   #workspace: Workspace = { address: 0, bytes: 0 };
   /** Started by the first recorded step: a few single operations are not worth it. */
@@ -97,6 +101,7 @@ export class CpuDevice extends Device {
     this.#library = new FunctionLibrary(memory, LIBRARY);
     this.#threads = threads;
     this.#useWorkspace = instance.exports['useWorkspace'] as WasmFunction;
+    this.#countNotFinite = instance.exports['countNotFinite'] as WasmFunction;
     this.#startTeam = () =>
       threads > 1
         ? new ThreadTeam({ module, memory, library: LIBRARY }, this.#functions, threads - 1, startThread)
@@ -157,6 +162,13 @@ export class CpuDevice extends Device {
     // Arrays of one type are copied in half the time that bytes take, where memory is shared.
     if (data instanceof Float32Array && view.dtype === 'float32') (this.#array(view) as Float32Array).set(data);
     else this.#bytes(view).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  /** Vectors of what was just written are looked at in a fifth of the time that numbers of an array take. */
+  override writeFinite(view: BufferView, data: Float32Array): number {
+    this.write(view, data);
+    this.#countNotFinite(0, address(view), COUNT, data.length, data.length);
+    return new Int32Array(this.#memory.buffer, COUNT, 1)[0] === 0 ? -1 : firstNotFinite(data);
   }
 
   protected clearBuffer(view: BufferView): void {
