@@ -3,7 +3,6 @@
 // may be divided into groups. Each function does one part of the work (see range.ts); a "line" is one row of output pixels,
 // counted over the whole batch.
 import { partEnd } from './range';
-import { workspace } from './workspace';
 import { evenOffsets, multiplyInto, multiplyLine, packPanel, TILE_BYTES } from './tile';
 import {
   Axis,
@@ -18,6 +17,7 @@ import {
   tapsBefore,
   tapStep,
 } from './window';
+import { workspace } from './workspace';
 
 const CHANNELS: i32 = 8;
 
@@ -275,8 +275,7 @@ export function convolutionWeightGradient(
     firstPanel = (part / sliceCount) * panelChunk;
   const endPanel = min(firstPanel + panelChunk, groups * panels);
   const sums = slices + <usize>(slice * depth) * targetBytes;
-  const edge = workspace,
-    steps = edge + TILE_BYTES;
+  const steps = workspace + TILE_BYTES; // behind a tile at the edge of the sums
   const packed = steps + ((<usize>(bandLines * outputWidth)) << 2),
     band = packed + ((<usize>(bandLines * outputWidth * CHANNELS)) << 2);
   const start = slice * chunk,
@@ -335,7 +334,6 @@ export function convolutionWeightGradient(
           steps,
           packed,
           first > start,
-          edge,
         );
       }
     }

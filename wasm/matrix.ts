@@ -17,7 +17,7 @@ import { workspace } from './workspace';
 
 /** Depth that is multiplied at a time: a panel of it stays in the first-level cache. As in src/kernels/shared/wasm-parts.ts. */
 const BLOCK_DEPTH: i32 = 256;
-/** The workspace of a product is a tile at the edge of C, the offsets in a row of A, and a panel of B. */
+/** In the workspace, behind a tile at the edge of C, the offsets in a row of A; behind them a panel of B. */
 const OFFSETS_BYTES: usize = BLOCK_DEPTH << 2;
 
 /** Entries of 32 rows of B, which are added at a time where A has few rows. */
@@ -75,7 +75,6 @@ function multiplyBlock(
           offsets,
           panel,
           k > first,
-          workspace,
         );
       }
     }
@@ -247,7 +246,6 @@ export function productOfDots(part: i32, a: usize, b: usize, c: usize, M: i32, N
   const rowBytes = (<usize>K) << 2,
     stride = (<usize>N) << 2;
   const end = partEnd(part, chunk, N);
-  const edge = workspace;
   for (let column = part * chunk; column < end; column += 4) {
     const columns = min(4, end - column);
     const b0 = b + <usize>column * rowBytes;
@@ -260,8 +258,18 @@ export function productOfDots(part: i32, a: usize, b: usize, c: usize, M: i32, N
       if (columns == 4 && row + 2 <= M) {
         multiplyDots(K, a0, a0 + rowBytes, b0, b1, b2, b3, target, target + stride);
       } else {
-        multiplyDots(K, a0, row + 1 < M ? a0 + rowBytes : a0, b0, b1, b2, b3, edge, edge + (TILE_COLUMNS << 2));
-        copyEdge(target, stride, edge, min(2, M - row), columns, false);
+        multiplyDots(
+          K,
+          a0,
+          row + 1 < M ? a0 + rowBytes : a0,
+          b0,
+          b1,
+          b2,
+          b3,
+          workspace,
+          workspace + (TILE_COLUMNS << 2),
+        );
+        copyEdge(target, stride, min(2, M - row), columns, false);
       }
     }
   }

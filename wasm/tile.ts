@@ -11,6 +11,7 @@
 // registers, at half the speed. A branch that needs the sums ends the piece. Each asks for a value of its own, else it would be left out as known.
 import { activate, storeLanes } from './epilogue';
 import { multiplyAdd } from './range';
+import { workspace } from './workspace';
 
 export const TILE_ROWS: i32 = 4;
 export const TILE_COLUMNS: i32 = 8;
@@ -551,19 +552,19 @@ function storeRow(c: usize, low: v128, high: v128, accumulate: bool): void {
   v128.store(c, high, 16);
 }
 
-/** Adds to (or sets) the part of a row-major target that a tile at its edge covers. */
-export function copyEdge(target: usize, stride: usize, edge: usize, rows: i32, columns: i32, accumulate: bool): void {
+/** Adds to (or sets) the part of a row-major target that a tile at its edge covers, which lies at the beginning of the workspace. */
+export function copyEdge(target: usize, stride: usize, rows: i32, columns: i32, accumulate: bool): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const offset = (<usize>column) << 2;
-      const value = load<f32>(edge + ((row * TILE_COLUMNS) << 2) + offset);
+      const value = load<f32>(workspace + ((row * TILE_COLUMNS) << 2) + offset);
       store<f32>(target + offset, accumulate ? load<f32>(target + offset) + value : value);
     }
     target += stride;
   }
 }
 
-/** A tile of which `rows` × `columns` belong to C: the others go to `edge`, TILE_BYTES of the workspace. */
+/** A tile of which `rows` × `columns` belong to C: the others go to the first TILE_BYTES of the workspace. */
 export function multiplyInto(
   c: usize,
   stride: usize,
@@ -577,13 +578,12 @@ export function multiplyInto(
   offsets: usize,
   panel: usize,
   accumulate: bool,
-  edge: usize,
 ): void {
   if (rows == TILE_ROWS && columns == TILE_COLUMNS) {
     multiplyTile(depth, a0, a1, a2, a3, offsets, panel, c, stride, accumulate);
   } else {
-    multiplyTile(depth, a0, a1, a2, a3, offsets, panel, edge, TILE_COLUMNS << 2, false);
-    copyEdge(c, stride, edge, rows, columns, accumulate);
+    multiplyTile(depth, a0, a1, a2, a3, offsets, panel, workspace, TILE_COLUMNS << 2, false);
+    copyEdge(c, stride, rows, columns, accumulate);
   }
 }
 

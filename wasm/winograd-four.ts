@@ -31,11 +31,11 @@ export const PLUS_A: usize = 0,
   PLUS_A2: usize = 8,
   PLUS_B2: usize = 12;
 
-export function storeConstants(to: usize): void {
-  store<f32>(to + PLUS_A, A);
-  store<f32>(to + PLUS_B, B);
-  store<f32>(to + PLUS_A2, A2);
-  store<f32>(to + PLUS_B2, B2);
+export function storeConstants(to: usize, a: f32, b: f32): void {
+  store<f32>(to + PLUS_A, a);
+  store<f32>(to + PLUS_B, b);
+  store<f32>(to + PLUS_A2, a * a);
+  store<f32>(to + PLUS_B2, b * b);
 }
 
 // @ts-ignore: decorator
@@ -330,7 +330,7 @@ export function winogradFour(
   const across = (outputWidth + 3) >> 2,
     down = (outputHeight + 3) >> 2;
   const weightStride = sumBytes * channels + 64;
-  storeConstants(constants);
+  storeConstants(constants, A, B);
   const end = partEnd(part, chunk, patches);
   for (let first = part * chunk; first < end; first += patchesOfBlock) {
     const count = min(patchesOfBlock, end - first);

@@ -233,7 +233,7 @@ export function winogradGradient(
   const across = (outputWidth + 3) >> 2,
     down = (outputHeight + 3) >> 2;
   if (strided) storeStridedConstants(constants);
-  else storeConstants(constants);
+  else storeConstants(constants, A, B);
   const start = slice * chunk,
     end = partEnd(slice, chunk, patches);
   for (let first = start; first < end; first += patchesOfBlock) {

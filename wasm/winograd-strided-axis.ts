@@ -14,19 +14,15 @@
 // The matrices follow from the points ±a, ±b, ∞ as in winograd-four.ts; a = 1/2 and b = 3/2 make errors smaller than those of plain sums, which are longer
 // (3×3×64 products: 0.62 of their root mean square). AssemblyScript. Addresses and strides are bytes.
 import { multiplyAdd, multiplySubtract } from './range';
-import { PLUS_A, PLUS_A2, PLUS_B, PLUS_B2 } from './winograd-four';
+import { storeConstants } from './winograd-four';
 
 const A: f32 = 0.5,
   B: f32 = 1.5;
 const OF_A: f32 = 1 / (2 * A * (B * B - A * A)),
   OF_B: f32 = 1 / (2 * B * (B * B - A * A));
 
-/** The table of winograd-four.ts, of these points. */
 export function storeStridedConstants(to: usize): void {
-  store<f32>(to + PLUS_A, A);
-  store<f32>(to + PLUS_B, B);
-  store<f32>(to + PLUS_A2, A * A);
-  store<f32>(to + PLUS_B2, B * B);
+  storeConstants(to, A, B);
 }
 
 /** B times five values from `d` on, and four from `one` on as they are, all `step` apart: the sums lie `toStep` apart, the others `oneStep`. */

@@ -144,7 +144,7 @@ export class TrainingRoom implements Training {
     const epochs = note?.options?.epochs ?? done;
     const phase = note?.phase === 'running' ? 'paused' : (note?.phase ?? 'finished');
     const asked = note?.options ?? null;
-    const command = asked && this.#command(phase === 'stopped' ? { ...asked, epochs: done } : asked);
+    const command = asked && this.#command(phase === 'stopped' && done > 0 ? { ...asked, epochs: done } : asked);
     return { phase, run, epoch: done, epochs, message: note?.message ?? null, command };
   }
 
